@@ -1,0 +1,138 @@
+//! What people decided while the gateway ran: approvals, rejections, revocations, and the bindings that patterns made.
+//!
+//! They lie over the pins of the files. A new decision makes a new, small snapshot; the index of pins stays.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::digest::{BodyId, Digest, Digests};
+use crate::kind::Kind;
+
+/// A pin made at run time by a reviewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The match key, without its query unless the deciding pin has one.
+    pub subject: Box<str>,
+    /// The body that may be served.
+    pub digest: BodyId,
+    /// What it may act as.
+    pub kind: Kind,
+    /// The incident that was reviewed, as it is shown.
+    pub incident: Arc<str>,
+}
+
+impl Approval {
+    /// How the ledger names it.
+    #[must_use]
+    pub fn rule(&self) -> Arc<str> {
+        format!("approval {}", self.incident).into()
+    }
+}
+
+/// A digest that is not released for one URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The match key, without its query unless the deciding pin has one.
+    pub subject: Box<str>,
+    /// The body.
+    pub digest: BodyId,
+}
+
+/// Digests that are never released again, in any notation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revocations(HashSet<Digest>);
+
+impl Revocations {
+    /// Whether one of the digests of a body is revoked.
+    #[must_use]
+    pub fn include(&self, digests: &Digests) -> bool {
+        !self.0.is_empty() && digests.all().iter().any(|digest| self.0.contains(digest))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Digest> for Revocations {
+    fn from_iter<I: IntoIterator<Item = Digest>>(digests: I) -> Self {
+        Self(digests.into_iter().collect())
+    }
+}
+
+impl Extend<Digest> for Revocations {
+    fn extend<I: IntoIterator<Item = Digest>>(&mut self, digests: I) {
+        self.0.extend(digests);
+    }
+}
+
+/// All decisions, indexed for judging.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    version: u64,
+    approvals: HashMap<Box<str>, Vec<Approval>>,
+    rejections: HashMap<Box<str>, HashSet<BodyId>>,
+    revocations: Revocations,
+    bindings: HashMap<Box<str>, HashMap<BodyId, Box<str>>>,
+}
+
+impl Decisions {
+    /// Indexes decisions. `version` is the number of the last one and counts up with each.
+    #[must_use]
+    pub fn new(
+        version: u64,
+        approvals: impl IntoIterator<Item = Approval>,
+        rejections: impl IntoIterator<Item = Rejection>,
+        revocations: Revocations,
+        bindings: impl IntoIterator<Item = (Box<str>, BodyId, Box<str>)>,
+    ) -> Self {
+        let mut decisions = Self { version, revocations, ..Self::default() };
+        for approval in approvals {
+            decisions.approvals.entry(approval.subject.clone()).or_default().push(approval);
+        }
+        for Rejection { subject, digest } in rejections {
+            decisions.rejections.entry(subject).or_default().insert(digest);
+        }
+        for (pattern, digest, key) in bindings {
+            decisions.bindings.entry(pattern).or_default().insert(digest, key);
+        }
+        decisions
+    }
+
+    /// The number of the last decision.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Digests revoked at run time.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    pub(crate) fn approvals(&self, subject: &str) -> &[Approval] {
+        self.approvals.get(subject).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn rejections(&self, subject: &str) -> Option<&HashSet<BodyId>> {
+        self.rejections.get(subject)
+    }
+
+    pub(crate) fn bound_to(&self, pattern: &str, digest: BodyId) -> Option<&str> {
+        Some(self.bindings.get(pattern)?.get(&digest)?)
+    }
+}

@@ -1,0 +1,494 @@
+//! What a response could be run as.
+//!
+//! A response gets the *set* of kinds that any client could make of it: by what the browser says it wants
+//! (Fetch metadata), by the media type, by the names in the URL and in `Content-Disposition`, and by its first
+//! bytes. Each source can lie or be missing, so each only adds. The lists are closed.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What an artifact can act as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// JavaScript, in whatever way it is loaded.
+    Script,
+    /// A WebAssembly module.
+    Wasm,
+    /// A style sheet.
+    Style,
+    /// HTML, XHTML, SVG, other XML and MHTML: what runs its own inline code.
+    Document,
+    /// Programs, packages, disk images, archives that run, shell and batch scripts.
+    Installer,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Script, Self::Wasm, Self::Style, Self::Document, Self::Installer];
+
+    /// As it stands in configuration files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::Wasm => "wasm",
+            Self::Style => "style",
+            Self::Document => "document",
+            Self::Installer => "installer",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a kind, expected script, wasm, style, document or installer")]
+pub struct UnknownKind;
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownKind)
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// No kind: nothing that runs.
+    pub const NONE: Self = Self(0);
+    /// What a vendor's `guard` is unless it says otherwise: script, wasm, installer.
+    pub const GUARDED_BY_DEFAULT: Self = Self(bit(Kind::Script) | bit(Kind::Wasm) | bit(Kind::Installer));
+
+    /// Adds one kind.
+    pub fn insert(&mut self, kind: Kind) {
+        self.0 |= bit(kind);
+    }
+
+    /// Whether `kind` is in the set.
+    #[must_use]
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 & bit(kind) != 0
+    }
+
+    /// Whether the sets share a kind.
+    #[must_use]
+    pub fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The kinds of the set, in the order of [`Kind::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+}
+
+const fn bit(kind: Kind) -> u8 {
+    match kind {
+        Kind::Script => 1,
+        Kind::Wasm => 2,
+        Kind::Style => 4,
+        Kind::Document => 8,
+        Kind::Installer => 16,
+    }
+}
+
+impl FromIterator<Kind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+        let mut set = Self::NONE;
+        for kind in kinds {
+            set.insert(kind);
+        }
+        set
+    }
+}
+
+impl fmt::Display for Kinds {
+    /// Names with commas: `script,document`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, kind) in self.iter().enumerate() {
+            write!(f, "{}{kind}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// What the request says of what it wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// `Sec-Fetch-Dest` ([Fetch metadata](https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header)).
+    pub destination: Option<&'a str>,
+    /// `Service-Worker: script` is present.
+    pub service_worker: bool,
+    /// The path of the match key.
+    pub path: &'a str,
+}
+
+/// What the response says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answered<'a> {
+    /// `Content-Type`, each value as it came.
+    pub content_types: &'a [&'a str],
+    /// The file name of `Content-Disposition`.
+    pub file_name: Option<&'a str>,
+    /// The first bytes of the body, decoded and as they came: [`MAGIC_LEN`] of each are enough.
+    pub starts: &'a [&'a [u8]],
+}
+
+/// How many bytes of a body its magic takes.
+pub const MAGIC_LEN: usize = 8;
+
+/// The kinds that a request alone points to: enough to strip conditions and ranges before the vendor is asked.
+#[must_use]
+pub fn classify_request(asked: &Asked<'_>) -> Kinds {
+    let mut kinds = Kinds::NONE;
+    if asked.service_worker {
+        kinds.insert(Kind::Script);
+    }
+    kinds.extend(asked.destination.and_then(by_destination));
+    kinds.extend(by_name(file_name(asked.path)));
+    kinds
+}
+
+/// Every kind that any client could make of this response.
+#[must_use]
+pub fn classify(asked: &Asked<'_>, answered: &Answered<'_>) -> Kinds {
+    let mut kinds = classify_request(asked);
+    for content_type in answered.content_types {
+        // Several types in one field, or in several: each is what some client takes.
+        kinds.extend(content_type.split(',').filter_map(|one| by_media_type(essence(one).as_str())));
+    }
+    kinds.extend(answered.file_name.and_then(by_name));
+    kinds.extend(answered.starts.iter().filter_map(|start| by_magic(start)));
+    kinds
+}
+
+impl Extend<Kind> for Kinds {
+    fn extend<I: IntoIterator<Item = Kind>>(&mut self, kinds: I) {
+        for kind in kinds {
+            self.insert(kind);
+        }
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Type and subtype of a media type, in lower case and without parameters.
+#[must_use]
+pub fn essence(content_type: &str) -> String {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim_matches(['\t', '\n', '\r', ' ']).to_ascii_lowercase()
+}
+
+fn by_destination(destination: &str) -> Option<Kind> {
+    match destination.trim().to_ascii_lowercase().as_str() {
+        "script" | "worker" | "sharedworker" | "serviceworker" | "audioworklet" | "paintworklet" => {
+            Some(Kind::Script)
+        }
+        "style" => Some(Kind::Style),
+        "document" | "iframe" | "frame" | "fencedframe" | "embed" | "object" | "xslt" => Some(Kind::Document),
+        _ => None,
+    }
+}
+
+/// The JavaScript essences of the [MIME Sniffing standard](https://mimesniff.spec.whatwg.org/#javascript-mime-type).
+const SCRIPT_TYPES: [&str; 16] = [
+    "application/ecmascript",
+    "application/javascript",
+    "application/x-ecmascript",
+    "application/x-javascript",
+    "text/ecmascript",
+    "text/javascript",
+    "text/javascript1.0",
+    "text/javascript1.1",
+    "text/javascript1.2",
+    "text/javascript1.3",
+    "text/javascript1.4",
+    "text/javascript1.5",
+    "text/jscript",
+    "text/livescript",
+    "text/x-ecmascript",
+    "text/x-javascript",
+];
+
+const DOCUMENT_TYPES: [&str; 7] = [
+    "text/html",
+    "text/xml",
+    "application/xml",
+    "application/mhtml",
+    "application/x-mimearchive",
+    "message/rfc822",
+    "multipart/related",
+];
+
+/// Media types of programs and packages: what a desktop offers to run or install.
+pub const INSTALLER_TYPES: [&str; 39] = [
+    "application/appx",
+    "application/appxbundle",
+    "application/java-archive",
+    "application/msix",
+    "application/msixbundle",
+    "application/vnd.android.package-archive",
+    "application/vnd.appimage",
+    "application/vnd.apple.installer+xml",
+    "application/vnd.debian.binary-package",
+    "application/vnd.flatpak",
+    "application/vnd.microsoft.portable-executable",
+    "application/vnd.ms-cab-compressed",
+    "application/vnd.snap",
+    "application/x-apple-diskimage",
+    "application/x-bat",
+    "application/x-chrome-extension",
+    "application/x-csh",
+    "application/x-deb",
+    "application/x-debian-package",
+    "application/x-dosexec",
+    "application/x-elf",
+    "application/x-executable",
+    "application/x-iso9660-image",
+    "application/x-java-archive",
+    "application/x-mach-binary",
+    "application/x-ms-installer",
+    "application/x-ms-shortcut",
+    "application/x-msdos-program",
+    "application/x-msdownload",
+    "application/x-msi",
+    "application/x-pie-executable",
+    "application/x-powershell",
+    "application/x-redhat-package-manager",
+    "application/x-rpm",
+    "application/x-sh",
+    "application/x-sharedlib",
+    "application/x-shellscript",
+    "application/x-xpinstall",
+    "text/x-shellscript",
+];
+
+fn by_media_type(essence: &str) -> Option<Kind> {
+    if SCRIPT_TYPES.contains(&essence) {
+        return Some(Kind::Script);
+    }
+    if INSTALLER_TYPES.contains(&essence) {
+        return Some(Kind::Installer);
+    }
+    if DOCUMENT_TYPES.contains(&essence) || essence.ends_with("+xml") {
+        return Some(Kind::Document);
+    }
+    match essence {
+        "application/wasm" => Some(Kind::Wasm),
+        "text/css" => Some(Kind::Style),
+        _ => None,
+    }
+}
+
+const SCRIPT_EXTENSIONS: [&str; 4] = ["js", "mjs", "cjs", "jsm"];
+const DOCUMENT_EXTENSIONS: [&str; 13] =
+    ["html", "htm", "xhtml", "xht", "shtml", "svg", "svgz", "xml", "xsl", "xslt", "mht", "mhtml", "mathml"];
+/// Extensions of programs, packages, disk images, archives that run and scripts that a shell takes.
+const INSTALLER_EXTENSIONS: [&str; 57] = [
+    "apk",
+    "app",
+    "appimage",
+    "application",
+    "appref-ms",
+    "appx",
+    "appxbundle",
+    "bash",
+    "bat",
+    "cab",
+    "cmd",
+    "com",
+    "command",
+    "cpl",
+    "crx",
+    "csh",
+    "deb",
+    "dll",
+    "dmg",
+    "exe",
+    "flatpakref",
+    "hta",
+    "img",
+    "iso",
+    "jar",
+    "jnlp",
+    "jse",
+    "ksh",
+    "lnk",
+    "mpkg",
+    "msc",
+    "msi",
+    "msix",
+    "msixbundle",
+    "msp",
+    "mst",
+    "nupkg",
+    "pif",
+    "pkg",
+    "ps1",
+    "psm1",
+    "reg",
+    "rpm",
+    "run",
+    "scpt",
+    "scr",
+    "sh",
+    "snap",
+    "url",
+    "vbe",
+    "vbs",
+    "vsix",
+    "war",
+    "wsf",
+    "wsh",
+    "xpi",
+    "zsh",
+];
+
+fn by_name(name: &str) -> Option<Kind> {
+    // Windows drops trailing dots and spaces from a file name: "setup.exe." installs as "setup.exe".
+    let name = name.trim_end_matches(['.', ' ']);
+    let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
+    let extension = extension.as_str();
+    if SCRIPT_EXTENSIONS.contains(&extension) {
+        return Some(Kind::Script);
+    }
+    if INSTALLER_EXTENSIONS.contains(&extension) {
+        return Some(Kind::Installer);
+    }
+    if DOCUMENT_EXTENSIONS.contains(&extension) {
+        return Some(Kind::Document);
+    }
+    match extension {
+        "wasm" => Some(Kind::Wasm),
+        "css" => Some(Kind::Style),
+        _ => None,
+    }
+}
+
+fn by_magic(start: &[u8]) -> Option<Kind> {
+    const INSTALLERS: [&[u8]; 10] = [
+        b"MZ",
+        b"\x7fELF",
+        b"\xfe\xed\xfa\xce",
+        b"\xfe\xed\xfa\xcf",
+        b"\xce\xfa\xed\xfe",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba\xbe",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        b"xar!",
+        b"#!",
+    ];
+    if start.starts_with(b"\0asm") {
+        return Some(Kind::Wasm);
+    }
+    // A byte order mark does not keep a shell from reading what follows.
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    INSTALLERS
+        .iter()
+        .any(|magic| start.starts_with(magic) || text.starts_with(magic))
+        .then_some(Kind::Installer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(asked: Asked<'_>, answered: Answered<'_>) -> String {
+        classify(&asked, &answered).to_string()
+    }
+
+    fn at(path: &str) -> Asked<'_> {
+        Asked { path, ..Asked::default() }
+    }
+
+    #[test]
+    fn what_the_browser_wants_counts_whatever_the_vendor_calls_it() {
+        for destination in
+            ["script", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet", "Script"]
+        {
+            let asked = Asked { destination: Some(destination), path: "/a.png", ..Asked::default() };
+            let answered = Answered { content_types: &["image/png"], ..Answered::default() };
+            assert_eq!(kinds(asked, answered), "script", "{destination}");
+        }
+        let worker = Asked { service_worker: true, path: "/sw", ..Asked::default() };
+        assert_eq!(kinds(worker, Answered::default()), "script");
+    }
+
+    #[test]
+    fn the_type_counts_whatever_the_path_is_called() {
+        for (content_type, expected) in [
+            ("text/javascript", "script"),
+            ("Application/JavaScript; charset=utf-8", "script"),
+            ("text/livescript", "script"),
+            (" application/wasm ", "wasm"),
+            ("text/css", "style"),
+            ("image/svg+xml", "document"),
+            ("application/xhtml+xml", "document"),
+            ("application/x-msdownload", "installer"),
+            ("image/png", ""),
+            ("text/plain", ""),
+            ("text/plain, text/javascript", "script"),
+        ] {
+            let answered = Answered { content_types: &[content_type], ..Answered::default() };
+            assert_eq!(kinds(at("/x"), answered), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn names_count_in_the_path_and_in_the_disposition() {
+        for (path, expected) in [
+            ("/a/app.js", "script"),
+            ("/a/APP.MJS", "script"),
+            ("/a/setup.exe", "installer"),
+            ("/a/setup.exe.", "installer"),
+            ("/install.sh", "installer"),
+            ("/a.js/logo.png", ""),
+            ("/noextension", ""),
+        ] {
+            assert_eq!(kinds(at(path), Answered::default()), expected, "{path}");
+        }
+        let renamed = Answered { file_name: Some("Setup.EXE"), ..Answered::default() };
+        assert_eq!(kinds(at("/picture.png"), renamed), "installer");
+    }
+
+    #[test]
+    fn magic_counts_whatever_the_type_says() {
+        for (start, expected) in [
+            (&b"\0asm\x01\0\0\0"[..], "wasm"),
+            (b"MZ\x90\0", "installer"),
+            (b"\x7fELF", "installer"),
+            (b"#!/bin/sh", "installer"),
+            (b"\xef\xbb\xbf#!/bin/sh", "installer"),
+            (b"\xcf\xfa\xed\xfe", "installer"),
+            (b"\x89PNG\r\n\x1a\n", ""),
+            (b"", ""),
+        ] {
+            let answered =
+                Answered { content_types: &["image/png"], starts: &[start], ..Answered::default() };
+            assert_eq!(kinds(at("/x.png"), answered), expected, "{start:?}");
+        }
+    }
+
+    #[test]
+    fn one_response_can_be_several_kinds() {
+        let answered = Answered { content_types: &["text/html"], starts: &[b"MZ"], ..Answered::default() };
+        assert_eq!(kinds(at("/app.js"), answered), "script,document,installer");
+    }
+}

@@ -1,0 +1,17 @@
+//! The pure heart of pinfold: what is expected of an artifact, and what follows.
+//!
+//! Nothing here knows the time, a file, a socket or a task. A verdict is a function of a [`policy::Policy`], a
+//! [`held::Held`] body and a moment that is passed in.
+
+pub mod decisions;
+pub mod digest;
+pub mod held;
+pub mod host;
+pub mod kind;
+pub mod pin;
+pub mod pins;
+pub mod policy;
+pub mod reason;
+pub mod url;
+pub mod vendor;
+pub mod verdict;

@@ -1,0 +1,265 @@
+//! The index of pins: a map for exact URLs, a tree of path segments for patterns.
+//!
+//! Looking a URL up costs the same with ten pins as with a million: one or two map reads, and one walk down the
+//! tree of its origin.
+
+use std::collections::HashMap;
+
+use crate::pin::{Pin, PinUrl, Segment};
+use crate::url::ArtifactUrl;
+
+/// All pins of the reviewed lists.
+#[derive(Debug, Default)]
+pub struct PinIndex {
+    pins: Vec<Pin>,
+    exact: HashMap<Box<str>, Vec<u32>>,
+    patterns: HashMap<Box<str>, Tree>,
+}
+
+/// The pins that decide about one URL.
+#[derive(Clone, Debug)]
+pub enum Deciding<'p> {
+    /// Exact pins, with or without the query: they decide alone.
+    Exact(Vec<&'p Pin>),
+    /// Every pattern that fits, or none.
+    Patterns(Vec<&'p Pin>),
+}
+
+impl<'p> Deciding<'p> {
+    /// The pins, whichever way they matched.
+    #[must_use]
+    pub fn pins(&self) -> &[&'p Pin] {
+        match self {
+            Self::Exact(pins) | Self::Patterns(pins) => pins,
+        }
+    }
+}
+
+impl PinIndex {
+    /// Indexes `pins`. Several pins of one URL add up.
+    #[must_use]
+    pub fn new(pins: Vec<Pin>) -> Self {
+        let mut index = Self::default();
+        for (at, pin) in (0u32..).zip(&pins) {
+            match &pin.url {
+                PinUrl::Exact(url) => index.exact.entry(url.key().into()).or_default().push(at),
+                PinUrl::Pattern(pattern) => {
+                    index.patterns.entry(pattern.origin.clone()).or_default().insert(&pattern.segments, at);
+                }
+            }
+        }
+        index.pins = pins;
+        index
+    }
+
+    /// The pins that decide about `url`. A pin of exactly its query decides before one that takes any query, and
+    /// an exact pin before a pattern.
+    #[must_use]
+    pub fn deciding(&self, url: &ArtifactUrl) -> Deciding<'_> {
+        let exact = self.exact.get(url.key()).or_else(|| self.exact.get(url.key_without_query()));
+        if let Some(exact) = exact {
+            return Deciding::Exact(self.at(exact));
+        }
+        let found = self.patterns.get(url.origin()).map(|tree| tree.find(url.path())).unwrap_or_default();
+        Deciding::Patterns(self.at(&found))
+    }
+
+    /// All pins, in the order of the files.
+    #[must_use]
+    pub fn all(&self) -> &[Pin] {
+        &self.pins
+    }
+
+    fn at(&self, places: &[u32]) -> Vec<&Pin> {
+        places.iter().filter_map(|at| self.pins.get(usize::try_from(*at).ok()?)).collect()
+    }
+}
+
+/// Patterns of one origin, by path segment.
+#[derive(Debug)]
+struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()] }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literal: HashMap<Box<str>, usize>,
+    star: Vec<(Segment, usize)>,
+    /// Reached over `**`: this node is entered with no segment read, and kept with each one.
+    any: Option<usize>,
+    keeps: bool,
+    pins: Vec<u32>,
+}
+
+impl Tree {
+    fn insert(&mut self, segments: &[Segment], pin: u32) {
+        let mut at = 0;
+        for segment in segments {
+            at = self.child(at, segment);
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.pins.push(pin);
+        }
+    }
+
+    fn child(&mut self, at: usize, segment: &Segment) -> usize {
+        let next = self.nodes.len();
+        let Some(node) = self.nodes.get_mut(at) else { return at };
+        let child = match segment {
+            Segment::Literal(text) => *node.literal.entry(text.clone()).or_insert(next),
+            Segment::Star(_) => match node.star.iter().find(|(known, _)| known == segment) {
+                Some((_, child)) => *child,
+                None => {
+                    node.star.push((segment.clone(), next));
+                    next
+                }
+            },
+            Segment::AnySegments => *node.any.get_or_insert(next),
+        };
+        if child == next {
+            self.nodes.push(Node { keeps: *segment == Segment::AnySegments, ..Node::default() });
+        }
+        child
+    }
+
+    /// Walks all fitting branches side by side, so that no pattern can make a lookup slower than its own length.
+    fn find(&self, path: &str) -> Vec<u32> {
+        let mut here = self.entered(vec![0]);
+        for segment in path.split('/').skip(1) {
+            let mut next = Vec::new();
+            for at in here {
+                let Some(node) = self.nodes.get(at) else { continue };
+                next.extend(node.keeps.then_some(at));
+                next.extend(node.literal.get(segment));
+                next.extend(
+                    node.star.iter().filter(|(star, _)| star.matches(segment)).map(|(_, child)| *child),
+                );
+            }
+            here = self.entered(next);
+        }
+        here.iter().filter_map(|at| self.nodes.get(*at)).flat_map(|node| node.pins.iter().copied()).collect()
+    }
+
+    fn entered(&self, mut nodes: Vec<usize>) -> Vec<usize> {
+        let mut at = 0;
+        while let Some(node) = nodes.get(at) {
+            nodes.extend(self.nodes.get(*node).and_then(|node| node.any));
+            at += 1;
+        }
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kind::Kind;
+    use crate::pin::Place;
+
+    fn pin(url: &str) -> Pin {
+        Pin {
+            url: PinUrl::parse(url).unwrap(),
+            digests: Box::default(),
+            kind: Kind::Script,
+            release: None,
+            owner: None,
+            reason: None,
+            added: None,
+            expires: None,
+            place: Place { file: "pins.toml".into(), line: 1 },
+        }
+    }
+
+    fn found(pins: &[&str], url: &str) -> Vec<String> {
+        let index = PinIndex::new(pins.iter().map(|url| pin(url)).collect());
+        let url = ArtifactUrl::parse(url).unwrap();
+        index.deciding(&url).pins().iter().map(|pin| pin.url.to_text()).collect()
+    }
+
+    #[test]
+    fn a_pin_without_a_query_matches_any_and_one_with_a_query_exactly_that() {
+        let pins = ["https://v.test/a.js", "https://v.test/a.js?v=2"];
+        assert_eq!(found(&pins, "https://v.test/a.js"), ["https://v.test/a.js"]);
+        assert_eq!(found(&pins, "https://v.test/a.js?v=1"), ["https://v.test/a.js"]);
+        assert_eq!(found(&pins, "https://v.test/a.js?v=2"), ["https://v.test/a.js?v=2"]);
+        assert!(found(&["https://v.test/a.js?v=2"], "https://v.test/a.js").is_empty());
+    }
+
+    #[test]
+    fn an_exact_pin_decides_alone() {
+        let pins = ["https://v.test/*/a.js", "https://v.test/1/a.js"];
+        assert_eq!(found(&pins, "https://v.test/1/a.js?x"), ["https://v.test/1/a.js"]);
+        assert_eq!(found(&pins, "https://v.test/2/a.js"), ["https://v.test/*/a.js"]);
+    }
+
+    #[test]
+    fn a_star_stays_within_its_segment_and_two_cross_any_number() {
+        let one = ["https://v.test/npm/*/dist/*.min.js"];
+        assert_eq!(found(&one, "https://v.test/npm/x@1/dist/x.min.js").len(), 1);
+        for other in
+            ["/npm/x/y/dist/x.min.js", "/npm//dist/x.min.js", "/npm/x/dist/x.js", "/npm/x/dist/x.min.js/z"]
+        {
+            assert!(found(&one, &format!("https://v.test{other}")).is_empty(), "{other}");
+        }
+        let two = ["https://v.test/**/app.js", "https://v.test/lib/**"];
+        assert_eq!(found(&two, "https://v.test/app.js"), ["https://v.test/**/app.js"]);
+        assert_eq!(found(&two, "https://v.test/a/b/c/app.js"), ["https://v.test/**/app.js"]);
+        assert_eq!(found(&two, "https://v.test/lib/x/app.js").len(), 2);
+        assert!(found(&two, "https://v.test/lib2/x.js").is_empty());
+    }
+
+    #[test]
+    fn a_pattern_is_bound_to_its_origin() {
+        for other in ["http://v.test/1/a.js", "https://v.test:8443/1/a.js", "https://w.test/1/a.js"] {
+            assert!(found(&["https://v.test/*/a.js"], other).is_empty(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_literal_star_in_a_request_is_not_a_wildcard() {
+        assert_eq!(found(&["https://v.test/a%2Ab.js"], "https://v.test/a*b.js"), ["https://v.test/a%2Ab.js"]);
+        assert!(found(&["https://v.test/a%2Ab.js"], "https://v.test/axb.js").is_empty());
+    }
+
+    proptest! {
+        /// The tree gives what trying each pattern on its own gives.
+        #[test]
+        fn the_tree_agrees_with_a_plain_matcher(
+            patterns in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["a", "b", "*", "**", "a*", "*b"]), 1..5), 1..6),
+            path in prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "c"]), 1..6),
+        ) {
+            let texts: Vec<String> = patterns.iter().map(|p| format!("https://v.test/{}", p.join("/"))).filter(|t| t.contains('*')).collect();
+            let mut expected: Vec<String> = texts.iter().filter(|text| {
+                let PinUrl::Pattern(pattern) = PinUrl::parse(text).unwrap() else { unreachable!() };
+                plainly(&pattern.segments, &path)
+            }).cloned().collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let mut got = found(&texts, &format!("https://v.test/{}", path.join("/")));
+            got.sort();
+            expected.sort();
+            prop_assert_eq!(got, expected);
+        }
+    }
+
+    fn plainly(pattern: &[Segment], path: &[&str]) -> bool {
+        match (pattern.split_first(), path.split_first()) {
+            (None, None) => true,
+            (Some((Segment::AnySegments, rest)), None) => plainly(rest, path),
+            (Some((Segment::AnySegments, rest)), Some((_, tail))) => {
+                plainly(rest, path) || plainly(pattern, tail)
+            }
+            (Some((segment, rest)), Some((first, tail))) => segment.matches(first) && plainly(rest, tail),
+            _ => false,
+        }
+    }
+}

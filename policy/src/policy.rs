@@ -1,0 +1,196 @@
+//! The policy: one immutable snapshot of all rules, pins and decisions. It decides one exchange from end to end.
+
+use std::sync::Arc;
+
+use crate::decisions::{Approval, Decisions, Revocations};
+use crate::digest::BodyId;
+use crate::host::Host;
+use crate::kind::Kinds;
+use crate::pin::Pin;
+use crate::pins::{Deciding, PinIndex};
+use crate::reason::Reason;
+use crate::url::ArtifactUrl;
+use crate::vendor::{OtherScripts, OtherTls, Rules, Vendor, Vendors};
+
+/// What the configuration files say.
+#[derive(Debug, Default)]
+pub struct Rulebook {
+    /// Vendors and their rules.
+    pub vendors: Vendors,
+    /// Whether connections to hosts of no vendor are decrypted.
+    pub other_tls: OtherTls,
+    /// What follows for artifacts of such hosts.
+    pub other_scripts: OtherScripts,
+    /// The rules for a pinned URL of such a host.
+    pub other_rules: Rules,
+    /// The pins of the reviewed lists.
+    pub pins: PinIndex,
+    /// The `[[revoke]]` blocks of the reviewed lists.
+    pub revocations: Revocations,
+}
+
+/// The snapshot.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rules: Arc<Rulebook>,
+    decisions: Arc<Decisions>,
+    revocations: Arc<Revocations>,
+}
+
+impl Policy {
+    /// Lays decisions over a rulebook.
+    #[must_use]
+    pub fn new(rules: Arc<Rulebook>, decisions: Arc<Decisions>) -> Self {
+        let mut revocations = rules.revocations.clone();
+        revocations.extend(decisions.revocations().iter());
+        Self { rules, decisions, revocations: Arc::new(revocations) }
+    }
+
+    /// The same rulebook under newer decisions.
+    #[must_use]
+    pub fn with(&self, decisions: Arc<Decisions>) -> Self {
+        Self::new(Arc::clone(&self.rules), decisions)
+    }
+
+    /// Counts up with each decision.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.decisions.version()
+    }
+
+    /// What the files say.
+    #[must_use]
+    pub fn rules(&self) -> &Rulebook {
+        &self.rules
+    }
+
+    /// All revocations, of files and of people.
+    #[must_use]
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
+    }
+
+    /// The vendor that claims `host`.
+    #[must_use]
+    pub fn vendor(&self, host: &Host) -> Option<&Arc<Vendor>> {
+        self.rules.vendors.of(host)
+    }
+
+    /// Whether connections to `host` are decrypted and judged.
+    #[must_use]
+    pub fn intercepts(&self, host: &Host) -> bool {
+        self.vendor(host).is_some() || self.rules.other_tls == OtherTls::Intercept
+    }
+
+    /// Whether a redirect to `host` leads to where scripts are judged.
+    #[must_use]
+    pub fn judges_scripts_of(&self, host: &Host) -> bool {
+        self.vendor(host).is_some()
+            || (self.rules.other_tls == OtherTls::Intercept
+                && self.rules.other_scripts != OtherScripts::Allow)
+    }
+
+    /// What is expected of `url`.
+    #[must_use]
+    pub fn expect<'p>(&'p self, url: &ArtifactUrl) -> Expectation<'p> {
+        let deciding = self.rules.pins.deciding(url);
+        let subject = match &deciding {
+            Deciding::Exact(pins) if pins.iter().any(|pin| pin.url.to_text() == url.key()) => url.key(),
+            Deciding::Exact(_) | Deciding::Patterns(_) => url.key_without_query(),
+        };
+        Expectation {
+            vendor: self.vendor(url.host()),
+            subject: subject.into(),
+            key_without_query: url.key_without_query().into(),
+            deciding,
+            policy: self,
+        }
+    }
+}
+
+/// What a policy expects of one URL.
+#[derive(Debug)]
+pub struct Expectation<'p> {
+    policy: &'p Policy,
+    vendor: Option<&'p Arc<Vendor>>,
+    deciding: Deciding<'p>,
+    subject: Box<str>,
+    key_without_query: Box<str>,
+}
+
+impl<'p> Expectation<'p> {
+    /// The vendor that claims the URL's host.
+    #[must_use]
+    pub fn vendor(&self) -> Option<&'p Arc<Vendor>> {
+        self.vendor
+    }
+
+    /// The rules that hold here.
+    #[must_use]
+    pub fn rules(&self) -> &'p Rules {
+        self.vendor.map_or(&self.policy.rules.other_rules, |vendor| &vendor.rules)
+    }
+
+    /// What holds for artifacts of hosts that no vendor claims.
+    #[must_use]
+    pub fn other_scripts(&self) -> OtherScripts {
+        self.policy.rules.other_scripts
+    }
+
+    /// What an approval or rejection made here would be about: the match key, without its query unless the deciding
+    /// pin has one.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Whether a pin or an approval, active or expired, is about this URL. It is guarded then whatever its kind.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        !self.deciding.pins().is_empty() || !self.approvals().is_empty()
+    }
+
+    /// Whether a response that could act as `kinds` must match a pin.
+    #[must_use]
+    pub fn guards(&self, kinds: Kinds) -> bool {
+        let judged = self.vendor.is_some() || self.other_scripts() != OtherScripts::Allow;
+        self.is_pinned() || (judged && self.rules().guard.intersects(kinds))
+    }
+
+    /// The pins that decide.
+    #[must_use]
+    pub fn deciding(&self) -> &Deciding<'p> {
+        &self.deciding
+    }
+
+    pub(crate) fn key_without_query(&self) -> &str {
+        &self.key_without_query
+    }
+
+    pub(crate) fn approval(&self, id: BodyId) -> Option<&'p Approval> {
+        self.approvals().iter().find(|approval| approval.digest == id)
+    }
+
+    fn approvals(&self) -> &'p [Approval] {
+        self.policy.decisions.approvals(&self.subject)
+    }
+
+    pub(crate) fn rejects(&self, id: BodyId) -> bool {
+        self.policy.decisions.rejections(&self.subject).is_some_and(|rejected| rejected.contains(&id))
+    }
+
+    /// Whether a pattern's digest is bound here (`true`), elsewhere (`false`), or nowhere yet.
+    pub(crate) fn bound(&self, pin: &Pin, id: BodyId) -> Option<bool> {
+        let key = self.policy.decisions.bound_to(&pin.url.to_text(), id)?;
+        Some(*key == *self.key_without_query)
+    }
+
+    pub(crate) fn reason_without_match(&self) -> Reason {
+        let known = self.is_pinned() || self.policy.decisions.rejections(&self.subject).is_some();
+        match (known, self.vendor) {
+            (true, _) => Reason::DigestMismatch,
+            (false, Some(_)) => Reason::Unpinned,
+            (false, None) => Reason::UnlistedHost,
+        }
+    }
+}

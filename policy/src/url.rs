@@ -1,0 +1,383 @@
+//! The URL of an artifact, in its one spelling: the match key.
+//!
+//! Vendors' servers treat `/%61pp.js`, `/app.js` and `/x/../app.js` as one file. The match key does too, so that
+//! a pin cannot be dodged by asking differently. What a server might tell apart (`%2F`, `//`) stays apart.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+use url::Url;
+
+use crate::host::{Authority, AuthorityError, Host, HostError};
+
+/// The schemes that carry artifacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scheme {
+    /// Clear text.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port that a URL of this scheme means when it names none.
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// `http` or `https`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Where an artifact comes from, parsed once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ArtifactUrl {
+    scheme: Scheme,
+    authority: Authority,
+    /// The match key, query included.
+    key: Box<str>,
+    /// Where in `key` the path starts and where it ends (the `?` of the query, or the end).
+    path: (usize, usize),
+    /// Path and query for the request line: the WHATWG serialisation, escapes as the client wrote them.
+    request_target: Box<str>,
+}
+
+/// Why some text is not the URL of an artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UrlError {
+    /// The WHATWG URL parser refuses it.
+    #[error("not an absolute URL")]
+    Invalid,
+    /// Neither http nor https.
+    #[error("scheme is not http or https")]
+    Scheme,
+    /// `https://user:password@host/`.
+    #[error("holds user information")]
+    UserInfo,
+    /// The host is not one.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A request target that is not a path (RFC 9112 §3.2), or holds a fragment.
+    #[error("not a path")]
+    Path,
+    /// Longer than [`ArtifactUrl::MAX_LEN`].
+    #[error("longer than 16 KiB")]
+    TooLong,
+}
+
+impl ArtifactUrl {
+    /// The longest URL that is looked at, in bytes.
+    pub const MAX_LEN: usize = 16 * 1024;
+
+    /// Parses an absolute URL. A fragment is dropped.
+    ///
+    /// # Errors
+    /// [`UrlError`] when it is not an absolute http or https URL without user information.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if text.len() > Self::MAX_LEN {
+            return Err(UrlError::TooLong);
+        }
+        let url = Url::parse(text).map_err(|_| UrlError::Invalid)?;
+        Self::from_url(&url)
+    }
+
+    /// The URL that a request means: the host and port it was sent to, and the path and query of its request line.
+    ///
+    /// # Errors
+    /// [`UrlError::Path`] when `target` does not start with a slash or holds a fragment.
+    pub fn of_request(scheme: Scheme, authority: &Authority, target: &str) -> Result<Self, UrlError> {
+        if !target.starts_with('/') || target.contains('#') {
+            return Err(UrlError::Path);
+        }
+        Self::parse(&format!("{}://{authority}{target}", scheme.as_str()))
+    }
+
+    fn from_url(url: &Url) -> Result<Self, UrlError> {
+        let scheme = match url.scheme() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(UrlError::Scheme),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlError::UserInfo);
+        }
+        let host = Host::from_url(url.host().ok_or(UrlError::Invalid)?)?;
+        let authority = Authority { host, port: url.port().unwrap_or(scheme.default_port()) };
+        let query = url.query().filter(|query| !query.is_empty());
+
+        let mut key = origin(scheme, &authority);
+        let start = key.len();
+        push_canonical(&mut key, url.path());
+        let end = key.len();
+        if let Some(query) = query {
+            key.push('?');
+            push_canonical(&mut key, query);
+        }
+        let request_target = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        Ok(Self {
+            scheme,
+            authority,
+            key: key.into(),
+            path: (start, end),
+            request_target: request_target.into(),
+        })
+    }
+
+    /// Http or https.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Host and port, the port made explicit.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.authority.host
+    }
+
+    /// The match key: scheme, host, port unless it is the scheme's, path, and query unless it is empty.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The match key without its query.
+    #[must_use]
+    pub fn key_without_query(&self) -> &str {
+        self.key.get(..self.path.1).unwrap_or(&self.key)
+    }
+
+    /// The path of the match key, with its leading slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.key.get(self.path.0..self.path.1).unwrap_or("/")
+    }
+
+    /// The query of the match key, without the question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.key.get(self.path.1 + 1..)
+    }
+
+    /// Scheme, host, and port unless it is the scheme's: `https://cdn.example:8443`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.key.get(..self.path.0).unwrap_or(&self.key)
+    }
+
+    /// Path and query as they go to the vendor: dot segments resolved, escapes as the client wrote them.
+    #[must_use]
+    pub fn request_target(&self) -> &str {
+        &self.request_target
+    }
+
+    /// The last segment of the path: a file's name, or nothing.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.path().rsplit('/').next().unwrap_or_default()
+    }
+}
+
+pub(crate) fn origin(scheme: Scheme, authority: &Authority) -> String {
+    let mut origin = format!("{}://{}", scheme.as_str(), authority.host);
+    if authority.port != scheme.default_port() {
+        origin.push_str(&format!(":{}", authority.port));
+    }
+    origin
+}
+
+/// Appends `text` with escaped unreserved characters (RFC 3986 §2.3) decoded, other escapes in upper case, and
+/// a star or a percent sign that begins no escape written as one. Applied to its own output it changes nothing.
+pub(crate) fn push_canonical(out: &mut String, text: &str) {
+    let mut rest = text.chars();
+    while let Some(char) = rest.next() {
+        match char {
+            '%' => match escape(rest.as_str()) {
+                Some(byte) => {
+                    rest.nth(1);
+                    push_escape(out, byte);
+                }
+                None => out.push_str("%25"),
+            },
+            '*' => out.push_str("%2A"),
+            other => out.push(other),
+        }
+    }
+}
+
+fn escape(rest: &str) -> Option<u8> {
+    let digits = rest.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
+fn push_escape(out: &mut String, byte: u8) {
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        out.push(char::from(byte));
+    } else {
+        out.push_str(&format!("%{byte:02X}"));
+    }
+}
+
+impl FromStr for ArtifactUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for ArtifactUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)
+    }
+}
+
+impl fmt::Debug for ArtifactUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.key)
+    }
+}
+
+impl From<AuthorityError> for UrlError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Host(host) => Self::Host(host),
+            AuthorityError::UserInfo => Self::UserInfo,
+            AuthorityError::Port => Self::Invalid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(text: &str) -> String {
+        ArtifactUrl::parse(text).unwrap().key().to_owned()
+    }
+
+    #[test]
+    fn spellings_of_one_url_share_its_key() {
+        for spelling in [
+            "https://cdn.vendor.test/a/app.js",
+            "HTTPS://CDN.VENDOR.TEST:443/a/app.js",
+            "https://cdn.vendor.test./a/app.js",
+            "https://cdn.vendor.test/a/%61pp%2Ejs",
+            "https://cdn.vendor.test/a/b/../app.js",
+            "https://cdn.vendor.test/a/b/%2e%2E/app.js",
+            "https://cdn.vendor.test\\a\\app.js",
+            "https://cdn.vendor.test/a/./app.js?",
+            "https://cdn.vendor.test/a/app.js?#top",
+            "https://cdn.vendor.test/a/app.js#top",
+        ] {
+            assert_eq!(key(spelling), "https://cdn.vendor.test/a/app.js", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_may_tell_apart_stays_apart() {
+        let plain = key("https://v.test/a/app.js");
+        for other in [
+            "https://v.test/a%2Fapp.js",
+            "https://v.test/a//app.js",
+            "https://v.test/a%5Capp.js",
+            "https://v.test/A/app.js",
+        ] {
+            assert_ne!(key(other), plain, "{other}");
+        }
+        assert_eq!(key("https://v.test/a%2fapp.js"), key("https://v.test/a%2Fapp.js"));
+    }
+
+    #[test]
+    fn a_literal_star_has_one_spelling() {
+        assert_eq!(key("https://v.test/a*b?c=*"), "https://v.test/a%2Ab?c=%2A");
+        assert_eq!(key("https://v.test/a%2ab"), key("https://v.test/a*b"));
+    }
+
+    #[test]
+    fn the_request_target_keeps_the_escapes_that_a_signature_may_cover() {
+        let url = ArtifactUrl::parse("https://v.test/x/../a%7eb?sig=%61").unwrap();
+        assert_eq!(url.request_target(), "/a%7eb?sig=%61");
+        assert_eq!(url.key(), "https://v.test/a~b?sig=a");
+    }
+
+    #[test]
+    fn parts_of_the_key() {
+        let url = ArtifactUrl::parse("https://v.test:8443/d/f.js?q=1").unwrap();
+        assert_eq!((url.origin(), url.path(), url.query()), ("https://v.test:8443", "/d/f.js", Some("q=1")));
+        assert_eq!((url.key_without_query(), url.file_name()), ("https://v.test:8443/d/f.js", "f.js"));
+        assert_eq!(ArtifactUrl::parse("https://v.test/d/").unwrap().query(), None);
+    }
+
+    #[test]
+    fn a_request_target_cannot_name_another_host() {
+        let authority = Authority::parse("v.test:443", None).unwrap();
+        let of = |target: &str| ArtifactUrl::of_request(Scheme::Https, &authority, target);
+        assert_eq!(of("//evil.test/x.js").unwrap().host(), &authority.host);
+        assert_eq!(of("/@evil.test").unwrap().host(), &authority.host);
+        assert_eq!(of("@evil.test/x.js"), Err(UrlError::Path));
+        assert_eq!(of(".evil.test/x.js"), Err(UrlError::Path));
+        assert_eq!(of("/x.js#frag"), Err(UrlError::Path));
+        assert_eq!(of("*"), Err(UrlError::Path));
+    }
+
+    #[test]
+    fn foreign_schemes_and_user_information_are_refused() {
+        assert_eq!(ArtifactUrl::parse("ftp://v.test/x"), Err(UrlError::Scheme));
+        assert_eq!(ArtifactUrl::parse("https://u:p@v.test/x"), Err(UrlError::UserInfo));
+        assert_eq!(ArtifactUrl::parse("/x.js"), Err(UrlError::Invalid));
+        assert_eq!(
+            ArtifactUrl::parse(&format!("https://v.test/{}", "a".repeat(17_000))),
+            Err(UrlError::TooLong)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_key_of_a_key_is_itself(tail in "[ -~]{0,40}") {
+            if let Ok(url) = ArtifactUrl::parse(&format!("https://v.test/{tail}")) {
+                let again = ArtifactUrl::parse(url.key()).unwrap();
+                prop_assert_eq!(again.key(), url.key());
+            }
+        }
+
+        #[test]
+        fn escaping_any_unreserved_character_changes_no_key(path in "[a-zA-Z0-9_~-]{1,12}", at in any::<prop::sample::Index>(), upper in any::<bool>()) {
+            let at = at.index(path.len());
+            let byte = path.as_bytes()[at];
+            let escaped = if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
+            let other = format!("{}{escaped}{}", &path[..at], &path[at + 1..]);
+            prop_assert_eq!(key(&format!("https://v.test/{path}")), key(&format!("https://v.test/{other}")));
+        }
+
+        #[test]
+        fn the_request_target_means_the_same_key(tail in "[ -~]{0,40}") {
+            if let Ok(url) = ArtifactUrl::parse(&format!("https://v.test/{tail}")) {
+                let again = ArtifactUrl::of_request(Scheme::Https, url.authority(), url.request_target()).unwrap();
+                prop_assert_eq!(again.key(), url.key());
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Vendors: named parties whose hosts serve code to our users, and the rules for each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::host::{Host, HostPattern};
+use crate::kind::Kinds;
+
+/// Whether what cannot be verified is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Enforce,
+    /// It passes, and is recorded. Revocations, and rules about the connection, still refuse.
+    Observe,
+}
+
+/// What follows for a guarded artifact at a URL that no pin ever matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unpinned {
+    /// Refuse.
+    #[default]
+    Block,
+    /// Refuse, and keep the body.
+    Quarantine,
+    /// Release as observed.
+    Allow,
+}
+
+/// What follows when a pin exists and the digest is another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// Refuse.
+    Block,
+    /// Refuse, and keep the body.
+    #[default]
+    Quarantine,
+}
+
+/// What a vendor's rules are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Kinds that must match a pin.
+    pub guard: Kinds,
+    /// Enforce or observe.
+    pub mode: Mode,
+    /// For URLs without a pin.
+    pub unpinned: Unpinned,
+    /// For other content than the pinned.
+    pub on_mismatch: OnMismatch,
+    /// Whether WebSockets to the vendor pass.
+    pub websocket: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            guard: Kinds::GUARDED_BY_DEFAULT,
+            mode: Mode::default(),
+            unpinned: Unpinned::default(),
+            on_mismatch: OnMismatch::default(),
+            websocket: true,
+        }
+    }
+}
+
+/// A named party and its rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vendor {
+    /// As the configuration names it.
+    pub name: Arc<str>,
+    /// The hosts it claims.
+    pub hosts: Vec<HostPattern>,
+    /// Its rules.
+    pub rules: Rules,
+}
+
+/// Whether connections to hosts that no vendor claims are decrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherTls {
+    /// They are not.
+    #[default]
+    Tunnel,
+    /// They are, and what comes through them is judged.
+    Intercept,
+}
+
+/// What follows for artifacts from hosts that no vendor claims, where they can be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherScripts {
+    /// They are no concern.
+    #[default]
+    Allow,
+    /// They pass and are recorded.
+    Observe,
+    /// Refuse.
+    Block,
+    /// Refuse, and keep the body.
+    Quarantine,
+}
+
+/// Vendors by host. A host claimed twice belongs to the more specific claim.
+#[derive(Clone, Debug, Default)]
+pub struct Vendors {
+    all: Vec<Arc<Vendor>>,
+    exact: HashMap<Host, usize>,
+    below: HashMap<Box<str>, usize>,
+}
+
+impl Vendors {
+    /// Indexes vendors. Of two that claim the same pattern the first has it; configuration refuses that earlier.
+    #[must_use]
+    pub fn new(vendors: Vec<Vendor>) -> Self {
+        let mut index = Self::default();
+        for vendor in vendors {
+            let at = index.all.len();
+            for pattern in &vendor.hosts {
+                match pattern {
+                    HostPattern::Exact(host) => index.exact.entry(host.clone()).or_insert(at),
+                    HostPattern::Below(suffix) => index.below.entry(suffix.clone()).or_insert(at),
+                };
+            }
+            index.all.push(Arc::new(vendor));
+        }
+        index
+    }
+
+    /// The vendor that claims `host`: an exact claim first, then the longest suffix.
+    #[must_use]
+    pub fn of(&self, host: &Host) -> Option<&Arc<Vendor>> {
+        let at = self.exact.get(host).or_else(|| {
+            let mut rest = host.name()?;
+            loop {
+                rest = rest.split_once('.')?.1;
+                if let Some(at) = self.below.get(rest) {
+                    return Some(at);
+                }
+            }
+        })?;
+        self.all.get(*at)
+    }
+
+    /// All of them, in the order of the configuration.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Vendor>] {
+        &self.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vendor(name: &str, hosts: &[&str]) -> Vendor {
+        Vendor {
+            name: name.into(),
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            rules: Rules::default(),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_vendor_wins() {
+        let vendors = Vendors::new(vec![
+            vendor("wide", &["*.example.test"]),
+            vendor("deep", &["*.cdn.example.test"]),
+            vendor("one", &["a.cdn.example.test"]),
+        ]);
+        let name = |host: &str| vendors.of(&host.parse().unwrap()).map(|vendor| vendor.name.to_string());
+        assert_eq!(name("x.example.test").as_deref(), Some("wide"));
+        assert_eq!(name("b.cdn.example.test").as_deref(), Some("deep"));
+        assert_eq!(name("A.CDN.example.test.").as_deref(), Some("one"));
+        assert_eq!(name("cdn.example.test").as_deref(), Some("wide"));
+        assert_eq!(name("example.test"), None);
+        assert_eq!(name("notexample.test"), None);
+    }
+}

@@ -1,0 +1,305 @@
+//! The judgement: what was expected, what came, and what follows. No clock, no files, no network.
+//!
+//! [`Cleared`] is the only thing that a client can be given as verified, and [`judge`] is the only place that makes
+//! one. It is made out of a [`Held`], which owns the bytes it was measured over.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::decisions::Revocations;
+use crate::digest::{BodyId, Digests};
+use crate::held::Held;
+use crate::kind::Kind;
+use crate::pin::Pin;
+use crate::pins::Deciding;
+use crate::policy::Expectation;
+use crate::reason::Reason;
+use crate::vendor::{Mode, OnMismatch, OtherScripts, Unpinned};
+
+/// Why a body could not be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmeasurable {
+    /// Longer than allowed, or expanding more than allowed.
+    #[error("body is too large")]
+    TooLarge,
+    /// An unknown or third coding, or bytes that are not what the coding says.
+    #[error("content coding is invalid")]
+    BadEncoding,
+    /// The framing or the coding ended early.
+    #[error("body is truncated")]
+    Truncated,
+    /// A 206.
+    #[error("only a part of the body")]
+    Partial,
+}
+
+impl Unmeasurable {
+    /// The reason of the exchange that it ends.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::TooLarge => Reason::BodyTooLarge,
+            Self::BadEncoding => Reason::BadEncoding,
+            Self::Truncated => Reason::Truncated,
+            Self::Partial => Reason::PartialContent,
+        }
+    }
+}
+
+/// What was decided about one artifact, as everyone names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The bytes match a pin or an approval.
+    Verified,
+    /// The bytes passed although nobody verified them.
+    Observed,
+    /// Refused.
+    Blocked,
+    /// Refused, and the body kept.
+    Quarantined,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Verified, Self::Observed, Self::Blocked, Self::Quarantined];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Observed => "observed",
+            Self::Blocked => "blocked",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// Whether the client got the artifact.
+    #[must_use]
+    pub fn is_release(self) -> bool {
+        match self {
+            Self::Verified | Self::Observed => true,
+            Self::Blocked | Self::Quarantined => false,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What [`judge`] says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// These bytes may go out as verified.
+    Allow(Cleared),
+    /// A pattern's digest seen for the first time: the binding must be on record before anything is released. Judge
+    /// again with a policy that holds it.
+    Bind(Held, Binding),
+    /// They may not.
+    Withhold(Reason, Option<Held>),
+}
+
+/// That a pattern's digest belongs to one URL: without it, a wildcard would let a vendor swap two pinned files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Binding {
+    /// The pattern, as [`crate::pin::PinUrl::to_text`] writes it.
+    pub pattern: Box<str>,
+    /// The body.
+    pub digest: BodyId,
+    /// The match key without its query.
+    pub key: Box<str>,
+}
+
+/// Proof that bytes match what a person or a reviewed file allowed, and the bytes.
+#[derive(Debug)]
+pub struct Cleared {
+    held: Held,
+    kind: Kind,
+    rule: Arc<str>,
+}
+
+impl Cleared {
+    /// The bytes that were measured, and no others.
+    #[must_use]
+    pub fn segments(&self) -> &[Bytes] {
+        self.held.segments()
+    }
+
+    /// Their length.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.held.len()
+    }
+
+    /// Whether it is the empty body.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Their digests.
+    #[must_use]
+    pub fn digests(&self) -> &Digests {
+        self.held.digests()
+    }
+
+    /// What the pin says they may act as.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The pin or approval that allows them: `pins.toml:14`, or `approval` and its incident.
+    #[must_use]
+    pub fn rule(&self) -> &Arc<str> {
+        &self.rule
+    }
+}
+
+/// Judges one body against what its URL expects. `revoked` is read by the caller from the newest snapshot, whatever
+/// snapshot `expected` is from.
+#[must_use]
+pub fn judge(
+    expected: &Expectation<'_>,
+    held: Result<Held, Unmeasurable>,
+    now: Timestamp,
+    revoked: &Revocations,
+) -> Verdict {
+    let held = match held {
+        Ok(held) => held,
+        Err(unmeasurable) => return Verdict::Withhold(unmeasurable.reason(), None),
+    };
+    let digests = held.digests();
+    if revoked.include(digests) {
+        return Verdict::Withhold(Reason::Revoked, Some(held));
+    }
+    if expected.rejects(held.id()) {
+        return Verdict::Withhold(Reason::Rejected, Some(held));
+    }
+    if let Some(approval) = expected.approval(held.id()) {
+        return Verdict::Allow(Cleared { kind: approval.kind, rule: approval.rule(), held });
+    }
+    match pinned(expected, digests, now) {
+        Pinned::Active(pin) => {
+            let (kind, rule) = (pin.kind, pin.place.to_string().into());
+            Verdict::Allow(Cleared { held, kind, rule })
+        }
+        Pinned::Unbound(binding) => Verdict::Bind(held, binding),
+        Pinned::Expired => Verdict::Withhold(Reason::ExpiredPin, Some(held)),
+        Pinned::No => Verdict::Withhold(expected.reason_without_match(), Some(held)),
+    }
+}
+
+enum Pinned<'p> {
+    Active(&'p Pin),
+    Unbound(Binding),
+    Expired,
+    No,
+}
+
+fn pinned<'p>(expected: &Expectation<'p>, digests: &Digests, now: Timestamp) -> Pinned<'p> {
+    let mut expired = false;
+    let mut unbound = None;
+    for pin in expected.deciding().pins() {
+        if !pin.digests.iter().any(|digest| digests.include(digest)) {
+            continue;
+        }
+        if !pin.is_active(now) {
+            expired = true;
+            continue;
+        }
+        match expected.deciding() {
+            Deciding::Exact(_) => return Pinned::Active(pin),
+            Deciding::Patterns(_) => match expected.bound(pin, digests.sha256) {
+                Some(true) => return Pinned::Active(pin),
+                Some(false) => {}
+                None => unbound = unbound.or(Some(pin)),
+            },
+        }
+    }
+    match unbound {
+        Some(pin) => Pinned::Unbound(Binding {
+            pattern: pin.url.to_text().into(),
+            digest: digests.sha256,
+            key: expected.key_without_query().into(),
+        }),
+        None if expired => Pinned::Expired,
+        None => Pinned::No,
+    }
+}
+
+/// What follows from a reason, by the rules of the vendor and of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consequence {
+    /// It passes as observed.
+    ObserveUnverified,
+    /// It is refused.
+    Block,
+    /// It is refused and kept.
+    Quarantine,
+}
+
+/// What follows from `reason` here. Only this function knows what observe mode changes.
+#[must_use]
+pub fn consequence(expected: &Expectation<'_>, reason: Reason) -> Consequence {
+    let rules = expected.rules();
+    if rules.mode == Mode::Observe && reason.yields_to_observe_mode() {
+        return Consequence::ObserveUnverified;
+    }
+    match reason {
+        Reason::Unpinned => match rules.unpinned {
+            Unpinned::Allow => Consequence::ObserveUnverified,
+            Unpinned::Block => Consequence::Block,
+            Unpinned::Quarantine => Consequence::Quarantine,
+        },
+        Reason::DigestMismatch => match rules.on_mismatch {
+            OnMismatch::Block => Consequence::Block,
+            OnMismatch::Quarantine => Consequence::Quarantine,
+        },
+        Reason::UnlistedHost => match expected.other_scripts() {
+            OtherScripts::Allow | OtherScripts::Observe => Consequence::ObserveUnverified,
+            OtherScripts::Block => Consequence::Block,
+            OtherScripts::Quarantine => Consequence::Quarantine,
+        },
+        Reason::PathChanged => Consequence::Quarantine,
+        Reason::Revoked
+        | Reason::Rejected
+        | Reason::ExpiredPin
+        | Reason::Redirect
+        | Reason::UpstreamStatus
+        | Reason::BodyTooLarge
+        | Reason::BadEncoding
+        | Reason::Truncated
+        | Reason::PartialContent
+        | Reason::MalformedResponse
+        | Reason::PrivateAddress
+        | Reason::PortNotAllowed
+        | Reason::ClientNotAllowed
+        | Reason::WebsocketBlocked
+        | Reason::CredentialsRequired
+        | Reason::HostMismatch
+        | Reason::MethodNotAllowed
+        | Reason::SniMismatch
+        | Reason::NotHttp
+        | Reason::MalformedRequest
+        | Reason::HeadersTooLarge
+        | Reason::RequestTimeout
+        | Reason::UpstreamTls
+        | Reason::UpstreamUnreachable
+        | Reason::UpstreamTimeout
+        | Reason::Loop
+        | Reason::Overloaded
+        | Reason::Held
+        | Reason::StoreUnavailable
+        | Reason::Internal => Consequence::Block,
+    }
+}
+
+#[cfg(test)]
+mod tests;

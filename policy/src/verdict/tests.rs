@@ -1,0 +1,236 @@
+use std::sync::Arc;
+
+use crate::decisions::{Approval, Decisions, Rejection, Revocations};
+use crate::digest::{BodyId, Digests};
+use crate::held::{Held, Hold};
+use crate::kind::{Kind, Kinds};
+use crate::pin::{Pin, PinUrl, Place};
+use crate::pins::PinIndex;
+use crate::policy::{Policy, Rulebook};
+use crate::reason::{Keep, Reason};
+use crate::url::ArtifactUrl;
+use crate::vendor::{Mode, OnMismatch, OtherScripts, OtherTls, Rules, Unpinned, Vendor, Vendors};
+
+use super::*;
+
+const URL: &str = "https://cdn.vendor.test/app.js";
+const NOW: &str = "2026-11-23T12:00:00Z";
+
+fn held(body: &[u8]) -> Held {
+    let mut hold = Hold::new(1000, None);
+    hold.push(body).unwrap();
+    hold.finish(|_| None)
+}
+
+fn id(body: &[u8]) -> BodyId {
+    Digests::of(body).sha256
+}
+
+fn pin(url: &str, bodies: &[&[u8]]) -> Pin {
+    Pin {
+        url: PinUrl::parse(url).unwrap(),
+        digests: bodies.iter().enumerate().map(|(at, body)| Digests::of(body).all()[at % 3]).collect(),
+        kind: Kind::Script,
+        release: None,
+        owner: None,
+        reason: None,
+        added: None,
+        expires: None,
+        place: Place { file: "pins.toml".into(), line: 3 },
+    }
+}
+
+struct World {
+    rules: Rules,
+    book: Rulebook,
+    pins: Vec<Pin>,
+    approvals: Vec<Approval>,
+    rejections: Vec<Rejection>,
+    bindings: Vec<(Box<str>, BodyId, Box<str>)>,
+}
+
+fn world(pins: Vec<Pin>) -> World {
+    World {
+        rules: Rules::default(),
+        book: Rulebook::default(),
+        pins,
+        approvals: vec![],
+        rejections: vec![],
+        bindings: vec![],
+    }
+}
+
+impl World {
+    fn policy(self) -> Policy {
+        let vendor = Vendor {
+            name: "vendor".into(),
+            hosts: vec!["cdn.vendor.test".parse().unwrap()],
+            rules: self.rules,
+        };
+        let book =
+            Rulebook { vendors: Vendors::new(vec![vendor]), pins: PinIndex::new(self.pins), ..self.book };
+        let decisions =
+            Decisions::new(1, self.approvals, self.rejections, Revocations::default(), self.bindings);
+        Policy::new(Arc::new(book), Arc::new(decisions))
+    }
+}
+
+/// What the verdict is, in words: `verified pins.toml:3`, `bind`, or the reason's code.
+fn judged(policy: &Policy, url: &str, body: &[u8]) -> String {
+    let url = ArtifactUrl::parse(url).unwrap();
+    match judge(&policy.expect(&url), Ok(held(body)), NOW.parse().unwrap(), policy.revocations()) {
+        Verdict::Allow(cleared) => {
+            assert_eq!(cleared.segments().concat(), body);
+            format!("verified {}", cleared.rule())
+        }
+        Verdict::Bind(..) => "bind".into(),
+        Verdict::Withhold(reason, kept) => {
+            assert!(kept.is_some(), "a measured body must stay at hand for quarantine");
+            reason.code().into()
+        }
+    }
+}
+
+#[test]
+fn a_pinned_body_passes_and_any_other_does_not() {
+    let policy = world(vec![pin(URL, &[b"one", b"two", b"three"])]).policy();
+    for body in [&b"one"[..], b"two", b"three"] {
+        assert_eq!(judged(&policy, URL, body), "verified pins.toml:3");
+    }
+    assert_eq!(judged(&policy, URL, b"tampered"), "digest-mismatch");
+    assert_eq!(judged(&policy, "https://cdn.vendor.test/other.js", b"one"), "unpinned");
+    assert_eq!(judged(&policy, "https://elsewhere.test/app.js", b"one"), "unlisted-host");
+}
+
+#[test]
+fn an_expired_pin_refuses_its_own_digest_and_never_makes_the_url_unpinned() {
+    let mut expired = pin(URL, &[b"one"]);
+    expired.expires = Some("2026-11-22".parse().unwrap());
+    let policy = world(vec![expired.clone()]).policy();
+    assert_eq!(judged(&policy, URL, b"one"), "expired-pin");
+    assert_eq!(judged(&policy, URL, b"other"), "digest-mismatch");
+    let renewed = world(vec![expired, pin(URL, &[b"one"])]).policy();
+    assert_eq!(judged(&renewed, URL, b"one"), "verified pins.toml:3");
+}
+
+#[test]
+fn a_revocation_in_any_notation_beats_every_pin_and_approval() {
+    for notation in 0..3 {
+        let mut world = world(vec![pin(URL, &[b"one"])]);
+        world.book.revocations = [Digests::of(b"one").all()[notation]].into_iter().collect();
+        world.approvals.push(approval(URL, b"one"));
+        assert_eq!(judged(&world.policy(), URL, b"one"), "revoked");
+    }
+}
+
+fn approval(subject: &str, body: &[u8]) -> Approval {
+    Approval { subject: subject.into(), digest: id(body), kind: Kind::Script, incident: "01X".into() }
+}
+
+#[test]
+fn an_approval_adds_to_the_pins_and_a_rejection_takes_from_them() {
+    let mut world = world(vec![pin(URL, &[b"one", b"two"])]);
+    world.approvals.push(approval(URL, b"new"));
+    world.rejections.push(Rejection { subject: URL.into(), digest: id(b"two") });
+    let policy = world.policy();
+    assert_eq!(judged(&policy, URL, b"new"), "verified approval 01X");
+    assert_eq!(judged(&policy, &format!("{URL}?cache=1"), b"new"), "verified approval 01X");
+    assert_eq!(judged(&policy, URL, b"one"), "verified pins.toml:3");
+    assert_eq!(judged(&policy, URL, b"two"), "rejected");
+    assert_eq!(judged(&policy, "https://cdn.vendor.test/b.js", b"new"), "unpinned");
+}
+
+#[test]
+fn a_url_with_a_rejection_is_never_unpinned_again() {
+    let mut world = world(vec![]);
+    world.rejections.push(Rejection { subject: URL.into(), digest: id(b"bad") });
+    assert_eq!(judged(&world.policy(), URL, b"other"), "digest-mismatch");
+}
+
+#[test]
+fn a_wildcard_cannot_swap_two_pinned_files() {
+    let star = "https://cdn.vendor.test/lib/*";
+    let (a, b) = ("https://cdn.vendor.test/lib/a.js", "https://cdn.vendor.test/lib/b.js");
+    let unbound = world(vec![pin(star, &[b"A", b"B"])]).policy();
+    assert_eq!(judged(&unbound, a, b"A"), "bind");
+
+    let mut bound = world(vec![pin(star, &[b"A", b"B"])]);
+    bound.bindings.push((star.into(), id(b"A"), a.into()));
+    bound.bindings.push((star.into(), id(b"B"), b.into()));
+    let bound = bound.policy();
+    assert_eq!(judged(&bound, a, b"A"), "verified pins.toml:3");
+    assert_eq!(judged(&bound, &format!("{a}?v=1"), b"A"), "verified pins.toml:3");
+    assert_eq!(judged(&bound, b, b"A"), "digest-mismatch");
+    assert_eq!(judged(&bound, a, b"B"), "digest-mismatch");
+}
+
+#[test]
+fn a_pinned_url_is_guarded_whatever_its_kind_and_its_host() {
+    let mut world = world(vec![pin("https://elsewhere.test/x", &[b"one"])]);
+    world.book.other_tls = OtherTls::Intercept;
+    let policy = world.policy();
+    let pinned = ArtifactUrl::parse("https://elsewhere.test/x").unwrap();
+    let other = ArtifactUrl::parse("https://elsewhere.test/y").unwrap();
+    assert!(policy.expect(&pinned).guards(Kinds::NONE));
+    assert!(!policy.expect(&other).guards(Kinds::GUARDED_BY_DEFAULT));
+}
+
+#[test]
+fn each_unmeasurable_body_is_withheld_for_its_reason() {
+    let policy = world(vec![pin(URL, &[b"one"])]).policy();
+    let url = ArtifactUrl::parse(URL).unwrap();
+    for (cause, reason) in [
+        (Unmeasurable::TooLarge, Reason::BodyTooLarge),
+        (Unmeasurable::BadEncoding, Reason::BadEncoding),
+        (Unmeasurable::Truncated, Reason::Truncated),
+        (Unmeasurable::Partial, Reason::PartialContent),
+    ] {
+        let verdict = judge(&policy.expect(&url), Err(cause), NOW.parse().unwrap(), policy.revocations());
+        assert!(matches!(verdict, Verdict::Withhold(got, None) if got == reason), "{cause:?}");
+    }
+}
+
+#[test]
+fn observe_mode_lets_pass_what_the_table_says_and_nothing_else() {
+    let mut observing = world(vec![]);
+    observing.rules.mode = Mode::Observe;
+    observing.book.other_scripts = OtherScripts::Block;
+    let policy = observing.policy();
+    let url = ArtifactUrl::parse(URL).unwrap();
+    for reason in Reason::ALL {
+        let passes = consequence(&policy.expect(&url), *reason) == Consequence::ObserveUnverified;
+        assert_eq!(passes, reason.yields_to_observe_mode(), "{reason}");
+    }
+}
+
+#[test]
+fn when_enforcing_only_a_rule_that_says_so_keeps_or_releases() {
+    for (unpinned, on_mismatch, scripts, expected) in [
+        (Unpinned::Block, OnMismatch::Block, OtherScripts::Block, [Consequence::Block; 3]),
+        (
+            Unpinned::Quarantine,
+            OnMismatch::Quarantine,
+            OtherScripts::Quarantine,
+            [Consequence::Quarantine; 3],
+        ),
+        (
+            Unpinned::Allow,
+            OnMismatch::Quarantine,
+            OtherScripts::Observe,
+            [Consequence::ObserveUnverified, Consequence::Quarantine, Consequence::ObserveUnverified],
+        ),
+    ] {
+        let mut world = world(vec![]);
+        world.rules.unpinned = unpinned;
+        world.rules.on_mismatch = on_mismatch;
+        world.book.other_scripts = scripts;
+        let policy = world.policy();
+        let url = ArtifactUrl::parse(URL).unwrap();
+        let by_rule = [Reason::Unpinned, Reason::DigestMismatch, Reason::UnlistedHost];
+        assert_eq!(by_rule.map(|reason| consequence(&policy.expect(&url), reason)), expected);
+        for reason in Reason::ALL.iter().filter(|reason| reason.keep() != Keep::ByRule) {
+            let fixed = if reason.keep() == Keep::Yes { Consequence::Quarantine } else { Consequence::Block };
+            assert_eq!(consequence(&policy.expect(&url), *reason), fixed, "{reason}");
+        }
+    }
+}
