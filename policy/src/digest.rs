@@ -48,6 +48,17 @@ impl Algorithm {
 pub struct BodyId(pub [u8; 32]);
 
 impl BodyId {
+    /// The SHA-256 of bytes that lie in pieces.
+    #[must_use]
+    pub fn of(segments: &[bytes::Bytes]) -> Self {
+        use sha2::Digest as _;
+        let mut hasher = sha2::Sha256::new();
+        for segment in segments {
+            hasher.update(segment);
+        }
+        Self(hasher.finalize().into())
+    }
+
     /// 64 lower-case hex digits, as file names and SIEM fields have it.
     #[must_use]
     pub fn to_hex(self) -> String {
@@ -258,6 +269,7 @@ impl Digests {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "ASCII")]
 mod tests {
     use proptest::prelude::*;
 

@@ -103,6 +103,14 @@ impl ArtifactUrl {
         Self::parse(&format!("{}://{authority}{target}", scheme.as_str()))
     }
 
+    /// Where a reference such as `Location` leads from here. `None` if that is no artifact's URL.
+    #[must_use]
+    pub fn join(&self, reference: &str) -> Option<Self> {
+        let base = Url::parse(&format!("{}{}", self.origin(), self.request_target)).ok()?;
+        let joined = base.join(reference).ok()?;
+        if joined.as_str().len() > Self::MAX_LEN { None } else { Self::from_url(&joined).ok() }
+    }
+
     fn from_url(url: &Url) -> Result<Self, UrlError> {
         let scheme = match url.scheme() {
             "https" => Scheme::Https,
@@ -269,6 +277,7 @@ impl From<AuthorityError> for UrlError {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "ASCII")]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,0 +1,201 @@
+//! Undoing the codings of a hostile body, strictly and in bounded memory.
+//!
+//! A coding is a small machine that takes some bytes and gives some ([`Codec`]); a stage drives one machine with its
+//! own scratch memory; a [`Decoder`] chains at most two stages, so that no intermediate body is ever held. Whatever
+//! comes in, the memory is the scratch of each stage (64 KiB) and the window of its coding: 32 KiB for gzip and
+//! deflate, 8 MiB for zstd, 16 MiB for br.
+//!
+//! What other decoders let pass is refused here: bytes after the end, a missing end, a checksum that does not fit,
+//! dictionaries, oversized windows. Every error is final: a decoder that has failed says so for ever.
+
+mod brotli;
+mod deflate;
+mod zstd;
+
+use pinfold_policy::verdict::Unmeasurable;
+
+use self::brotli::Brotli;
+use self::deflate::{Deflate, Gzip};
+use self::zstd::Zstd;
+use crate::coding::{Coding, Codings};
+use crate::sink::Sink;
+
+const SCRATCH: usize = 64 * 1024;
+
+/// Up to here no ratio is looked at. Small repetitive bodies shrink two-hundredfold honestly, and what decodes to
+/// less than this cannot hurt. It is also large enough that the ratio, which is compared as bytes arrive, does not
+/// come out differently for another cut of the same body into packets, unless the body is a bomb at its start.
+pub const RATIO_FLOOR: u64 = 1024 * 1024;
+
+/// What a decoder puts up with, besides the cap of the sink it writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// Decoded bytes per wire byte, beyond the first [`RATIO_FLOOR`] bytes; with two codings, over both of them.
+    pub max_ratio: u64,
+    /// Bytes that may enter any one coding. The sink bounds what is decoded; this bounds a body that decodes to
+    /// nothing, such as empty gzip members without end.
+    pub max_encoded: u64,
+}
+
+/// Takes the wire bytes of one body as they arrive and gives the decoded bytes to a [`Sink`].
+pub struct Decoder {
+    /// Undone in this order: the last coding that the vendor applied comes first.
+    outer: Option<Stage>,
+    inner: Option<Stage>,
+    limits: DecodeLimits,
+    received: u64,
+    failed: Option<Unmeasurable>,
+}
+
+impl Decoder {
+    /// A decoder for one body in these codings.
+    #[must_use]
+    pub fn new(codings: Codings, limits: DecodeLimits) -> Self {
+        let stage = |coding| Codec::new(coding).map(|codec| Stage::new(codec, limits.max_encoded));
+        Self { outer: stage(codings.outer), inner: stage(codings.inner), limits, received: 0, failed: None }
+    }
+
+    /// Decodes the next bytes of the wire.
+    ///
+    /// # Errors
+    /// [`Unmeasurable::BadEncoding`] where the bytes are not what the codings allow, [`Unmeasurable::TooLarge`]
+    /// beyond the limits, or what the sink says. The sink has seen some of the bytes then, and the same error
+    /// follows on every further call.
+    pub fn push(&mut self, wire: &[u8], out: &mut impl Sink) -> Result<(), Unmeasurable> {
+        let result = match self.failed {
+            Some(failed) => Err(failed),
+            None => self.decode(wire, out),
+        };
+        self.failed = result.err();
+        result
+    }
+
+    /// Ends the body: the wire has no more bytes. A body of no wire bytes at all is the empty body in every coding,
+    /// as in browsers: answers without content often keep their `Content-Encoding`.
+    ///
+    /// # Errors
+    /// [`Unmeasurable::Truncated`] when a coding has not come to its end, or the error that came before.
+    pub fn finish(self) -> Result<(), Unmeasurable> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        let stages = [self.outer, self.inner];
+        if self.received == 0 || stages.iter().flatten().all(|stage| stage.codec.is_at_end()) {
+            return Ok(());
+        }
+        Err(Unmeasurable::Truncated)
+    }
+
+    fn decode(&mut self, wire: &[u8], out: &mut impl Sink) -> Result<(), Unmeasurable> {
+        self.received = self.received.saturating_add(wire.len() as u64);
+        let budget = self.received.saturating_mul(self.limits.max_ratio).max(RATIO_FLOOR);
+        match (&mut self.outer, &mut self.inner) {
+            (None, None) => out.push(wire),
+            (Some(stage), None) | (None, Some(stage)) => stage.push(wire, budget, out),
+            (Some(outer), Some(inner)) => outer.push(wire, budget, &mut Next { stage: inner, budget, out }),
+        }
+    }
+}
+
+/// The rest of the chain, seen from the outer stage.
+struct Next<'a, S> {
+    stage: &'a mut Stage,
+    budget: u64,
+    out: &'a mut S,
+}
+
+impl<S: Sink> Sink for Next<'_, S> {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        self.stage.push(bytes, self.budget, self.out)
+    }
+}
+
+/// One coding, with the memory it writes to and what has gone through it.
+struct Stage {
+    codec: Codec,
+    scratch: Box<[u8]>,
+    taken: u64,
+    given: u64,
+    max_taken: u64,
+}
+
+impl Stage {
+    fn new(codec: Codec, max_taken: u64) -> Self {
+        Self { codec, scratch: vec![0; SCRATCH].into_boxed_slice(), taken: 0, given: 0, max_taken }
+    }
+
+    fn push(&mut self, mut input: &[u8], budget: u64, out: &mut impl Sink) -> Result<(), Unmeasurable> {
+        self.taken = self.taken.saturating_add(input.len() as u64);
+        if self.taken > self.max_taken {
+            return Err(Unmeasurable::TooLarge);
+        }
+        // A codec can owe output after it has taken all input, but only when it has filled the scratch.
+        let mut owing = false;
+        while owing || !input.is_empty() {
+            let step = self.codec.step(input, &mut self.scratch)?;
+            if step.taken == 0 && step.given == 0 && !input.is_empty() {
+                return Err(Unmeasurable::BadEncoding);
+            }
+            input = input.get(step.taken..).unwrap_or_default();
+            owing = step.given == self.scratch.len();
+            self.given = self.given.saturating_add(step.given as u64);
+            if self.given > budget {
+                return Err(Unmeasurable::TooLarge);
+            }
+            match self.scratch.get(..step.given) {
+                None | Some([]) => {}
+                Some(bytes) => out.push(bytes)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How far one call of a codec came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Step {
+    taken: usize,
+    given: usize,
+}
+
+enum Codec {
+    Gzip(Gzip),
+    Deflate(Deflate),
+    Brotli(Box<Brotli>),
+    Zstd(Zstd),
+}
+
+impl Codec {
+    fn new(coding: Coding) -> Option<Self> {
+        match coding {
+            Coding::Identity => None,
+            Coding::Gzip => Some(Self::Gzip(Gzip::new())),
+            Coding::Deflate => Some(Self::Deflate(Deflate::new())),
+            Coding::Brotli => Some(Self::Brotli(Box::new(Brotli::new()))),
+            Coding::Zstd => Some(Self::Zstd(Zstd::new())),
+        }
+    }
+
+    /// Takes from `input` and writes to `output`, which is not empty. An empty `input` asks for what is owed.
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Unmeasurable> {
+        match self {
+            Self::Gzip(codec) => codec.step(input, output),
+            Self::Deflate(codec) => codec.step(input, output),
+            Self::Brotli(codec) => codec.step(input, output),
+            Self::Zstd(codec) => codec.step(input, output),
+        }
+    }
+
+    /// Whether the bytes so far are a whole body in this coding.
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::Gzip(codec) => codec.is_at_end(),
+            Self::Deflate(codec) => codec.is_at_end(),
+            Self::Brotli(codec) => codec.is_at_end(),
+            Self::Zstd(codec) => codec.is_at_end(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
