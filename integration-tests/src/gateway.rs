@@ -1,0 +1,259 @@
+//! The gateway under test: the real binary, its files in a directory of its own, its events as they appear.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Mutex as Lock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::{Event, Vendor, eventually, origin_root_pem};
+
+mod binary;
+mod files;
+mod process;
+
+pub use binary::pinfold;
+pub(crate) use binary::target_dir;
+pub use files::{Pin, Rule};
+
+use files::Files;
+use process::{Ready, Running};
+
+/// A gateway that enforces, knows no vendor yet, and prints every event on its standard output.
+#[must_use]
+pub fn gateway() -> GatewayBuilder {
+    GatewayBuilder { files: Files::new() }
+}
+
+/// A gateway before it listens.
+#[derive(Debug)]
+pub struct GatewayBuilder {
+    files: Files,
+}
+
+impl GatewayBuilder {
+    /// Claims a vendor's host with the default rule, and makes the vendor reachable.
+    #[must_use]
+    pub fn vendor(self, vendor: &Vendor) -> Self {
+        self.rule(vendor, Rule::default())
+    }
+
+    /// Claims a vendor's host with this rule, and makes the vendor reachable.
+    #[must_use]
+    pub fn rule(mut self, vendor: &Vendor, rule: Rule) -> Self {
+        self.files.claim(vendor, &rule);
+        self.reach(vendor)
+    }
+
+    /// Makes an origin reachable that no `[[vendor]]` claims.
+    #[must_use]
+    pub fn reach(mut self, origin: &Vendor) -> Self {
+        self.files.set("egress.resolve", origin.host(), origin.address().to_string().into());
+        self
+    }
+
+    /// Pins a URL to a digest.
+    #[must_use]
+    pub fn pin(self, url: impl Into<String>, digest: impl Into<String>) -> Self {
+        self.pinned(Pin::new(url).digest(digest))
+    }
+
+    /// Pins as told in full.
+    #[must_use]
+    pub fn pinned(mut self, pin: Pin) -> Self {
+        self.files.pin(&pin);
+        self
+    }
+
+    /// Revokes a digest.
+    #[must_use]
+    pub fn revoke(mut self, digest: impl AsRef<str>) -> Self {
+        self.files.revoke(digest.as_ref());
+        self
+    }
+
+    /// Sets a key at the top of `pinfold.toml`.
+    #[must_use]
+    pub fn set(self, key: &str, value: impl Into<Value>) -> Self {
+        self.set_in("", key, value)
+    }
+
+    /// Sets a key of a table of `pinfold.toml`, such as `limits`.
+    #[must_use]
+    pub fn set_in(mut self, table: &str, key: &str, value: impl Into<Value>) -> Self {
+        self.files.set(table, key, value.into());
+        self
+    }
+
+    /// Writes the files and waits until it is ready.
+    pub async fn listen(self) -> Gateway {
+        let dir = tempfile::Builder::new().prefix("pinfold-test-").tempdir().unwrap();
+        self.files.write(dir.path());
+        let (running, ready) = Running::start(dir.path()).await;
+        Gateway { dir, files: self.files, ready: Lock::new(ready), running: Mutex::new(running) }
+    }
+
+    /// Writes the files into a directory without starting anything.
+    pub fn write(&self, dir: &Path) {
+        self.files.write(dir);
+    }
+}
+
+/// A gateway that runs, or ran, in its directory. It is killed when this is dropped; where that happens because a test
+/// failed, its standard error is shown.
+#[derive(Debug)]
+pub struct Gateway {
+    dir: TempDir,
+    files: Files,
+    ready: Lock<Ready>,
+    running: Mutex<Running>,
+}
+
+impl Gateway {
+    /// Where clients reach it.
+    #[must_use]
+    pub fn proxy(&self) -> SocketAddr {
+        self.ready.lock().unwrap().proxy
+    }
+
+    /// The file of the root that clients trust.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.ready.lock().unwrap().ca.clone()
+    }
+
+    /// Its directory: `pinfold.toml`, `pins.toml`, `pinfold-data`.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The next event that it prints.
+    pub async fn next_event(&self) -> Event {
+        let mut running = self.running.lock().await;
+        eventually("an event", running.events.recv()).await.expect("the gateway ended and has no more events")
+    }
+
+    /// The next event about a URL; the others before it are dropped.
+    pub async fn event_of(&self, url: &str) -> Event {
+        loop {
+            let event = self.next_event().await;
+            if event.url() == Some(url) {
+                return event;
+            }
+        }
+    }
+
+    /// The events that it has printed and nobody has taken, after its end.
+    pub async fn rest_of_events(&self) -> Vec<Event> {
+        let mut running = self.running.lock().await;
+        let mut rest = Vec::new();
+        while let Some(event) = eventually("the end of the events", running.events.recv()).await {
+            rest.push(event);
+        }
+        rest
+    }
+
+    /// What it has said on standard error so far.
+    pub async fn complaints(&self) -> String {
+        self.running.lock().await.complaints()
+    }
+
+    /// Runs another command of the same binary with the same `pinfold.toml`.
+    pub async fn command(&self, args: &[&str]) -> Output {
+        run(self.dir.path(), args).await
+    }
+
+    /// Asks it to drain, with SIGTERM, and leaves it to that.
+    pub async fn begin_termination(&self) {
+        self.running.lock().await.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> ExitStatus {
+        self.running.lock().await.ended().await
+    }
+
+    /// Asks it to drain, with SIGTERM, and waits for its end.
+    pub async fn terminate(&self) -> ExitStatus {
+        self.begin_termination().await;
+        self.ended().await
+    }
+
+    /// Kills it with SIGKILL, and waits until it is gone.
+    pub async fn kill(&self) {
+        let mut running = self.running.lock().await;
+        running.signal(rustix::process::Signal::KILL);
+        running.ended().await;
+    }
+
+    /// Starts it again in the same directory, after its end.
+    pub async fn start_again(&self) {
+        let mut running = self.running.lock().await;
+        running.ended().await;
+        let (again, ready) = Running::start(self.dir.path()).await;
+        *running = again;
+        *self.ready.lock().unwrap() = ready;
+    }
+
+    /// Changes a key of `pinfold.toml`, which takes effect when it starts again.
+    pub fn reconfigure(&mut self, table: &str, key: &str, value: impl Into<Value>) {
+        self.files.set(table, key, value.into());
+        self.files.write(self.dir.path());
+    }
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output, byte for byte.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Standard output as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Fails the test, showing everything, unless the command exited with 0.
+    pub fn success(self) -> Self {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.text(), self.stderr);
+        self
+    }
+}
+
+/// Runs the binary in a directory with that directory's `pinfold.toml`.
+async fn run(dir: &Path, args: &[&str]) -> Output {
+    let mut command = command(dir);
+    let finished = command.args(args).stdin(Stdio::null()).output();
+    let output = eventually(&format!("pinfold {}", args.join(" ")), finished).await.unwrap();
+    Output {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(pinfold());
+    command.current_dir(dir).arg("--config").arg(dir.join("pinfold.toml")).env_remove("PINFOLD_CONFIG");
+    command.kill_on_drop(true);
+    command
+}
+
+/// What every gateway of the harness trusts upstream, beside its files.
+const ORIGIN_ROOT: &str = "origin-root.pem";
+
+fn write_origin_root(dir: &Path) {
+    std::fs::write(dir.join(ORIGIN_ROOT), origin_root_pem()).unwrap();
+}

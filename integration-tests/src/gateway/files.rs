@@ -1,0 +1,132 @@
+//! `pinfold.toml` and `pins.toml` of a gateway under test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{ORIGIN_ROOT, write_origin_root};
+use crate::Vendor;
+
+/// What a `[[vendor]]` block says beside name and hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Rule(Vec<(String, Value)>);
+
+impl Rule {
+    /// Sets one key.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0.push((key.to_owned(), value.into()));
+        self
+    }
+}
+
+/// One `[[pin]]` block.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    url: String,
+    digests: Vec<String>,
+    keys: Vec<(String, Value)>,
+    expires: Option<String>,
+}
+
+impl Pin {
+    /// For a URL or URL pattern, with no digest yet.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), digests: Vec::new(), keys: Vec::new(), expires: None }
+    }
+
+    /// One more digest that may be served.
+    #[must_use]
+    pub fn digest(mut self, digest: impl Into<String>) -> Self {
+        self.digests.push(digest.into());
+        self
+    }
+
+    /// Another kind than `script`.
+    #[must_use]
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.keys.push(("kind".to_owned(), kind.into()));
+        self
+    }
+
+    /// Its last day, as `2026-11-23`.
+    #[must_use]
+    pub fn expires(mut self, day: &str) -> Self {
+        self.expires = Some(day.to_owned());
+        self
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Files {
+    /// By table, the empty name being the top of the file.
+    tables: BTreeMap<String, BTreeMap<String, Value>>,
+    blocks: String,
+    pins: String,
+}
+
+impl Files {
+    pub(super) fn new() -> Self {
+        let mut files = Self { tables: BTreeMap::new(), blocks: String::new(), pins: String::new() };
+        files.set("", "listen", json!(["127.0.0.1:0"]));
+        files.set("", "data_dir", "pinfold-data".into());
+        files.set("", "pins", json!(["pins.toml"]));
+        files.set("upstream_tls", "extra_roots", json!([ORIGIN_ROOT]));
+        // Every exchange at once: a test has no minute to wait for the counted row.
+        files.block("siem", &[("format", "ecs".into()), ("to", "stdout:".into()), ("repeats", "all".into())]);
+        files
+    }
+
+    pub(super) fn set(&mut self, table: &str, key: &str, value: Value) {
+        self.tables.entry(table.to_owned()).or_default().insert(key.to_owned(), value);
+    }
+
+    pub(super) fn claim(&mut self, vendor: &Vendor, rule: &Rule) {
+        let own = [("name", Value::from(vendor.name())), ("hosts", json!([vendor.host()]))];
+        let rest = rule.0.iter().map(|(key, value)| (key.as_str(), value.clone()));
+        self.block("vendor", &own.into_iter().chain(rest).collect::<Vec<_>>());
+    }
+
+    pub(super) fn pin(&mut self, pin: &Pin) {
+        writeln!(self.pins, "[[pin]]\nurl = {}\ndigests = {}", json!(pin.url), json!(pin.digests)).unwrap();
+        for (key, value) in &pin.keys {
+            writeln!(self.pins, "{key} = {value}").unwrap();
+        }
+        self.pins.push_str("owner = \"tests\"\nreason = \"reviewed for a test\"\nadded = 2020-01-01\n");
+        if let Some(day) = &pin.expires {
+            writeln!(self.pins, "expires = {day}").unwrap();
+        }
+    }
+
+    pub(super) fn revoke(&mut self, digest: &str) {
+        writeln!(self.pins, "[[revoke]]\ndigest = {}\nreason = \"revoked by a test\"", json!(digest))
+            .unwrap();
+    }
+
+    pub(super) fn write(&self, dir: &Path) {
+        let mut text = String::new();
+        for (table, keys) in &self.tables {
+            if !table.is_empty() {
+                writeln!(text, "[{table}]").unwrap();
+            }
+            for (key, value) in keys {
+                // JSON's strings, numbers, booleans and lists of them are TOML's too.
+                writeln!(text, "{} = {value}", json!(key)).unwrap();
+            }
+        }
+        text.push_str(&self.blocks);
+        std::fs::write(dir.join("pinfold.toml"), text).unwrap();
+        std::fs::write(dir.join("pins.toml"), &self.pins).unwrap();
+        write_origin_root(dir);
+    }
+
+    fn block(&mut self, name: &str, keys: &[(&str, Value)]) {
+        writeln!(self.blocks, "[[{name}]]").unwrap();
+        for (key, value) in keys {
+            writeln!(self.blocks, "{key} = {value}").unwrap();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The harness: origins that can misbehave, the real `pinfold` binary in front of them, and the clients that people use.
+//!
+//! A test reads like its scenario:
+//!
+//! ```text
+//! let vendor = vendor().script("/app.js", TAMPERED).listen().await;
+//! let gateway = gateway().vendor(&vendor).pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+//!
+//! let reply = client(&gateway).get(vendor.url("/app.js")).await;
+//!
+//! assert_eq!(reply.status(), 403);
+//! assert_eq!(gateway.next_event().await.reason(), Some("digest-mismatch"));
+//! ```
+//!
+//! The harness knows nothing of pinfold's crates: what it expects comes from the documented contract, so that a mistake
+//! there can't hide itself here. Nothing sleeps. What never happens becomes a failure after [`PATIENCE`].
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this crate is a test: what goes wrong here is a failed test, and says so by panicking"
+)]
+
+use std::future::Future;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+mod authority;
+mod chromium;
+mod client;
+mod coding;
+mod event;
+pub mod fixtures;
+mod gateway;
+mod real_clients;
+mod relay;
+mod vendor;
+
+pub use authority::{Identity, origin_root_pem};
+pub use chromium::{Chromium, Page, chromium};
+pub use client::{Client, ClientError, Reply, Session, Verdict, client};
+pub use coding::Coding;
+pub use event::Event;
+pub use gateway::{Gateway, GatewayBuilder, Output, Pin, Rule, gateway, pinfold};
+pub use real_clients::{Fetched, RealClient};
+pub use relay::{Relay, Via, relay};
+pub use vendor::{Answer, Gate, Seen, Vendor, VendorBuilder, vendor};
+
+/// How long a test waits for something that should happen before it gives up. Never a measure of how fast it was.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits for `happening`, and fails the test naming `what` if it never comes.
+pub async fn eventually<T>(what: &str, happening: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, happening).await {
+        Ok(it) => it,
+        Err(_) => panic!("still waiting for {what} after {} s", PATIENCE.as_secs()),
+    }
+}
+
+/// `sha256-…` of some bytes, in the notation of Subresource Integrity.
+#[must_use]
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(bytes)))
+}
+
+/// `sha384-…` of some bytes.
+#[must_use]
+pub fn sha384(bytes: impl AsRef<[u8]>) -> String {
+    format!("sha384-{}", STANDARD.encode(Sha384::digest(bytes)))
+}
+
+/// `sha512-…` of some bytes.
+#[must_use]
+pub fn sha512(bytes: impl AsRef<[u8]>) -> String {
+    format!("sha512-{}", STANDARD.encode(Sha512::digest(bytes)))
+}
+
+/// 64 hex digits, as SIEM fields and file names have a SHA-256.
+#[must_use]
+pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

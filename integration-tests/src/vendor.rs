@@ -1,0 +1,359 @@
+//! A stand-in for a vendor's CDN: a TLS origin on loopback that serves what a test tells it, and tells what it was asked.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::authority::Identity;
+use crate::{Coding, eventually};
+
+mod serve;
+
+/// An origin called `vendor` at `cdn.vendor.test`, until told otherwise.
+#[must_use]
+pub fn vendor() -> VendorBuilder {
+    VendorBuilder {
+        name: "vendor".to_owned(),
+        host: "cdn.vendor.test".to_owned(),
+        answers: HashMap::new(),
+        identity: Some(Identity::Valid),
+        protocols: vec!["h2", "http/1.1"],
+        listening: true,
+    }
+}
+
+/// A vendor before it listens.
+#[derive(Debug)]
+pub struct VendorBuilder {
+    name: String,
+    host: String,
+    answers: HashMap<String, Answer>,
+    identity: Option<Identity>,
+    protocols: Vec<&'static str>,
+    listening: bool,
+}
+
+impl VendorBuilder {
+    /// Another name in `[[vendor]]`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Another host name.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
+    /// Serves a script.
+    #[must_use]
+    pub fn script(self, path: &str, body: impl Into<Bytes>) -> Self {
+        self.serve(path, Answer::script(body))
+    }
+
+    /// Serves any answer. A raw one makes the whole vendor speak HTTP/1.1, one request per connection.
+    #[must_use]
+    pub fn serve(mut self, path: &str, answer: Answer) -> Self {
+        if answer.raw.is_some() {
+            self.protocols = vec![];
+        }
+        self.answers.insert(path.to_owned(), answer);
+        self
+    }
+
+    /// Shows another certificate.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Speaks HTTP in the clear.
+    #[must_use]
+    pub fn clear_text(mut self) -> Self {
+        self.identity = None;
+        self
+    }
+
+    /// Speaks HTTP/1.1 only.
+    #[must_use]
+    pub fn http1_only(mut self) -> Self {
+        self.protocols = vec!["http/1.1"];
+        self
+    }
+
+    /// Speaks HTTP/2 only.
+    #[must_use]
+    pub fn http2_only(mut self) -> Self {
+        self.protocols = vec!["h2"];
+        self
+    }
+
+    /// Keeps its port and refuses connections.
+    #[must_use]
+    pub fn unreachable(mut self) -> Self {
+        self.listening = false;
+        self
+    }
+
+    /// Starts it on a free port of loopback.
+    pub async fn listen(self) -> Vendor {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = socket.local_addr().unwrap();
+        let record = Arc::new(Record::new(self.answers));
+        let presence = if self.listening {
+            let listener: TcpListener = socket.listen(1024).unwrap();
+            let manner = serve::Manner::of(&self.host, self.identity, &self.protocols);
+            Presence::Listening(tokio::spawn(serve::accept(listener, manner, Arc::clone(&record))))
+        } else {
+            Presence::Absent(socket)
+        };
+        Vendor {
+            name: self.name,
+            host: self.host,
+            scheme: if self.identity.is_some() { "https" } else { "http" },
+            address,
+            one_request_per_connection: self.protocols.is_empty(),
+            record,
+            presence,
+        }
+    }
+}
+
+/// A running origin. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Vendor {
+    name: String,
+    host: String,
+    scheme: &'static str,
+    address: SocketAddr,
+    one_request_per_connection: bool,
+    record: Arc<Record>,
+    presence: Presence,
+}
+
+/// The unlistened socket keeps the port from everybody else while the vendor is down.
+#[derive(Debug)]
+enum Presence {
+    Listening(JoinHandle<()>),
+    #[expect(dead_code, reason = "held, so that nobody else gets the port")]
+    Absent(TcpSocket),
+}
+
+impl Vendor {
+    /// Its name in `[[vendor]]`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its host, which only `[egress.resolve]` makes reachable.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Where it really is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL at which clients ask for `path`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.host)
+    }
+
+    /// Serves this from now on.
+    pub fn serve(&self, path: &str, answer: Answer) {
+        assert!(
+            answer.raw.is_none() || self.one_request_per_connection,
+            "a vendor is misbehaving from the start: give `vendor()` a raw answer"
+        );
+        self.record.answers.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// Serves this script from now on.
+    pub fn script(&self, path: &str, body: impl Into<Bytes>) {
+        self.serve(path, Answer::script(body));
+    }
+
+    /// The requests it got for a path, whatever their query.
+    #[must_use]
+    pub fn seen(&self, path: &str) -> Vec<Seen> {
+        self.record.seen.borrow().iter().filter(|seen| seen.uri.path() == path).cloned().collect()
+    }
+
+    /// Waits until it has got so many requests for a path, answered or not.
+    pub async fn asked(&self, path: &str, times: usize) {
+        let mut seen = self.record.seen.subscribe();
+        let enough = seen.wait_for(|all| all.iter().filter(|seen| seen.uri.path() == path).count() >= times);
+        eventually(&format!("request {times} for {path} at {}", self.host), enough).await.unwrap();
+    }
+}
+
+impl Drop for Vendor {
+    fn drop(&mut self) {
+        if let Presence::Listening(task) = &self.presence {
+            task.abort();
+        }
+    }
+}
+
+/// The head of a request as it came to the origin.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Its method.
+    pub method: Method,
+    /// Path and query over HTTP/1.1, all of the URI over HTTP/2.
+    pub uri: Uri,
+    /// What the gateway spoke.
+    pub version: Version,
+    /// All its header fields.
+    pub headers: HeaderMap,
+}
+
+impl Seen {
+    /// One header field as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// What an origin says to a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    coding: Coding,
+    raw: Option<Bytes>,
+    gate: Option<watch::Receiver<bool>>,
+}
+
+impl Answer {
+    /// 200, with these bytes as this media type.
+    #[must_use]
+    pub fn typed(media_type: &str, body: impl Into<Bytes>) -> Self {
+        Self::untyped(body).header("content-type", media_type)
+    }
+
+    /// 200, with these bytes and no media type.
+    #[must_use]
+    pub fn untyped(body: impl Into<Bytes>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: body.into(),
+            coding: Coding::Identity,
+            raw: None,
+            gate: None,
+        }
+    }
+
+    /// A script.
+    #[must_use]
+    pub fn script(body: impl Into<Bytes>) -> Self {
+        Self::typed("text/javascript; charset=utf-8", body)
+    }
+
+    /// An HTML page.
+    #[must_use]
+    pub fn page(body: impl Into<Bytes>) -> Self {
+        Self::typed("text/html; charset=utf-8", body)
+    }
+
+    /// Another status.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = StatusCode::from_u16(status).unwrap();
+        self
+    }
+
+    /// One more header field.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
+    /// Sends the body in this content coding.
+    #[must_use]
+    pub fn encoded(mut self, coding: Coding) -> Self {
+        self.coding = coding;
+        self
+    }
+
+    /// Exactly these bytes instead of a well-formed message, and then the end of the connection.
+    #[must_use]
+    pub fn raw(bytes: impl Into<Bytes>) -> Self {
+        Self { raw: Some(bytes.into()), ..Self::untyped("") }
+    }
+
+    /// Only once the gate is open.
+    #[must_use]
+    pub fn behind(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.0.subscribe());
+        self
+    }
+}
+
+/// Holds answers back until a test opens it.
+#[derive(Debug)]
+pub struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    /// A closed one.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// Lets all answers behind it go.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+#[derive(Debug)]
+struct Record {
+    answers: Mutex<HashMap<String, Answer>>,
+    seen: watch::Sender<Vec<Seen>>,
+}
+
+impl Record {
+    fn new(answers: HashMap<String, Answer>) -> Self {
+        Self { answers: Mutex::new(answers), seen: watch::Sender::new(Vec::new()) }
+    }
+
+    /// Notes a request, and gives its answer when its gate is open.
+    async fn answer<B>(&self, request: &Request<B>) -> Answer {
+        let answer = self.answers.lock().unwrap().get(request.uri().path()).cloned();
+        self.seen.send_modify(|all| {
+            all.push(Seen {
+                method: request.method().clone(),
+                uri: request.uri().clone(),
+                version: request.version(),
+                headers: request.headers().clone(),
+            });
+        });
+        let answer = answer.unwrap_or_else(|| Answer::typed("text/plain", "nothing here").status(404));
+        if let Some(mut gate) = answer.gate.clone() {
+            // A dropped gate is an open one: the test that held it is over.
+            drop(gate.wait_for(|open| *open).await);
+        }
+        answer
+    }
+}

@@ -1,0 +1,103 @@
+//! The gateway as clients, operators and a SIEM meet it: the real binary between real origins and real clients. One
+//! module per theme of the contract; one binary, so that it links once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test says what went wrong by panicking"
+)]
+
+use pinfold_integration_tests::{Fetched, Gateway, GatewayBuilder, Reply, Vendor, gateway, sha256, vendor};
+use pinfold_policy::reason::{Answer, Reason};
+use sfv::{List, Parser};
+
+mod admission;
+mod browser;
+mod codings;
+mod crash;
+mod drain;
+mod egress;
+mod evasions;
+mod events;
+mod framing;
+mod libraries;
+mod observe;
+mod refusal;
+mod release;
+mod review;
+mod tunnel;
+mod upstream;
+
+/// What a reviewer has read and pinned.
+const REVIEWED: &str = "globalThis.ran = 'reviewed'; document.title = 'the reviewed script ran';\n";
+
+/// What the vendor serves one day instead.
+const TAMPERED: &str = "globalThis.ran = 'tampered'; document.title = 'the tampered script ran';\n";
+
+/// A vendor that serves this script at `/app.js`.
+async fn vendor_of(script: &'static str) -> Vendor {
+    vendor().script("/app.js", script).listen().await
+}
+
+/// A gateway that pins the vendor's `/app.js` to what was reviewed.
+fn pinning(vendor: &Vendor) -> GatewayBuilder {
+    gateway().vendor(vendor).pin(vendor.url("/app.js"), sha256(REVIEWED))
+}
+
+/// The running gateway of most tests.
+async fn gateway_pinning(vendor: &Vendor) -> Gateway {
+    pinning(vendor).listen().await
+}
+
+/// Checks a refusal in all that the contract promises about it, and gives its incident.
+#[track_caller]
+fn refused(reply: &Reply, status: u16, verdict: &str, reason: &str) -> String {
+    let said = reply.verdict();
+    assert_eq!(
+        (reply.status().as_u16(), said.token(), said.reason()),
+        (status, verdict, Some(reason)),
+        "{reply:?}"
+    );
+    assert!(table_says(reason, status), "the table of reasons has another status for {reason} than {status}");
+    let incident = said.incident().expect("a refusal names its incident").to_owned();
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(reply.header("content-security-policy"), Some("default-src 'none'; sandbox"));
+    assert_eq!(reply.header("cross-origin-resource-policy"), Some("cross-origin"));
+    let proxies: List = Parser::new(reply.header("proxy-status").unwrap()).parse().unwrap();
+    assert!(!proxies.is_empty());
+    let problem = String::from_utf8(reply.body()).unwrap();
+    assert!(problem.contains(reason) && problem.contains(&incident), "{problem}");
+    assert!(!problem.contains("app.js"), "a refusal reflects nothing of the request: {problem}");
+    assert!(!problem.contains("sha256-"), "a refusal tells no policy: {problem}");
+    incident
+}
+
+/// Whether the one enum that the product takes its answers from agrees with what a test expects.
+fn table_says(reason: &str, status: u16) -> bool {
+    match reason.parse::<Reason>().map(Reason::answer) {
+        Ok(Answer::Status(told)) => told == status,
+        Ok(Answer::VendorStatus) => true,
+        Ok(Answer::ConnectionEnds) | Err(_) => false,
+    }
+}
+
+/// Checks that a pinned script came through untouched.
+#[track_caller]
+fn verified(reply: &Reply, script: impl AsRef<[u8]>) {
+    let script = script.as_ref();
+    assert_eq!(reply.status(), 200, "{reply:?}");
+    assert_eq!(reply.verdict().token(), "verified");
+    assert_eq!(reply.verdict().digest(), Some(sha256(script).as_str()));
+    assert!(reply.body() == script, "the bytes differ from what is pinned: {:?}", reply.headers());
+}
+
+/// The same of what another program got.
+#[track_caller]
+fn fetched_verified(fetched: &Fetched, script: &str) {
+    assert_eq!((fetched.status, fetched.verdict().token()), (200, "verified"));
+    assert_eq!(fetched.body, script.as_bytes());
+}

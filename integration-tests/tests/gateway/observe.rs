@@ -1,0 +1,63 @@
+//! Observe mode: passes what it would refuse, says so, and records it; revocations and rules 1 to 3 still refuse.
+
+use pinfold_integration_tests::{Rule, client, gateway, sha256};
+
+use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of};
+
+#[tokio::test]
+async fn observe_for_the_file_passes_a_mismatch_and_records_it() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = pinning(&vendor).set("mode", "observe").listen().await;
+
+    let reply = client(&gateway).get(vendor.url("/app.js")).await;
+
+    assert_eq!(reply.status(), 200);
+    assert_eq!((reply.verdict().token(), reply.verdict().reason()), ("observed", Some("digest-mismatch")));
+    assert_eq!(reply.body(), TAMPERED.as_bytes());
+    let event = gateway.next_event().await;
+    assert_eq!((event.verdict(), event.reason()), (Some("observed"), Some("digest-mismatch")));
+}
+
+#[tokio::test]
+async fn observe_for_one_vendor_leaves_the_others_enforced() {
+    let vendor = vendor_of(TAMPERED).await;
+    let second = pinfold_integration_tests::vendor().named("second").host("js.second.test");
+    let second = second.script("/app.js", TAMPERED).listen().await;
+    let gateway = gateway()
+        .rule(&vendor, Rule::default().set("mode", "observe"))
+        .vendor(&second)
+        .pin(vendor.url("/app.js"), sha256(REVIEWED))
+        .pin(second.url("/app.js"), sha256(REVIEWED))
+        .listen()
+        .await;
+
+    assert_eq!(client(&gateway).get(vendor.url("/app.js")).await.verdict().token(), "observed");
+    refused(&client(&gateway).get(second.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn a_vendor_can_enforce_where_the_file_observes() {
+    let vendor = vendor_of(TAMPERED).await;
+    let rule = Rule::default().set("mode", "enforce");
+    let builder = gateway().set("mode", "observe").rule(&vendor, rule);
+    let gateway = builder.pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn observed_releases_are_kept_by_browsers_ten_minutes_at_most() {
+    let vendor = vendor_of(TAMPERED).await;
+    let theirs = pinfold_integration_tests::Answer::script(TAMPERED);
+    vendor.serve(
+        "/app.js",
+        theirs.header("cache-control", "max-age=31536000, immutable").header("x-build", "42"),
+    );
+    let gateway = pinning(&vendor).set("mode", "observe").listen().await;
+
+    let reply = client(&gateway).get(vendor.url("/app.js")).await;
+
+    let cache = reply.header("cache-control").unwrap();
+    assert!(!cache.contains("31536000") && !cache.contains("immutable"), "{cache}");
+    assert_eq!(reply.header("x-build"), Some("42"));
+}

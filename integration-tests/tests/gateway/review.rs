@@ -1,0 +1,115 @@
+//! The review of what was quarantined: a decision takes effect in the running gateway at once, and stays.
+
+use pinfold_integration_tests::{Gateway, Rule, client, gateway, sha256, vendor};
+
+use crate::{REVIEWED, TAMPERED, gateway_pinning, pinning, refused, vendor_of, verified};
+
+#[tokio::test]
+async fn an_approval_takes_effect_at_once_and_survives_a_restart() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+
+    gateway.command(&["quarantine", "approve", &incident]).await.success();
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
+
+    gateway.terminate().await;
+    gateway.start_again().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
+}
+
+#[tokio::test]
+async fn an_approval_is_for_one_url_only() {
+    let vendor = vendor_of(TAMPERED).await;
+    vendor.script("/other.js", TAMPERED);
+    let gateway = pinning(&vendor).pin(vendor.url("/other.js"), sha256(REVIEWED)).listen().await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+
+    gateway.command(&["quarantine", "approve", &incident]).await.success();
+
+    let other = client(&gateway).get(vendor.url("/other.js")).await;
+    refused(&other, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn a_rejection_bars_the_digest_for_that_url() {
+    let vendor = vendor_of(TAMPERED).await;
+    vendor.script("/other.js", TAMPERED);
+    let gateway = pinning(&vendor).pin(vendor.url("/other.js"), sha256(TAMPERED)).listen().await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+
+    gateway.command(&["quarantine", "reject", &incident]).await.success();
+
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "rejected");
+    verified(&client(&gateway).get(vendor.url("/other.js")).await, TAMPERED);
+    gateway.kill().await;
+    gateway.start_again().await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "rejected");
+}
+
+#[tokio::test]
+async fn a_rejection_everywhere_revokes_and_names_the_pins_that_go_dark() {
+    let vendor = vendor_of(TAMPERED).await;
+    vendor.script("/other.js", TAMPERED);
+    let gateway = pinning(&vendor).pin(vendor.url("/other.js"), sha256(TAMPERED)).listen().await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+
+    let output = gateway.command(&["quarantine", "reject", &incident, "--everywhere"]).await.success();
+
+    assert!(output.text().contains(&vendor.url("/other.js")), "{}", output.text());
+    for path in ["/app.js", "/other.js"] {
+        refused(&client(&gateway).get(vendor.url(path)).await, 403, "blocked", "revoked");
+    }
+}
+
+#[tokio::test]
+async fn quarantine_shows_who_asked_and_hands_out_the_body() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let client = client(&gateway).header("referer", "https://shop.test/checkout");
+    let incident = client.get(vendor.url("/app.js")).await.verdict().incident().unwrap().to_owned();
+
+    let list = gateway.command(&["quarantine", "list"]).await.success().text();
+    let show = gateway.command(&["quarantine", "show", &incident]).await.success().text();
+    let export = gateway.command(&["quarantine", "export", &incident]).await.success();
+
+    assert!(list.contains(&incident), "{list}");
+    for evidence in
+        [vendor.url("/app.js").as_str(), "127.0.0.1", "https://shop.test/checkout", &sha256(TAMPERED)]
+    {
+        assert!(show.contains(evidence), "no {evidence}: {show}");
+    }
+    assert_eq!(export.stdout, TAMPERED.as_bytes());
+}
+
+#[tokio::test]
+async fn what_was_never_pinned_can_be_approved_from_quarantine() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway().rule(&vendor, Rule::default().set("unpinned", "quarantine")).listen().await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+
+    gateway.command(&["quarantine", "approve", &incident]).await.success();
+
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    vendor.script("/app.js", TAMPERED);
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn an_incident_that_does_not_exist_is_an_error() {
+    let vendor = vendor().listen().await;
+    let gateway = gateway_pinning(&vendor).await;
+
+    for action in ["show", "approve", "reject", "export"] {
+        let output = gateway.command(&["quarantine", action, "01ARZ3NDEKTSV4RRFFQ69G5FAV"]).await;
+        assert_eq!(output.code, Some(3), "{output:?}");
+        assert!(output.stderr.starts_with("pinfold: error: "), "{}", output.stderr);
+    }
+}
+
+/// Has a URL refused, and gives the incident.
+async fn quarantine(gateway: &Gateway, url: &str) -> String {
+    let reply = client(gateway).get(url).await;
+    assert_eq!(reply.verdict().token(), "quarantined");
+    reply.verdict().incident().unwrap().to_owned()
+}

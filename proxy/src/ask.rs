@@ -1,0 +1,158 @@
+//! One request, admitted: who asks for what.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, header};
+use jiff::Timestamp;
+use pinfold_body::Accepted;
+use pinfold_policy::kind::Asked;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_policy::verdict::Outcome;
+use pinfold_store::entry::{Asker, ClientTls};
+use pinfold_store::incident::Incident;
+use uuid::Uuid;
+
+use crate::headers::{join_cookies, strip_hop_by_hop, text, version_name};
+use crate::link::Link;
+use crate::refusal::{Reader, Refusal};
+use crate::settings::Egress;
+
+/// Text from outside is kept up to here, in bytes.
+const MAX_TEXT: usize = 4096;
+
+/// What was asked for, by whom, and when.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) id: Uuid,
+    pub(crate) at: Timestamp,
+    pub(crate) started: Instant,
+    pub(crate) asker: Asker,
+    pub(crate) method: Method,
+    pub(crate) http_version: &'static str,
+    pub(crate) url: ArtifactUrl,
+    /// The client's fields, without those of its hop.
+    pub(crate) headers: HeaderMap,
+    pub(crate) reader: Reader,
+    pub(crate) client_tls: Option<ClientTls>,
+}
+
+/// Conditions and ranges: what would keep a vendor from sending the whole body (RFC 9110 §13, §14).
+const CONDITIONS: [http::HeaderName; 7] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::EXPECT,
+];
+
+impl Ask {
+    /// Admits a request. `via` is this gateway's own pseudonym.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub(crate) fn admit(link: &Link, head: Parts, egress: &Egress, via: &str) -> Result<Self, Refusal> {
+        let reader = reader(&head.method, &head.headers);
+        let id = Uuid::now_v7();
+        let refuse = |reason| early_refusal(id, reason, &reader);
+        if head.method == Method::CONNECT || head.method == Method::TRACE {
+            return Err(refuse(Reason::MethodNotAllowed));
+        }
+        let url = link.url(&head, egress).map_err(refuse)?;
+        let passed_here = |value: &HeaderValue| {
+            value.to_str().is_ok_and(|value| value.split([',', ' ']).any(|word| word == via))
+        };
+        if head.headers.get_all(header::VIA).iter().any(passed_here) {
+            return Err(refuse(Reason::Loop));
+        }
+        let mut headers = head.headers;
+        let asker = Asker {
+            address: link.client,
+            page: text(&headers, header::REFERER).map(clipped),
+            user_agent: headers
+                .get(header::USER_AGENT)
+                .map(|value| clipped(&String::from_utf8_lossy(value.as_bytes()))),
+        };
+        strip_hop_by_hop(&mut headers);
+        join_cookies(&mut headers);
+        headers.remove(header::HOST);
+        // The body's framing is made anew for the vendor.
+        headers.remove(header::CONTENT_LENGTH);
+        Ok(Self {
+            id,
+            at: Timestamp::now(),
+            started: Instant::now(),
+            asker,
+            method: head.method,
+            http_version: version_name(head.version),
+            url,
+            headers,
+            reader,
+            client_tls: link.tls.clone(),
+        })
+    }
+
+    /// What the request says of what it wants.
+    pub(crate) fn facts(&self) -> Asked<'_> {
+        Asked {
+            destination: text(&self.headers, "sec-fetch-dest"),
+            service_worker: self.headers.contains_key("service-worker"),
+            path: self.url.path(),
+        }
+    }
+
+    /// The codings that the client takes.
+    pub(crate) fn accepted(&self) -> Accepted {
+        Accepted::parse(self.headers.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// The fields that go to the vendor. With `whole`, nothing asks for less than the whole body.
+    pub(crate) fn vendor_headers(&self, via: &str, whole: bool) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.remove(header::EXPECT);
+        if whole {
+            for name in CONDITIONS {
+                headers.remove(name);
+            }
+        }
+        if let Ok(codings) = HeaderValue::from_str(&self.accepted().upstream_header()) {
+            headers.insert(header::ACCEPT_ENCODING, codings);
+        }
+        if let Ok(via) = HeaderValue::from_str(&format!("{} {via}", self.http_version)) {
+            headers.append(header::VIA, via);
+        }
+        headers
+    }
+}
+
+/// A refusal before a URL is known.
+pub(crate) fn early_refusal(id: Uuid, reason: Reason, reader: &Reader) -> Refusal {
+    Refusal {
+        reason,
+        outcome: Outcome::Blocked,
+        incident: Incident(id),
+        vendor: None::<Arc<str>>,
+        vendor_status: None,
+        reader: reader.clone(),
+    }
+}
+
+/// In which form a refusal would be read.
+pub(crate) fn reader(method: &Method, headers: &HeaderMap) -> Reader {
+    let is_person = match text(headers, "sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => text(headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")),
+    };
+    Reader { is_person, origin: headers.get(header::ORIGIN).cloned(), head_only: *method == Method::HEAD }
+}
+
+/// Text from outside, bounded, without a fragment.
+pub(crate) fn clipped(text: &str) -> Box<str> {
+    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let text = text.get(..end).unwrap_or_default();
+    text.split('#').next().unwrap_or_default().into()
+}

@@ -1,0 +1,440 @@
+//! One exchange, from the request to the answer, in one place. What differs by protocol stays at the rim.
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use jiff::Timestamp;
+use pinfold_body::{Codings, DecodeLimits};
+use pinfold_policy::held::Held;
+use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request, essence};
+use pinfold_policy::policy::{Expectation, Policy};
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
+use pinfold_store::entry::DeliveryPath;
+use pinfold_store::incident::Incident;
+
+use crate::ask::{Ask, early_refusal, reader};
+use crate::fetch::{self, FetchError, Path};
+use crate::gateway::Shared;
+use crate::headers::{content_types, file_name, media_type};
+use crate::hold::{self, HoldError, HoldLimits};
+use crate::incoming::Arriving;
+use crate::link::Link;
+use crate::observed::ObservedUnverified;
+use crate::refusal::Refusal;
+use crate::release::{Release, Wanted};
+use crate::respond::{BoxError, ClientBody, Outbound, respond};
+use crate::row::{Seen, acts_as, row};
+use crate::unguarded::Unguarded;
+use crate::websocket;
+
+/// Answers one request.
+pub(crate) async fn exchange(
+    gateway: Arc<Shared>,
+    link: Arc<Link>,
+    request: Request<Incoming>,
+) -> Response<ClientBody> {
+    if websocket::is_asked_for(&request) {
+        return websocket::open(gateway, link, request).await;
+    }
+    let (head, body) = request.into_parts();
+    let reader = reader(&head.method, &head.headers);
+    let ask = match Ask::admit(&link, head, &gateway.settings.egress, &gateway.via) {
+        Ok(ask) => ask,
+        Err(refusal) => return respond(Outbound::Refusal(refusal)),
+    };
+    let id = ask.id;
+    // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.
+    let carried = gateway.tasks.spawn(carry(Arc::clone(&gateway), ask, body)).await;
+    respond(carried.unwrap_or_else(|error| {
+        tracing::error!(%error, "an exchange failed; this is a bug");
+        Outbound::Refusal(early_refusal(id, Reason::Internal, &reader))
+    }))
+}
+
+/// What a vendor answered, and what could be made of it.
+struct Answer {
+    head: http::response::Parts,
+    body: Arriving,
+    path: Option<DeliveryPath>,
+    codings: Option<Codings>,
+    kinds: Kinds,
+}
+
+/// The steps of an exchange: expect, fetch, classify, hold, judge, act.
+async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
+    let policy = gateway.policy.newest();
+    let expected = policy.expect(&ask.url);
+    let whole = expected.guards(classify_request(&ask.facts())) || gateway.was_guarded(&ask.url);
+    let asks_for_head = ask.method == Method::HEAD;
+    let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
+
+    let fetched = fetch(&gateway, &ask, method, whole, body_of(body)).await;
+    let mut answer = match fetched {
+        Ok(answer) => answer,
+        Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, error.reason(), &error).await,
+    };
+    let is_judged = policy.judges_scripts_of(ask.url.host());
+    if ask.method == Method::OPTIONS {
+        return Outbound::Unguarded(Unguarded::head_only(answer.head, is_judged));
+    }
+    if !expected.guards(answer.kinds) {
+        return gateway.pass(&ask, &policy, answer, is_judged).await;
+    }
+    gateway.remember_guarded(&ask.url);
+    if asks_for_head && !whole {
+        answer = match fetch(&gateway, &ask, Method::GET, true, fetch::empty()).await {
+            Ok(answer) => answer,
+            Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, error.reason(), &error).await,
+        };
+    }
+    gateway.guarded(&ask, policy, answer).await
+}
+
+async fn fetch(
+    gateway: &Shared,
+    ask: &Ask,
+    method: Method,
+    whole: bool,
+    body: ClientBody,
+) -> Result<Answer, FetchError> {
+    let is_head = method == Method::HEAD;
+    let headers = ask.vendor_headers(&gateway.via, whole);
+    let request = fetch::request(&ask.url, method, headers, body)?;
+    let (head, body) = gateway.upstream.send(request).await?.into_parts();
+    if head.status.is_informational() {
+        return Err(FetchError::Malformed("it switches protocols, and nobody asked for that".into()));
+    }
+    let path = head.extensions.get::<Path>().map(|path| path.0.clone());
+    let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
+    let codings = hold::codings(&head.headers).ok();
+    let starts =
+        if is_head { hold::Starts::default() } else { hold::look_at_start(&mut body, codings).await };
+    let types = content_types(&head.headers);
+    let types: Vec<&str> = types.iter().map(String::as_str).collect();
+    let name = file_name(&head.headers);
+    let answered = Answered {
+        content_types: &types,
+        file_name: name.as_deref(),
+        starts: &[&starts.decoded, &starts.wire],
+    };
+    let mut kinds = classify(&ask.facts(), &answered);
+    if starts.is_hidden {
+        kinds.insert(Kind::Installer);
+    }
+    Ok(Answer { head, body, path, codings, kinds })
+}
+
+fn body_of(body: Incoming) -> ClientBody {
+    if body.is_end_stream() { fetch::empty() } else { body.map_err(BoxError::from).boxed_unsync() }
+}
+
+impl Shared {
+    /// Passes what is not guarded. A part that does not begin at the beginning shows no magic: of a type that may
+    /// be anything, it is refused.
+    async fn pass(&self, ask: &Ask, policy: &Policy, answer: Answer, is_judged: bool) -> Outbound {
+        if is_judged && is_blind_part(&answer.head) {
+            let refused = FetchError::Body(Reason::PartialContent);
+            return self.refuse(ask, policy, answer.kinds, Reason::PartialContent, &refused).await;
+        }
+        if ask.method == Method::HEAD {
+            return Outbound::Unguarded(Unguarded::answer_to_head(answer.head, is_judged));
+        }
+        Outbound::Unguarded(Unguarded::pass(answer.head, answer.body, is_judged))
+    }
+
+    /// Holds and judges a guarded answer, and does what follows.
+    async fn guarded(&self, ask: &Ask, policy: Arc<Policy>, answer: Answer) -> Outbound {
+        let status = answer.head.status;
+        if status != StatusCode::OK {
+            return self.not_ok(ask, &policy, answer).await;
+        }
+        let limits = &self.settings.limits;
+        let hold_limits = HoldLimits {
+            max_body: limits.max_body,
+            decode: DecodeLimits { max_ratio: limits.max_ratio, max_encoded: limits.max_body },
+            keep_wire: observes(&policy, ask),
+        };
+        let Answer { head, body, path, codings, kinds } = answer;
+        let seen = Seen { kinds, head: &head, path: path.as_ref() };
+        let Some(codings) = codings else {
+            return self.unmeasurable(ask, &policy, &seen, Reason::BadEncoding, body).await;
+        };
+        let announced = hold::announced(&head.headers);
+        match hold::hold(body, codings, announced, &hold_limits, |id| self.store.aliases(id)).await {
+            Ok(held) => self.judge(ask, policy, &seen, held).await,
+            Err(failed) => {
+                let reason = match failed.error {
+                    HoldError::Unmeasurable(cause) => cause.reason(),
+                    HoldError::Timeout => Reason::UpstreamTimeout,
+                };
+                self.unmeasurable(ask, &policy, &seen, reason, failed.rest).await
+            }
+        }
+    }
+
+    /// A guarded URL that answered something else than 200.
+    async fn not_ok(&self, ask: &Ask, policy: &Policy, answer: Answer) -> Outbound {
+        let Answer { head, body, path, kinds, .. } = answer;
+        let reason = match head.status.as_u16() {
+            301 | 302 | 303 | 307 | 308 => {
+                if redirect_target(&ask.url, &head).is_some_and(|to| policy.judges_scripts_of(to.host())) {
+                    return Outbound::Unguarded(Unguarded::head_only(head, true));
+                }
+                Reason::Redirect
+            }
+            206 => Reason::PartialContent,
+            _ => Reason::UpstreamStatus,
+        };
+        let seen = Seen { kinds, head: &head, path: path.as_ref() };
+        self.unmeasurable(ask, policy, &seen, reason, body).await
+    }
+
+    /// What cannot be measured: refused, or in observe mode passed as it came.
+    async fn unmeasurable(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        seen: &Seen<'_>,
+        reason: Reason,
+        body: Arriving,
+    ) -> Outbound {
+        let expected = policy.expect(&ask.url);
+        match consequence(&expected, reason) {
+            Consequence::Block | Consequence::Quarantine => {
+                self.withhold(ask, policy, seen, reason, None, false).await
+            }
+            Consequence::ObserveUnverified => {
+                let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
+                match self.store.record(row).await {
+                    Ok(receipt) => Outbound::ObservedUnverified(ObservedUnverified::as_it_came(
+                        seen.head.clone(),
+                        body,
+                        reason,
+                        receipt,
+                        self.settings.client_max_age,
+                    )),
+                    Err(error) => self.unrecorded(ask, policy, &error),
+                }
+            }
+        }
+    }
+
+    /// Judges a measured body. The revocations are read from the newest snapshot, whatever snapshot decides the rest.
+    async fn judge(&self, ask: &Ask, mut policy: Arc<Policy>, seen: &Seen<'_>, mut held: Held) -> Outbound {
+        self.store.remember_aliases(*held.digests());
+        loop {
+            let newest = self.policy.newest();
+            let verdict = judge(&policy.expect(&ask.url), Ok(held), Timestamp::now(), newest.revocations());
+            match verdict {
+                Verdict::Allow(cleared) => return self.release(ask, &policy, seen, cleared).await,
+                Verdict::Withhold(reason, held) => {
+                    return self.act(ask, &policy, seen, reason, held).await;
+                }
+                Verdict::Bind(unbound, binding) => {
+                    if let Err(error) = self.store.bind(&binding).await {
+                        return self.unrecorded(ask, &policy, &error);
+                    }
+                    // Bound now, here or by another request elsewhere: the newest policy knows.
+                    policy = self.policy.newest();
+                    held = unbound;
+                }
+            }
+        }
+    }
+
+    async fn release(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, cleared: Cleared) -> Outbound {
+        // A package is compressed already: encoding it again costs time and gains nothing.
+        let coding = match cleared.kind() {
+            Kind::Installer => pinfold_body::Coding::Identity,
+            Kind::Script | Kind::Wasm | Kind::Style | Kind::Document => ask.accepted().best(),
+        };
+        let encoded = match hold::encode(cleared.segments().to_vec(), cleared.len(), coding).await {
+            Ok(encoded) => encoded,
+            Err(error) => return self.refuse(ask, policy, seen.kinds, Reason::Internal, &error).await,
+        };
+        let mut row =
+            seen.row(ask, policy, Outcome::Verified, None, Some((cleared.digests().sha256, cleared.len())));
+        row.rule = Some(Arc::clone(cleared.rule()));
+        let wanted = Wanted {
+            coding,
+            if_none_match: ask.headers.get(header::IF_NONE_MATCH),
+            head_only: ask.method == Method::HEAD,
+        };
+        let is_current = wanted.is_current(cleared.digests().sha256);
+        if is_current {
+            row.status = StatusCode::NOT_MODIFIED.as_u16();
+        }
+        match self.store.record(row).await {
+            Ok(receipt) => Outbound::Cleared(Release::new(
+                &seen.head.headers,
+                &cleared,
+                encoded,
+                &wanted,
+                receipt,
+                self.settings.client_max_age,
+            )),
+            Err(error) => self.unrecorded(ask, policy, &error),
+        }
+    }
+
+    /// Does what the rules say for a measured body that was not cleared.
+    async fn act(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        seen: &Seen<'_>,
+        reason: Reason,
+        held: Option<Held>,
+    ) -> Outbound {
+        let expected = policy.expect(&ask.url);
+        match (consequence(&expected, reason), held) {
+            (Consequence::ObserveUnverified, Some(held)) => {
+                self.observe(ask, policy, seen, reason, held).await
+            }
+            (Consequence::Quarantine, held) => {
+                self.withhold(ask, policy, seen, reason, held.as_ref(), held.is_some()).await
+            }
+            (Consequence::Block | Consequence::ObserveUnverified, held) => {
+                self.withhold(ask, policy, seen, reason, held.as_ref(), false).await
+            }
+        }
+    }
+
+    async fn observe(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        seen: &Seen<'_>,
+        reason: Reason,
+        held: Held,
+    ) -> Outbound {
+        let (id, len) = (held.id(), held.len());
+        let coding = if seen.kinds.contains(Kind::Installer) {
+            pinfold_body::Coding::Identity
+        } else {
+            ask.accepted().best()
+        };
+        let encoded = match hold::encode(held.into_unverified_segments(), len, coding).await {
+            Ok(encoded) => encoded,
+            Err(error) => return self.refuse(ask, policy, seen.kinds, Reason::Internal, &error).await,
+        };
+        let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((id, len)));
+        match self.store.record(row).await {
+            Ok(receipt) => Outbound::ObservedUnverified(ObservedUnverified::measured(
+                seen.head.clone(),
+                encoded,
+                coding,
+                reason,
+                receipt,
+                self.settings.client_max_age,
+            )),
+            Err(error) => self.unrecorded(ask, policy, &error),
+        }
+    }
+
+    /// Refuses guarded content. The body, if it is kept, and the row are on disk before the answer.
+    async fn withhold(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        seen: &Seen<'_>,
+        reason: Reason,
+        held: Option<&Held>,
+        keep: bool,
+    ) -> Outbound {
+        let expected = policy.expect(&ask.url);
+        let outcome = if keep { Outcome::Quarantined } else { Outcome::Blocked };
+        let mut row = seen.row(ask, policy, outcome, Some(reason), held.map(|held| (held.id(), held.len())));
+        let mut refusal = refusal(ask, &expected, reason, outcome, seen.head.status);
+        row.status = refusal.status().as_u16();
+        if let Some(held) = held.filter(|_| keep) {
+            let kind = acts_as(&expected, seen.kinds);
+            match self.store.quarantine(&row, expected.subject(), kind, held).await {
+                Ok(incident) => refusal.incident = incident,
+                Err(error) => return self.unrecorded(ask, policy, &error),
+            }
+        }
+        row.incident = Some(refusal.incident);
+        match self.store.record(row).await {
+            Ok(_) => Outbound::Refusal(refusal),
+            Err(error) => self.unrecorded(ask, policy, &error),
+        }
+    }
+
+    /// Refuses a request that got no usable answer.
+    pub(crate) async fn refuse(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        kinds: Kinds,
+        reason: Reason,
+        cause: &(dyn std::error::Error + Sync),
+    ) -> Outbound {
+        tracing::debug!(url = %ask.url, %reason, %cause, "refused");
+        let expected = policy.expect(&ask.url);
+        let refusal = refusal(ask, &expected, reason, Outcome::Blocked, StatusCode::BAD_GATEWAY);
+        let mut row = row(ask, policy, Outcome::Blocked, Some(reason));
+        row.kinds = kinds;
+        row.status = refusal.status().as_u16();
+        row.incident = Some(refusal.incident);
+        match self.store.record(row).await {
+            Ok(_) => Outbound::Refusal(refusal),
+            Err(error) => self.unrecorded(ask, policy, &error),
+        }
+    }
+
+    /// What cannot be recorded is not released.
+    fn unrecorded(&self, ask: &Ask, policy: &Policy, error: &pinfold_store::StoreError) -> Outbound {
+        tracing::error!(%error, url = %ask.url, "cannot record an exchange: it is refused");
+        let expected = policy.expect(&ask.url);
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Outbound::Refusal(refusal(ask, &expected, Reason::StoreUnavailable, Outcome::Blocked, status))
+    }
+}
+
+fn refusal(
+    ask: &Ask,
+    expected: &Expectation<'_>,
+    reason: Reason,
+    outcome: Outcome,
+    vendor_status: StatusCode,
+) -> Refusal {
+    Refusal {
+        reason,
+        outcome,
+        incident: Incident(ask.id),
+        vendor: expected.vendor().map(|vendor| Arc::clone(&vendor.name)),
+        vendor_status: Some(vendor_status),
+        reader: ask.reader.clone(),
+    }
+}
+
+/// Whether observe mode may let this URL pass unmeasured.
+fn observes(policy: &Policy, ask: &Ask) -> bool {
+    consequence(&policy.expect(&ask.url), Reason::BodyTooLarge) == Consequence::ObserveUnverified
+}
+
+fn redirect_target(url: &ArtifactUrl, head: &http::response::Parts) -> Option<ArtifactUrl> {
+    let location = head.headers.get(header::LOCATION)?.to_str().ok()?;
+    url.join(location)
+}
+
+/// A 206 that does not start at byte 0 and whose type is missing or may be anything.
+fn is_blind_part(head: &http::response::Parts) -> bool {
+    if head.status != StatusCode::PARTIAL_CONTENT {
+        return false;
+    }
+    let range = crate::headers::text(&head.headers, header::CONTENT_RANGE).unwrap_or_default();
+    let from_start = range.trim_start_matches("bytes").trim_start().starts_with("0-");
+    let essence = media_type(&head.headers).map(|one| essence(&one)).unwrap_or_default();
+    let is_generic = essence.is_empty()
+        || essence == "text/plain"
+        || essence == "multipart/byteranges"
+        || essence.ends_with("octet-stream")
+        || essence.contains("download");
+    !from_start && is_generic
+}

@@ -1,0 +1,417 @@
+//! Fetching from vendors: one pool of connections for all clients, and the delivery path of each answer.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use pinfold_body::{Accepted, DecodeLimits};
+use pinfold_policy::held::Held;
+use pinfold_policy::host::{Authority, Host};
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_store::entry::DeliveryPath;
+use rustls::crypto::CryptoProvider;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::egress::EgressError;
+use crate::headers::media_type;
+use crate::hold::{self, HoldError};
+use crate::respond::{BoxError, ClientBody};
+use crate::settings::{Egress, Limits, Settings};
+use crate::upstream_tls;
+
+/// Why a vendor gave no usable answer.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// No connection was made.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// The TLS handshake failed, or the certificate is not acceptable.
+    #[error("TLS with {host} failed: {source}")]
+    Tls {
+        /// The vendor's host.
+        host: Host,
+        /// What rustls said.
+        source: io::Error,
+    },
+    /// The vendor fell silent.
+    #[error("no answer within {seconds} s")]
+    Timeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// What came is not HTTP, or is HTTP that can be read in two ways.
+    #[error("the answer is not valid HTTP: {0}")]
+    Malformed(BoxError),
+    /// The connection broke before the answer's head was there.
+    #[error("the connection broke: {0}")]
+    Broken(BoxError),
+    /// The request cannot be put on the wire.
+    #[error("the request cannot be sent: {0}")]
+    Request(BoxError),
+    /// The answer's body is not whole, too large, or not what it says.
+    #[error("{0}")]
+    Body(Reason),
+    /// The vendor answered something else than 200.
+    #[error("the vendor answered {0}")]
+    Status(u16),
+}
+
+impl FetchError {
+    /// The reason that the client is given.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Egress(error) => error.reason(),
+            Self::Tls { .. } => Reason::UpstreamTls,
+            Self::Timeout { .. } => Reason::UpstreamTimeout,
+            Self::Malformed(_) => Reason::MalformedResponse,
+            Self::Broken(_) => Reason::UpstreamUnreachable,
+            Self::Request(_) => Reason::MalformedRequest,
+            Self::Body(reason) => *reason,
+            Self::Status(_) => Reason::UpstreamStatus,
+        }
+    }
+}
+
+/// The connections to vendors.
+#[derive(Clone)]
+pub struct Upstream {
+    client: Client<Connector, ClientBody>,
+    /// For what HTTP/2 does not carry: switching protocols.
+    http1: Client<Connector, ClientBody>,
+    limits: Limits,
+}
+
+/// What a look at a URL found: for `pin add`, which fetches and holds as the gateway does.
+#[derive(Debug)]
+pub struct Looked {
+    /// The body, measured.
+    pub held: Held,
+    /// `Content-Type`, as it came.
+    pub media_type: Option<String>,
+    /// How the bytes came.
+    pub path: DeliveryPath,
+}
+
+impl Upstream {
+    /// A pool of its own. `own` are the gateway's addresses, which it never dials.
+    ///
+    /// # Errors
+    /// [`rustls::Error`] when no roots can be trusted.
+    pub fn new(settings: &Settings, own: Vec<SocketAddr>) -> Result<Self, rustls::Error> {
+        let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = upstream_tls::client_config(&provider, &settings.extra_roots)?;
+        let pool = |protocols: &[&[u8]]| {
+            let mut tls = tls.clone();
+            tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            let connector = Connector {
+                egress: Arc::new(settings.egress.clone()),
+                own: own.clone().into(),
+                tls: TlsConnector::from(Arc::new(tls)),
+                limit: settings.limits.upstream_timeout,
+            };
+            Client::builder(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(settings.limits.idle_timeout)
+                .pool_max_idle_per_host(32)
+                .http1_max_headers(128)
+                .http2_max_header_list_size(64 * 1024)
+                .build(connector)
+        };
+        let limits = settings.limits.clone();
+        Ok(Self { client: pool(&[b"h2", b"http/1.1"]), http1: pool(&[b"http/1.1"]), limits })
+    }
+
+    /// Sends `request`, whose URI is absolute, and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// [`FetchError`], with the reason that the client is given.
+    pub(crate) async fn send(&self, request: Request<ClientBody>) -> Result<Response<Incoming>, FetchError> {
+        self.send_through(&self.client, request).await
+    }
+
+    /// The same over HTTP/1.1 only.
+    pub(crate) async fn send_http1(
+        &self,
+        request: Request<ClientBody>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        self.send_through(&self.http1, request).await
+    }
+
+    /// The clock runs from the moment that the request's body is gone: how long that takes is up to the client.
+    async fn send_through(
+        &self,
+        pool: &Client<Connector, ClientBody>,
+        request: Request<ClientBody>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let limit = self.limits.upstream_timeout;
+        let sent = CancellationToken::new();
+        let guard = sent.clone().drop_guard();
+        let request = request.map(|body| {
+            // Owned by the body: it goes when the body goes.
+            body.map_err(move |error| {
+                let _ = &guard;
+                error
+            })
+            .boxed_unsync()
+        });
+        tokio::select! {
+            answer = pool.request(request) => answer.map_err(explain),
+            () = async { sent.cancelled().await; tokio::time::sleep(limit).await } => {
+                Err(FetchError::Timeout { seconds: limit.as_secs() })
+            }
+        }
+    }
+
+    /// Fetches `url` and holds it as for a client, and gives what was measured to the caller.
+    ///
+    /// # Errors
+    /// [`FetchError`] when there is no whole 200.
+    pub async fn look(&self, url: &ArtifactUrl) -> Result<Looked, FetchError> {
+        let uri: Uri = absolute(url)?;
+        let request = Request::get(uri)
+            .header(header::ACCEPT, "*/*")
+            .header(
+                header::ACCEPT_ENCODING,
+                Accepted::parse([&b"gzip, deflate, br, zstd"[..]].into_iter()).upstream_header(),
+            )
+            .body(empty())
+            .map_err(|error| FetchError::Request(error.into()))?;
+        let (head, body) = self.send(request).await?.into_parts();
+        if head.status != http::StatusCode::OK {
+            return Err(FetchError::Status(head.status.as_u16()));
+        }
+        let path = head
+            .extensions
+            .get::<Path>()
+            .map(|path| path.0.clone())
+            .ok_or_else(|| FetchError::Broken("the connection has no delivery path".into()))?;
+        let codings = hold::codings(&head.headers).map_err(|cause| FetchError::Body(cause.reason()))?;
+        let incoming = crate::incoming::Arriving::new(body, self.limits.upstream_timeout);
+        let held =
+            hold::hold(incoming, codings, hold::announced(&head.headers), &self.hold_limits(), |_| None)
+                .await
+                .map_err(|failed| {
+                    FetchError::Body(match failed.error {
+                        HoldError::Unmeasurable(cause) => cause.reason(),
+                        HoldError::Timeout => Reason::UpstreamTimeout,
+                    })
+                })?;
+        Ok(Looked { held, media_type: media_type(&head.headers), path })
+    }
+
+    pub(crate) fn hold_limits(&self) -> hold::HoldLimits {
+        hold::HoldLimits {
+            max_body: self.limits.max_body,
+            decode: DecodeLimits { max_ratio: self.limits.max_ratio, max_encoded: self.limits.max_body },
+            keep_wire: false,
+        }
+    }
+}
+
+/// The absolute URI of an artifact, as it goes into a request line or `:path`.
+pub(crate) fn absolute(url: &ArtifactUrl) -> Result<Uri, FetchError> {
+    format!("{}{}", url.origin(), url.request_target())
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| FetchError::Request(error.into()))
+}
+
+pub(crate) fn empty() -> ClientBody {
+    Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Finds our own error in what the pool says, or tells a broken connection from broken HTTP.
+fn explain(error: ClientError) -> FetchError {
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        if let Some(hyper) = inner.downcast_ref::<hyper::Error>() {
+            let broken = hyper.is_canceled() || hyper.is_closed() || hyper.is_incomplete_message();
+            let text = BoxError::from(full_text(hyper));
+            return if hyper.is_parse() || hyper.is_parse_too_large() || hyper.is_parse_status() {
+                FetchError::Malformed(text)
+            } else if hyper.is_user() {
+                FetchError::Request(text)
+            } else if broken {
+                FetchError::Broken(text)
+            } else {
+                FetchError::Malformed(text)
+            };
+        }
+        source = inner.source();
+    }
+    match take_connect_error(error) {
+        Ok(own) => own,
+        Err(other) => FetchError::Broken(full_text(&other).into()),
+    }
+}
+
+/// The connector's own error travels in an `Arc`, since the pool gives errors by reference only.
+fn take_connect_error(error: ClientError) -> Result<FetchError, ClientError> {
+    let found = std::error::Error::source(&error)
+        .and_then(|source| source.downcast_ref::<ConnectError>())
+        .and_then(|shared| shared.0.lock().ok().and_then(|mut slot| slot.take()));
+    found.ok_or(error)
+}
+
+fn full_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(&format!(": {inner}"));
+        source = inner.source();
+    }
+    text
+}
+
+#[derive(Debug, Error)]
+#[error("cannot connect")]
+struct ConnectError(std::sync::Mutex<Option<FetchError>>);
+
+/// Makes checked, verified connections for the pool.
+#[derive(Clone)]
+struct Connector {
+    egress: Arc<Egress>,
+    own: Arc<[SocketAddr]>,
+    tls: TlsConnector,
+    limit: Duration,
+}
+
+impl Connector {
+    async fn connect(self, uri: Uri) -> Result<VendorStream, FetchError> {
+        let is_tls = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let authority = uri.authority().ok_or_else(|| FetchError::Request("no authority".into()))?;
+        let authority = Authority::parse(authority.as_str(), Some(if is_tls { 443 } else { 80 }))
+            .map_err(|error| FetchError::Request(error.into()))?;
+        let stream = self.egress.connect(&authority, &self.own, self.limit).await?;
+        let address = stream.peer_addr().map_err(|error| FetchError::Broken(error.into()))?;
+        if !is_tls {
+            let path = upstream_tls::delivery_path(address, None);
+            return Ok(VendorStream { io: VendorIo::Plain(TokioIo::new(stream)), path });
+        }
+        let failed = |source| FetchError::Tls { host: authority.host.clone(), source };
+        let name = upstream_tls::server_name(&authority.host)
+            .ok_or_else(|| failed(io::Error::other("the host cannot stand in a certificate")))?;
+        let late = |_| FetchError::Timeout { seconds: self.limit.as_secs() };
+        let stream =
+            timeout(self.limit, self.tls.connect(name, stream)).await.map_err(late)?.map_err(failed)?;
+        let path = upstream_tls::delivery_path(address, Some(stream.get_ref().1));
+        Ok(VendorStream { io: VendorIo::Tls(Box::new(TokioIo::new(stream))), path })
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = VendorStream;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<VendorStream, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.clone().connect(uri);
+        Box::pin(async { connecting.await.map_err(|error| ConnectError(Some(error).into())) })
+    }
+}
+
+/// The delivery path of a connection, which the pool hands out with each answer.
+#[derive(Clone)]
+pub(crate) struct Path(pub(crate) DeliveryPath);
+
+struct VendorStream {
+    io: VendorIo,
+    path: DeliveryPath,
+}
+
+enum VendorIo {
+    Plain(TokioIo<TcpStream>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Connection for VendorStream {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new().extra(Path(self.path.clone()));
+        if &*self.path.http_version == "2" { connected.negotiated_h2() } else { connected }
+    }
+}
+
+macro_rules! either {
+    ($self:ident, $io:ident => $call:expr) => {
+        match &mut $self.io {
+            VendorIo::Plain($io) => $call,
+            VendorIo::Tls($io) => $call,
+        }
+    };
+}
+
+impl Read for VendorStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, io => Pin::new(io).poll_read(cx, buf))
+    }
+}
+
+impl Write for VendorStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, io => Pin::new(io).poll_write(cx, buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.io {
+            VendorIo::Plain(io) => io.is_write_vectored(),
+            VendorIo::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, io => Pin::new(io).poll_write_vectored(cx, bufs))
+    }
+}
+
+/// The request that goes to the vendor: the client's, with what concerns only its own hop removed.
+pub(crate) fn request(
+    url: &ArtifactUrl,
+    method: Method,
+    headers: HeaderMap,
+    body: ClientBody,
+) -> Result<Request<ClientBody>, FetchError> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = absolute(url)?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}

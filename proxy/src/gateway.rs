@@ -1,0 +1,290 @@
+//! The gateway: its listeners, what all its connections share, and its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use pinfold_certs::CertificateAuthority;
+use pinfold_policy::policy::Rulebook;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_store::Store;
+use quick_cache::sync::Cache;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::ask::{early_refusal, reader};
+use crate::exchange::exchange;
+use crate::fetch::Upstream;
+use crate::intercept::Interceptor;
+use crate::link::{Leads, Link};
+use crate::policy_cell::PolicyCell;
+use crate::respond::{ClientBody, Outbound, respond};
+use crate::settings::Settings;
+use crate::tunnel;
+
+/// URLs whose answers were guarded are remembered up to this many, so that the next request asks for the whole body.
+const GUARDED_URLS: usize = 65_536;
+/// A header section is at most this long, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Why the gateway cannot start.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The TLS library refuses its configuration.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) policy: PolicyCell,
+    pub(crate) store: Store,
+    pub(crate) upstream: Upstream,
+    pub(crate) interceptor: Interceptor,
+    /// This gateway's name in `Via`.
+    pub(crate) via: String,
+    /// The addresses that it listens on.
+    pub(crate) own: Vec<SocketAddr>,
+    pub(crate) tasks: TaskTracker,
+    /// Connections finish what they are at, and take nothing new.
+    drain: CancellationToken,
+    /// Everything ends.
+    pub(crate) stop: CancellationToken,
+    guarded: Cache<Box<str>, ()>,
+}
+
+/// A gateway that listens.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+}
+
+impl Gateway {
+    /// Binds the listeners. Nothing is accepted before [`Gateway::run`].
+    ///
+    /// # Errors
+    /// [`BindError`], naming the address that cannot be used.
+    pub async fn bind(
+        settings: Settings,
+        rulebook: Arc<Rulebook>,
+        ca: Arc<CertificateAuthority>,
+        store: Store,
+    ) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        for address in &settings.listen {
+            let failed = |source| BindError::Listen { address: *address, source };
+            listeners.push(TcpListener::bind(address).await.map_err(failed)?);
+        }
+        let own: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let shared = Shared {
+            policy: PolicyCell::new(rulebook, store.decisions()),
+            upstream: Upstream::new(&settings, own.clone())?,
+            interceptor: Interceptor::new(ca, settings.limits.header_timeout)?,
+            via: format!("pinfold-{}", Uuid::now_v7().simple()),
+            own,
+            settings,
+            store,
+            tasks: TaskTracker::new(),
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            guarded: Cache::new(GUARDED_URLS),
+        };
+        Ok(Self { shared: Arc::new(shared), listeners })
+    }
+
+    /// The addresses that it listens on, with the ports that were picked.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.shared.own
+    }
+
+    /// Serves until `stop` is cancelled, then lets what is under way finish for up to `grace`.
+    pub async fn run(self, stop: CancellationToken, grace: Duration) {
+        let shared = self.shared;
+        let connections = Arc::new(Semaphore::new(shared.settings.limits.max_connections));
+        for listener in self.listeners {
+            let (shared, connections, stop) = (Arc::clone(&shared), Arc::clone(&connections), stop.clone());
+            let tasks = shared.tasks.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = accept(&shared, &listener, &connections) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+        stop.cancelled().await;
+        shared.drain.cancel();
+        shared.tasks.close();
+        if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
+            tracing::warn!(open = shared.tasks.len(), "closing what did not finish in time");
+            shared.stop.cancel();
+            // What is told to stop does so at its next step; a second bound keeps a stuck one from keeping us.
+            drop(tokio::time::timeout(Duration::from_secs(5), shared.tasks.wait()).await);
+        }
+    }
+}
+
+async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &Arc<Semaphore>) {
+    loop {
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, usually: those that are open must end first.
+                tracing::error!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let shared = Arc::clone(shared);
+        let Ok(permit) = Arc::clone(connections).try_acquire_owned() else {
+            shared.tasks.clone().spawn(turn_away(stream));
+            continue;
+        };
+        shared.tasks.clone().spawn(async move {
+            // Without it a response of a few segments waits 40 ms for a delayed acknowledgement.
+            if stream.set_nodelay(true).is_ok() {
+                shared.serve_proxy(client, stream).await;
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// One answer to whoever comes when all connections are taken, without reading what it wants.
+async fn turn_away(mut stream: TcpStream) {
+    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nproxy-status: pinfold; error=proxy_internal_response; \
+details=\"overloaded\"\r\ncache-control: no-store\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(BUSY)).await);
+}
+
+impl Shared {
+    /// Whether an earlier answer of this URL was guarded.
+    pub(crate) fn was_guarded(&self, url: &ArtifactUrl) -> bool {
+        self.guarded.get(url.key_without_query()).is_some()
+    }
+
+    pub(crate) fn remember_guarded(&self, url: &ArtifactUrl) {
+        self.guarded.insert(url.key_without_query().into(), ());
+    }
+
+    /// Serves a connection to the proxy itself: CONNECT, and absolute-form requests.
+    async fn serve_proxy(self: Arc<Self>, client: SocketAddr, stream: TcpStream) {
+        let is_allowed = {
+            let ip = client.ip().to_canonical();
+            self.settings.clients.iter().any(|net| net.contains(&ip))
+        };
+        if !is_allowed {
+            tracing::warn!(%client, "a client that 'clients.allow' does not name was refused");
+        }
+        let link = Arc::new(Link { client, leads: Leads::Anywhere, tls: None });
+        let shared = Arc::clone(&self);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
+            async move {
+                Ok::<_, std::convert::Infallible>(if !is_allowed {
+                    not_allowed(&request)
+                } else if request.method() == Method::CONNECT {
+                    tunnel::connect(shared, client, request).await
+                } else {
+                    exchange(shared, link, request).await
+                })
+            }
+        });
+        let connection = self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return log_end(client, ended),
+            () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            ended = &mut connection => log_end(client, ended),
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// Serves an intercepted connection.
+    pub(crate) async fn serve<S>(self: &Arc<Self>, link: Link, stream: S, is_h2: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let client = link.client;
+        let link = Arc::new(link);
+        let shared = Arc::clone(self);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
+            async move {
+                Ok::<Response<ClientBody>, std::convert::Infallible>(exchange(shared, link, request).await)
+            }
+        });
+        let io = TokioIo::new(stream);
+        macro_rules! drive {
+            ($connection:expr) => {{
+                let connection = $connection;
+                tokio::pin!(connection);
+                tokio::select! {
+                    ended = &mut connection => return log_end(client, ended),
+                    () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+                }
+                tokio::select! {
+                    ended = &mut connection => log_end(client, ended),
+                    () = self.stop.cancelled() => {}
+                }
+            }};
+        }
+        if is_h2 {
+            let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            http2
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(128)
+                .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+                .max_pending_accept_reset_streams(32)
+                .keep_alive_interval(self.settings.limits.idle_timeout)
+                .keep_alive_timeout(self.settings.limits.header_timeout);
+            drive!(http2.serve_connection(io, service));
+        } else {
+            drive!(self.http1().serve_connection(io, service).with_upgrades());
+        }
+    }
+
+    fn http1(&self) -> hyper::server::conn::http1::Builder {
+        let mut http1 = hyper::server::conn::http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.settings.limits.header_timeout)
+            .max_headers(128)
+            .max_buf_size(MAX_HEAD);
+        http1
+    }
+}
+
+fn not_allowed(request: &Request<Incoming>) -> Response<ClientBody> {
+    let reader = reader(request.method(), request.headers());
+    respond(Outbound::Refusal(early_refusal(Uuid::now_v7(), Reason::ClientNotAllowed, &reader)))
+}
+
+fn log_end(client: SocketAddr, ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        tracing::debug!(%client, %error, "a client's connection ended");
+    }
+}

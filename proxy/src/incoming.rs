@@ -1,0 +1,83 @@
+//! A vendor's body as it arrives: frames, with a limit on each gap, and the ones that were looked at already.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+/// What ended a body before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Cut {
+    /// The connection or the framing broke.
+    #[error("the vendor's body broke off")]
+    Truncated,
+    /// The vendor fell silent.
+    #[error("the vendor fell silent")]
+    Timeout,
+}
+
+/// The rest of a body.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    looked_at: VecDeque<Bytes>,
+    body: Option<Incoming>,
+    gap: Duration,
+    cut: Option<Cut>,
+}
+
+impl Arriving {
+    pub(crate) fn new(body: Incoming, gap: Duration) -> Self {
+        Self { looked_at: VecDeque::new(), body: Some(body), gap, cut: None }
+    }
+
+    /// The next bytes; `None` at the end. Trailers are dropped: they are the last hop's.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        if let Some(bytes) = self.looked_at.pop_front() {
+            return Some(Ok(bytes));
+        }
+        self.read().await
+    }
+
+    /// Reads one more frame and keeps it for [`Arriving::next`]. `None` at the end.
+    pub(crate) async fn look_ahead(&mut self) -> Option<Result<Bytes, Cut>> {
+        let read = self.read().await?;
+        match &read {
+            Ok(bytes) => self.looked_at.push_back(bytes.clone()),
+            Err(cut) => self.cut = Some(*cut),
+        }
+        Some(read)
+    }
+
+    /// Puts `bytes` in front of what is to come.
+    pub(crate) fn unread(&mut self, bytes: Vec<Bytes>) {
+        for bytes in bytes.into_iter().rev() {
+            self.looked_at.push_front(bytes);
+        }
+    }
+
+    async fn read(&mut self) -> Option<Result<Bytes, Cut>> {
+        if let Some(cut) = self.cut {
+            return Some(Err(cut));
+        }
+        let body = self.body.as_mut()?;
+        loop {
+            let cut = match timeout(self.gap, body.frame()).await {
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) => return Some(Ok(bytes)),
+                    Err(_trailers) => continue,
+                },
+                Ok(None) => {
+                    self.body = None;
+                    return None;
+                }
+                Ok(Some(Err(_))) => Cut::Truncated,
+                Err(_) => Cut::Timeout,
+            };
+            self.cut = Some(cut);
+            return Some(Err(cut));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! TLS with clients, in a vendor's name: the leaf for the tunnel's host, and no other.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pinfold_certs::{CaError, CertificateAuthority};
+use pinfold_policy::host::Host;
+use pinfold_store::entry::ClientTls;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Why a client's TLS connection was not made.
+#[derive(Debug, Error)]
+pub(crate) enum InterceptError {
+    /// No leaf for the host.
+    #[error("no certificate for {host}: {source}")]
+    Leaf {
+        /// The host.
+        host: Host,
+        /// Why.
+        source: CaError,
+    },
+    /// The client did not like it, or spoke no TLS that is spoken here.
+    #[error("handshake with the client failed: {0}; does it trust the root certificate?")]
+    Handshake(std::io::Error),
+    /// The client did not go on.
+    #[error("the client did not finish its handshake")]
+    Timeout,
+}
+
+/// What is the same for every intercepted connection.
+pub(crate) struct Interceptor {
+    base: ServerConfig,
+    ca: Arc<CertificateAuthority>,
+    limit: Duration,
+}
+
+impl Interceptor {
+    pub(crate) fn new(ca: Arc<CertificateAuthority>, limit: Duration) -> Result<Self, rustls::Error> {
+        let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut base = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Leaf(None)));
+        base.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        base.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        Ok(Self { base, ca, limit })
+    }
+
+    /// Accepts a TLS connection that is for `host`.
+    ///
+    /// # Errors
+    /// [`InterceptError`], in which case the connection has ended.
+    pub(crate) async fn accept<S>(&self, host: &Host, stream: S) -> Result<TlsStream<S>, InterceptError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let leaf = self
+            .ca
+            .leaf(host, SystemTime::now())
+            .map_err(|source| InterceptError::Leaf { host: host.clone(), source })?;
+        let mut config = self.base.clone();
+        config.cert_resolver = Arc::new(Leaf(Some(leaf)));
+        let accepting = TlsAcceptor::from(Arc::new(config)).accept(stream);
+        timeout(self.limit, accepting)
+            .await
+            .map_err(|_| InterceptError::Timeout)?
+            .map_err(InterceptError::Handshake)
+    }
+}
+
+/// The one certificate of a connection, whatever the hello says: the server name was compared before.
+#[derive(Debug)]
+struct Leaf(Option<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Leaf {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
+    }
+}
+
+/// What is kept of the client's side of a connection.
+pub(crate) fn client_tls(connection: &ServerConnection) -> Option<ClientTls> {
+    Some(ClientTls {
+        version: version_name(connection.protocol_version()?),
+        cipher: iana_cipher(connection.negotiated_cipher_suite()?.suite().as_str()?),
+        server_name: connection.server_name().map(Into::into),
+    })
+}
+
+/// `TLSv1.3`, as OpenSSL and the contract write it.
+pub(crate) fn version_name(version: ProtocolVersion) -> Box<str> {
+    version.as_str().unwrap_or("unknown").replace("TLSv1_", "TLSv1.").into()
+}
+
+/// rustls names TLS 1.3 suites `TLS13_…`; IANA, and so every SIEM, `TLS_…`.
+pub(crate) fn iana_cipher(name: &str) -> Box<str> {
+    name.replace("TLS13_", "TLS_").into()
+}

@@ -1,0 +1,36 @@
+//! The network: accept, admit, tunnel or intercept, fetch, hold, respond.
+//!
+//! Everything that is asynchronous on the data path lives here, and nothing that decides: the rules are in
+//! `pinfold-policy`, and this crate obeys them. [`Gateway`] is the door; `exchange` is the path of one request,
+//! readable from top to bottom.
+
+mod ask;
+mod egress;
+mod exchange;
+mod fetch;
+mod headers;
+mod hold;
+mod incoming;
+mod intercept;
+mod link;
+mod observed;
+mod policy_cell;
+mod prefixed;
+mod proxy_status;
+mod refusal;
+mod release;
+mod respond;
+mod row;
+mod settings;
+mod sniff;
+mod tunnel;
+mod unguarded;
+mod upstream_tls;
+mod websocket;
+
+mod gateway;
+
+pub use egress::EgressError;
+pub use fetch::{FetchError, Looked, Upstream};
+pub use gateway::{BindError, Gateway};
+pub use settings::{Egress, Limits, Settings};

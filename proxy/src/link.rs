@@ -1,0 +1,212 @@
+//! A client's connection, as far as its requests depend on it.
+
+use std::net::SocketAddr;
+
+use http::request::Parts;
+use http::{Version, header};
+use pinfold_policy::host::Authority;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::{ArtifactUrl, Scheme, UrlError};
+use pinfold_store::entry::ClientTls;
+
+use crate::settings::Egress;
+
+/// Where a connection came from and leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) client: SocketAddr,
+    pub(crate) leads: Leads,
+    pub(crate) tls: Option<ClientTls>,
+}
+
+/// Where the requests of a connection go.
+#[derive(Clone, Debug)]
+pub(crate) enum Leads {
+    /// Wherever each says: absolute-form requests to the proxy itself.
+    Anywhere,
+    /// To the tunnel's host. Each must name it.
+    To(Scheme, Authority),
+    /// The tunnel names an address: each request's `Host` says which host is meant.
+    ToNamedHost(u16),
+}
+
+impl Link {
+    /// The URL that a request means.
+    ///
+    /// # Errors
+    /// The reason to refuse it: it names nothing, two things, or another host than its connection.
+    pub(crate) fn url(&self, head: &Parts, egress: &Egress) -> Result<ArtifactUrl, Reason> {
+        let named = named_host(head)?;
+        match &self.leads {
+            Leads::Anywhere => absolute_form(head, named, egress),
+            Leads::To(scheme, authority) => {
+                if let Some(named) = named
+                    && parse(named, *scheme)? != *authority
+                {
+                    return Err(Reason::HostMismatch);
+                }
+                in_tunnel(head, *scheme, authority)
+            }
+            Leads::ToNamedHost(port) => {
+                let authority = parse(named.ok_or(Reason::MalformedRequest)?, Scheme::Http)?;
+                // The port of the tunnel is where the client is; that of `Host` may be left out.
+                if authority.port != *port && named.is_some_and(|named| named.contains(':')) {
+                    return Err(Reason::HostMismatch);
+                }
+                in_tunnel(head, Scheme::Http, &Authority { port: *port, ..authority })
+            }
+        }
+    }
+}
+
+fn parse(host: &str, scheme: Scheme) -> Result<Authority, Reason> {
+    Authority::parse(host, Some(scheme.default_port())).map_err(|_| Reason::MalformedRequest)
+}
+
+/// The one host that a request names: `Host`, or `:authority`, or both when they agree (RFC 9113 §8.3.1).
+fn named_host(head: &Parts) -> Result<Option<&str>, Reason> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let host = hosts.next().map(|host| host.to_str().map_err(|_| Reason::MalformedRequest)).transpose()?;
+    if hosts.next().is_some() {
+        return Err(Reason::MalformedRequest);
+    }
+    if host.is_none() && head.version == Version::HTTP_11 {
+        return Err(Reason::MalformedRequest);
+    }
+    if head.version < Version::HTTP_2 {
+        return Ok(host);
+    }
+    match (host, head.uri.authority().map(http::uri::Authority::as_str)) {
+        (Some(host), Some(authority)) if host != authority => Err(Reason::HostMismatch),
+        (host, authority) => Ok(authority.or(host)),
+    }
+}
+
+/// `GET http://host/path`, to the proxy itself. Other schemes in absolute form are refused: `https:` would ask the proxy
+/// to speak for the client.
+fn absolute_form(head: &Parts, named: Option<&str>, egress: &Egress) -> Result<ArtifactUrl, Reason> {
+    let uri = &head.uri;
+    if uri.scheme() != Some(&http::uri::Scheme::HTTP) {
+        return Err(Reason::MalformedRequest);
+    }
+    let authority = uri.authority().ok_or(Reason::MalformedRequest)?;
+    let authority = parse(authority.as_str(), Scheme::Http)?;
+    if let Some(named) = named
+        && parse(named, Scheme::Http)? != authority
+    {
+        return Err(Reason::MalformedRequest);
+    }
+    if !egress.http_ports.contains(&authority.port) {
+        return Err(Reason::PortNotAllowed);
+    }
+    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    of_request(Scheme::Http, &authority, target)
+}
+
+fn in_tunnel(head: &Parts, scheme: Scheme, authority: &Authority) -> Result<ArtifactUrl, Reason> {
+    let is_h2 = head.version >= Version::HTTP_2;
+    // Absolute form to an origin names a host a second time; HTTP/2 always does, and was compared above.
+    if !is_h2 && head.uri.authority().is_some() {
+        let named = head.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let same_scheme = head.uri.scheme_str().is_none_or(|text| text.eq_ignore_ascii_case(scheme.as_str()));
+        if !same_scheme || parse(named, scheme)? != *authority {
+            return Err(Reason::HostMismatch);
+        }
+    }
+    if is_h2 && head.uri.scheme_str().is_some_and(|text| text != scheme.as_str()) {
+        return Err(Reason::HostMismatch);
+    }
+    let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // `OPTIONS *` asks about the server as a whole; no artifact is there.
+    of_request(scheme, authority, if target == "*" { "/" } else { target })
+}
+
+fn of_request(scheme: Scheme, authority: &Authority, target: &str) -> Result<ArtifactUrl, Reason> {
+    let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+    ArtifactUrl::of_request(scheme, authority, &target).map_err(|error| match error {
+        UrlError::TooLong => Reason::HeadersTooLarge,
+        UrlError::Invalid | UrlError::Scheme | UrlError::UserInfo | UrlError::Host(_) | UrlError::Path => {
+            Reason::MalformedRequest
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn url(leads: Leads, uri: &str, version: Version, hosts: &[&str]) -> Result<String, Reason> {
+        let mut request = Request::get(uri).version(version);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let egress = Egress { http_ports: vec![80], ..Egress::default() };
+        let link = Link { client: "127.0.0.1:1".parse().unwrap(), leads, tls: None };
+        link.url(&head, &egress).map(|url| url.to_string())
+    }
+
+    fn tunnel() -> Leads {
+        Leads::To(Scheme::Https, Authority::parse("v.test:443", None).unwrap())
+    }
+
+    #[test]
+    fn a_request_in_a_tunnel_names_the_tunnels_host_or_is_misdirected() {
+        let h1 = Version::HTTP_11;
+        assert_eq!(url(tunnel(), "/a.js", h1, &["v.test"]).unwrap(), "https://v.test/a.js");
+        assert_eq!(url(tunnel(), "/a.js", h1, &["V.TEST.:443"]).unwrap(), "https://v.test/a.js");
+        assert_eq!(url(tunnel(), "/a.js", h1, &["w.test"]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "/a.js", h1, &["v.test:8443"]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "/a.js", h1, &["v.test", "v.test"]), Err(Reason::MalformedRequest));
+        assert_eq!(url(tunnel(), "/a.js", h1, &[]), Err(Reason::MalformedRequest));
+        assert_eq!(url(tunnel(), "https://w.test/a.js", h1, &["v.test"]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "http://v.test/a.js", h1, &["v.test"]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "//w.test/a.js", h1, &["v.test"]).unwrap(), "https://v.test//w.test/a.js");
+    }
+
+    #[test]
+    fn host_and_authority_of_http2_agree() {
+        let h2 = Version::HTTP_2;
+        assert_eq!(url(tunnel(), "https://v.test/a.js", h2, &[]).unwrap(), "https://v.test/a.js");
+        assert_eq!(url(tunnel(), "https://v.test/a.js", h2, &["w.test"]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "https://w.test/a.js", h2, &[]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "http://v.test/a.js", h2, &[]), Err(Reason::HostMismatch));
+    }
+
+    #[test]
+    fn the_proxy_itself_takes_absolute_http_requests_only() {
+        let h1 = Version::HTTP_11;
+        assert_eq!(
+            url(Leads::Anywhere, "http://v.test/a.js", h1, &["v.test"]).unwrap(),
+            "http://v.test/a.js"
+        );
+        assert_eq!(url(Leads::Anywhere, "http://v.test?x", h1, &["v.test"]).unwrap(), "http://v.test/?x");
+        assert_eq!(
+            url(Leads::Anywhere, "http://v.test/a.js", h1, &["w.test"]),
+            Err(Reason::MalformedRequest)
+        );
+        assert_eq!(
+            url(Leads::Anywhere, "https://v.test/a.js", h1, &["v.test"]),
+            Err(Reason::MalformedRequest)
+        );
+        assert_eq!(url(Leads::Anywhere, "ftp://v.test/a.js", h1, &["v.test"]), Err(Reason::MalformedRequest));
+        assert_eq!(url(Leads::Anywhere, "/a.js", h1, &["v.test"]), Err(Reason::MalformedRequest));
+        assert_eq!(
+            url(Leads::Anywhere, "http://u:p@v.test/a.js", h1, &["v.test"]),
+            Err(Reason::MalformedRequest)
+        );
+        assert_eq!(
+            url(Leads::Anywhere, "http://v.test:81/a.js", h1, &["v.test:81"]),
+            Err(Reason::PortNotAllowed)
+        );
+    }
+
+    #[test]
+    fn in_a_tunnel_to_an_address_the_host_field_says_whose_it_is() {
+        let h1 = Version::HTTP_11;
+        assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["v.test"]).unwrap(), "http://v.test:443/a.js");
+        assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["v.test:80"]), Err(Reason::HostMismatch));
+    }
+}

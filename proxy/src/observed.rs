@@ -1,0 +1,72 @@
+//! Guarded content that goes out although nobody verified it: by observe mode, by `unpinned = "allow"`, or by
+//! `other_hosts.scripts = "observe"`. Nothing else may make an [`ObservedUnverified`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header};
+use pinfold_body::Coding;
+use pinfold_policy::reason::Reason;
+use pinfold_store::Receipt;
+
+use crate::headers::strip_hop_by_hop;
+use crate::incoming::Arriving;
+use crate::release::{clamp_cache, verdict_header};
+use crate::respond::{ClientBody, Delivery, passing};
+
+/// A body that was seen, recorded, and not verified.
+pub(crate) struct ObservedUnverified {
+    response: Response<ClientBody>,
+}
+
+impl ObservedUnverified {
+    /// A body that was measured: the bytes that were measured are the ones that go out.
+    pub(crate) fn measured(
+        head: http::response::Parts,
+        encoded: Vec<Bytes>,
+        coding: Coding,
+        reason: Reason,
+        receipt: Receipt,
+        max_age: Duration,
+    ) -> Self {
+        let mut head = head;
+        head.headers.remove(header::CONTENT_ENCODING);
+        if coding != Coding::Identity {
+            head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
+        }
+        // These are about the vendor's encoding of the body, not ours (RFC 9530, RFC 3230, RFC 1864).
+        for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+            head.headers.remove(name);
+        }
+        let delivery = Delivery::new(encoded, receipt);
+        head.headers.insert(header::CONTENT_LENGTH, delivery.len().into());
+        Self::of(head, delivery.boxed(), reason, max_age)
+    }
+
+    /// A body that could not be measured, or that belongs to another status than 200: as it came.
+    pub(crate) fn as_it_came(
+        head: http::response::Parts,
+        body: Arriving,
+        reason: Reason,
+        receipt: Receipt,
+        max_age: Duration,
+    ) -> Self {
+        Self::of(head, passing(body, Some(receipt)), reason, max_age)
+    }
+
+    fn of(mut head: http::response::Parts, body: ClientBody, reason: Reason, max_age: Duration) -> Self {
+        let headers: &mut HeaderMap = &mut head.headers;
+        strip_hop_by_hop(headers);
+        headers.remove(header::ALT_SVC);
+        clamp_cache(headers, max_age);
+        headers.insert("pinfold-verdict", verdict_header(&format!("observed; reason={}", reason.code())));
+        let mut response = Response::new(body);
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Self { response }
+    }
+
+    pub(crate) fn into_response(self) -> Response<ClientBody> {
+        self.response
+    }
+}

@@ -1,0 +1,251 @@
+//! Releasing what was cleared: the bytes that were hashed, encoded anew, under headers of our own (CONTRACT "release").
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use pinfold_body::Coding;
+use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::kind::{INSTALLER_TYPES, Kind, essence};
+use pinfold_policy::verdict::Cleared;
+use pinfold_store::Receipt;
+
+use crate::respond::{ClientBody, Delivery, no_body};
+
+/// Fields of the vendor's that pass on a release. `Access-Control-*` and `Cross-Origin-*-Policy` pass too.
+const PASSING: [&str; 7] = [
+    "timing-allow-origin",
+    "sourcemap",
+    "x-sourcemap",
+    "service-worker-allowed",
+    "content-disposition",
+    "content-language",
+    "vary",
+];
+
+/// A cleared body in the coding that the client asked for.
+pub(crate) struct Release {
+    response: Response<ClientBody>,
+}
+
+/// What a client asked for, as far as a release depends on it.
+pub(crate) struct Wanted<'a> {
+    /// The coding to send.
+    pub(crate) coding: Coding,
+    /// `If-None-Match`.
+    pub(crate) if_none_match: Option<&'a HeaderValue>,
+    /// HEAD: the head alone.
+    pub(crate) head_only: bool,
+}
+
+impl Wanted<'_> {
+    /// Whether the client has the body already, and a 304 is the answer (RFC 9110 §13.1.2).
+    pub(crate) fn is_current(&self, id: BodyId) -> bool {
+        self.if_none_match.is_some_and(|tags| names(tags, id))
+    }
+}
+
+impl Release {
+    /// Releases `cleared`; `encoded` are its bytes in `wanted.coding`.
+    pub(crate) fn new(
+        vendor: &HeaderMap,
+        cleared: &Cleared,
+        encoded: Vec<Bytes>,
+        wanted: &Wanted<'_>,
+        receipt: Receipt,
+        max_age: Duration,
+    ) -> Self {
+        let mut headers = headers(vendor, cleared, &encoded, wanted.coding, max_age);
+        let mut response = if wanted.is_current(cleared.digests().sha256) {
+            receipt.delivered_whole();
+            for name in
+                [header::CONTENT_TYPE, header::CONTENT_ENCODING, HeaderName::from_static("repr-digest")]
+            {
+                headers.remove(name);
+            }
+            let mut response = Response::new(no_body());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            let delivery = Delivery::new(encoded, receipt);
+            headers.insert(header::CONTENT_LENGTH, delivery.len().into());
+            Response::new(if wanted.head_only { no_body() } else { delivery.boxed() })
+        };
+        *response.headers_mut() = headers;
+        Self { response }
+    }
+
+    pub(crate) fn into_response(self) -> Response<ClientBody> {
+        self.response
+    }
+}
+
+fn headers(
+    vendor: &HeaderMap,
+    cleared: &Cleared,
+    encoded: &[Bytes],
+    coding: Coding,
+    max_age: Duration,
+) -> HeaderMap {
+    let mut headers: HeaderMap = vendor
+        .iter()
+        .filter(|(name, _)| passes(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut put = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    put(header::CONTENT_TYPE, &content_type(cleared.kind(), vendor));
+    put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(header::ETAG, &etag(cleared.digests().sha256, coding));
+    put(HeaderName::from_static("repr-digest"), &repr_digest(cleared.digests(), encoded, coding));
+    if coding != Coding::Identity {
+        put(header::CONTENT_ENCODING, coding.token());
+    }
+    put(
+        HeaderName::from_static("pinfold-verdict"),
+        &format!("verified; digest=\"{}\"", cleared.digests().sha256),
+    );
+    if let Some(cache) = vendor.get(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, cache.clone());
+    }
+    clamp_cache(&mut headers, max_age);
+    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers
+}
+
+fn passes(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    PASSING.contains(&name)
+        || name.starts_with("access-control-")
+        || (name.starts_with("cross-origin-") && name.ends_with("-policy"))
+}
+
+/// The media type that a kind goes out with, whatever the vendor called it.
+fn content_type(kind: Kind, vendor: &HeaderMap) -> String {
+    let theirs = crate::headers::media_type(vendor).unwrap_or_default();
+    let charset = || charset(&theirs).unwrap_or("utf-8".into());
+    match kind {
+        Kind::Script => format!("text/javascript; charset={}", charset()),
+        Kind::Style => format!("text/css; charset={}", charset()),
+        Kind::Wasm => "application/wasm".into(),
+        Kind::Document if !theirs.is_empty() => theirs,
+        Kind::Document => "text/html; charset=utf-8".into(),
+        Kind::Installer if INSTALLER_TYPES.contains(&essence(&theirs).as_str()) => theirs,
+        Kind::Installer => "application/octet-stream".into(),
+    }
+}
+
+/// The `charset` parameter of a media type, if it is a token (RFC 9110 §8.3.2).
+fn charset(content_type: &str) -> Option<String> {
+    let value = content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })?;
+    let is_token =
+        !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b));
+    is_token.then(|| value.to_ascii_lowercase())
+}
+
+fn etag(id: BodyId, coding: Coding) -> String {
+    match coding {
+        Coding::Identity => format!("\"{id}\""),
+        Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => {
+            format!("\"{id}-{}\"", coding.token())
+        }
+    }
+}
+
+/// `Repr-Digest` (RFC 9530 §3) of the bytes as encoded.
+fn repr_digest(digests: &Digests, encoded: &[Bytes], coding: Coding) -> String {
+    let id = match coding {
+        Coding::Identity => digests.sha256,
+        Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => BodyId::of(encoded),
+    };
+    format!("sha-256=:{}:", id.to_string().trim_start_matches("sha256-"))
+}
+
+/// Whether `If-None-Match` (RFC 9110 §13.1.2) names this body, in whatever coding.
+fn names(tags: &HeaderValue, id: BodyId) -> bool {
+    let Ok(tags) = tags.to_str() else { return false };
+    tags.trim() == "*"
+        || tags.split(',').any(|tag| {
+            let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
+            let codings = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+            tag == id.to_string() || codings.iter().any(|coding| *tag == format!("{id}-{}", coding.token()))
+        })
+}
+
+/// Bounds how long a client may keep a response, so that a revocation bites: `max-age` and `s-maxage` at most
+/// `max_age`, without `immutable` and the stale extensions.
+pub(crate) fn clamp_cache(headers: &mut HeaderMap, max_age: Duration) {
+    let limit = max_age.as_secs();
+    let theirs: Vec<String> = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase())
+        .collect();
+    let wanted = theirs.iter().find_map(|directive| directive.strip_prefix("max-age=")?.parse::<u64>().ok());
+    let keeps: Vec<&str> = theirs
+        .iter()
+        .map(String::as_str)
+        .filter(|one| {
+            matches!(*one, "no-store" | "no-cache" | "private" | "must-revalidate" | "no-transform")
+        })
+        .collect();
+    let mut value = keeps.join(", ");
+    if !keeps.contains(&"no-store") {
+        let separator = if value.is_empty() { "" } else { ", " };
+        value = format!("{value}{separator}max-age={}", wanted.unwrap_or(limit).min(limit));
+    }
+    for name in [header::EXPIRES, header::AGE, header::PRAGMA] {
+        headers.remove(name);
+    }
+    headers.insert(header::CACHE_CONTROL, verdict_header(&value));
+}
+
+/// A header value of text that this crate wrote.
+pub(crate) fn verdict_header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("internal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clamped(theirs: &str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert("cache-control", HeaderValue::from_str(theirs).unwrap());
+        clamp_cache(&mut headers, Duration::from_secs(600));
+        headers["cache-control"].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn no_client_keeps_a_release_beyond_the_bound() {
+        assert_eq!(clamped("public, max-age=31536000, immutable"), "max-age=600");
+        assert_eq!(clamped("max-age=60, stale-while-revalidate=86400"), "max-age=60");
+        assert_eq!(clamped("private, no-cache"), "private, no-cache, max-age=600");
+        assert_eq!(clamped("no-store"), "no-store");
+        assert_eq!(clamped("max-age=99999999999999999999999"), "max-age=600");
+    }
+
+    #[test]
+    fn a_tag_in_any_coding_names_the_body() {
+        let id = Digests::of(b"x").sha256;
+        let value = |text: &str| HeaderValue::from_str(text).unwrap();
+        assert!(names(&value(&format!("\"a\", {}", etag(id, Coding::Brotli))), id));
+        assert!(names(&value(&format!("W/{}", etag(id, Coding::Identity))), id));
+        assert!(!names(&value("\"a\""), id));
+    }
+
+    #[test]
+    fn a_charset_that_is_no_token_is_not_passed_on() {
+        assert_eq!(charset("text/javascript; charset=ISO-8859-1").as_deref(), Some("iso-8859-1"));
+        assert_eq!(charset("text/javascript; charset=\"x y\""), None);
+        assert_eq!(charset("text/javascript"), None);
+    }
+}

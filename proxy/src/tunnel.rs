@@ -1,0 +1,285 @@
+//! CONNECT: a vendor's host is intercepted, another's bytes pass, and nothing slips from one into the other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use http::{Request, Response, header};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use pinfold_policy::host::{Authority, Host};
+use pinfold_policy::policy::Policy;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::Scheme;
+use pinfold_store::OpenTunnel;
+use pinfold_store::entry::{Asker, Tunnel, TunnelEnd};
+use pinfold_store::incident::Incident;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::ask::{clipped, early_refusal, reader};
+use crate::gateway::Shared;
+use crate::headers::text;
+use crate::intercept::client_tls;
+use crate::link::{Leads, Link};
+use crate::prefixed::Prefixed;
+use crate::refusal::Reader;
+use crate::respond::{ClientBody, Outbound, no_body, respond};
+use crate::sniff::{Opening, UNRECOGNIZED_NAME, opening, sniff};
+
+/// An end of a tunnel.
+type End = Prefixed<TcpStream>;
+
+/// Answers a CONNECT. What follows runs in a task of its own.
+pub(crate) async fn connect(
+    gateway: Arc<Shared>,
+    client: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<ClientBody> {
+    let policy = gateway.policy.newest();
+    let reader = reader(request.method(), request.headers());
+    let authority = request.uri().authority().and_then(|text| Authority::parse(text.as_str(), None).ok());
+    let Some(authority) = authority else {
+        let refusal = early_refusal(Uuid::now_v7(), Reason::MalformedRequest, &reader);
+        return respond(Outbound::Refusal(refusal));
+    };
+    let user_agent = text(request.headers(), header::USER_AGENT).map(clipped);
+    let asking = Asking {
+        gateway: Arc::clone(&gateway),
+        policy,
+        id: Uuid::now_v7(),
+        at: Timestamp::now(),
+        asker: Asker { address: client, page: None, user_agent },
+        authority,
+    };
+    let upstream = match asking.dial().await {
+        Ok(upstream) => upstream,
+        Err(reason) => return asking.refuse(reason, &reader).await,
+    };
+    gateway.tasks.spawn(async move {
+        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        let client = Prefixed::new(parts.read_buf, parts.io.into_inner());
+        match upstream {
+            None => asking.intercept(client).await,
+            Some(upstream) => asking.tunnel(client, upstream).await,
+        }
+    });
+    Response::new(no_body())
+}
+
+/// A CONNECT that was read.
+struct Asking {
+    gateway: Arc<Shared>,
+    policy: Arc<Policy>,
+    id: Uuid,
+    at: Timestamp,
+    asker: Asker,
+    authority: Authority,
+}
+
+impl Asking {
+    /// Connects to the host, unless it is intercepted: then its requests may never need the vendor.
+    async fn dial(&self) -> Result<Option<TcpStream>, Reason> {
+        let settings = &self.gateway.settings;
+        if !settings.egress.connect_ports.contains(&self.authority.port) {
+            return Err(Reason::PortNotAllowed);
+        }
+        if self.policy.intercepts(&self.authority.host) {
+            return Ok(None);
+        }
+        let limit = settings.limits.upstream_timeout;
+        match settings.egress.connect(&self.authority, &self.gateway.own, limit).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) => {
+                tracing::debug!(to = %self.authority, %error, "no tunnel");
+                Err(error.reason())
+            }
+        }
+    }
+
+    fn row(&self, reason: Option<Reason>) -> Tunnel {
+        Tunnel {
+            id: self.id,
+            at: self.at,
+            asker: self.asker.clone(),
+            authority: self.authority.clone(),
+            server_name: None,
+            dialled: None,
+            reason,
+            incident: reason.map(|_| Incident(self.id)),
+            status: 200,
+            policy_version: self.policy.version(),
+        }
+    }
+
+    async fn refuse(&self, reason: Reason, reader: &Reader) -> Response<ClientBody> {
+        let mut refusal = early_refusal(self.id, reason, reader);
+        refusal.vendor = self.policy.vendor(&self.authority.host).map(|vendor| Arc::clone(&vendor.name));
+        let row = Tunnel { status: refusal.status().as_u16(), ..self.row(Some(reason)) };
+        self.gateway.record_tunnel(row).await;
+        respond(Outbound::Refusal(refusal))
+    }
+
+    /// Ends a tunnel that may not be.
+    async fn end(&self, mut client: End, reason: Reason, server_name: Option<String>) {
+        let row = Tunnel { server_name: server_name.map(Into::into), ..self.row(Some(reason)) };
+        self.gateway.record_tunnel(row).await;
+        if reason == Reason::SniMismatch {
+            // The client may be gone already; there is nobody to tell then.
+            drop(client.write_all(&UNRECOGNIZED_NAME).await);
+        }
+        drop(client.shutdown().await);
+    }
+
+    /// Decrypts the tunnel, or serves the clear-text HTTP in it.
+    async fn intercept(self, mut client: End) {
+        let mut read = BytesMut::new();
+        let limit = self.gateway.settings.limits.header_timeout;
+        // Otherwise nothing was asked: the client opened a tunnel ahead of need, or left.
+        let Ok(Ok(Some(opened))) = timeout(limit, sniff(&mut client, &mut read)).await else { return };
+        client.unread(read.freeze());
+        match opened {
+            Opening::Tls(name) => self.intercept_tls(client, name).await,
+            Opening::Http => self.serve_clear(client).await,
+            Opening::UnreadableTls | Opening::Other => self.end(client, Reason::NotHttp, None).await,
+        }
+    }
+
+    /// The host of a TLS connection: what CONNECT named, and where it named an address, what the SNI names.
+    fn host_for(&self, name: Option<&str>) -> Result<Host, Reason> {
+        let Some(name) = name else { return Ok(self.authority.host.clone()) };
+        let name = Host::parse(name).map_err(|_| Reason::SniMismatch)?;
+        match &self.authority.host {
+            Host::Ip(_) => Ok(name),
+            Host::Name(_) if name == self.authority.host => Ok(name),
+            Host::Name(_) => Err(Reason::SniMismatch),
+        }
+    }
+
+    async fn intercept_tls(self, client: End, name: Option<String>) {
+        let host = match self.host_for(name.as_deref()) {
+            Ok(host) => host,
+            Err(reason) => return self.end(client, reason, name).await,
+        };
+        let stream = match self.gateway.interceptor.accept(&host, client).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::info!(client = %self.asker.address, %host, %error, "no connection with a client");
+                return;
+            }
+        };
+        let authority = Authority { host, port: self.authority.port };
+        let link = Link {
+            client: self.asker.address,
+            leads: Leads::To(Scheme::Https, authority),
+            tls: client_tls(stream.get_ref().1),
+        };
+        let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        self.gateway.serve(link, stream, is_h2).await;
+    }
+
+    async fn serve_clear(self, client: End) {
+        let leads = match &self.authority.host {
+            Host::Ip(_) => Leads::ToNamedHost(self.authority.port),
+            Host::Name(_) => Leads::To(Scheme::Http, self.authority.clone()),
+        };
+        let link = Link { client: self.asker.address, leads, tls: None };
+        self.gateway.serve(link, client, false).await;
+    }
+
+    /// Passes a tunnel's bytes, once it is clear that they are not a vendor's.
+    async fn tunnel(self, mut client: End, upstream: TcpStream) {
+        let mut upstream = Prefixed::new(bytes::Bytes::new(), upstream);
+        let mut said = BytesMut::new();
+        let Ok(first) = first_bytes(&mut client, &mut upstream, &mut said).await else { return };
+        let name = match first {
+            Some(Opening::Tls(name)) => name,
+            Some(Opening::Http) => {
+                client.unread(said.freeze());
+                return self.serve_clear(client).await;
+            }
+            Some(Opening::UnreadableTls) => return self.end(client, Reason::SniMismatch, None).await,
+            Some(Opening::Other) | None => None,
+        };
+        client.unread(said.freeze());
+        let host = match self.host_for(name.as_deref()) {
+            Ok(host) => host,
+            Err(reason) => return self.end(client, reason, name).await,
+        };
+        if self.policy.intercepts(&host) {
+            return self.intercept_tls(client, name).await;
+        }
+        self.splice(client, upstream, name).await;
+    }
+
+    async fn splice(self, mut client: End, mut upstream: End, name: Option<String>) {
+        let row = Tunnel {
+            server_name: name.map(Into::into),
+            dialled: upstream.get_ref().peer_addr().ok().map(|address| address.ip()),
+            ..self.row(None)
+        };
+        let open = self.gateway.record_tunnel(row).await;
+        let started = Instant::now();
+        tokio::select! {
+            // How a tunnel's ends part is theirs to know: either way it is over.
+            ended = copy_bidirectional(&mut client, &mut upstream) => drop(ended),
+            () = self.gateway.stop.cancelled() => {}
+        }
+        let end = TunnelEnd {
+            sent: upstream.written(),
+            received: client.written(),
+            open_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        if let Some(open) = open {
+            open.closed(end);
+        }
+    }
+}
+
+impl Shared {
+    /// Writes a tunnel's row. Tunnels flow on when that fails; guarded content would not.
+    pub(crate) async fn record_tunnel(&self, row: Tunnel) -> Option<OpenTunnel> {
+        let to = row.authority.clone();
+        match self.store.tunnel_opened(row).await {
+            Ok(open) => Some(open),
+            Err(error) => {
+                tracing::error!(%error, %to, "cannot record a tunnel");
+                None
+            }
+        }
+    }
+}
+
+/// Waits until it is clear what the client says first. A server that speaks first is not held up meanwhile, and a
+/// client that says nothing may go on saying nothing. `None` when the client has said its last.
+async fn first_bytes(
+    client: &mut End,
+    upstream: &mut End,
+    said: &mut BytesMut,
+) -> std::io::Result<Option<Opening>> {
+    let mut greeting = [0; 4096];
+    loop {
+        if let Some(opened) = opening(said) {
+            return Ok(Some(opened));
+        }
+        tokio::select! {
+            read = client.read_buf(said) => {
+                if read? == 0 {
+                    return Ok(None);
+                }
+            }
+            read = upstream.read(&mut greeting) => {
+                let read = read?;
+                if read == 0 {
+                    return Ok(None);
+                }
+                client.write_all(greeting.get(..read).unwrap_or_default()).await?;
+            }
+        }
+    }
+}

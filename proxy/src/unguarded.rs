@@ -1,0 +1,52 @@
+//! What is not guarded, on its way out. Nothing else may make an [`Unguarded`].
+
+use http::{HeaderValue, Response, header};
+
+use crate::headers::strip_hop_by_hop;
+use crate::incoming::Arriving;
+use crate::respond::{ClientBody, no_body, passing};
+
+/// A vendor's response that could not act as anything that must match a pin.
+pub(crate) struct Unguarded {
+    response: Response<ClientBody>,
+}
+
+impl Unguarded {
+    /// Passes a response that was classified and found not to be guarded. On judged hosts it carries `nosniff`, so
+    /// that bytes not typed as script never run as one ([Fetch], "should response to request be blocked due to
+    /// nosniff").
+    ///
+    /// [Fetch]: https://fetch.spec.whatwg.org/#should-response-to-request-be-blocked-due-to-nosniff?
+    pub(crate) fn pass(head: http::response::Parts, body: Arriving, is_judged: bool) -> Self {
+        Self::of(head, passing(body, None), is_judged)
+    }
+
+    /// Passes a head: an answer to HEAD, to OPTIONS, or a redirect that leads to where scripts are judged.
+    pub(crate) fn head_only(mut head: http::response::Parts, is_judged: bool) -> Self {
+        head.headers.remove(header::CONTENT_ENCODING);
+        head.headers.remove(header::CONTENT_LENGTH);
+        Self::of(head, no_body(), is_judged)
+    }
+
+    /// Passes the answer to a HEAD request, lengths included.
+    pub(crate) fn answer_to_head(head: http::response::Parts, is_judged: bool) -> Self {
+        Self::of(head, no_body(), is_judged)
+    }
+
+    fn of(mut head: http::response::Parts, body: ClientBody, is_judged: bool) -> Self {
+        strip_hop_by_hop(&mut head.headers);
+        head.headers.remove(header::ALT_SVC);
+        head.headers.remove("pinfold-verdict");
+        if is_judged {
+            head.headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Self { response }
+    }
+
+    pub(crate) fn into_response(self) -> Response<ClientBody> {
+        self.response
+    }
+}

@@ -1,0 +1,152 @@
+//! WebSockets: a GET that asks to switch, and an answer that proves it understood (RFC 6455 §4). Any other way to
+//! switch protocols is refused: what follows it could not be judged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use pinfold_policy::kind::Kinds;
+use pinfold_policy::reason::Reason;
+use pinfold_store::entry::{Tunnel, TunnelEnd};
+use sha1::{Digest as _, Sha1};
+use tokio::io::copy_bidirectional;
+
+use crate::ask::Ask;
+use crate::fetch::{self, FetchError, Path};
+use crate::gateway::Shared;
+use crate::headers::text;
+use crate::link::Link;
+use crate::prefixed::Prefixed;
+use crate::respond::{ClientBody, Outbound, respond};
+
+/// The constant of RFC 6455 §1.3.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_asked_for(request: &Request<Incoming>) -> bool {
+    request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && names_token(request.headers(), header::UPGRADE, "websocket")
+        && names_token(request.headers(), header::CONNECTION, "upgrade")
+}
+
+fn names_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    let mut tokens = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    tokens.any(|one| one.trim().eq_ignore_ascii_case(token))
+}
+
+/// Opens a WebSocket, or says why not.
+pub(crate) async fn open(
+    gateway: Arc<Shared>,
+    link: Arc<Link>,
+    mut request: Request<Incoming>,
+) -> Response<ClientBody> {
+    let client_side = hyper::upgrade::on(&mut request);
+    let (head, _) = request.into_parts();
+    let ask = match Ask::admit(&link, head, &gateway.settings.egress, &gateway.via) {
+        Ok(ask) => ask,
+        Err(refusal) => return respond(Outbound::Refusal(refusal)),
+    };
+    let (vendor_side, response) = match switch(&gateway, &ask).await {
+        Ok(switched) => switched,
+        Err(error) => {
+            let policy = gateway.policy.newest();
+            let reason = error.reason();
+            return respond(gateway.refuse(&ask, &policy, Kinds::NONE, reason, &error).await);
+        }
+    };
+    let dialled = response.extensions().get::<Path>().map(|path| path.0.address.ip());
+    let row = Tunnel {
+        id: ask.id,
+        at: ask.at,
+        asker: ask.asker.clone(),
+        authority: ask.url.authority().clone(),
+        server_name: link.tls.as_ref().and_then(|tls| tls.server_name.clone()),
+        dialled,
+        reason: None,
+        incident: None,
+        status: response.status().as_u16(),
+        policy_version: gateway.policy.newest().version(),
+    };
+    let open = gateway.record_tunnel(row).await;
+    let stop = gateway.stop.clone();
+    gateway.tasks.spawn(async move {
+        let (Ok(client), Ok(vendor)) = tokio::join!(client_side, vendor_side) else { return };
+        let mut client = Prefixed::new(bytes::Bytes::new(), TokioIo::new(client));
+        let mut vendor = Prefixed::new(bytes::Bytes::new(), TokioIo::new(vendor));
+        let started = Instant::now();
+        tokio::select! {
+            // How the two ends part is theirs to know: either way it is over.
+            ended = copy_bidirectional(&mut client, &mut vendor) => drop(ended),
+            () = stop.cancelled() => {}
+        }
+        if let Some(open) = open {
+            open.closed(TunnelEnd {
+                sent: vendor.written(),
+                received: client.written(),
+                open_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+    });
+    response
+}
+
+/// Asks the vendor to switch, and checks that it did.
+async fn switch(
+    gateway: &Shared,
+    ask: &Ask,
+) -> Result<(hyper::upgrade::OnUpgrade, Response<ClientBody>), FetchError> {
+    let policy = gateway.policy.newest();
+    if !policy.expect(&ask.url).rules().websocket {
+        return Err(FetchError::Body(Reason::WebsocketBlocked));
+    }
+    let mut headers = ask.vendor_headers(&gateway.via, false);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let key = text(&headers, header::SEC_WEBSOCKET_KEY).map(accept_for);
+    let request = fetch::request(&ask.url, Method::GET, headers, fetch::empty())?;
+    let mut answer = gateway.upstream.send_http1(request).await?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(FetchError::Status(answer.status().as_u16()));
+    }
+    let accepted = text(answer.headers(), header::SEC_WEBSOCKET_ACCEPT).map(str::to_owned);
+    if key.is_none() || key != accepted || !names_token(answer.headers(), header::UPGRADE, "websocket") {
+        return Err(FetchError::Malformed("it switches protocols without the proof of RFC 6455".into()));
+    }
+    let vendor_side = hyper::upgrade::on(&mut answer);
+    let mut response = Response::new(fetch::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    for name in
+        [header::SEC_WEBSOCKET_ACCEPT, header::SEC_WEBSOCKET_PROTOCOL, header::SEC_WEBSOCKET_EXTENSIONS]
+    {
+        if let Some(value) = answer.headers().get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    *response.extensions_mut() = answer.extensions().clone();
+    Ok((vendor_side, response))
+}
+
+fn accept_for(key: &str) -> String {
+    STANDARD.encode(Sha1::digest(format!("{key}{GUID}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proof_is_that_of_rfc_6455() {
+        assert_eq!(accept_for("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}

@@ -1,0 +1,202 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pinfold_policy::host::Authority;
+use pinfold_policy::reason::Reason;
+use pinfold_store::entry::{Asker, Tunnel, TunnelEnd};
+use pinfold_store::{Repeats, StoreOptions};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tracing_subscriber::fmt::MakeWriter;
+use uuid::Uuid;
+
+use super::*;
+
+/// A data directory and an output file beside it.
+struct Scene {
+    dir: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    async fn store(&self) -> Store {
+        let options = StoreOptions {
+            quarantine_max: 1 << 30,
+            quarantine_per_url: 20,
+            every_repeat_in_feed: true,
+            counted_feed: false,
+        };
+        Store::open_gateway(&self.dir.path().join("data"), options).await.unwrap()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("out/events.ndjson")
+    }
+
+    fn output(&self) -> Output {
+        Output { target: Target::File(self.path()), repeats: Repeats::Each }
+    }
+
+    /// Runs a gateway that carries these tunnels, and stops.
+    async fn run(&self, tunnels: &[u128]) {
+        let store = self.store().await;
+        for id in tunnels {
+            carry(&store, *id).await;
+        }
+        store.settle().await.unwrap();
+        deliver(self.output(), store.clone(), observer(), CancellationToken::new()).await.unwrap();
+        store.close().await.unwrap();
+    }
+}
+
+fn observer() -> Observer {
+    Observer { hostname: "gw1".into(), version: "0.1.0".into() }
+}
+
+async fn carry(store: &Store, id: u128) {
+    let tunnel = Tunnel {
+        id: Uuid::from_u128(id),
+        at: "2026-11-23T06:30:00Z".parse().unwrap(),
+        asker: Asker { address: "127.0.0.1:5000".parse().unwrap(), page: None, user_agent: None },
+        authority: Authority::parse("a.test:443", None).unwrap(),
+        server_name: None,
+        dialled: None,
+        reason: Some(Reason::PrivateAddress),
+        incident: None,
+        status: 403,
+        policy_version: 1,
+    };
+    store.tunnel_opened(tunnel).await.unwrap().closed(TunnelEnd::default());
+}
+
+/// The ids of the events in a file; none for a line that is no event.
+fn ids(path: &Path) -> Vec<Option<u128>> {
+    let id = |line: &str| -> Option<u128> {
+        let event: Value = serde_json::from_str(line).ok()?;
+        Some(event["event"]["id"].as_str()?.parse::<Uuid>().ok()?.as_u128())
+    };
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    text.lines().map(id).collect()
+}
+
+#[tokio::test]
+async fn each_event_is_one_line_and_after_a_restart_the_next_follow() {
+    let scene = Scene::new();
+
+    scene.run(&[1, 2]).await;
+    scene.run(&[3]).await;
+    scene.run(&[]).await;
+
+    assert_eq!(ids(&scene.path()), [Some(1), Some(2), Some(3)]);
+}
+
+#[tokio::test]
+async fn more_events_than_one_batch_holds_arrive_in_order() {
+    let scene = Scene::new();
+    let many: Vec<u128> = (1..=2 * BATCH as u128 + 1).collect();
+
+    scene.run(&many).await;
+
+    assert_eq!(ids(&scene.path()), many.iter().copied().map(Some).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_was_read_but_not_acknowledged_is_delivered_by_the_next_start() {
+    let scene = Scene::new();
+    let store = scene.store().await;
+    carry(&store, 1).await;
+    store.settle().await.unwrap();
+    let mut feed = store.feed(&scene.output().name(), Repeats::Each);
+    assert_eq!(feed.next(BATCH).await.unwrap().len(), 1);
+    drop(feed);
+    store.close().await.unwrap();
+
+    scene.run(&[2]).await;
+
+    assert_eq!(ids(&scene.path()), [Some(1), Some(2)]);
+}
+
+#[tokio::test]
+async fn a_torn_line_of_a_crash_spoils_no_other() {
+    let scene = Scene::new();
+    scene.run(&[1]).await;
+    let torn = fs::read_to_string(scene.path()).unwrap() + "{\"event\":{\"id\":\"0";
+    fs::write(scene.path(), torn).unwrap();
+
+    scene.run(&[2]).await;
+
+    assert_eq!(ids(&scene.path()), [Some(1), None, Some(2)]);
+}
+
+/// Hands what is logged to a test.
+#[derive(Clone)]
+struct Log(mpsc::UnboundedSender<String>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let _ = self.0.send(String::from_utf8_lossy(line).into_owned());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_written_is_warned_of_and_tried_until_it_can() {
+    let (sender, mut log) = mpsc::unbounded_channel();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Log(sender)).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    let scene = Scene::new();
+    let in_the_way = scene.dir.path().join("out");
+    fs::write(&in_the_way, "a file where the folder should be").unwrap();
+    let store = scene.store().await;
+    let delivery = tokio::spawn(deliver(scene.output(), store.clone(), observer(), CancellationToken::new()));
+
+    carry(&store, 1).await;
+    let warning = log.recv().await.unwrap();
+    carry(&store, 2).await;
+    fs::remove_file(in_the_way).unwrap();
+    store.settle().await.unwrap();
+    delivery.await.unwrap().unwrap();
+
+    assert!(warning.contains("WARN") && warning.contains("out/events.ndjson"), "{warning}");
+    assert_eq!(ids(&scene.path()), [Some(1), Some(2)]);
+    drop(logging);
+    let more: Vec<String> = std::iter::from_fn(|| log.try_recv().ok()).collect();
+    assert!(more.len() == 1 && more[0].contains("works again"), "{more:?}");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_an_output_that_fails_and_loses_nothing() {
+    let scene = Scene::new();
+    let in_the_way = scene.dir.path().join("out");
+    fs::write(&in_the_way, "a file where the folder should be").unwrap();
+    let store = scene.store().await;
+    carry(&store, 1).await;
+    store.settle().await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+
+    let error = deliver(scene.output(), store.clone(), observer(), stop).await.unwrap_err();
+    store.close().await.unwrap();
+
+    assert!(matches!(error, DeliveryError::Undelivered { cause: Trouble::Write(_), .. }), "{error}");
+    assert!(error.to_string().ends_with("the events wait in the store for the next start"), "{error}");
+    fs::remove_file(in_the_way).unwrap();
+    scene.run(&[]).await;
+    assert_eq!(ids(&scene.path()), [Some(1)]);
+}

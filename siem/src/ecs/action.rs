@@ -1,0 +1,129 @@
+//! What happened, as a closed list that detection rules can name, and how much it matters.
+
+use pinfold_policy::reason::Reason;
+use pinfold_policy::verdict::Outcome;
+use pinfold_store::entry::{Tunnel, TunnelEnd};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $code:literal $types:expr;)+) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Action {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Action {
+            /// `event.action`.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// `event.code`. A code never changes its meaning, and is never given to another action.
+            pub(super) fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            /// `event.type`, of those that ECS allows for the categories web and network.
+            pub(super) fn types(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => $types),+ }
+            }
+        }
+    };
+}
+
+actions! {
+    /// An artifact was refused.
+    ArtifactBlocked "artifact-blocked" "PF-1001" &["access", "denied"];
+    /// An artifact was refused, and its body kept.
+    ArtifactQuarantined "artifact-quarantined" "PF-1002" &["access", "denied"];
+    /// An artifact passed that nobody verified.
+    ArtifactObserved "artifact-observed" "PF-1003" &["access", "allowed"];
+    /// An artifact matched its pin or approval.
+    ArtifactVerified "artifact-verified" "PF-1004" &["access", "allowed"];
+    /// A tunnel was opened, and has closed.
+    TunnelClosed "tunnel-closed" "PF-2001" &["connection", "allowed", "end"];
+    /// A tunnel was not opened, or was ended by the gateway.
+    TunnelRefused "tunnel-refused" "PF-2002" &["connection", "denied"];
+    /// A tunnel was opened, and the gateway stopped before it could see how it ended.
+    TunnelLost "tunnel-lost" "PF-2003" &["connection", "allowed"];
+}
+
+impl Action {
+    pub(super) fn of_exchange(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Verified => Self::ArtifactVerified,
+            Outcome::Observed => Self::ArtifactObserved,
+            Outcome::Blocked => Self::ArtifactBlocked,
+            Outcome::Quarantined => Self::ArtifactQuarantined,
+        }
+    }
+
+    pub(super) fn of_tunnel(tunnel: &Tunnel, end: Option<TunnelEnd>) -> Self {
+        match (tunnel.reason, end) {
+            (Some(_), _) => Self::TunnelRefused,
+            (None, Some(_)) => Self::TunnelClosed,
+            (None, None) => Self::TunnelLost,
+        }
+    }
+
+    /// `event.kind`: a refusal is an alert.
+    pub(super) fn kind(self) -> &'static str {
+        if self.is_refusal() { "alert" } else { "event" }
+    }
+
+    /// `event.outcome`: whether the client got what it asked for.
+    pub(super) fn outcome(self) -> &'static str {
+        match self {
+            Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused => "failure",
+            Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed => "success",
+            Self::TunnelLost => "unknown",
+        }
+    }
+
+    pub(super) fn is_refusal(self) -> bool {
+        match self {
+            Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused => true,
+            Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed | Self::TunnelLost => false,
+        }
+    }
+}
+
+/// `event.severity`, on the scale of Elastic's detection rules: 0 nothing, 21 low, 47 medium, 73 high, 99 critical.
+/// The reason alone gives it: content that changed matters as much where it was only observed.
+pub(super) fn severity(reason: Option<Reason>) -> u64 {
+    let Some(reason) = reason else { return 0 };
+    match reason {
+        Reason::Revoked => 99,
+        Reason::DigestMismatch | Reason::Rejected | Reason::PathChanged => 73,
+        Reason::Unpinned
+        | Reason::ExpiredPin
+        | Reason::UnlistedHost
+        | Reason::Redirect
+        | Reason::BodyTooLarge
+        | Reason::BadEncoding
+        | Reason::PartialContent
+        | Reason::MalformedResponse
+        | Reason::PrivateAddress
+        | Reason::PortNotAllowed
+        | Reason::ClientNotAllowed
+        | Reason::HostMismatch
+        | Reason::SniMismatch
+        | Reason::UpstreamTls
+        | Reason::StoreUnavailable
+        | Reason::Internal => 47,
+        Reason::UpstreamStatus
+        | Reason::Truncated
+        | Reason::WebsocketBlocked
+        | Reason::CredentialsRequired
+        | Reason::MethodNotAllowed
+        | Reason::NotHttp
+        | Reason::MalformedRequest
+        | Reason::HeadersTooLarge
+        | Reason::RequestTimeout
+        | Reason::UpstreamUnreachable
+        | Reason::UpstreamTimeout
+        | Reason::Loop
+        | Reason::Overloaded
+        | Reason::Held => 21,
+    }
+}

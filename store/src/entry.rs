@@ -1,0 +1,159 @@
+//! What one exchange leaves behind.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::host::Authority;
+use pinfold_policy::kind::Kinds;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::verdict::Outcome;
+use uuid::Uuid;
+
+use crate::incident::Incident;
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The client's address and port as the gateway saw them.
+    pub address: SocketAddr,
+    /// The page that wanted it: `Referer`, without a fragment.
+    pub page: Option<Box<str>>,
+    /// `User-Agent`.
+    pub user_agent: Option<Box<str>>,
+}
+
+/// How the bytes came: the delivery path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryPath {
+    /// The address that was dialled.
+    pub address: SocketAddr,
+    /// `TLSv1.3`, `TLSv1.2`, or none for clear text.
+    pub tls_version: Option<Box<str>>,
+    /// The cipher suite, by its IANA name.
+    pub cipher: Option<Box<str>>,
+    /// Issuer of the vendor's certificate, as RFC 4514 text.
+    pub issuer: Option<Box<str>>,
+    /// SHA-256 of the vendor's certificate (DER), in lower-case hex.
+    pub fingerprint: Option<Box<str>>,
+    /// What the vendor spoke: `1.1` or `2`.
+    pub http_version: Box<str>,
+}
+
+/// A guarded exchange: one artifact, asked for once, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// UUIDv7; also the event's id.
+    pub id: Uuid,
+    /// When the request was read.
+    pub at: Timestamp,
+    /// How long until the verdict, in microseconds.
+    pub took_us: u64,
+    /// Who asked.
+    pub asker: Asker,
+    /// The request's method.
+    pub method: Box<str>,
+    /// The HTTP version that the client spoke: `1.0`, `1.1` or `2`.
+    pub http_version: Box<str>,
+    /// The match key.
+    pub url: Box<str>,
+    /// The vendor that claims the host.
+    pub vendor: Option<Arc<str>>,
+    /// What the response could have acted as.
+    pub kinds: Kinds,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// Why, unless it was verified.
+    pub reason: Option<Reason>,
+    /// The incident that the client was told.
+    pub incident: Option<Incident>,
+    /// The decoded body, if it could be measured.
+    pub body: Option<BodyId>,
+    /// Its decoded length, in bytes.
+    pub body_len: Option<u64>,
+    /// The media type that the vendor gave.
+    pub media_type: Option<Box<str>>,
+    /// The status that the vendor gave.
+    pub vendor_status: Option<u16>,
+    /// The status that the client got.
+    pub status: u16,
+    /// The pin or approval that decided: `pins.toml:14`, `approval 01…`.
+    pub rule: Option<Arc<str>>,
+    /// The version of the policy that decided.
+    pub policy_version: u64,
+    /// How the bytes came, if the vendor was reached.
+    pub path: Option<DeliveryPath>,
+    /// How the client's own TLS connection was made: version and server name. None for clear text.
+    pub client_tls: Option<ClientTls>,
+}
+
+/// The client's side of an intercepted connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTls {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: Box<str>,
+    /// The cipher suite, by its IANA name.
+    pub cipher: Box<str>,
+    /// The server name that the client asked for.
+    pub server_name: Option<Box<str>>,
+}
+
+/// A tunnel to a host that is not intercepted, or the refusal of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// UUIDv7; also the event's id.
+    pub id: Uuid,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who asked.
+    pub asker: Asker,
+    /// Where to.
+    pub authority: Authority,
+    /// The server name of the TLS handshake inside, if there was one.
+    pub server_name: Option<Box<str>>,
+    /// The address that was dialled, if one was.
+    pub dialled: Option<IpAddr>,
+    /// Why it was refused or ended, if it was.
+    pub reason: Option<Reason>,
+    /// The incident that the client was told, for a refusal.
+    pub incident: Option<Incident>,
+    /// The status that the client got.
+    pub status: u16,
+    /// The version of the policy that decided.
+    pub policy_version: u64,
+}
+
+/// How a tunnel ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TunnelEnd {
+    /// Bytes from the client to the host.
+    pub sent: u64,
+    /// Bytes from the host to the client.
+    pub received: u64,
+    /// How long it was open, in milliseconds.
+    pub open_ms: u64,
+}
+
+/// One event of the feed: a ledger row that is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A guarded exchange, and how many exchanges the row stands for.
+    Exchange {
+        /// The first of them.
+        exchange: Exchange,
+        /// How many.
+        count: u64,
+        /// How many of them were delivered whole.
+        whole: u64,
+        /// When the last of them was.
+        last: Timestamp,
+    },
+    /// A tunnel that has closed, or was refused.
+    Tunnel {
+        /// How it was opened.
+        tunnel: Tunnel,
+        /// How it ended; none if it never opened, or the gateway died while it was open.
+        end: Option<TunnelEnd>,
+    },
+}

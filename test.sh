@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs what the tests need and is not here, and runs all of them. Works from any directory; stops at the first step that fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+export DEBIAN_FRONTEND=noninteractive
+[ -z "${CI:-}" ] || export CARGO_TERM_PROGRESS_WHEN=never
+
+# command:package pairs: a package is installed only where its command is missing.
+tools=(
+  cc:gcc
+  openssl:openssl
+  javac:default-jdk-headless
+  keytool:default-jdk-headless
+  chromium:chromium
+  certutil:libnss3-tools
+  curl:curl
+  node:nodejs
+  npm:npm
+  python3:python3
+  tar:tar
+)
+
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  printf '\n==> %s\n' "$name"
+  if ! "$@"; then
+    printf '==> %s: FAILED after %d s\n' "$name" $((SECONDS - started)) >&2
+    exit 1
+  fi
+  printf '==> %s: ok, %d s\n' "$name" $((SECONDS - started))
+}
+
+install_tools() {
+  local missing=() tool
+  for tool in "${tools[@]}"; do
+    command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
+  done
+  if ! command -v cargo >/dev/null; then
+    echo "cargo is missing: install rustup, which then takes the toolchain from rust-toolchain.toml" >&2
+    return 1
+  fi
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "nothing is missing"
+    return
+  fi
+  if ! command -v apt-get >/dev/null; then
+    echo "missing, and there is no apt-get to install it: ${missing[*]}" >&2
+    return 1
+  fi
+  local root=()
+  [ "$(id -u)" -eq 0 ] || root=(sudo --preserve-env=DEBIAN_FRONTEND)
+  echo "installing ${missing[*]}"
+  "${root[@]}" apt-get update --quiet=2
+  "${root[@]}" apt-get install --yes --quiet=2 --no-install-recommends "${missing[@]}"
+}
+
+document() {
+  RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
+}
+
+step 'tools' install_tools
+step 'format' cargo fmt --all --check
+step 'lints' cargo clippy --workspace --all-targets --locked -- -D warnings
+step 'documentation' document
+step 'the binary under test' cargo build --locked --package pinfold-cli --bin pinfold
+step 'tests' cargo test --workspace --locked
+printf '\n==> all steps ok, %d s\n' "$SECONDS"
