@@ -1,0 +1,379 @@
+//! pinfold.toml: each section read into its settings, and what contradicts what.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use pinfold_policy::host::Host;
+use pinfold_policy::vendor::{Mode, OtherScripts, OtherTls};
+use toml::Spanned;
+use toml::de::DeTable;
+
+use crate::diagnostic::quoted;
+use crate::section::Section;
+use crate::settings::{self, Certs, Egress, Limits, Quarantine, Repeats, SiemFormat, SiemOutput, SiemTarget};
+use crate::source::{Mistake, SourceFile};
+use crate::vendors::{self, PlacedVendor};
+
+pub(crate) const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
+
+/// Browsers and TLS stacks refuse leaves that live longer, whoever signed them.
+const LONGEST_LEAF: Duration = Duration::from_secs(398 * 24 * 60 * 60);
+
+/// What a pinfold.toml says. The pins files it names are not read yet.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) pins: PinsFiles,
+    pub(crate) mode: Mode,
+    pub(crate) clients: Vec<IpNet>,
+    pub(crate) certs: Certs,
+    pub(crate) other_tls: OtherTls,
+    pub(crate) other_scripts: OtherScripts,
+    pub(crate) egress: Egress,
+    pub(crate) extra_roots: Vec<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) client_max_age: Duration,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) vendors: Vec<PlacedVendor>,
+    pub(crate) siem: Vec<SiemOutput>,
+}
+
+/// Which pins files there are.
+#[derive(Debug)]
+pub(crate) enum PinsFiles {
+    /// Nobody named one: `pins.toml`, if it is there.
+    Default,
+    /// The names in the file. They must be there.
+    Named(Vec<Spanned<String>>),
+}
+
+/// Reads a whole file. `base` is the directory that its relative paths start from.
+pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path) -> Gateway {
+    let mut root = Section::root(file, table);
+    let listen = listen(&mut root);
+    let data_dir = root.parse("data_dir", |text| path(base, text));
+    let pins = pins(&mut root, base);
+    let mode = root.choice("mode", &MODES).unwrap_or_default();
+    let clients = clients(&mut root, &listen);
+    let certs = certs(&mut root, base);
+    let (other_tls, other_scripts) = other_hosts(&mut root, &certs);
+    let egress = egress(&mut root);
+    let extra_roots = extra_roots(&mut root, base);
+    let limits = limits(&mut root);
+    let client_max_age = client_max_age(&mut root);
+    let quarantine = quarantine(&mut root, &limits);
+    let vendors = vendors::read(&mut root, mode);
+    let siem = siem(&mut root, base);
+    root.finish();
+    Gateway {
+        listen: listen.into_iter().map(Spanned::into_inner).collect(),
+        data_dir: data_dir.unwrap_or_else(|| base.join("pinfold-data")),
+        pins,
+        mode,
+        clients,
+        certs,
+        other_tls,
+        other_scripts,
+        egress,
+        extra_roots,
+        limits,
+        client_max_age,
+        quarantine,
+        vendors,
+        siem,
+    }
+}
+
+fn listen(root: &mut Section<'_>) -> Vec<Spanned<SocketAddr>> {
+    let written = root.parse_list("listen", |text| address_and_port(text, 8080));
+    let Some(written) = written else {
+        return settings::default_listen().into_iter().map(|address| Spanned::new(0..0, address)).collect();
+    };
+    if let Some(place) = root.place_of("listen").filter(|_| root.is_empty_list("listen")) {
+        let mistake = Mistake::new("listen is empty: nobody could reach the proxy");
+        root.file().error(place, mistake.hint("write listen = [\"127.0.0.1:8080\"]"));
+    }
+    let mut seen = HashSet::new();
+    for address in &written {
+        if address.get_ref().port() != 0 && !seen.insert(address.get_ref()) {
+            root.file().error(address.span(), Mistake::new(format!("{} is listed twice", address.get_ref())));
+        }
+    }
+    written
+}
+
+/// Who may use the proxy. Whoever opens it to a network says to whom: no open proxy by accident.
+fn clients(root: &mut Section<'_>, listen: &[Spanned<SocketAddr>]) -> Vec<IpNet> {
+    let mut clients = root.section("clients");
+    let allow = clients.parse_list("allow", network);
+    let file = clients.file();
+    match clients.place_of("allow") {
+        None => {
+            let open = listen.iter().find(|address| !address.get_ref().ip().to_canonical().is_loopback());
+            if let Some(open) = open {
+                let message =
+                    format!("{} is not loopback, and nothing says who may use the proxy", open.get_ref());
+                let hint = "add [clients] with allow = [\"10.0.0.0/8\"], naming your users' networks";
+                file.error(open.span(), Mistake::new(message).hint(hint));
+            }
+        }
+        Some(place) if clients.is_empty_list("allow") => {
+            let hint = "name your users' networks, or leave allow out for this machine alone";
+            file.error(place, Mistake::new("allow is empty: nobody could use the proxy").hint(hint));
+        }
+        Some(_) => {}
+    }
+    for network in allow.iter().flatten().filter(|network| network.get_ref().prefix_len() == 0) {
+        let message = format!("{} lets every address use the proxy", network.get_ref());
+        file.warn(network.span(), Mistake::new(message).hint("name your users' networks instead"));
+    }
+    clients.finish();
+    allow.map_or_else(settings::default_clients, |allow| allow.into_iter().map(Spanned::into_inner).collect())
+}
+
+/// An issuing CA that may sign for vendor hosts only cannot intercept the others.
+fn other_hosts(root: &mut Section<'_>, certs: &Certs) -> (OtherTls, OtherScripts) {
+    let mut other = root.section("other_hosts");
+    let tls = other.choice("tls", &[("tunnel", OtherTls::Tunnel), ("intercept", OtherTls::Intercept)]);
+    let words = [
+        ("allow", OtherScripts::Allow),
+        ("observe", OtherScripts::Observe),
+        ("block", OtherScripts::Block),
+        ("quarantine", OtherScripts::Quarantine),
+    ];
+    let scripts = other.choice("scripts", &words);
+    if tls == Some(OtherTls::Intercept) && certs.name_constraints {
+        let message = "tls = \"intercept\" needs an issuing CA that may sign for every host";
+        let hint = "set certs.name_constraints = false, or other_hosts.tls = \"tunnel\"";
+        other.file().error(other.place_of("tls").unwrap_or_default(), Mistake::new(message).hint(hint));
+    }
+    other.finish();
+    (tls.unwrap_or_default(), scripts.unwrap_or_default())
+}
+
+fn certs(root: &mut Section<'_>, base: &Path) -> Certs {
+    let default = Certs::default();
+    let mut certs = root.section("certs");
+    let name_constraints = certs.boolean("name_constraints").unwrap_or(default.name_constraints);
+    let leaf_lifetime = certs.duration("leaf_lifetime").unwrap_or(default.leaf_lifetime);
+    if leaf_lifetime.is_zero() || leaf_lifetime > LONGEST_LEAF {
+        let message = "leaf_lifetime is out of range, expected more than nothing and at most \"398d\"";
+        let hint =
+            "clients refuse leaves that live longer; a short life costs nothing, pinfold makes them itself";
+        certs
+            .file()
+            .error(certs.place_of("leaf_lifetime").unwrap_or_default(), Mistake::new(message).hint(hint));
+    }
+    let root_key = certs.parse("root_key", |text| path(base, text));
+    certs.finish();
+    Certs { name_constraints, leaf_lifetime, root_key }
+}
+
+fn egress(root: &mut Section<'_>) -> Egress {
+    let default = Egress::default();
+    let mut egress = root.section("egress");
+    let connect_ports = ports(&mut egress, "connect_ports").unwrap_or(default.connect_ports);
+    let http_ports = ports(&mut egress, "http_ports").unwrap_or(default.http_ports);
+    let allow_private = egress.parse_list("allow_private", network).unwrap_or_default();
+    let resolve = resolve(&egress.section("resolve"));
+    egress.finish();
+    Egress {
+        connect_ports,
+        http_ports,
+        allow_private: allow_private.into_iter().map(Spanned::into_inner).collect(),
+        resolve,
+    }
+}
+
+fn ports(egress: &mut Section<'_>, key: &'static str) -> Option<Vec<u16>> {
+    let items = egress.value(key)?.items()?;
+    let port = |number: u32| u16::try_from(number).ok();
+    Some(items.iter().filter_map(|item| item.integer(1..=65535).and_then(port)).collect())
+}
+
+fn resolve(section: &Section<'_>) -> HashMap<Host, SocketAddr> {
+    let mut fixed = HashMap::new();
+    for (name, place, value) in section.entries() {
+        let file = section.file();
+        if value.is_table() {
+            // cdn.vendor.test = "…" is a table in a table to TOML.
+            let hint = "a host stands in quotes: \"cdn.example.com\" = \"127.0.0.1:9443\"";
+            file.error(
+                place,
+                Mistake::new(format!("{} is a table, expected a host", quoted(name))).hint(hint),
+            );
+            continue;
+        }
+        let address = value.parse(|text| address_and_port(text, 443)).filter(|address| {
+            if address.port() == 0 {
+                file.error(value.place(), Mistake::new("the port is 0, expected 1 to 65535"));
+            }
+            address.port() != 0
+        });
+        match Host::parse(name) {
+            Err(error) => {
+                let mistake = Mistake::new(format!("{}: {error}", quoted(name)));
+                file.error(place, mistake.hint("expected a host without scheme and port"));
+            }
+            Ok(host) => {
+                if let Some(address) = address
+                    && fixed.insert(host.clone(), address).is_some()
+                {
+                    file.error(place, Mistake::new(format!("{host} is listed twice")));
+                }
+            }
+        }
+    }
+    fixed
+}
+
+fn extra_roots(root: &mut Section<'_>, base: &Path) -> Vec<PathBuf> {
+    let mut tls = root.section("upstream_tls");
+    let roots = tls.parse_list("extra_roots", |text| path(base, text)).unwrap_or_default();
+    for pem in &roots {
+        if let Err(error) = std::fs::metadata(pem.get_ref()) {
+            let cause = crate::source::cause(&error);
+            let message = format!("{} cannot be read: {cause}", pem.get_ref().display());
+            tls.file().error(pem.span(), Mistake::new(message).hint("expected a PEM file with certificates"));
+        }
+    }
+    tls.finish();
+    roots.into_iter().map(Spanned::into_inner).collect()
+}
+
+fn limits(root: &mut Section<'_>) -> Limits {
+    let default = Limits::default();
+    let mut limits = root.section("limits");
+    let max_body = limits.size("max_body").unwrap_or(default.max_body);
+    if max_body == 0 {
+        let mistake = Mistake::new("max_body is 0: no artifact could pass");
+        limits.file().error(limits.place_of("max_body").unwrap_or_default(), mistake);
+    }
+    let read = Limits {
+        max_body,
+        max_ratio: limits.integer("max_ratio", 1..=1_000_000).unwrap_or(default.max_ratio),
+        header_timeout: timeout(&mut limits, "header_timeout").unwrap_or(default.header_timeout),
+        upstream_timeout: timeout(&mut limits, "upstream_timeout").unwrap_or(default.upstream_timeout),
+        idle_timeout: timeout(&mut limits, "idle_timeout").unwrap_or(default.idle_timeout),
+        max_connections: limits
+            .integer("max_connections", 1..=10_000_000)
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(default.max_connections),
+    };
+    limits.finish();
+    read
+}
+
+fn timeout(limits: &mut Section<'_>, key: &'static str) -> Option<Duration> {
+    let timeout = limits.duration(key)?;
+    if timeout.is_zero() {
+        let mistake = Mistake::new(format!("{key} is 0: nothing could be in time"));
+        limits.file().error(limits.place_of(key).unwrap_or_default(), mistake);
+        return None;
+    }
+    Some(timeout)
+}
+
+fn client_max_age(root: &mut Section<'_>) -> Duration {
+    let mut cache = root.section("cache");
+    let age = cache.duration("client_max_age").unwrap_or(settings::DEFAULT_CLIENT_MAX_AGE);
+    cache.finish();
+    age
+}
+
+fn quarantine(root: &mut Section<'_>, limits: &Limits) -> Quarantine {
+    let default = Quarantine::default();
+    let mut quarantine = root.section("quarantine");
+    let max = quarantine.size("max").unwrap_or(default.max);
+    if let Some(place) = quarantine.place_of("max").filter(|_| max < limits.max_body) {
+        let message = "max is less than limits.max_body: an artifact may not fit";
+        quarantine.file().warn(place, Mistake::new(message));
+    }
+    let per_url = quarantine.integer("per_url", 0..=1_000_000).unwrap_or(default.per_url);
+    quarantine.finish();
+    Quarantine { max, per_url }
+}
+
+fn siem(root: &mut Section<'_>, base: &Path) -> Vec<SiemOutput> {
+    let mut outputs: Vec<SiemOutput> = Vec::new();
+    for mut block in root.sections("siem") {
+        let format = block.choice("format", &[("ecs", SiemFormat::Ecs)]).unwrap_or_default();
+        let repeats = block.choice("repeats", &[("counted", Repeats::Counted), ("all", Repeats::All)]);
+        let to = block.parse("to", |text| target(base, text));
+        let to = block.required("to", to, "\"file:pinfold-data/events.ndjson\"");
+        if let Some(to) = to {
+            if outputs.iter().any(|other| other.to == to) {
+                let place = block.place_of("to").unwrap_or_default();
+                block.file().error(place, Mistake::new("another [[siem]] writes there already"));
+            }
+            outputs.push(SiemOutput { format, to, repeats: repeats.unwrap_or_default() });
+        }
+        block.finish();
+    }
+    outputs
+}
+
+fn target(base: &Path, text: &str) -> Result<SiemTarget, Mistake> {
+    match text.split_once(':') {
+        Some(("file", name)) if !name.is_empty() => Ok(SiemTarget::File(base.join(name))),
+        Some(("stdout", "")) => Ok(SiemTarget::Stdout),
+        _ => Err(Mistake::new(format!("to is {}, expected \"file:PATH\" or \"stdout:\"", quoted(text)))),
+    }
+}
+
+fn pins(root: &mut Section<'_>, base: &Path) -> PinsFiles {
+    let named = root.parse_list("pins", |text| path(base, text).map(|_| text.to_owned()));
+    let Some(named) = named else { return PinsFiles::Default };
+    let mut seen = HashSet::new();
+    for name in &named {
+        if !seen.insert(base.join(name.get_ref())) {
+            root.file()
+                .error(name.span(), Mistake::new(format!("{} is listed twice", quoted(name.get_ref()))));
+        }
+    }
+    PinsFiles::Named(named)
+}
+
+fn path(base: &Path, text: &str) -> Result<PathBuf, Mistake> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Mistake::new(format!("{} is not a path", quoted(text))));
+    }
+    Ok(base.join(text))
+}
+
+/// An address literal and a port: a name would have to be resolved, and could come out differently each time.
+fn address_and_port(text: &str, usual: u16) -> Result<SocketAddr, Mistake> {
+    let hint = || {
+        let candidates = [
+            text.strip_prefix("localhost").map(|rest| format!("127.0.0.1{rest}")),
+            text.strip_prefix('*').map(|rest| format!("0.0.0.0{rest}")),
+            text.starts_with(':').then(|| format!("0.0.0.0{text}")),
+            Some(format!("{text}:{usual}")),
+            Some(format!("[{text}]:{usual}")),
+        ];
+        let right = candidates.into_iter().flatten().find(|right| right.parse::<SocketAddr>().is_ok());
+        right.map(|right| format!("write {}", quoted(&right)))
+    };
+    text.parse().map_err(|_| {
+        Mistake::new(format!("{} is not an address and a port", quoted(text))).hint_if_any(hint())
+    })
+}
+
+/// A network in CIDR notation, without bits that its length cuts off: nobody can say what those meant.
+fn network(text: &str) -> Result<IpNet, Mistake> {
+    let wrong = |hint: Option<String>| {
+        Err(Mistake::new(format!("{} is not a network", quoted(text)))
+            .hint_if_any(hint.map(|right| format!("write {}", quoted(&right)))))
+    };
+    match (text.parse::<IpNet>(), text.parse::<std::net::IpAddr>()) {
+        (Ok(network), _) if network.trunc() == network => Ok(network),
+        (Ok(network), _) => wrong(Some(network.trunc().to_string())),
+        (Err(_), Ok(address)) => wrong(Some(IpNet::from(address).to_string())),
+        (Err(_), Err(_)) => Err(Mistake::new(format!("{} is not a network", quoted(text)))
+            .hint("expected an address and a prefix length: \"10.0.0.0/8\", \"fd00::/8\"")),
+    }
+}

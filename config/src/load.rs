@@ -1,0 +1,182 @@
+//! Reading a configuration: pinfold.toml, then the pins files that it names.
+
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use pinfold_policy::pins::PinIndex;
+use pinfold_policy::policy::Rulebook;
+use pinfold_policy::vendor::{Rules, Vendors};
+
+use crate::crosscheck;
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::document;
+use crate::gateway::{self, Gateway, PinsFiles};
+use crate::pins::{self, PinsFile};
+use crate::settings::Config;
+use crate::source::{Mistake, SourceFile, Unreadable};
+use crate::vendors::PlacedVendor;
+
+/// A configuration that can be used, and what is questionable in it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What `pinfold check --strict` fails on, by file and place.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads `path` and its pins files. Pins that expire soon after `today` are warned of.
+///
+/// Relative paths in the file start from its directory.
+///
+/// # Errors
+/// Every mistake in all of the files.
+pub fn load(path: &Path, today: Date) -> Result<Loaded, Diagnostics> {
+    assemble(Text::of_file(path)?, Some(today))
+}
+
+/// The same without looking at the pins files: what fetches a digest has to work while one in them is wrong.
+///
+/// # Errors
+/// Every mistake in `path`.
+pub fn load_without_pins(path: &Path) -> Result<Loaded, Diagnostics> {
+    assemble(Text::of_file(path)?, None)
+}
+
+/// Reads the text of a pinfold.toml that is part of the binary. Relative paths start from `base`.
+///
+/// # Errors
+/// Every mistake in the text, and in a pins file that it names or that lies in `base`.
+pub fn built_in(text: &'static str, base: &Path, today: Date) -> Result<Loaded, Diagnostics> {
+    assemble(Text::built_in(text, base), Some(today))
+}
+
+/// The same without looking at the pins files.
+///
+/// # Errors
+/// Every mistake in the text.
+pub fn built_in_without_pins(text: &'static str, base: &Path) -> Result<Loaded, Diagnostics> {
+    assemble(Text::built_in(text, base), None)
+}
+
+/// The text of a pinfold.toml, and where it lies.
+struct Text<'a> {
+    source: SourceFile,
+    file: Option<PathBuf>,
+    base: &'a Path,
+}
+
+impl<'a> Text<'a> {
+    fn of_file(path: &'a Path) -> Result<Self, Diagnostics> {
+        let source = SourceFile::read(path).map_err(|unreadable| {
+            let missing = unreadable.is_missing();
+            let found = unreadable.into_diagnostic(path);
+            Diagnostics(vec![if missing { found.hint("run 'pinfold init' to write one") } else { found }])
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Ok(Self { source, file: Some(path.to_owned()), base })
+    }
+
+    fn built_in(text: &'static str, base: &'a Path) -> Self {
+        Self { source: SourceFile::new("built-in pinfold.toml", text), file: None, base }
+    }
+}
+
+fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> {
+    let Text { source, file, base } = text;
+    let Some(gateway) = document::parse(&source).map(|table| gateway::read(&source, &table, base)) else {
+        return Err(Diagnostics(source.into_findings()));
+    };
+    let (pins_files, pins) = match today {
+        Some(today) => read_pins(&source, &gateway.pins, base, today),
+        None => (paths(&gateway.pins, base), PinsRead::default()),
+    };
+    let Gateway { mode, vendors, other_tls, other_scripts, .. } = gateway;
+    let vendors = Vendors::new(vendors.into_iter().map(PlacedVendor::into_vendor).collect());
+    crosscheck::check(&pins.files, &vendors, other_tls, &gateway.egress);
+
+    let mut rulebook = Rulebook {
+        vendors,
+        other_tls,
+        other_scripts,
+        other_rules: Rules { mode, ..Rules::default() },
+        ..Rulebook::default()
+    };
+    let found = findings(source, pins, &mut rulebook);
+    if found.iter().any(|found| found.severity == Severity::Error) {
+        return Err(Diagnostics(found));
+    }
+    let config = Config {
+        file,
+        listen: gateway.listen,
+        data_dir: gateway.data_dir,
+        pins_files,
+        mode,
+        clients: gateway.clients,
+        certs: gateway.certs,
+        egress: gateway.egress,
+        extra_roots: gateway.extra_roots,
+        limits: gateway.limits,
+        client_max_age: gateway.client_max_age,
+        quarantine: gateway.quarantine,
+        siem: gateway.siem,
+        rulebook,
+    };
+    Ok(Loaded { config, warnings: found })
+}
+
+/// Pins files, and what is wrong with those that could not be read.
+#[derive(Default)]
+struct PinsRead {
+    files: Vec<PinsFile>,
+    unreadable: Vec<Diagnostic>,
+}
+
+fn paths(pins: &PinsFiles, base: &Path) -> Vec<PathBuf> {
+    match pins {
+        PinsFiles::Default => vec![base.join("pins.toml")],
+        PinsFiles::Named(names) => names.iter().map(|name| base.join(name.get_ref())).collect(),
+    }
+}
+
+fn read_pins(main: &SourceFile, pins: &PinsFiles, base: &Path, today: Date) -> (Vec<PathBuf>, PinsRead) {
+    let paths = paths(pins, base);
+    let mut read = PinsRead::default();
+    for (at, path) in paths.iter().enumerate() {
+        let named = match pins {
+            PinsFiles::Default => None,
+            PinsFiles::Named(names) => names.get(at),
+        };
+        match (SourceFile::read(path), named) {
+            (Ok(source), named) => {
+                let name = named.map_or("pins.toml", |name| name.get_ref());
+                read.files.push(pins::read(source, name, today));
+            }
+            (Err(Unreadable::NotUtf8(found)), _) => read.unreadable.push(*found),
+            // Nobody asked for it; `pinfold pin add` makes it.
+            (Err(unreadable), None) if unreadable.is_missing() => {}
+            (Err(unreadable), None) => read.unreadable.push(unreadable.into_diagnostic(path)),
+            (Err(unreadable), Some(name)) => {
+                let missing = "create it: an empty file has no pins";
+                let hint = unreadable.is_missing().then_some(missing);
+                let mistake: Mistake = unreadable.mistake().about(&path.display().to_string());
+                main.error(name.span(), mistake.hint_if_any(hint));
+            }
+        }
+    }
+    (paths, read)
+}
+
+/// Moves pins and revocations into the rulebook, and gives everything that was found on the way.
+fn findings(main: SourceFile, pins: PinsRead, rulebook: &mut Rulebook) -> Vec<Diagnostic> {
+    let mut found = main.into_findings();
+    found.extend(pins.unreadable);
+    let mut all = Vec::new();
+    for file in pins.files {
+        rulebook.revocations.extend(file.revoked.into_iter().map(toml::Spanned::into_inner));
+        all.extend(file.pins.into_iter().map(|placed| placed.pin));
+        found.extend(file.source.into_findings());
+    }
+    rulebook.pins = PinIndex::new(all);
+    found
+}

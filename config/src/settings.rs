@@ -1,0 +1,183 @@
+//! What a pinfold.toml says, as plain validated values. Each `Default` is the documented default.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use pinfold_policy::host::Host;
+use pinfold_policy::policy::Rulebook;
+use pinfold_policy::vendor::Mode;
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A whole configuration: one pinfold.toml and the pins files it names.
+#[derive(Debug)]
+pub struct Config {
+    /// The pinfold.toml it was read from; `None` for one that is built into the binary.
+    pub file: Option<PathBuf>,
+    /// Where the proxy listens. Port 0 picks a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Where keys, decisions, the ledger and bodies are kept.
+    pub data_dir: PathBuf,
+    /// The pins files, whether or not they exist yet. `pinfold pin add` writes to the first.
+    pub pins_files: Vec<PathBuf>,
+    /// The file's mode, which vendors take unless they name their own.
+    pub mode: Mode,
+    /// Who may use the proxy.
+    pub clients: Vec<IpNet>,
+    /// How certificates are made.
+    pub certs: Certs,
+    /// Where the proxy may connect to.
+    pub egress: Egress,
+    /// PEM files with roots that are trusted besides the platform's.
+    pub extra_roots: Vec<PathBuf>,
+    /// What is too large or too slow.
+    pub limits: Limits,
+    /// The longest that browsers may keep a released body.
+    pub client_max_age: Duration,
+    /// How much is kept of what was refused.
+    pub quarantine: Quarantine,
+    /// Where events go.
+    pub siem: Vec<SiemOutput>,
+    /// Vendors, pins and revocations.
+    pub rulebook: Rulebook,
+}
+
+/// `[certs]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certs {
+    /// Whether the issuing CA may sign for vendor hosts only.
+    pub name_constraints: bool,
+    /// How long a leaf is valid.
+    pub leaf_lifetime: Duration,
+    /// The root's key, where it is not kept in the data directory.
+    pub root_key: Option<PathBuf>,
+}
+
+impl Default for Certs {
+    fn default() -> Self {
+        Self { name_constraints: true, leaf_lifetime: 7 * 24 * HOUR, root_key: None }
+    }
+}
+
+/// `[egress]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// Ports that CONNECT may name.
+    pub connect_ports: Vec<u16>,
+    /// Ports that an `http://` request may name.
+    pub http_ports: Vec<u16>,
+    /// Networks that may be reached although they are private, loopback, link-local or metadata.
+    pub allow_private: Vec<IpNet>,
+    /// Fixed addresses of hosts, exempt from `allow_private`.
+    pub resolve: HashMap<Host, SocketAddr>,
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self {
+            connect_ports: vec![443, 8443],
+            http_ports: vec![80],
+            allow_private: Vec::new(),
+            resolve: HashMap::new(),
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest artifact, decoded, in bytes.
+    pub max_body: u64,
+    /// The largest decoded size, as a multiple of the encoded.
+    pub max_ratio: u32,
+    /// For a client to send its request head.
+    pub header_timeout: Duration,
+    /// For a vendor: to connect, to send its head, and between two reads.
+    pub upstream_timeout: Duration,
+    /// For a connection on which nothing happens.
+    pub idle_timeout: Duration,
+    /// Client connections open at one time.
+    pub max_connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body: 64 * MIB,
+            max_ratio: 200,
+            header_timeout: Duration::from_secs(10),
+            upstream_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            max_connections: 10_000,
+        }
+    }
+}
+
+/// `[quarantine]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// All kept bodies together, in bytes.
+    pub max: u64,
+    /// Bodies kept for one URL.
+    pub per_url: u32,
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self { max: 10 * GIB, per_url: 20 }
+    }
+}
+
+/// `[[siem]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiemOutput {
+    /// How an event is written.
+    pub format: SiemFormat,
+    /// Where it goes.
+    pub to: SiemTarget,
+    /// What becomes of repeats within a minute.
+    pub repeats: Repeats,
+}
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SiemFormat {
+    /// Elastic Common Schema, one JSON object a line.
+    #[default]
+    Ecs,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SiemTarget {
+    /// Appended to a file.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// What a SIEM output gets of repeats within a minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeats {
+    /// One event with their count, when the minute is over.
+    #[default]
+    Counted,
+    /// Each of them.
+    All,
+}
+
+pub(crate) fn default_listen() -> Vec<SocketAddr> {
+    vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))]
+}
+
+pub(crate) fn default_clients() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    vec![v4.into(), Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into()]
+}
+
+pub(crate) const DEFAULT_CLIENT_MAX_AGE: Duration = Duration::from_secs(10 * 60);

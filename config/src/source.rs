@@ -1,0 +1,227 @@
+//! One file: its text, and what was found wrong in it.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Excerpt, Position, Severity};
+
+/// The largest file that is read, in bytes: some hundred thousand pins.
+const MAX_LEN: u64 = 64 * 1024 * 1024;
+
+/// A list that went wrong in each of its entries is not told a million times.
+const MOST_FINDINGS: u32 = 1000;
+
+/// What is wrong, and what to do about it: a diagnostic before its place is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Mistake {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same, with what it is about in front.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self { message: format!("{what} {}", self.message), ..self }
+    }
+
+    pub(crate) fn hint_if_any(self, hint: Option<impl Into<String>>) -> Self {
+        Self { hint: hint.map(Into::into), ..self }
+    }
+}
+
+/// A file's text, and the findings in it so far.
+#[derive(Debug)]
+pub(crate) struct SourceFile {
+    name: Arc<str>,
+    text: Box<str>,
+    line_starts: Vec<usize>,
+    found: RefCell<Vec<(usize, Diagnostic)>>,
+    errors: Cell<u32>,
+    warnings: Cell<u32>,
+}
+
+impl SourceFile {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        let after_newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
+        Self {
+            name: name.into(),
+            text: text.into(),
+            line_starts: std::iter::once(0).chain(after_newlines).collect(),
+            found: RefCell::default(),
+            errors: Cell::new(0),
+            warnings: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, Unreadable> {
+        let mut bytes = Vec::new();
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
+        file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_LEN {
+            return Err(Unreadable::TooLarge);
+        }
+        let name = path.display().to_string();
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self::new(&name, &text)),
+            Err(error) => Err(Unreadable::NotUtf8(Box::new(not_utf8(&name, error.as_bytes())))),
+        }
+    }
+
+    /// The path, as messages show it.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn error(&self, span: Range<usize>, mistake: Mistake) {
+        self.find(Severity::Error, span, mistake);
+    }
+
+    pub(crate) fn warn(&self, span: Range<usize>, mistake: Mistake) {
+        self.find(Severity::Warning, span, mistake);
+    }
+
+    fn find(&self, severity: Severity, span: Range<usize>, Mistake { message, hint }: Mistake) {
+        let count = match severity {
+            Severity::Error => &self.errors,
+            Severity::Warning => &self.warnings,
+        };
+        count.set(count.get().saturating_add(1));
+        if count.get() > MOST_FINDINGS {
+            return;
+        }
+        let mut found = Diagnostic::of_file(severity, Arc::clone(&self.name), message)
+            .placed(self.position(span.start), self.excerpt(&span));
+        found.hint = hint;
+        self.found.borrow_mut().push((span.start, found));
+    }
+
+    /// All findings, in the order of the text.
+    pub(crate) fn into_findings(self) -> Vec<Diagnostic> {
+        let mut found = self.found.into_inner();
+        found.sort_by_key(|(at, _)| *at);
+        let mut found: Vec<_> = found.into_iter().map(|(_, diagnostic)| diagnostic).collect();
+        for (severity, count) in [(Severity::Error, self.errors), (Severity::Warning, self.warnings)] {
+            let more = count.get().saturating_sub(MOST_FINDINGS);
+            if more > 0 {
+                let message = format!("{more} more {}s are not shown", severity.as_str());
+                found.push(Diagnostic::of_file(severity, Arc::clone(&self.name), message));
+            }
+        }
+        found
+    }
+
+    /// The line and column of a byte. A byte order mark takes no column.
+    pub(crate) fn position(&self, offset: usize) -> Position {
+        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let before = self.text.get(self.line_range(line).start..offset).unwrap_or_default();
+        let column = before.chars().filter(|char| *char != '\u{feff}').count() + 1;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Position { line: number(line), column: number(column) }
+    }
+
+    fn line_range(&self, line: usize) -> Range<usize> {
+        let start = self.line_starts.get(line - 1).copied().unwrap_or_default();
+        let end = self.line_starts.get(line).copied().unwrap_or(self.text.len());
+        start..end
+    }
+
+    /// What is underlined ends with its line: of a block that lacks a key, its header is shown.
+    fn excerpt(&self, span: &Range<usize>) -> Excerpt {
+        // A line can be the whole file: no more of it than a terminal shows.
+        const BEFORE: usize = 300;
+        const AFTER: usize = 600;
+        let line = self.line_starts.partition_point(|start| *start <= span.start).max(1);
+        let whole = self.line_range(line);
+        let start = self.text.ceil_char_boundary(whole.start.max(span.start.saturating_sub(BEFORE)));
+        let end = self.text.floor_char_boundary(whole.end.min(span.start.saturating_add(AFTER)));
+        let line = self.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);
+        let within = |at: usize| line.floor_char_boundary(at.saturating_sub(start).min(line.len()));
+        Excerpt { underline: within(span.start)..within(span.end.max(span.start)), line: line.into() }
+    }
+}
+
+/// Why a file has no text to look at.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Io(io::Error),
+    TooLarge,
+    NotUtf8(Box<Diagnostic>),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Unreadable {
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// What is wrong with the file, where nothing in it can be pointed at.
+    pub(crate) fn mistake(&self) -> Mistake {
+        match self {
+            Self::Io(error) => Mistake::new(format!("cannot be read: {}", cause(error))),
+            Self::TooLarge => Mistake::new(format!("is larger than {} MiB", MAX_LEN / 1024 / 1024)),
+            Self::NotUtf8(found) => Mistake::new(found.message.clone()).hint_if_any(found.hint.clone()),
+        }
+    }
+
+    /// The same as a diagnostic of the file at `path`.
+    pub(crate) fn into_diagnostic(self, path: &Path) -> Diagnostic {
+        let Mistake { message, hint } = self.mistake();
+        match self {
+            Self::NotUtf8(found) => *found,
+            Self::Io(_) | Self::TooLarge => {
+                let file = path.display().to_string().into();
+                let mut found = Diagnostic::of_file(Severity::Error, file, message);
+                found.hint = hint;
+                found
+            }
+        }
+    }
+}
+
+/// The system's words for an error, in our voice: lower case, without its number.
+pub(crate) fn cause(error: &io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn not_utf8(name: &str, bytes: &[u8]) -> Diagnostic {
+    let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let byte = bytes.get(valid.len()).copied().unwrap_or_default();
+    // The first line that is broken, as far as it can be read.
+    let shown = String::from_utf8_lossy(bytes.get(..bytes.len().min(valid.len() + 64)).unwrap_or_default());
+    let file = SourceFile::new(name, &shown);
+    let hint = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file is UTF-16: save it as UTF-8",
+        _ => "save the file as UTF-8",
+    };
+    file.error(
+        valid.len()..valid.len() + 1,
+        Mistake::new(format!("byte 0x{byte:02x} is not UTF-8")).hint(hint),
+    );
+    let fallback = || Diagnostic::of_file(Severity::Error, name.into(), "is not UTF-8".to_owned());
+    file.into_findings().pop().unwrap_or_else(fallback)
+}

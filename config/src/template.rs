@@ -1,0 +1,7 @@
+//! The files that `pinfold init` writes.
+
+/// A pinfold.toml with every key, its default and what it is for, as comments.
+pub const PINFOLD_TOML: &str = include_str!("template/pinfold.toml");
+
+/// A pins.toml without pins, which says how to add one.
+pub const PINS_TOML: &str = include_str!("template/pins.toml");

@@ -1,0 +1,137 @@
+//! The `[[vendor]]` blocks.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use pinfold_policy::host::HostPattern;
+use pinfold_policy::kind::{Kind, Kinds};
+use pinfold_policy::vendor::{Mode, OnMismatch, Rules, Unpinned, Vendor};
+use toml::Spanned;
+
+use crate::diagnostic::quoted;
+use crate::gateway::MODES;
+use crate::section::{Section, choose};
+use crate::source::{Mistake, SourceFile};
+
+/// A vendor and where its parts stand.
+#[derive(Debug)]
+pub(crate) struct PlacedVendor {
+    pub(crate) name: Spanned<Arc<str>>,
+    pub(crate) hosts: Vec<Spanned<HostPattern>>,
+    pub(crate) rules: Rules,
+}
+
+impl PlacedVendor {
+    pub(crate) fn into_vendor(self) -> Vendor {
+        let hosts = self.hosts.into_iter().map(Spanned::into_inner).collect();
+        Vendor { name: self.name.into_inner(), hosts, rules: self.rules }
+    }
+}
+
+/// Reads all of them. `mode` is the file's, for vendors that name none.
+pub(crate) fn read(root: &mut Section<'_>, mode: Mode) -> Vec<PlacedVendor> {
+    let vendors: Vec<_> =
+        root.sections("vendor").into_iter().filter_map(|block| vendor(block, mode)).collect();
+    refuse_duplicates(root.file(), &vendors);
+    vendors
+}
+
+fn vendor(mut block: Section<'_>, mode: Mode) -> Option<PlacedVendor> {
+    let name = block.parse("name", name);
+    let name = block.required("name", name, "\"comm100\"");
+    let hosts = block.parse_list("hosts", host);
+    let hosts = block.required("hosts", hosts, "[\"cdn.example.com\", \"*.cdn.example.com\"]");
+    if block.is_empty_list("hosts") {
+        let mistake = Mistake::new("hosts is empty: the vendor claims nothing");
+        block.file().error(block.place_of("hosts").unwrap_or_default(), mistake);
+    }
+    let default = Rules::default();
+    let unpinned =
+        [("block", Unpinned::Block), ("quarantine", Unpinned::Quarantine), ("allow", Unpinned::Allow)];
+    let mismatch = [("block", OnMismatch::Block), ("quarantine", OnMismatch::Quarantine)];
+    let rules = Rules {
+        guard: block.parse_list("guard", kind).map_or(default.guard, kinds),
+        mode: block.choice("mode", &MODES).unwrap_or(mode),
+        unpinned: block.choice("unpinned", &unpinned).unwrap_or(default.unpinned),
+        on_mismatch: block.choice("on_mismatch", &mismatch).unwrap_or(default.on_mismatch),
+        websocket: block
+            .choice("websocket", &[("allow", true), ("block", false)])
+            .unwrap_or(default.websocket),
+    };
+    warn_of_whole_domains(&block, hosts.as_deref().unwrap_or_default());
+    let place = block.place_of("name").unwrap_or_default();
+    block.finish();
+    Some(PlacedVendor { name: Spanned::new(place, name?), hosts: hosts?, rules })
+}
+
+/// A name goes into response headers, events and command lines as it is.
+fn name(text: &str) -> Result<Arc<str>, Mistake> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
+        let expected = "expected up to 64 letters, digits, '-', '_' and '.'";
+        return Err(Mistake::new(format!("name is {}, {expected}", quoted(text))));
+    }
+    Ok(text.into())
+}
+
+fn host(text: &str) -> Result<HostPattern, Mistake> {
+    HostPattern::parse(text).map_err(|error| {
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
+        let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
+        let right = Some(bare).filter(|bare| *bare != text && HostPattern::parse(bare).is_ok());
+        let hint = match right {
+            Some(bare) => format!("write {}: a host has neither scheme, port nor path", quoted(bare)),
+            None => "expected \"cdn.example.com\", or \"*.example.com\" for all names below".to_owned(),
+        };
+        Mistake::new(format!("{}: {error}", quoted(text))).hint(hint)
+    })
+}
+
+fn kind(text: &str) -> Result<Kind, Mistake> {
+    choose("the kind", text, &Kind::ALL.map(|kind| (kind.as_str(), kind)))
+}
+
+fn kinds(kinds: Vec<Spanned<Kind>>) -> Kinds {
+    kinds.into_iter().map(Spanned::into_inner).collect()
+}
+
+fn warn_of_whole_domains(block: &Section<'_>, hosts: &[Spanned<HostPattern>]) {
+    for host in hosts {
+        if matches!(host.get_ref(), HostPattern::Below(suffix) if !suffix.contains('.')) {
+            let message = format!("{} claims a whole top-level domain", host.get_ref());
+            block.file().warn(host.span(), Mistake::new(message).hint("name the vendor's own domains"));
+        }
+    }
+}
+
+fn refuse_duplicates(file: &SourceFile, vendors: &[PlacedVendor]) {
+    let mut names: HashMap<&str, Range<usize>> = HashMap::new();
+    let mut hosts: HashMap<&HostPattern, (&str, Range<usize>)> = HashMap::new();
+    for vendor in vendors {
+        let name = &**vendor.name.get_ref();
+        if let Some(first) = names.insert(name, vendor.name.span()) {
+            let line = file.position(first.start).line;
+            let mistake = Mistake::new(format!("vendor {} stands in line {line} already", quoted(name)));
+            file.error(vendor.name.span(), mistake.hint("join the two blocks, or rename one"));
+        }
+        for host in &vendor.hosts {
+            let Some((other, first)) = hosts.get(host.get_ref()) else {
+                hosts.insert(host.get_ref(), (name, host.span()));
+                continue;
+            };
+            let line = file.position(first.start).line;
+            if *other == name {
+                let mistake = Mistake::new(format!("{} is listed twice", host.get_ref()));
+                file.warn(host.span(), mistake);
+            } else {
+                let message = format!("{} belongs to vendor {} (line {line})", host.get_ref(), quoted(other));
+                file.error(
+                    host.span(),
+                    Mistake::new(message).hint("a host has one vendor: remove it from one"),
+                );
+            }
+        }
+    }
+}

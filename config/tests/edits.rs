@@ -1,0 +1,246 @@
+//! `add_pins`: what is added is found again, and everything else stays as it was, byte for byte.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's own functions may fail like the test"
+)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::date;
+use pinfold_config::edit::{Change, EditError, NewPin, add_pins};
+use pinfold_config::load;
+use pinfold_policy::digest::{Digest, Digests};
+use pinfold_policy::kind::Kind;
+use pinfold_policy::pin::PinUrl;
+use proptest::prelude::*;
+
+const REVIEWED: &str = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+fn new_pin(url: &str, body: &str) -> NewPin {
+    NewPin {
+        url: PinUrl::parse(url).unwrap(),
+        digests: vec![Digest::from(Digests::of(body.as_bytes()).sha256)],
+        kind: Kind::Script,
+        release: None,
+        owner: None,
+        reason: None,
+        added: None,
+        expires: None,
+    }
+}
+
+fn quoted(pin: &NewPin) -> String {
+    format!("\"{}\"", pin.digests[0])
+}
+
+/// A pins.toml in its own directory.
+struct Pins {
+    dir: tempfile::TempDir,
+}
+
+impl Pins {
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("pins.toml"), text).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("pins.toml")
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.path()).unwrap()
+    }
+
+    fn add(&self, pin: &NewPin) -> (Change, u32) {
+        add_pins(&self.path(), std::slice::from_ref(pin)).unwrap().changes[0]
+    }
+
+    /// The pins as the gateway reads them.
+    fn loaded(&self) -> Vec<pinfold_policy::pin::Pin> {
+        let gateway = self.dir.path().join("pinfold.toml");
+        fs::write(&gateway, "").unwrap();
+        let loaded =
+            load(&gateway, date(2026, 11, 23)).unwrap_or_else(|found| panic!("{}", found.render(false)));
+        loaded.config.rulebook.pins.all().to_vec()
+    }
+}
+
+#[test]
+fn a_new_url_gets_a_block_at_the_end() {
+    let pins = Pins::with("# ours\n[[revoke]]\ndigest = \"x\" # no digest at all\n");
+    let pin = NewPin {
+        release: Some("1.0".to_owned()),
+        owner: Some("web".to_owned()),
+        reason: Some("a \"quoted\"\nreason \\ with \u{202e}tricks".to_owned()),
+        added: Some(date(2026, 11, 23)),
+        expires: Some(date(2027, 5, 23)),
+        ..new_pin("https://v.test/a.js", "a")
+    };
+    assert_eq!(pins.add(&pin), (Change::Appended, 5));
+    assert_eq!(
+        pins.text(),
+        format!(
+            "# ours\n[[revoke]]\ndigest = \"x\" # no digest at all\n\n[[pin]]\nurl     = \"https://v.test/a.js\"\n\
+             digests = [{}]\nkind    = \"script\"\nrelease = \"1.0\"\nowner   = \"web\"\n\
+             reason  = \"a \\\"quoted\\\"\\nreason \\\\ with \\u202Etricks\"\nadded   = 2026-11-23\nexpires = 2027-05-23\n",
+            quoted(&pin)
+        )
+    );
+}
+
+#[test]
+fn a_known_url_gets_the_digest_into_its_list() {
+    let pin = new_pin("https://v.test/a.js", "a");
+    let new = quoted(&pin);
+    for (list, expected) in [
+        (format!("[\"{REVIEWED}\"] # one"), format!("[\"{REVIEWED}\", {new}] # one")),
+        (format!("[ '{REVIEWED}', ]"), format!("[ '{REVIEWED}', {new}, ]")),
+        (
+            format!("[\n    \"{REVIEWED}\",  # 10.4, reviewed\n    # the end\n]"),
+            format!("[\n    \"{REVIEWED}\",  # 10.4, reviewed\n    {new},\n    # the end\n]"),
+        ),
+        (
+            format!("[\n\t\"{REVIEWED}\" # 10.4, reviewed\n]"),
+            format!("[\n\t\"{REVIEWED}\", # 10.4, reviewed\n\t{new}\n]"),
+        ),
+        (format!("[\n  \"{REVIEWED}\"]"), format!("[\n  \"{REVIEWED}\", {new}]")),
+        ("[]".to_owned(), format!("[{new}]")),
+        // What the hint of a malformed digest promises: it is fetched and written.
+        (format!("[\"{REVIEWED}\", \"sha256-abc\"]"), format!("[\"{REVIEWED}\", {new}]")),
+    ] {
+        let around = |list: &str| {
+            format!(
+                "# top\n\n[[pin]]\nreason='r'\n  digests   =  {list}\nurl = \"HTTPS://V.test:443/%61.js#x\" # odd\n\n[[pin]]\nurl = \"https://v.test/b.js\"\n# end, without a newline"
+            )
+        };
+        let pins = Pins::with(&around(&list));
+        assert_eq!(pins.add(&pin), (Change::Extended, 3));
+        assert_eq!(pins.text(), around(&expected), "{list}");
+        assert_eq!(pins.add(&pin), (Change::Unchanged, 3));
+        assert_eq!(pins.text(), around(&expected), "{list}");
+    }
+}
+
+#[test]
+fn another_release_gets_its_own_block() {
+    let pins = Pins::with("");
+    let release = |release: &str, body| NewPin {
+        release: Some(release.to_owned()),
+        ..new_pin("https://v.test/a.js", body)
+    };
+    let added = add_pins(&pins.path(), &[release("1", "a"), release("2", "b"), release("1", "c")]).unwrap();
+    assert_eq!(added.changes, [(Change::Appended, 1), (Change::Appended, 7), (Change::Extended, 1)]);
+    assert_eq!(pins.loaded().iter().map(|pin| pin.digests.len()).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn windows_line_ends_are_kept() {
+    let text = format!(
+        "# ours\r\n[[pin]]\r\nurl = \"https://v.test/a.js\"\r\ndigests = [\r\n  \"{REVIEWED}\",\r\n]\r\n"
+    );
+    let pins = Pins::with(&text);
+    pins.add(&new_pin("https://v.test/a.js", "a"));
+    pins.add(&new_pin("https://v.test/b.js", "b"));
+    let edited = pins.text();
+    assert_eq!(edited.matches('\n').count(), edited.matches("\r\n").count());
+    assert_eq!(pins.loaded().len(), 2);
+}
+
+#[test]
+fn a_missing_file_is_made_and_says_what_it_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pins.toml");
+    add_pins(&path, &[new_pin("https://v.test/a.js", "a")]).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with(pinfold_config::template::PINS_TOML) && text.contains("\n[[pin]]\n"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn permissions_stay_and_a_link_stays_a_link() {
+    let pins = Pins::with("");
+    fs::set_permissions(pins.path(), fs::Permissions::from_mode(0o640)).unwrap();
+    let link = pins.dir.path().join("link.toml");
+    symlink("pins.toml", &link).unwrap();
+    add_pins(&link, &[new_pin("https://v.test/a.js", "a")]).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(fs::metadata(pins.path()).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(pins.loaded().len(), 1);
+
+    let dangling = pins.dir.path().join("dangling.toml");
+    symlink("nowhere/pins.toml", &dangling).unwrap();
+    assert!(matches!(add_pins(&dangling, &[]), Err(EditError::Write { .. })));
+}
+
+#[test]
+fn what_cannot_be_edited_stays_as_it_is() {
+    let pin = new_pin("https://v.test/a.js", "a");
+    let wasm =
+        format!("[[pin]]\nurl = \"https://v.test/a.js\"\nkind = \"wasm\"\ndigests = [\"{REVIEWED}\"]\n");
+    for (text, expected) in [
+        ("[[pin]\n", "pinfold: error: pins.toml:1:7: unclosed array table, expected `]`"),
+        ("pin = []\n", "pins.toml: cannot add a [[pin]] block: duplicate key"),
+        (
+            "[[pin]]\nurl = \"https://v.test/a.js\"\ndigests = 3\n",
+            "pins.toml: cannot add a [[pin]] block: the digests of the block in line 1 are not a list",
+        ),
+        (&wasm, "pins.toml:1: https://v.test/a.js is pinned as wasm, not script"),
+    ] {
+        let pins = Pins::with(text);
+        let error = add_pins(&pins.path(), std::slice::from_ref(&pin)).unwrap_err().to_string();
+        assert_eq!(error.replace(&format!("{}/", pins.dir.path().display()), ""), expected);
+        assert_eq!(pins.text(), text);
+    }
+    let error = add_pins(Path::new("/nonexistent/pins.toml"), &[pin]).unwrap_err().to_string();
+    assert_eq!(error, "/nonexistent/pins.toml: cannot be written: no such file or directory");
+}
+
+#[test]
+fn edits_at_one_time_do_not_lose_each_other() {
+    let pins = Pins::with("");
+    std::thread::scope(|scope| {
+        for at in 0..8 {
+            let pins = &pins;
+            scope.spawn(move || pins.add(&new_pin(&format!("https://v.test/{at}.js"), "a")));
+        }
+    });
+    assert_eq!(pins.loaded().len(), 8);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever comments stand around, an added pin is loaded again and nothing is removed.
+    #[test]
+    fn what_is_added_is_found_again(
+        comments in prop::collection::vec("# [^\\p{Cc}]{0,20}", 1..4),
+        bodies in prop::collection::vec("[a-c]", 1..6),
+        owner in "\\PC{0,20}",
+        crlf: bool,
+    ) {
+        let newline = if crlf { "\r\n" } else { "\n" };
+        let before = comments.join(newline) + newline;
+        let pins = Pins::with(&before);
+        for body in &bodies {
+            let url = format!("https://v.test/{}.js", body.len());
+            let pin = NewPin { owner: Some(owner.clone()), ..new_pin(&url, body) };
+            pins.add(&pin);
+        }
+        let text = pins.text();
+        prop_assert!(text.starts_with(&before));
+        let loaded = pins.loaded();
+        prop_assert_eq!(loaded.len(), 1);
+        prop_assert_eq!(loaded[0].owner.as_deref(), Some(&*owner));
+        for body in &bodies {
+            let digest = Digest::from(Digests::of(body.as_bytes()).sha256);
+            prop_assert_eq!(loaded[0].digests.iter().filter(|known| **known == digest).count(), 1);
+        }
+    }
+}
