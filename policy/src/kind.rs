@@ -208,7 +208,7 @@ fn by_destination(destination: &str) -> Option<Kind> {
 }
 
 /// The JavaScript essences of the [MIME Sniffing standard](https://mimesniff.spec.whatwg.org/#javascript-mime-type).
-const SCRIPT_TYPES: [&str; 16] = [
+pub const SCRIPT_TYPES: [&str; 16] = [
     "application/ecmascript",
     "application/javascript",
     "application/x-ecmascript",
@@ -297,11 +297,12 @@ fn by_media_type(essence: &str) -> Option<Kind> {
     }
 }
 
-const SCRIPT_EXTENSIONS: [&str; 4] = ["js", "mjs", "cjs", "jsm"];
+/// Extensions of JavaScript files.
+pub const SCRIPT_EXTENSIONS: [&str; 4] = ["js", "mjs", "cjs", "jsm"];
 const DOCUMENT_EXTENSIONS: [&str; 13] =
     ["html", "htm", "xhtml", "xht", "shtml", "svg", "svgz", "xml", "xsl", "xslt", "mht", "mhtml", "mathml"];
 /// Extensions of programs, packages, disk images, archives that run and scripts that a shell takes.
-const INSTALLER_EXTENSIONS: [&str; 57] = [
+pub const INSTALLER_EXTENSIONS: [&str; 57] = [
     "apk",
     "app",
     "appimage",

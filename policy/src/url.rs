@@ -4,6 +4,7 @@
 //! a pin cannot be dodged by asking differently. What a server might tell apart (`%2F`, `//`) stays apart.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -40,8 +41,8 @@ impl Scheme {
     }
 }
 
-/// Where an artifact comes from, parsed once.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// Where an artifact comes from, parsed once. Two are equal when their match keys are.
+#[derive(Clone)]
 pub struct ArtifactUrl {
     scheme: Scheme,
     authority: Authority,
@@ -243,6 +244,20 @@ fn push_escape(out: &mut String, byte: u8) {
         out.push(char::from(byte));
     } else {
         out.push_str(&format!("%{byte:02X}"));
+    }
+}
+
+impl PartialEq for ArtifactUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for ArtifactUrl {}
+
+impl Hash for ArtifactUrl {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
     }
 }
 
