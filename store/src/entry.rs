@@ -137,6 +137,7 @@ pub struct TunnelEnd {
 
 /// One event of the feed: a ledger row that is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most events are exchanges, and they live in short lists")]
 pub enum Event {
     /// A guarded exchange, and how many exchanges the row stands for.
     Exchange {

@@ -1,0 +1,122 @@
+//! Values as they stand in columns: times as microseconds, ids and digests as blobs, the rest as text.
+
+use std::error::Error;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::kind::Kinds;
+use pinfold_policy::verdict::Outcome;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use crate::entry::{ClientTls, DeliveryPath};
+use crate::sqlite::uint;
+
+/// A row that is read column by column. What cannot be read is an error that names the column.
+pub(crate) struct Columns<'r>(pub(crate) &'r SqliteRow);
+
+impl Columns<'_> {
+    pub(crate) fn number(&self, column: &str) -> Result<u64, sqlx::Error> {
+        Ok(uint(self.0.try_get(column)?))
+    }
+
+    pub(crate) fn number_or_none(&self, column: &str) -> Result<Option<u64>, sqlx::Error> {
+        Ok(self.0.try_get::<Option<i64>, _>(column)?.map(uint))
+    }
+
+    pub(crate) fn small<N: TryFrom<u64>>(&self, column: &str) -> Result<N, sqlx::Error> {
+        N::try_from(self.number(column)?).map_err(|_| unreadable(column, "number out of range"))
+    }
+
+    pub(crate) fn text(&self, column: &str) -> Result<Box<str>, sqlx::Error> {
+        Ok(self.0.try_get::<String, _>(column)?.into())
+    }
+
+    pub(crate) fn text_or_none(&self, column: &str) -> Result<Option<Box<str>>, sqlx::Error> {
+        Ok(self.0.try_get::<Option<String>, _>(column)?.map(Into::into))
+    }
+
+    pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, sqlx::Error> {
+        self.parsed_or_none(column)?.ok_or_else(|| unreadable(column, "nothing there"))
+    }
+
+    pub(crate) fn parsed_or_none<T: FromStr>(&self, column: &str) -> Result<Option<T>, sqlx::Error> {
+        let text = self.text_or_none(column)?;
+        text.map(|text| text.parse().map_err(|_| unreadable(column, &*text))).transpose()
+    }
+
+    pub(crate) fn time(&self, column: &str) -> Result<Timestamp, sqlx::Error> {
+        Timestamp::from_microsecond(self.0.try_get(column)?)
+            .map_err(|_| unreadable(column, "time out of range"))
+    }
+
+    pub(crate) fn uuid(&self, column: &str) -> Result<Uuid, sqlx::Error> {
+        self.uuid_or_none(column)?.ok_or_else(|| unreadable(column, "nothing there"))
+    }
+
+    pub(crate) fn uuid_or_none(&self, column: &str) -> Result<Option<Uuid>, sqlx::Error> {
+        let bytes: Option<Vec<u8>> = self.0.try_get(column)?;
+        bytes
+            .map(|bytes| Uuid::from_slice(&bytes).map_err(|_| unreadable(column, "not 16 bytes")))
+            .transpose()
+    }
+
+    pub(crate) fn body(&self, column: &str) -> Result<BodyId, sqlx::Error> {
+        self.body_or_none(column)?.ok_or_else(|| unreadable(column, "nothing there"))
+    }
+
+    pub(crate) fn body_or_none(&self, column: &str) -> Result<Option<BodyId>, sqlx::Error> {
+        let bytes: Option<Vec<u8>> = self.0.try_get(column)?;
+        let id =
+            |bytes: Vec<u8>| bytes.try_into().map(BodyId).map_err(|_| unreadable(column, "not 32 bytes"));
+        bytes.map(id).transpose()
+    }
+
+    pub(crate) fn outcome(&self, column: &str) -> Result<Outcome, sqlx::Error> {
+        let text = self.text(column)?;
+        let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == &*text);
+        known.ok_or_else(|| unreadable(column, &*text))
+    }
+
+    pub(crate) fn kinds(&self, column: &str) -> Result<Kinds, sqlx::Error> {
+        let text = self.text(column)?;
+        let words = text.split(',').filter(|word| !word.is_empty());
+        words.map(|word| word.parse().map_err(|_| unreadable(column, &*text))).collect()
+    }
+
+    pub(crate) fn path(&self, column: &str) -> Result<Option<DeliveryPath>, sqlx::Error> {
+        let Some(text) = self.text_or_none(column)? else { return Ok(None) };
+        let parts: PathParts = serde_json::from_str(&text).map_err(|error| unreadable(column, error))?;
+        let (address, tls_version, cipher, issuer, fingerprint, http_version) = parts;
+        Ok(Some(DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version }))
+    }
+
+    pub(crate) fn client_tls(&self, column: &str) -> Result<Option<ClientTls>, sqlx::Error> {
+        let Some(text) = self.text_or_none(column)? else { return Ok(None) };
+        let (version, cipher, server_name) =
+            serde_json::from_str(&text).map_err(|error| unreadable(column, error))?;
+        Ok(Some(ClientTls { version, cipher, server_name }))
+    }
+}
+
+type Part = Option<Box<str>>;
+type PathParts = (std::net::SocketAddr, Part, Part, Part, Part, Box<str>);
+
+/// A delivery path as a JSON array: few differ, so each is stored once, as text.
+pub(crate) fn path_text(path: &DeliveryPath) -> String {
+    let DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version } = path;
+    serde_json::json!([address, tls_version, cipher, issuer, fingerprint, http_version]).to_string()
+}
+
+/// The client's side of the connection as a JSON array.
+pub(crate) fn client_tls_text(tls: &ClientTls) -> String {
+    let ClientTls { version, cipher, server_name } = tls;
+    serde_json::json!([version, cipher, server_name]).to_string()
+}
+
+/// A column holds something that this program does not write there.
+pub(crate) fn unreadable(column: &str, why: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: why.into() }
+}

@@ -1,0 +1,129 @@
+//! What a reviewer sees of the quarantine.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::kind::Kind;
+use pinfold_policy::reason::Reason;
+
+use crate::entry::DeliveryPath;
+use crate::incident::Incident;
+
+/// One body that was refused at one subject, however often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its name: the incident of the first refusal.
+    pub incident: Incident,
+    /// What a decision is about: the match key, without its query unless the deciding pin has one.
+    pub subject: Box<str>,
+    /// The match key of the first refusal.
+    pub url: Box<str>,
+    /// The vendor that claimed the host.
+    pub vendor: Option<Arc<str>>,
+    /// The decoded body.
+    pub digest: BodyId,
+    /// Its decoded length, in bytes.
+    pub len: u64,
+    /// What an approval makes of it.
+    pub kind: Kind,
+    /// The media type that the vendor gave.
+    pub media_type: Option<Box<str>>,
+    /// Why it was refused first.
+    pub reason: Reason,
+    /// The first refusal.
+    pub first: Timestamp,
+    /// The last refusal.
+    pub last: Timestamp,
+    /// How many refusals.
+    pub asked: u64,
+    /// How many client addresses; beyond [`MAX_CLIENTS`] they are not told apart any more.
+    pub clients: u64,
+    /// What was decided.
+    pub state: ItemState,
+    /// Whether the body is on disk. Beyond the bounds of the quarantine it is not.
+    pub body_kept: bool,
+    /// How the bytes came, first.
+    pub path: Option<DeliveryPath>,
+}
+
+/// Client addresses that are told apart per item. The ledger knows all of them.
+pub const MAX_CLIENTS: u64 = 1000;
+
+/// Rows per client address and item: one for each page and user agent.
+pub(crate) const MAX_ROWS_PER_CLIENT: u64 = 10;
+
+/// What was decided about an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ItemState {
+    /// Nothing yet.
+    Waiting,
+    /// It may be served at its subject.
+    Approved,
+    /// It is not released at its subject.
+    Rejected,
+    /// It is never released again, anywhere.
+    Revoked,
+}
+
+impl ItemState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl fmt::Display for ItemState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A client that asked for a quarantined item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedBy {
+    /// Its address.
+    pub address: IpAddr,
+    /// The page that wanted it.
+    pub page: Option<Box<str>>,
+    /// `User-Agent`.
+    pub user_agent: Option<Box<str>>,
+    /// The first time.
+    pub first: Timestamp,
+    /// The last time.
+    pub last: Timestamp,
+    /// How often.
+    pub count: u64,
+    /// How the bytes came the first time.
+    pub path: Option<DeliveryPath>,
+}
+
+/// A decision that is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The version of the decisions that holds it: [`crate::Store::in_force`] waits for it.
+    pub version: u64,
+    /// The item as it is now.
+    pub item: Item,
+    /// Whether it had been decided so before, and nothing was written.
+    pub already: bool,
+}
+
+/// Whether a decision is in force in the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InForce {
+    /// No gateway runs on this data directory; the decision counts when one starts.
+    NoGateway,
+    /// The running gateway judges by it.
+    Yes,
+    /// The running gateway does not say so yet.
+    NotYet,
+}

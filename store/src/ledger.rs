@@ -1,0 +1,351 @@
+//! The ledger: who got what, when, with which verdict. One SQLite file for each month of UTC.
+//!
+//! A refusal, and a client's first receipt of a body, is on disk before its answer goes out. What comes again is
+//! counted in memory, in the row of its minute, and follows within a second: a release that has been recorded once
+//! need not wait for a disk. While the disk fails nothing is only counted: everyone waits for it, and learns of it.
+
+mod query;
+mod rows;
+mod tally;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pinfold_policy::verdict::Outcome;
+use quick_cache::sync::Cache;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use self::query::{ExchangeRow, Filter, TunnelRow};
+pub(crate) use self::query::{events, exchanges, tunnels};
+use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
+use self::writer::Writer;
+use crate::bodies::make_dir;
+use crate::entry::{Exchange, Tunnel, TunnelEnd};
+use crate::error::StoreError;
+use crate::month::Month;
+use crate::sqlite::{self, Schema};
+
+static SCHEMA: Schema = Schema { version: 1, create: include_str!("ledger/schema.sql") };
+
+/// Exchanges and tunnels that wait for the disk at one time.
+const AWAITED: usize = 4096;
+/// Receipts that are known to be on disk.
+const KNOWN: usize = 1 << 18;
+
+/// What the outputs want to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Feeds {
+    /// Rows whose minute is over.
+    pub(crate) counted: bool,
+    /// Each exchange.
+    pub(crate) each: bool,
+}
+
+/// What a row of the feed is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Counted,
+    Each,
+    Tunnel,
+}
+
+impl Stream {
+    fn number(self) -> i64 {
+        match self {
+            Self::Counted => 1,
+            Self::Each => 2,
+            Self::Tunnel => 3,
+        }
+    }
+}
+
+/// The last row of the feed in each month.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tips {
+    pub(crate) seqs: BTreeMap<Month, i64>,
+    /// There will be no more.
+    pub(crate) ended: bool,
+}
+
+/// The ledger of a running gateway.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// The feed as it was when the gateway started.
+    at_start: BTreeMap<Month, i64>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tally: Mutex<Tally>,
+    wake: Notify,
+    room: Semaphore,
+    known: Cache<Alike, ()>,
+    /// The last attempt to write failed.
+    ailing: AtomicBool,
+    hashers: [RandomState; 2],
+    tips: watch::Sender<Tips>,
+}
+
+impl Shared {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// 128 bits under keys that nobody outside knows stand for all that is hashed.
+    fn alike(&self, of: impl Hash) -> Alike {
+        Alike(self.hashers.each_ref().map(|hasher| hasher.hash_one(&of)))
+    }
+}
+
+impl Ledger {
+    /// Ends what a crash has left open, and starts writing.
+    pub(crate) async fn open(data_dir: &Path, feeds: Feeds) -> Result<Self, StoreError> {
+        let dir = dir_in(data_dir);
+        make_dir(&dir)?;
+        let mut tips = Tips::default();
+        let mut at_start = BTreeMap::new();
+        for (month, path) in files(&dir)? {
+            let mut connection = sqlite::open(&path, &SCHEMA).await?;
+            let recovered = recover(&mut connection, feeds).await.map_err(StoreError::database(&path))?;
+            at_start.insert(month, recovered.before);
+            tips.seqs.insert(month, recovered.after);
+            connection.close().await.map_err(StoreError::database(&path))?;
+        }
+        let shared = Arc::new(Shared {
+            tally: Mutex::new(Tally::new(feeds.each)),
+            wake: Notify::new(),
+            room: Semaphore::new(AWAITED),
+            known: Cache::new(KNOWN),
+            ailing: AtomicBool::new(false),
+            hashers: [RandomState::new(), RandomState::new()],
+            tips: watch::Sender::new(tips),
+        });
+        let writer = tokio::spawn(Writer::new(Arc::clone(&shared), dir, feeds).run());
+        Ok(Self { shared, writer: Mutex::new(Some(writer)), at_start })
+    }
+
+    /// See [`crate::Store::record`].
+    pub(crate) async fn record(&self, exchange: Exchange) -> Result<Receipt, StoreError> {
+        let shared = &self.shared;
+        let what = shared.alike((
+            exchange.asker.address.ip(),
+            &*exchange.url,
+            exchange.body.map(|body| body.0),
+            exchange.outcome,
+        ));
+        let alike = shares_a_row(&exchange)
+            .then(|| shared.alike((what, minute(exchange.at), exchange.reason, exchange.incident)));
+        let release = exchange.outcome.is_release();
+        if let Some(alike) = alike.filter(|_| release && self.is_known(what)) {
+            let mut tally = shared.tally();
+            if tally.has_room() {
+                return Ok(self.receipt(tally.repeat(exchange, alike)));
+            }
+        }
+        let row = self.await_disk(|tally, reply| tally.first(exchange, alike, reply)).await?;
+        if release {
+            shared.known.insert(what, ());
+        }
+        Ok(self.receipt(row))
+    }
+
+    /// See [`crate::Store::tunnel_opened`].
+    pub(crate) async fn tunnel_opened(&self, tunnel: Tunnel) -> Result<OpenTunnel, StoreError> {
+        let refused = tunnel.reason.is_some();
+        let row = self.await_disk(|tally, reply| tally.tunnel(tunnel, reply)).await?;
+        let open = (!refused).then(|| (row, Arc::clone(&self.shared)));
+        Ok(OpenTunnel { open })
+    }
+
+    fn is_known(&self, what: Alike) -> bool {
+        !self.shared.ailing.load(Ordering::Relaxed) && self.shared.known.get(&what).is_some()
+    }
+
+    fn receipt(&self, row: Row) -> Receipt {
+        Receipt { row, shared: Arc::clone(&self.shared) }
+    }
+
+    async fn await_disk(&self, put: impl FnOnce(&mut Tally, Reply) -> Row) -> Result<Row, StoreError> {
+        let _room = self.shared.room.acquire().await.map_err(|_| StoreError::Closed)?;
+        let (reply, written) = oneshot::channel();
+        let row = {
+            let mut tally = self.shared.tally();
+            if tally.closed {
+                return Err(StoreError::Closed);
+            }
+            put(&mut tally, reply)
+        };
+        self.shared.wake.notify_one();
+        written.await.map_err(|_| StoreError::Closed)??;
+        Ok(row)
+    }
+
+    /// Writes all that is only counted; rows whose minute is over at `now` are final.
+    #[cfg(test)]
+    pub(crate) async fn flush(&self, now: jiff::Timestamp) -> Result<(), StoreError> {
+        self.take(Take::AllAt(now), false).await
+    }
+
+    /// Writes all, makes all rows final, and ends the feeds.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        self.take(Take::Rest, false).await?;
+        self.shared.tips.send_modify(|tips| tips.ended = true);
+        Ok(())
+    }
+
+    async fn take(&self, take: Take, stop: bool) -> Result<(), StoreError> {
+        let (reply, written) = oneshot::channel();
+        {
+            let mut tally = self.shared.tally();
+            if tally.closed {
+                return Err(StoreError::Closed);
+            }
+            tally.flushes.push(Flush { take, stop, reply });
+        }
+        self.shared.wake.notify_one();
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        let written = match self.take(Take::Rest, true).await {
+            Err(StoreError::Closed) => Ok(()),
+            written => written,
+        };
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A writer that has failed has told those who waited for it.
+            let _ = writer.await;
+        }
+        written
+    }
+
+    pub(crate) fn tips(&self) -> watch::Receiver<Tips> {
+        self.shared.tips.subscribe()
+    }
+
+    pub(crate) fn at_start(&self) -> &BTreeMap<Month, i64> {
+        &self.at_start
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            writer.abort();
+        }
+    }
+}
+
+/// A refusal that keeps no body has an incident of its own: no other exchange can be part of its row.
+fn shares_a_row(exchange: &Exchange) -> bool {
+    match exchange.outcome {
+        Outcome::Verified | Outcome::Observed | Outcome::Quarantined => true,
+        Outcome::Blocked => exchange.incident.is_none_or(|incident| incident.0 != exchange.id),
+    }
+}
+
+/// Proof that an exchange is recorded. Dropping it says that delivery began and no more.
+#[derive(Debug)]
+#[must_use = "what is released is recorded as delivered whole, or as begun when this is dropped"]
+pub struct Receipt {
+    row: Row,
+    shared: Arc<Shared>,
+}
+
+impl Receipt {
+    /// All of it has gone out. Never blocks; on disk within a second.
+    pub fn delivered_whole(self) {
+        self.shared.tally().whole(self.row);
+    }
+}
+
+/// A tunnel whose opening is on disk. Dropping it closes the tunnel without saying how it ended.
+#[derive(Debug)]
+#[must_use = "a tunnel is recorded as closed when this is dropped"]
+pub struct OpenTunnel {
+    open: Option<(Row, Arc<Shared>)>,
+}
+
+impl OpenTunnel {
+    /// It has closed. Never blocks; on disk within a second.
+    pub fn closed(mut self, end: TunnelEnd) {
+        self.end(Some(end));
+    }
+
+    fn end(&mut self, end: Option<TunnelEnd>) {
+        if let Some((row, shared)) = self.open.take() {
+            shared.tally().end(row, end);
+        }
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        self.end(None);
+    }
+}
+
+pub(crate) fn dir_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("ledger")
+}
+
+fn file_of(dir: &Path, month: Month) -> PathBuf {
+    dir.join(format!("{month}.db"))
+}
+
+/// The files of a ledger, the oldest first. There are none before the first entry.
+pub(crate) fn files(dir: &Path) -> Result<BTreeMap<Month, PathBuf>, StoreError> {
+    let mut files = BTreeMap::new();
+    let entries = match dir.read_dir() {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        Err(cause) => return Err(StoreError::file("read", dir)(cause)),
+    };
+    for entry in entries {
+        let path = entry.map_err(StoreError::file("read", dir))?.path();
+        let month = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".db")?.parse().ok());
+        if let Some(month) = month {
+            files.insert(month, path);
+        }
+    }
+    Ok(files)
+}
+
+struct Recovered {
+    before: i64,
+    after: i64,
+}
+
+/// Rows that nobody will add to any more are final.
+async fn recover(connection: &mut SqliteConnection, feeds: Feeds) -> Result<Recovered, sqlx::Error> {
+    let before = last_seq(connection).await?;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    if feeds.counted {
+        sqlx::query("INSERT INTO feed (stream, id) SELECT ?, id FROM exchange WHERE open ORDER BY id")
+            .bind(Stream::Counted.number())
+            .execute(&mut *connection)
+            .await?;
+    }
+    if feeds.counted || feeds.each {
+        sqlx::query("INSERT INTO feed (stream, id) SELECT ?, id FROM tunnel WHERE open ORDER BY id")
+            .bind(Stream::Tunnel.number())
+            .execute(&mut *connection)
+            .await?;
+    }
+    sqlx::query("UPDATE exchange SET open = 0 WHERE open").execute(&mut *connection).await?;
+    sqlx::query("UPDATE tunnel SET open = 0 WHERE open").execute(&mut *connection).await?;
+    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    Ok(Recovered { before, after: last_seq(connection).await? })
+}
+
+async fn last_seq(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM feed").fetch_one(connection).await
+}

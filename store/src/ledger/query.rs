@@ -1,0 +1,189 @@
+//! Reading the ledger.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::BodyId;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+
+use super::rows::{read_exchange, read_tunnel};
+use super::{SCHEMA, Stream, dir_in, file_of, files};
+use crate::entry::{Event, Exchange, Tunnel, TunnelEnd};
+use crate::error::StoreError;
+use crate::incident::Incident;
+use crate::month::Month;
+use crate::sqlite;
+
+/// Which exchanges: those that meet all that is said.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The match key.
+    pub url: Option<Box<str>>,
+    /// The decoded body.
+    pub digest: Option<BodyId>,
+    /// The incident that the client was told.
+    pub incident: Option<Incident>,
+    /// How many rows at most; all without it.
+    pub limit: Option<u32>,
+}
+
+/// A row of the ledger: exchanges of one minute that are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeRow {
+    /// The first of them.
+    pub exchange: Exchange,
+    /// How many.
+    pub count: u64,
+    /// How many of them were delivered whole.
+    pub whole: u64,
+    /// When the last of them was.
+    pub last: Timestamp,
+}
+
+/// A tunnel, or the refusal of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunnelRow {
+    /// How it was opened.
+    pub tunnel: Tunnel,
+    /// How it ended, if it has and was seen to.
+    pub end: Option<TunnelEnd>,
+    /// Whether it has not ended yet.
+    pub open: bool,
+}
+
+/// Exchanges, the newest first.
+pub(crate) async fn exchanges(data_dir: &Path, filter: &Filter) -> Result<Vec<ExchangeRow>, StoreError> {
+    let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+    let mut found = Vec::new();
+    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+        if found.len() >= limit {
+            break;
+        }
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        let rows = select_exchanges(filter, limit - found.len()).build().fetch_all(&mut connection).await;
+        let rows = rows.and_then(|rows| rows.iter().map(read_exchange).collect::<Result<Vec<_>, _>>());
+        found.extend(rows.map_err(StoreError::database(&path))?);
+    }
+    Ok(found)
+}
+
+fn select_exchanges(filter: &Filter, limit: usize) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT * FROM exchange_text WHERE id IN (SELECT id FROM exchange WHERE shares IS NULL",
+    );
+    if let Some(url) = &filter.url {
+        query.push(" AND url = (SELECT id FROM word WHERE text = ").push_bind(url.to_string()).push(")");
+    }
+    if let Some(digest) = filter.digest {
+        query.push(" AND body = ").push_bind(digest.0.to_vec());
+    }
+    if let Some(incident) = filter.incident {
+        query.push(" AND incident = ").push_bind(incident.0.as_bytes().to_vec());
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    query.push(") ORDER BY id DESC");
+    query
+}
+
+/// Tunnels, the newest first.
+pub(crate) async fn tunnels(data_dir: &Path, limit: u32) -> Result<Vec<TunnelRow>, StoreError> {
+    let limit = limit as usize;
+    let mut found = Vec::new();
+    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+        if found.len() >= limit {
+            break;
+        }
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        let rows = sqlx::query("SELECT * FROM tunnel_text ORDER BY id DESC LIMIT ?")
+            .bind(i64::try_from(limit - found.len()).unwrap_or(i64::MAX))
+            .fetch_all(&mut connection)
+            .await;
+        let rows = rows.and_then(|rows| rows.iter().map(read_tunnel).collect::<Result<Vec<_>, _>>());
+        found.extend(rows.map_err(StoreError::database(&path))?);
+    }
+    Ok(found)
+}
+
+/// Up to `max` events behind `after` in the file of one month, in order, with their places.
+pub(crate) async fn events(
+    data_dir: &Path,
+    month: Month,
+    stream: Stream,
+    after: i64,
+    max: usize,
+) -> Result<Vec<(i64, Event)>, StoreError> {
+    let path = file_of(&dir_in(data_dir), month);
+    let mut connection = sqlite::open(&path, &SCHEMA).await?;
+    read_events(&mut connection, stream, after, max).await.map_err(StoreError::database(&path))
+}
+
+async fn read_events(
+    connection: &mut SqliteConnection,
+    stream: Stream,
+    after: i64,
+    max: usize,
+) -> Result<Vec<(i64, Event)>, sqlx::Error> {
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let to: Option<i64> = sqlx::query_scalar(
+        "SELECT max(seq) FROM (SELECT seq FROM feed WHERE seq > ? AND stream IN (?, ?) ORDER BY seq LIMIT ?)",
+    )
+    .bind(after)
+    .bind(stream.number())
+    .bind(Stream::Tunnel.number())
+    .bind(max)
+    .fetch_one(&mut *connection)
+    .await?;
+    let Some(to) = to else { return Ok(Vec::new()) };
+    let mut events = exchange_events(connection, stream, after, to).await?;
+    events.extend(tunnel_events(connection, after, to).await?);
+    events.sort_by_key(|(seq, _)| *seq);
+    Ok(events)
+}
+
+async fn exchange_events(
+    connection: &mut SqliteConnection,
+    stream: Stream,
+    after: i64,
+    to: i64,
+) -> Result<Vec<(i64, Event)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT feed.seq, e.* FROM feed JOIN exchange_text e ON e.id = feed.id
+         WHERE feed.seq > ? AND feed.seq <= ? AND feed.stream = ?",
+    )
+    .bind(after)
+    .bind(to)
+    .bind(stream.number())
+    .fetch_all(connection)
+    .await?;
+    let event = |row| {
+        let ExchangeRow { exchange, count, whole, last } = read_exchange(row)?;
+        let event = match stream {
+            // The row counts others too, and they have events of their own.
+            Stream::Each => Event::Exchange { last: exchange.at, exchange, count: 1, whole: 0 },
+            Stream::Counted | Stream::Tunnel => Event::Exchange { exchange, count, whole, last },
+        };
+        Ok((row.try_get("seq")?, event))
+    };
+    rows.iter().map(event).collect()
+}
+
+async fn tunnel_events(
+    connection: &mut SqliteConnection,
+    after: i64,
+    to: i64,
+) -> Result<Vec<(i64, Event)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT feed.seq, t.* FROM feed JOIN tunnel_text t ON t.id = feed.id
+         WHERE feed.seq > ? AND feed.seq <= ? AND feed.stream = ?",
+    )
+    .bind(after)
+    .bind(to)
+    .bind(Stream::Tunnel.number())
+    .fetch_all(connection)
+    .await?;
+    let event = |row| {
+        let TunnelRow { tunnel, end, open: _ } = read_tunnel(row)?;
+        Ok((row.try_get("seq")?, Event::Tunnel { tunnel, end }))
+    };
+    rows.iter().map(event).collect()
+}

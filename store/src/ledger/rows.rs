@@ -1,0 +1,274 @@
+//! Ledger rows, to the file and back.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use pinfold_policy::host::Authority;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use super::{ExchangeRow, TunnelRow};
+use crate::columns::{Columns, client_tls_text, path_text, unreadable};
+use crate::entry::{Asker, Exchange, Tunnel, TunnelEnd};
+use crate::incident::Incident;
+use crate::sqlite::int;
+
+/// Words that are remembered. There are few that come again and again; the others are looked up.
+const MAX_WORDS: usize = 50_000;
+
+/// The numbers of words, as far as they are known to be on disk.
+#[derive(Debug, Default)]
+pub(super) struct Words(HashMap<Box<str>, i64>);
+
+impl Words {
+    async fn number(&mut self, connection: &mut SqliteConnection, word: &str) -> Result<i64, sqlx::Error> {
+        if let Some(number) = self.0.get(word) {
+            return Ok(*number);
+        }
+        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM word WHERE text = ?")
+            .bind(word)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let number = match known {
+            Some(number) => number,
+            None => {
+                let insert = sqlx::query("INSERT INTO word (text) VALUES (?)").bind(word);
+                insert.execute(connection).await?.last_insert_rowid()
+            }
+        };
+        if self.0.len() >= MAX_WORDS {
+            self.0.clear();
+        }
+        self.0.insert(word.into(), number);
+        Ok(number)
+    }
+
+    async fn maybe(
+        &mut self,
+        connection: &mut SqliteConnection,
+        word: Option<&str>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        match word {
+            Some(word) => self.number(connection, word).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What a row says besides the exchange.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) id: Uuid,
+    pub(super) shares: Option<Uuid>,
+    pub(super) open: bool,
+    pub(super) count: u64,
+    pub(super) last: Timestamp,
+}
+
+/// Adds to a row, or begins it.
+pub(super) async fn count_exchange(
+    connection: &mut SqliteConnection,
+    words: &mut Words,
+    exchange: &Exchange,
+    counted: Counted,
+) -> Result<(), sqlx::Error> {
+    let added = sqlx::query("UPDATE exchange SET count = count + ?, last = max(last, ?) WHERE id = ?")
+        .bind(int(counted.count))
+        .bind(counted.last.as_microsecond())
+        .bind(&counted.id.as_bytes()[..])
+        .execute(&mut *connection)
+        .await?;
+    if added.rows_affected() > 0 {
+        return Ok(());
+    }
+    insert_exchange(connection, words, exchange, counted).await
+}
+
+async fn insert_exchange(
+    connection: &mut SqliteConnection,
+    words: &mut Words,
+    exchange: &Exchange,
+    counted: Counted,
+) -> Result<(), sqlx::Error> {
+    let c = &mut *connection;
+    let asker = &exchange.asker;
+    let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
+    let page = words.maybe(c, asker.page.as_deref()).await?;
+    let user_agent = words.maybe(c, asker.user_agent.as_deref()).await?;
+    let method = words.number(c, &exchange.method).await?;
+    let http_version = words.number(c, &exchange.http_version).await?;
+    let url = words.number(c, &exchange.url).await?;
+    let vendor = words.maybe(c, exchange.vendor.as_deref()).await?;
+    let kinds = words.number(c, &exchange.kinds.to_string()).await?;
+    let outcome = words.number(c, exchange.outcome.as_str()).await?;
+    let reason = words.maybe(c, exchange.reason.map(|reason| reason.code())).await?;
+    let media_type = words.maybe(c, exchange.media_type.as_deref()).await?;
+    let rule = words.maybe(c, exchange.rule.as_deref()).await?;
+    let path = words.maybe(c, exchange.path.as_ref().map(path_text).as_deref()).await?;
+    let client_tls = words.maybe(c, exchange.client_tls.as_ref().map(client_tls_text).as_deref()).await?;
+    sqlx::query(
+        "INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, client, client_port, page,
+             user_agent, method, http_version, url, vendor, kinds, outcome, reason, incident, body, body_len,
+             media_type, vendor_status, status, rule, policy_version, path, client_tls)
+         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&counted.id.as_bytes()[..])
+    .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
+    .bind(counted.open)
+    .bind(exchange.at.as_microsecond())
+    .bind(counted.last.as_microsecond())
+    .bind(int(counted.count))
+    .bind(int(exchange.took_us))
+    .bind(client)
+    .bind(i64::from(asker.address.port()))
+    .bind(page)
+    .bind(user_agent)
+    .bind(method)
+    .bind(http_version)
+    .bind(url)
+    .bind(vendor)
+    .bind(kinds)
+    .bind(outcome)
+    .bind(reason)
+    .bind(exchange.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
+    .bind(exchange.body.as_ref().map(|body| &body.0[..]))
+    .bind(exchange.body_len.map(int))
+    .bind(media_type)
+    .bind(exchange.vendor_status.map(i64::from))
+    .bind(i64::from(exchange.status))
+    .bind(rule)
+    .bind(int(exchange.policy_version))
+    .bind(path)
+    .bind(client_tls)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Begins a tunnel's row. A refused one is final with that.
+pub(super) async fn insert_tunnel(
+    connection: &mut SqliteConnection,
+    words: &mut Words,
+    tunnel: &Tunnel,
+) -> Result<(), sqlx::Error> {
+    let c = &mut *connection;
+    let asker = &tunnel.asker;
+    let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
+    let page = words.maybe(c, asker.page.as_deref()).await?;
+    let user_agent = words.maybe(c, asker.user_agent.as_deref()).await?;
+    let authority = words.number(c, &tunnel.authority.to_string()).await?;
+    let server_name = words.maybe(c, tunnel.server_name.as_deref()).await?;
+    let dialled = words.maybe(c, tunnel.dialled.map(|ip| ip.to_string()).as_deref()).await?;
+    let reason = words.maybe(c, tunnel.reason.map(|reason| reason.code())).await?;
+    sqlx::query(
+        "INSERT INTO tunnel (id, open, at, client, client_port, page, user_agent, authority, server_name, dialled,
+             reason, incident, status, policy_version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&tunnel.id.as_bytes()[..])
+    .bind(tunnel.reason.is_none())
+    .bind(tunnel.at.as_microsecond())
+    .bind(client)
+    .bind(i64::from(asker.address.port()))
+    .bind(page)
+    .bind(user_agent)
+    .bind(authority)
+    .bind(server_name)
+    .bind(dialled)
+    .bind(reason)
+    .bind(tunnel.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
+    .bind(i64::from(tunnel.status))
+    .bind(int(tunnel.policy_version))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends a tunnel's row.
+pub(super) async fn end_tunnel(
+    connection: &mut SqliteConnection,
+    id: Uuid,
+    end: Option<TunnelEnd>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE tunnel SET open = 0, sent = ?, received = ?, open_ms = ? WHERE id = ?")
+        .bind(end.map(|end| int(end.sent)))
+        .bind(end.map(|end| int(end.received)))
+        .bind(end.map(|end| int(end.open_ms)))
+        .bind(&id.as_bytes()[..])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Reads a row of `exchange_text`.
+pub(super) fn read_exchange(row: &SqliteRow) -> Result<ExchangeRow, sqlx::Error> {
+    let columns = Columns(row);
+    let exchange = Exchange {
+        id: columns.uuid("id")?,
+        at: columns.time("at")?,
+        took_us: columns.number("took_us")?,
+        asker: read_asker(&columns)?,
+        method: columns.text("method")?,
+        http_version: columns.text("http_version")?,
+        url: columns.text("url")?,
+        vendor: columns.text_or_none("vendor")?.map(Into::into),
+        kinds: columns.kinds("kinds")?,
+        outcome: columns.outcome("outcome")?,
+        reason: columns.parsed_or_none("reason")?,
+        incident: columns.uuid_or_none("incident")?.map(Incident),
+        body: columns.body_or_none("body")?,
+        body_len: columns.number_or_none("body_len")?,
+        media_type: columns.text_or_none("media_type")?,
+        vendor_status: row.try_get::<Option<u16>, _>("vendor_status")?,
+        status: columns.small("status")?,
+        rule: columns.text_or_none("rule")?.map(Into::into),
+        policy_version: columns.number("policy_version")?,
+        path: columns.path("path")?,
+        client_tls: columns.client_tls("client_tls")?,
+    };
+    Ok(ExchangeRow {
+        exchange,
+        count: columns.number("count")?,
+        whole: columns.number("whole")?,
+        last: columns.time("last")?,
+    })
+}
+
+/// Reads a row of `tunnel_text`.
+pub(super) fn read_tunnel(row: &SqliteRow) -> Result<TunnelRow, sqlx::Error> {
+    let columns = Columns(row);
+    let authority = columns.text("authority")?;
+    let authority =
+        Authority::parse(&authority, None).map_err(|error| unreadable("authority", error.to_string()))?;
+    let tunnel = Tunnel {
+        id: columns.uuid("id")?,
+        at: columns.time("at")?,
+        asker: read_asker(&columns)?,
+        authority,
+        server_name: columns.text_or_none("server_name")?,
+        dialled: columns.parsed_or_none("dialled")?,
+        reason: columns.parsed_or_none("reason")?,
+        incident: columns.uuid_or_none("incident")?.map(Incident),
+        status: columns.small("status")?,
+        policy_version: columns.number("policy_version")?,
+    };
+    let end = match (
+        columns.number_or_none("sent")?,
+        columns.number_or_none("received")?,
+        columns.number_or_none("open_ms")?,
+    ) {
+        (Some(sent), Some(received), Some(open_ms)) => Some(TunnelEnd { sent, received, open_ms }),
+        _ => None,
+    };
+    Ok(TunnelRow { tunnel, end, open: columns.number("open")? != 0 })
+}
+
+fn read_asker(columns: &Columns<'_>) -> Result<Asker, sqlx::Error> {
+    Ok(Asker {
+        address: SocketAddr::new(columns.parsed("client")?, columns.small("client_port")?),
+        page: columns.text_or_none("page")?,
+        user_agent: columns.text_or_none("user_agent")?,
+    })
+}

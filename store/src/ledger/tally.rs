@@ -1,0 +1,234 @@
+//! What is in memory and not on disk yet: exchanges and tunnels that somebody waits for, and repeats that nobody
+//! waits for. One lock guards all of it, so that what the writer takes is consistent.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::entry::{Exchange, Tunnel, TunnelEnd};
+use crate::error::StoreError;
+use crate::month::Month;
+
+/// Repeats in memory. Beyond it they wait for the disk like everyone else.
+const MAX_REPEATS: usize = 20_000;
+/// Rows that are still counting. Beyond it all of them end early.
+const MAX_OPEN: usize = 200_000;
+
+const MICROSECONDS_PER_MINUTE: i64 = 60_000_000;
+
+/// Where a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Row {
+    pub(crate) month: Month,
+    pub(crate) id: Uuid,
+}
+
+/// Exchanges that are alike in all that this is made of share a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Alike(pub(crate) [u64; 2]);
+
+/// The minute of the clock that a time is in.
+pub(crate) fn minute(at: Timestamp) -> i64 {
+    at.as_microsecond().div_euclid(MICROSECONDS_PER_MINUTE)
+}
+
+/// Somebody who waits for the disk.
+pub(crate) type Reply = oneshot::Sender<Result<(), StoreError>>;
+
+/// An exchange that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct First {
+    pub(crate) exchange: Exchange,
+    pub(crate) row: Uuid,
+    /// Others may still come that share its row.
+    pub(crate) open: bool,
+    pub(crate) reply: Reply,
+}
+
+/// A tunnel that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) tunnel: Tunnel,
+    pub(crate) reply: Reply,
+}
+
+/// Exchanges that were only counted.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    /// What the row says if it is not on disk yet. For an output that wants each, all of them.
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) count: u64,
+    pub(crate) last: Timestamp,
+}
+
+/// What there is to write to the file of one month.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) firsts: Vec<First>,
+    pub(crate) repeats: HashMap<Uuid, Repeats>,
+    pub(crate) wholes: HashMap<Uuid, u64>,
+    pub(crate) tunnels: Vec<Opened>,
+    pub(crate) ends: Vec<(Uuid, Option<TunnelEnd>)>,
+    /// Rows that are final.
+    pub(crate) finals: Vec<Uuid>,
+}
+
+/// What the writer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// What somebody waits for.
+    Awaited,
+    /// All, and rows whose minute is over are final.
+    AllAt(Timestamp),
+    /// All, and all rows are final.
+    Rest,
+}
+
+#[derive(Debug)]
+struct OpenRow {
+    row: Row,
+    minute: i64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    parts: BTreeMap<Month, Part>,
+    open: HashMap<Alike, OpenRow>,
+    repeats: usize,
+    /// Keep each exchange, not only one of a row.
+    each: bool,
+    /// Nobody writes any more.
+    pub(crate) closed: bool,
+    pub(crate) flushes: Vec<Flush>,
+}
+
+/// Somebody who wants all of it to be on disk.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    pub(crate) take: Take,
+    /// And then to be closed.
+    pub(crate) stop: bool,
+    pub(crate) reply: Reply,
+}
+
+impl Tally {
+    pub(crate) fn new(each: bool) -> Self {
+        Self { each, ..Self::default() }
+    }
+
+    /// Takes an exchange that somebody waits for. With no `alike` it has a row of its own, which is final at once.
+    pub(crate) fn first(&mut self, exchange: Exchange, alike: Option<Alike>, reply: Reply) -> Row {
+        let row = match alike {
+            Some(alike) => self.row_of(&exchange, alike),
+            None => Row { month: Month::of(exchange.at), id: exchange.id },
+        };
+        let first = First { exchange, row: row.id, open: alike.is_some(), reply };
+        self.part(row.month).firsts.push(first);
+        row
+    }
+
+    /// Whether repeats may still be counted without waiting.
+    pub(crate) fn has_room(&self) -> bool {
+        self.repeats < MAX_REPEATS && !self.closed
+    }
+
+    /// Counts an exchange that nobody waits for.
+    pub(crate) fn repeat(&mut self, exchange: Exchange, alike: Alike) -> Row {
+        let row = self.row_of(&exchange, alike);
+        let each = self.each;
+        let repeats = self.part(row.month).repeats.entry(row.id).or_insert_with(|| Repeats {
+            exchanges: Vec::new(),
+            count: 0,
+            last: exchange.at,
+        });
+        repeats.count += 1;
+        repeats.last = repeats.last.max(exchange.at);
+        if each || repeats.exchanges.is_empty() {
+            repeats.exchanges.push(exchange);
+            self.repeats += 1;
+        }
+        row
+    }
+
+    pub(crate) fn whole(&mut self, row: Row) {
+        *self.part(row.month).wholes.entry(row.id).or_default() += 1;
+    }
+
+    pub(crate) fn tunnel(&mut self, tunnel: Tunnel, reply: Reply) -> Row {
+        let row = Row { month: Month::of(tunnel.at), id: tunnel.id };
+        self.part(row.month).tunnels.push(Opened { tunnel, reply });
+        row
+    }
+
+    pub(crate) fn end(&mut self, row: Row, end: Option<TunnelEnd>) {
+        self.part(row.month).ends.push((row.id, end));
+    }
+
+    /// Takes what is to be written now.
+    pub(crate) fn take(&mut self, take: Take) -> BTreeMap<Month, Part> {
+        let now = match take {
+            Take::Awaited => return self.take_awaited(),
+            Take::AllAt(now) if self.open.len() <= MAX_OPEN => Some(minute(now)),
+            Take::AllAt(_) | Take::Rest => None,
+        };
+        let mut over: Vec<Row> = Vec::new();
+        self.open.retain(|_, open| {
+            let stays = now.is_some_and(|now| open.minute >= now);
+            if !stays {
+                over.push(open.row);
+            }
+            stays
+        });
+        over.sort_unstable_by_key(|row| row.id);
+        for row in over {
+            self.part(row.month).finals.push(row.id);
+        }
+        self.repeats = 0;
+        std::mem::take(&mut self.parts)
+    }
+
+    fn take_awaited(&mut self) -> BTreeMap<Month, Part> {
+        let awaited = self.parts.iter_mut().map(|(month, part)| {
+            let firsts = std::mem::take(&mut part.firsts);
+            let tunnels = std::mem::take(&mut part.tunnels);
+            (*month, Part { firsts, tunnels, ..Part::default() })
+        });
+        awaited.filter(|(_, part)| !part.firsts.is_empty() || !part.tunnels.is_empty()).collect()
+    }
+
+    /// Puts back what could not be written, without that for which somebody has waited in vain.
+    pub(crate) fn restore(&mut self, month: Month, part: Part) {
+        let here = self.parts.entry(month).or_default();
+        for (row, mut repeats) in part.repeats {
+            if let Some(newer) = here.repeats.remove(&row) {
+                repeats.count += newer.count;
+                repeats.last = repeats.last.max(newer.last);
+                repeats.exchanges.extend(newer.exchanges);
+                repeats.exchanges.truncate(if self.each { usize::MAX } else { 1 });
+            }
+            here.repeats.insert(row, repeats);
+        }
+        for (row, count) in part.wholes {
+            *here.wholes.entry(row).or_default() += count;
+        }
+        here.ends.splice(0..0, part.ends);
+        here.finals.splice(0..0, part.finals);
+        let repeats = self.parts.values().flat_map(|part| part.repeats.values());
+        self.repeats = repeats.map(|repeats| repeats.exchanges.len()).sum();
+    }
+
+    fn row_of(&mut self, exchange: &Exchange, alike: Alike) -> Row {
+        let fresh = || OpenRow {
+            row: Row { month: Month::of(exchange.at), id: exchange.id },
+            minute: minute(exchange.at),
+        };
+        self.open.entry(alike).or_insert_with(fresh).row
+    }
+
+    fn part(&mut self, month: Month) -> &mut Part {
+        self.parts.entry(month).or_default()
+    }
+}

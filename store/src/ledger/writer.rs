@@ -1,0 +1,263 @@
+//! The one task that writes the ledger.
+//!
+//! It takes what waits, makes one transaction of it for each month, and answers when that is on disk. Events are rows
+//! of the same transaction: nothing can come between a row and its event.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use tokio::time::{Interval, MissedTickBehavior};
+use uuid::Uuid;
+
+use super::rows::{self, Counted, Words};
+use super::tally::{Part, Take};
+use super::{Feeds, SCHEMA, Shared, Stream, file_of};
+use crate::error::StoreError;
+use crate::month::Month;
+use crate::sqlite::Database;
+
+/// What nobody waits for is on disk within this time.
+const TICK: Duration = Duration::from_secs(1);
+/// Files that stay open. Tunnels can end months after they began.
+const OPEN_FILES: usize = 3;
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    dir: PathBuf,
+    files: BTreeMap<Month, MonthFile>,
+    feeds: Feeds,
+    tick: Interval,
+    failing: bool,
+}
+
+struct MonthFile {
+    database: Database,
+    words: Words,
+}
+
+/// However the writer ends, nobody waits for it in vain.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let mut tally = self.0.tally();
+        tally.closed = true;
+        tally.flushes.clear();
+        drop(tally.take(Take::Awaited));
+    }
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, dir: PathBuf, feeds: Feeds) -> Self {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { shared, dir, files: BTreeMap::new(), feeds, tick, failing: false }
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) async fn run(mut self) {
+        let _closing = Closing(Arc::clone(&self.shared));
+        loop {
+            let take = tokio::select! {
+                biased;
+                _ = self.tick.tick() => Take::AllAt(Timestamp::now()),
+                () = self.shared.wake.notified() => Take::Awaited,
+            };
+            if self.round(take).await {
+                return;
+            }
+        }
+    }
+
+    /// Writes what there is, and says whether that was the last time.
+    async fn round(&mut self, take: Take) -> bool {
+        let (parts, flushes) = {
+            let mut tally = self.shared.tally();
+            let flushes = std::mem::take(&mut tally.flushes);
+            let take = flushes.iter().fold(take, |take, flush| match (take, flush.take) {
+                (Take::Rest, _) | (_, Take::Rest) => Take::Rest,
+                (_, at) => at,
+            });
+            (tally.take(take), flushes)
+        };
+        let mut outcome = Ok(());
+        for (month, part) in parts {
+            if let Err(error) = self.write(month, part).await {
+                outcome = Err(error);
+            }
+        }
+        self.say(&outcome);
+        let stop = flushes.iter().any(|flush| flush.stop);
+        while let (true, Some((_, mut file))) = (stop, self.files.pop_first()) {
+            file.database.close().await;
+        }
+        for flush in flushes {
+            let _ = flush.reply.send(outcome.clone());
+        }
+        stop
+    }
+
+    /// Once per trouble, not once per attempt.
+    fn say(&mut self, outcome: &Result<(), StoreError>) {
+        self.shared.ailing.store(outcome.is_err(), Ordering::Relaxed);
+        let failed_before = std::mem::replace(&mut self.failing, outcome.is_err());
+        match outcome {
+            Err(error) if !failed_before => {
+                tracing::error!(
+                    "cannot write the ledger, and guarded artifacts are refused: {error}; hint: {}",
+                    error.hint()
+                );
+            }
+            Ok(()) if failed_before => tracing::info!("the ledger can be written again"),
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    async fn write(&mut self, month: Month, mut part: Part) -> Result<(), StoreError> {
+        let written = self.transact(month, &part).await;
+        let firsts = part.firsts.drain(..).map(|first| first.reply);
+        let waiting: Vec<_> = firsts.chain(part.tunnels.drain(..).map(|opened| opened.reply)).collect();
+        if written.is_err() {
+            // What is remembered of the file is doubtful now.
+            self.files.remove(&month);
+            self.shared.ailing.store(true, Ordering::Relaxed);
+            self.shared.tally().restore(month, part);
+        }
+        for reply in waiting {
+            // Whoever waited may be gone; it is recorded all the same.
+            let _ = reply.send(written.clone().map(|_| ()));
+        }
+        if let Some(seq) = written? {
+            self.shared.tips.send_modify(|tips| {
+                tips.seqs.insert(month, seq);
+            });
+        }
+        Ok(())
+    }
+
+    async fn transact(&mut self, month: Month, part: &Part) -> Result<Option<i64>, StoreError> {
+        self.make_room_for(month).await;
+        let feeds = self.feeds;
+        let MonthFile { database, words } = self.files.entry(month).or_insert_with(|| MonthFile {
+            database: Database::new(file_of(&self.dir, month), &SCHEMA),
+            words: Words::default(),
+        });
+        let connection = database.begin().await?;
+        let mut page = Page { connection, words, feeds, last_seq: None };
+        let result = page.write(part).await;
+        let last_seq = page.last_seq;
+        database.finish(result.map(|()| last_seq)).await
+    }
+
+    async fn make_room_for(&mut self, month: Month) {
+        while self.files.len() >= OPEN_FILES && !self.files.contains_key(&month) {
+            let Some((_, mut oldest)) = self.files.pop_first() else { return };
+            oldest.database.close().await;
+        }
+    }
+}
+
+/// One transaction on the file of a month.
+struct Page<'f> {
+    connection: &'f mut SqliteConnection,
+    words: &'f mut Words,
+    feeds: Feeds,
+    last_seq: Option<i64>,
+}
+
+impl Page<'_> {
+    async fn write(&mut self, part: &Part) -> Result<(), sqlx::Error> {
+        for first in &part.firsts {
+            let exchange = &first.exchange;
+            let counted =
+                Counted { id: first.row, shares: None, open: first.open, count: 1, last: exchange.at };
+            rows::count_exchange(self.connection, self.words, exchange, counted).await?;
+            self.each(first.row, exchange).await?;
+            if !first.open && self.feeds.counted {
+                self.feed(Stream::Counted, first.row).await?;
+            }
+        }
+        self.repeats(part).await?;
+        for opened in &part.tunnels {
+            rows::insert_tunnel(self.connection, self.words, &opened.tunnel).await?;
+            if opened.tunnel.reason.is_some() {
+                self.feed_tunnel(opened.tunnel.id).await?;
+            }
+        }
+        for (id, end) in &part.ends {
+            rows::end_tunnel(self.connection, *id, *end).await?;
+            self.feed_tunnel(*id).await?;
+        }
+        for id in &part.finals {
+            self.finish(*id).await?;
+        }
+        Ok(())
+    }
+
+    async fn repeats(&mut self, part: &Part) -> Result<(), sqlx::Error> {
+        for (row, repeats) in &part.repeats {
+            let Some(exchange) = repeats.exchanges.first() else { continue };
+            let counted =
+                Counted { id: *row, shares: None, open: true, count: repeats.count, last: repeats.last };
+            rows::count_exchange(self.connection, self.words, exchange, counted).await?;
+            for exchange in &repeats.exchanges {
+                self.each(*row, exchange).await?;
+            }
+        }
+        for (id, whole) in &part.wholes {
+            sqlx::query("UPDATE exchange SET whole = whole + ? WHERE id = ?")
+                .bind(crate::sqlite::int(*whole))
+                .bind(&id.as_bytes()[..])
+                .execute(&mut *self.connection)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// For outputs that want each exchange: one that only counts in a row gets its own besides.
+    async fn each(&mut self, row: Uuid, exchange: &crate::entry::Exchange) -> Result<(), sqlx::Error> {
+        if !self.feeds.each {
+            return Ok(());
+        }
+        if exchange.id != row {
+            let own =
+                Counted { id: exchange.id, shares: Some(row), open: false, count: 1, last: exchange.at };
+            rows::count_exchange(self.connection, self.words, exchange, own).await?;
+        }
+        self.feed(Stream::Each, exchange.id).await
+    }
+
+    async fn finish(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
+        let closed = sqlx::query("UPDATE exchange SET open = 0 WHERE id = ?")
+            .bind(&id.as_bytes()[..])
+            .execute(&mut *self.connection)
+            .await?;
+        // A row that could not be written, and that nobody shared, has no event.
+        if closed.rows_affected() > 0 && self.feeds.counted {
+            self.feed(Stream::Counted, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn feed_tunnel(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
+        if self.feeds.counted || self.feeds.each {
+            self.feed(Stream::Tunnel, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn feed(&mut self, stream: Stream, id: Uuid) -> Result<(), sqlx::Error> {
+        let inserted = sqlx::query("INSERT INTO feed (stream, id) VALUES (?, ?)")
+            .bind(stream.number())
+            .bind(&id.as_bytes()[..])
+            .execute(&mut *self.connection)
+            .await?;
+        self.last_seq = Some(inserted.last_insert_rowid());
+        Ok(())
+    }
+}

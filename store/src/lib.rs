@@ -1,0 +1,386 @@
+//! What outlives a request: quarantined bodies, decisions, the ledger, and the feed of events not yet delivered.
+//!
+//! The only crate that sees a database. On disk, under the data directory: `pinfold.db` (decisions, quarantine, how
+//! far the outputs have come), `ledger/YYYY-MM.db` (a file per month of UTC), `bodies/sha256/` (by digest,
+//! compressed) and `pinfold.lock`. What a call has acknowledged survives `kill -9` and a power cut.
+//!
+//! Two tasks write, one for each kind of database. Each takes all that waits and makes one transaction of it, so that
+//! a hundred refusals cost hardly more than one.
+
+mod bodies;
+mod columns;
+pub mod entry;
+mod error;
+mod feed;
+pub mod incident;
+pub mod item;
+mod ledger;
+mod lock;
+mod month;
+mod register;
+mod sqlite;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pinfold_policy::decisions::Decisions;
+use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::held::Held;
+use pinfold_policy::kind::Kind;
+use pinfold_policy::verdict::Binding;
+use quick_cache::sync::Cache;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::bodies::{Bodies, make_dir};
+use crate::entry::{Exchange, Tunnel};
+pub use crate::error::{DecideError, StoreError};
+pub use crate::feed::{Feed, Repeats};
+use crate::incident::Incident;
+use crate::item::{AskedBy, Decided, InForce, Item};
+pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
+use crate::ledger::{Feeds, Ledger};
+use crate::lock::GatewayLock;
+use crate::register::{
+    Asked, Bind, Decide, Kept, NotKept, Refusal, Register, Room, Ruling, body_len, item, items,
+};
+
+/// Bodies whose other digests are remembered.
+const ALIASES: usize = 8192;
+/// How often a command looks whether its decision is in force.
+const IN_FORCE_EVERY: Duration = Duration::from_millis(20);
+
+/// What outlives a request. Clones share it.
+///
+/// Dropping the last clone without [`Store::close`] is like being killed: what was acknowledged stays, what was only
+/// counted is lost.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// How a gateway wants its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Bytes on disk that quarantined bodies may take.
+    pub quarantine_max: u64,
+    /// Quarantined bodies that are kept for one URL.
+    pub quarantine_per_url: u32,
+    /// An output wants an event for each exchange ([`Repeats::Each`]).
+    pub every_repeat_in_feed: bool,
+    /// An output wants repeats counted ([`Repeats::Counted`]).
+    pub counted_feed: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    data_dir: PathBuf,
+    room: Room,
+    bodies: Bodies,
+    register: Register,
+    aliases: Cache<BodyId, Digests>,
+    /// Only the gateway records.
+    gateway: Option<Gateway>,
+}
+
+#[derive(Debug)]
+struct Gateway {
+    ledger: Ledger,
+    lock: GatewayLock,
+}
+
+impl Inner {
+    fn ledger(&self) -> Result<&Ledger, StoreError> {
+        self.gateway.as_ref().map(|gateway| &gateway.ledger).ok_or(StoreError::NotTheGateway)
+    }
+}
+
+impl Store {
+    /// Opens the store for `pinfold run`: makes what is missing, ends what a crash has left open, and takes the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another gateway runs on `data_dir`; else what cannot be read or written.
+    pub async fn open_gateway(data_dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        make_dir(data_dir)?;
+        let lock = GatewayLock::take(data_dir).await?;
+        let bodies = Bodies::at(data_dir);
+        bodies.prepare()?;
+        let register = Register::open_gateway(Register::path_in(data_dir)).await?;
+        let feeds = Feeds { counted: options.counted_feed, each: options.every_repeat_in_feed };
+        let ledger = Ledger::open(data_dir, feeds).await?;
+        let room = Room { bytes: options.quarantine_max, per_subject: options.quarantine_per_url };
+        Ok(Self::new(data_dir, room, bodies, register, Some(Gateway { ledger, lock })))
+    }
+
+    /// Opens the store for a command, beside a gateway that may be running. Makes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] where no gateway ever ran; else what cannot be read.
+    pub async fn open_beside(data_dir: &Path) -> Result<Self, StoreError> {
+        let path = Register::path_in(data_dir);
+        if !path.exists() {
+            return Err(StoreError::Absent { path: data_dir.to_owned() });
+        }
+        let register = Register::open_beside(path).await?;
+        let room = Room { bytes: 0, per_subject: 0 };
+        Ok(Self::new(data_dir, room, Bodies::at(data_dir), register, None))
+    }
+
+    fn new(
+        data_dir: &Path,
+        room: Room,
+        bodies: Bodies,
+        register: Register,
+        gateway: Option<Gateway>,
+    ) -> Self {
+        let aliases = Cache::new(ALIASES);
+        let data_dir = data_dir.to_owned();
+        Self { inner: Arc::new(Inner { data_dir, room, bodies, register, aliases, gateway }) }
+    }
+
+    /// The newest decisions. The gateway also sees those of commands, within a tenth of a second.
+    #[must_use]
+    pub fn decisions(&self) -> watch::Receiver<Arc<Decisions>> {
+        self.inner.register.decisions()
+    }
+
+    /// Binds a pattern's digest to the URL at which it was verified first. When this returns, [`Store::decisions`]
+    /// holds the binding, or that of whoever was faster.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on disk.
+    pub async fn bind(&self, binding: &Binding) -> Result<(), StoreError> {
+        self.inner.register.change(Bind(binding.clone())).await
+    }
+
+    /// The other digests of a body seen lately.
+    #[must_use]
+    pub fn aliases(&self, id: BodyId) -> Option<Digests> {
+        self.inner.aliases.get(&id)
+    }
+
+    /// Remembers the digests of a body for [`Store::aliases`].
+    pub fn remember_aliases(&self, digests: Digests) {
+        self.inner.aliases.insert(digests.sha256, digests);
+    }
+
+    /// Keeps a refused body and who asked for it; on disk when this returns, even if the caller goes away. The same
+    /// body at the same subject is the same incident, however often it is refused. Beyond the bounds of the
+    /// quarantine the item is there without its body.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn quarantine(
+        &self,
+        refusal: &Exchange,
+        subject: &str,
+        kind: Kind,
+        held: &Held,
+    ) -> Result<Incident, StoreError> {
+        let (id, len) = (held.id(), held.len());
+        let asked = Asked::new(refusal, subject, kind, (id, len), self.inner.room);
+        let segments = held.segments_for_quarantine().to_vec();
+        let inner = Arc::clone(&self.inner);
+        let keeping = tokio::spawn(async move {
+            let quarantined = inner.register.change(asked).await?;
+            if quarantined.body_wanted {
+                inner.keep(id, len, segments).await?;
+            }
+            Ok(quarantined.incident)
+        });
+        keeping.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// All items of the quarantine, the one asked for last first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn quarantined(&self) -> Result<Vec<Item>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        items(&mut reader.connection).await.map_err(reader.failed())
+    }
+
+    /// One item and who asked for it, the last first. `None` if there is no such item.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn item(&self, incident: Incident) -> Result<Option<(Item, Vec<AskedBy>)>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        item(&mut reader.connection, incident).await.map_err(reader.failed())
+    }
+
+    /// A body that is kept, decoded. `None` if it is not.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the file does not hold that body any more; else what cannot be read.
+    pub async fn body_of(&self, id: BodyId) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        let Some(len) = body_len(&mut reader, id).await? else { return Ok(None) };
+        let bodies = self.inner.bodies.clone();
+        let reading = tokio::task::spawn_blocking(move || bodies.read(id, len));
+        reading.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Lets an item's digest be served at its subject. Ends an earlier rejection there.
+    ///
+    /// # Errors
+    /// [`DecideError`] when there is no such item, its digest is revoked, or it cannot be written.
+    pub async fn approve(
+        &self,
+        incident: Incident,
+        who: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Decided, DecideError> {
+        self.decide(Ruling::Approve, incident, who, reason, at).await
+    }
+
+    /// Bars an item's digest from its subject. Ends an earlier approval there.
+    ///
+    /// # Errors
+    /// [`DecideError`] when there is no such item, or it cannot be written.
+    pub async fn reject(
+        &self,
+        incident: Incident,
+        who: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Decided, DecideError> {
+        self.decide(Ruling::Reject, incident, who, reason, at).await
+    }
+
+    /// Revokes an item's digest: it is never released again, anywhere.
+    ///
+    /// # Errors
+    /// [`DecideError`] when there is no such item, or it cannot be written.
+    pub async fn reject_everywhere(
+        &self,
+        incident: Incident,
+        who: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Decided, DecideError> {
+        self.decide(Ruling::Revoke, incident, who, reason, at).await
+    }
+
+    async fn decide(
+        &self,
+        ruling: Ruling,
+        incident: Incident,
+        who: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Decided, DecideError> {
+        let decide = Decide { ruling, incident, who: who.into(), reason: reason.into(), at };
+        self.inner.register.change(decide).await?.map_err(|refusal| match refusal {
+            Refusal::Unknown => DecideError::Unknown(incident),
+            Refusal::Revoked(digest) => DecideError::Revoked { digest },
+        })
+    }
+
+    /// Waits until the running gateway judges by a version of the decisions, but no longer than `wait`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be found out.
+    pub async fn in_force(&self, version: u64, wait: Duration) -> Result<InForce, StoreError> {
+        let until = Instant::now() + wait;
+        let mut reader = self.inner.register.reader().await?;
+        loop {
+            if !lock::is_held(&self.inner.data_dir)? {
+                return Ok(InForce::NoGateway);
+            }
+            if reader.version_in_force().await? >= version {
+                return Ok(InForce::Yes);
+            }
+            if Instant::now() >= until {
+                return Ok(InForce::NotYet);
+            }
+            tokio::time::sleep(IN_FORCE_EVERY).await;
+        }
+    }
+
+    /// Records a guarded exchange. A refusal, and a client's first receipt of a body at a URL with an outcome, is on
+    /// disk when this returns; a repeat is counted, shares the row of its minute, and follows within a second.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not recorded: then nothing guarded may be released.
+    pub async fn record(&self, exchange: Exchange) -> Result<Receipt, StoreError> {
+        self.inner.ledger()?.record(exchange).await
+    }
+
+    /// Records a tunnel, or the refusal of one; on disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not recorded.
+    pub async fn tunnel_opened(&self, tunnel: Tunnel) -> Result<OpenTunnel, StoreError> {
+        self.inner.ledger()?.tunnel_opened(tunnel).await
+    }
+
+    /// Rows of the ledger, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn exchanges(&self, filter: &Filter) -> Result<Vec<ExchangeRow>, StoreError> {
+        ledger::exchanges(&self.inner.data_dir, filter).await
+    }
+
+    /// Up to `limit` tunnels, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn tunnels(&self, limit: u32) -> Result<Vec<TunnelRow>, StoreError> {
+        ledger::tunnels(&self.inner.data_dir, limit).await
+    }
+
+    /// The events of one output, by its name, from where it has acknowledged them.
+    #[must_use]
+    pub fn feed(&self, output: &str, repeats: Repeats) -> Feed {
+        Feed::new(Arc::clone(&self.inner), output, repeats)
+    }
+
+    /// Writes what is only counted, ends all minutes, and ends the feeds: they give what is left, then nothing. For
+    /// when the gateway has drained; what is recorded afterwards reaches the outputs after the next start.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written, or only the gateway could.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        self.inner.ledger()?.settle().await
+    }
+
+    /// Writes what is in memory, closes the files, and frees the lock. All clones are closed with it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something that was only counted could not be written.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let settled = match &self.inner.gateway {
+            Some(gateway) => gateway.ledger.close().await,
+            None => Ok(()),
+        };
+        self.inner.register.close().await;
+        if let Some(gateway) = &self.inner.gateway {
+            gateway.lock.release();
+        }
+        settled
+    }
+}
+
+impl Inner {
+    /// The file first, then the row: what the row promises is there.
+    async fn keep(&self, id: BodyId, len: u64, segments: Vec<bytes::Bytes>) -> Result<(), StoreError> {
+        let bodies = self.bodies.clone();
+        let writing = tokio::task::spawn_blocking(move || bodies.write(id, &segments));
+        match writing.await.map_err(|_| StoreError::Closed)? {
+            Ok(size) => self.register.change(Kept { digest: id, len, size }).await,
+            Err(error) => {
+                // The error says more than whether this can be written.
+                let _ = self.register.change(NotKept(id)).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! `pinfold.db`: what people decided, what waits for them, and how far the outputs have come.
+//!
+//! One task writes. It takes all changes that wait, makes one transaction of them, and answers them when it is on
+//! disk; the decisions that it changed are published before that.
+
+mod decide;
+mod feed_cursor;
+mod items;
+mod load;
+mod quarantine;
+mod watch_file;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pinfold_policy::decisions::Decisions;
+use pinfold_policy::verdict::Binding;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub(crate) use self::decide::{Decide, Refusal, Ruling};
+pub(crate) use self::feed_cursor::{Advance, cursors};
+pub(crate) use self::items::{item, items};
+pub(crate) use self::quarantine::{Asked, Kept, NotKept, Room, body_len};
+use crate::error::StoreError;
+use crate::sqlite::{self, Database, Schema, int};
+
+static SCHEMA: Schema = Schema { version: 1, create: include_str!("register/schema.sql") };
+
+/// Changes that share a transaction, at most.
+const GROUP: usize = 256;
+/// Changes that wait, before those who bring more wait themselves.
+const QUEUE: usize = 1024;
+
+/// Something to write. It must not have written anything when it answers that it will not.
+pub(crate) trait Change: Send + 'static {
+    type Output: Send;
+
+    fn apply(
+        &mut self,
+        connection: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
+}
+
+#[derive(Debug)]
+pub(crate) struct Register {
+    path: PathBuf,
+    changes: mpsc::Sender<Box<dyn Waiting>>,
+    decisions: watch::Sender<Arc<Decisions>>,
+    writer: Mutex<Option<Running>>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Register {
+    pub(crate) fn path_in(data_dir: &Path) -> PathBuf {
+        data_dir.join("pinfold.db")
+    }
+
+    /// Opens the file, creating it if need be, publishes its decisions and follows what others write to it.
+    pub(crate) async fn open_gateway(path: PathBuf) -> Result<Self, StoreError> {
+        let mut register = Self::start(sqlite::create(&path, &SCHEMA).await?, path).await?;
+        register.change(quarantine::ForgetUnfinished).await?;
+        let version = register.decisions.borrow().version();
+        register.change(InForceNow { version }).await?;
+        register.watcher = Some(watch_file::spawn(&register, version));
+        Ok(register)
+    }
+
+    /// Opens the file of a gateway that may be running.
+    pub(crate) async fn open_beside(path: PathBuf) -> Result<Self, StoreError> {
+        Self::start(sqlite::open(&path, &SCHEMA).await?, path).await
+    }
+
+    async fn start(mut connection: SqliteConnection, path: PathBuf) -> Result<Self, StoreError> {
+        let decisions = load::decisions(&mut connection).await.map_err(StoreError::database(&path))?;
+        connection.close().await.map_err(StoreError::database(&path))?;
+        let decisions = watch::Sender::new(Arc::new(decisions));
+        let (changes, waiting) = mpsc::channel(QUEUE);
+        let (stop, stopped) = oneshot::channel();
+        let writer =
+            Writer { database: Database::new(path.clone(), &SCHEMA), waiting, publish: decisions.clone() };
+        let task = tokio::spawn(writer.run(stopped));
+        let writer = Mutex::new(Some(Running { stop, task }));
+        Ok(Self { path, changes, decisions, writer, watcher: None })
+    }
+
+    pub(crate) fn decisions(&self) -> watch::Receiver<Arc<Decisions>> {
+        self.decisions.subscribe()
+    }
+
+    /// Writes, and returns when it is on disk and in force.
+    pub(crate) async fn change<C: Change>(&self, change: C) -> Result<C::Output, StoreError> {
+        submit(&self.changes, change).await
+    }
+
+    /// A connection of one's own, for reading beside the writer.
+    pub(crate) async fn reader(&self) -> Result<Reader, StoreError> {
+        Ok(Reader { connection: sqlite::open(&self.path, &SCHEMA).await?, path: self.path.clone() })
+    }
+
+    /// Writes what waits, and closes the file.
+    pub(crate) async fn close(&self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.abort();
+        }
+        let running = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { stop, task }) = running {
+            let _ = stop.send(());
+            // A writer that has failed has told those who waited for it.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Register {
+    fn drop(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.abort();
+        }
+        if let Some(running) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            running.task.abort();
+        }
+    }
+}
+
+/// For reading beside the writer.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) connection: SqliteConnection,
+    path: PathBuf,
+}
+
+impl Reader {
+    pub(crate) fn failed(&self) -> impl FnOnce(sqlx::Error) -> StoreError {
+        StoreError::database(&self.path)
+    }
+
+    /// The version that the gateway judges by, as it says itself.
+    pub(crate) async fn version_in_force(&mut self) -> Result<u64, StoreError> {
+        let version: Option<i64> = sqlx::query_scalar("SELECT version FROM gateway")
+            .fetch_optional(&mut self.connection)
+            .await
+            .map_err(StoreError::database(&self.path))?;
+        Ok(version.map_or(0, sqlite::uint))
+    }
+}
+
+async fn submit<C: Change>(
+    changes: &mpsc::Sender<Box<dyn Waiting>>,
+    change: C,
+) -> Result<C::Output, StoreError> {
+    let (reply, answer) = oneshot::channel();
+    let waiting = Box::new(Submitted { change, output: None, reply });
+    changes.send(waiting).await.map_err(|_| StoreError::Closed)?;
+    answer.await.map_err(|_| StoreError::Closed)?
+}
+
+/// A change whatever its type, and who waits for it.
+trait Waiting: Send + std::fmt::Debug {
+    fn apply<'a>(
+        &'a mut self,
+        connection: &'a mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
+
+    fn answer(self: Box<Self>, written: Result<(), StoreError>);
+}
+
+struct Submitted<C: Change> {
+    change: C,
+    output: Option<C::Output>,
+    reply: oneshot::Sender<Result<C::Output, StoreError>>,
+}
+
+impl<C: Change> std::fmt::Debug for Submitted<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::any::type_name::<C>())
+    }
+}
+
+impl<C: Change> Waiting for Submitted<C> {
+    fn apply<'a>(
+        &'a mut self,
+        connection: &'a mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>> {
+        Box::pin(async {
+            self.output = Some(self.change.apply(connection).await?);
+            Ok(())
+        })
+    }
+
+    fn answer(self: Box<Self>, written: Result<(), StoreError>) {
+        let Self { output, reply, .. } = *self;
+        // Whoever asked may be gone; it is written all the same.
+        let _ = reply.send(written.and_then(|()| output.ok_or(StoreError::Closed)));
+    }
+}
+
+struct Writer {
+    database: Database,
+    waiting: mpsc::Receiver<Box<dyn Waiting>>,
+    publish: watch::Sender<Arc<Decisions>>,
+}
+
+impl Writer {
+    async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut group = Vec::new();
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                taken = self.waiting.recv_many(&mut group, GROUP) => if taken == 0 { break },
+                _ = &mut stop, if !stopping => {
+                    stopping = true;
+                    self.waiting.close();
+                    continue;
+                }
+            }
+            let written = self.write(&mut group).await;
+            for waiting in group.drain(..) {
+                waiting.answer(written.clone());
+            }
+        }
+        self.database.close().await;
+    }
+
+    async fn write(&mut self, group: &mut [Box<dyn Waiting>]) -> Result<(), StoreError> {
+        let published = self.publish.borrow().version();
+        let connection = self.database.begin().await?;
+        let result = apply(connection, group, published).await;
+        if let Some(decisions) = self.database.finish(result).await? {
+            publish(&self.publish, decisions);
+        }
+        Ok(())
+    }
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Waiting>],
+    published: u64,
+) -> Result<Option<Decisions>, sqlx::Error> {
+    for waiting in group {
+        waiting.apply(connection).await?;
+    }
+    load::decisions_after(connection, published).await
+}
+
+/// Two tasks publish, the writer and the watcher: the newer decisions win.
+fn publish(to: &watch::Sender<Arc<Decisions>>, decisions: Decisions) {
+    to.send_if_modified(|current| {
+        let newer = decisions.version() > current.version();
+        if newer {
+            *current = Arc::new(decisions);
+        }
+        newer
+    });
+}
+
+/// Counts the version up, and returns the new one.
+async fn next_version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("UPDATE state SET version = version + 1 RETURNING version").fetch_one(connection).await
+}
+
+/// The first URL of a pattern's digest. A later one changes nothing.
+pub(crate) struct Bind(pub(crate) Binding);
+
+impl Change for Bind {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let Binding { pattern, digest, key } = &self.0;
+        let bound: Option<i64> = sqlx::query_scalar("SELECT 1 FROM binding WHERE pattern = ? AND digest = ?")
+            .bind(&**pattern)
+            .bind(&digest.0[..])
+            .fetch_optional(&mut *connection)
+            .await?;
+        if bound.is_some() {
+            return Ok(());
+        }
+        let version = next_version(connection).await?;
+        sqlx::query("INSERT INTO binding (pattern, digest, url, version) VALUES (?, ?, ?, ?)")
+            .bind(&**pattern)
+            .bind(&digest.0[..])
+            .bind(&**key)
+            .bind(version)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The gateway says by which version it judges.
+struct InForceNow {
+    version: u64,
+}
+
+impl Change for InForceNow {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT OR REPLACE INTO gateway (one, pid, version) VALUES (1, ?, ?)")
+            .bind(i64::from(std::process::id()))
+            .bind(int(self.version))
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Decisions about quarantined items. Each is a new row; none is ever changed.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::BodyId;
+use sqlx::SqliteConnection;
+
+use super::{Change, items, next_version};
+use crate::columns::unreadable;
+use crate::incident::Incident;
+use crate::item::{Decided, Item, ItemState};
+use crate::sqlite::uint;
+
+/// What a reviewer says of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    /// It may be served at its subject. Ends an earlier rejection there.
+    Approve,
+    /// It is not released at its subject. Ends an earlier approval there.
+    Reject,
+    /// It is never released again, anywhere.
+    Revoke,
+}
+
+impl Ruling {
+    /// As the history has it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
+            Self::Revoke => "revoked",
+        }
+    }
+
+    /// What it makes of an item in this state.
+    fn on(self, state: ItemState) -> Effect {
+        match (self, state) {
+            (Self::Approve, ItemState::Revoked) => Effect::Refused,
+            (Self::Approve, ItemState::Approved)
+            | (Self::Reject, ItemState::Rejected | ItemState::Revoked)
+            | (Self::Revoke, ItemState::Revoked) => Effect::None,
+            (Self::Approve, ItemState::Waiting | ItemState::Rejected)
+            | (Self::Reject, ItemState::Waiting | ItemState::Approved)
+            | (Self::Revoke, ItemState::Waiting | ItemState::Approved | ItemState::Rejected) => {
+                Effect::Written
+            }
+        }
+    }
+}
+
+impl FromStr for Ruling {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Approve, Self::Reject, Self::Revoke]
+            .into_iter()
+            .find(|ruling| ruling.as_str() == text)
+            .ok_or(())
+    }
+}
+
+enum Effect {
+    Written,
+    None,
+    Refused,
+}
+
+/// Why nothing was decided.
+pub(crate) enum Refusal {
+    Unknown,
+    Revoked(BodyId),
+}
+
+/// One decision.
+pub(crate) struct Decide {
+    pub(crate) ruling: Ruling,
+    pub(crate) incident: Incident,
+    pub(crate) who: Box<str>,
+    pub(crate) reason: Box<str>,
+    pub(crate) at: Timestamp,
+}
+
+impl Change for Decide {
+    type Output = Result<Decided, Refusal>;
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Self::Output, sqlx::Error> {
+        let Some(item) = items::find(connection, self.incident).await? else {
+            return Ok(Err(Refusal::Unknown));
+        };
+        match self.ruling.on(item.state) {
+            Effect::Refused => Ok(Err(Refusal::Revoked(item.digest))),
+            Effect::None => {
+                let version = sqlx::query_scalar("SELECT version FROM state").fetch_one(connection).await?;
+                Ok(Ok(Decided { version: uint(version), item, already: true }))
+            }
+            Effect::Written => self.write(connection, &item).await.map(Ok),
+        }
+    }
+}
+
+impl Decide {
+    async fn write(&self, connection: &mut SqliteConnection, item: &Item) -> Result<Decided, sqlx::Error> {
+        let version = next_version(connection).await?;
+        sqlx::query(
+            "INSERT INTO decision (version, at, who, what, reason, incident, subject, digest, kind)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(version)
+        .bind(self.at.as_microsecond())
+        .bind(&*self.who)
+        .bind(self.ruling.as_str())
+        .bind(&*self.reason)
+        .bind(&item.incident.0.as_bytes()[..])
+        .bind(&*item.subject)
+        .bind(&item.digest.0[..])
+        .bind(item.kind.as_str())
+        .execute(&mut *connection)
+        .await?;
+        let item = items::find(connection, self.incident).await?;
+        let item = item.ok_or_else(|| unreadable("incident", "the item has gone"))?;
+        Ok(Decided { version: uint(version), item, already: false })
+    }
+}

@@ -1,0 +1,99 @@
+//! Seeing what others write: an approval on the command line takes effect in the running gateway.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pinfold_policy::decisions::Decisions;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::{InForceNow, Register, SCHEMA, Waiting, load, publish, submit};
+use crate::error::StoreError;
+use crate::sqlite;
+
+const EVERY: Duration = Duration::from_millis(100);
+
+pub(super) fn spawn(register: &Register, announced: u64) -> JoinHandle<()> {
+    let watcher = Watcher {
+        path: register.path.clone(),
+        seen: None,
+        to: register.decisions.clone(),
+        changes: register.changes.clone(),
+        announced,
+        failing: false,
+    };
+    tokio::spawn(watcher.run())
+}
+
+struct Watcher {
+    path: PathBuf,
+    /// The connection, and what it said at the last look.
+    seen: Option<(SqliteConnection, i64)>,
+    to: watch::Sender<Arc<Decisions>>,
+    changes: mpsc::Sender<Box<dyn Waiting>>,
+    /// The version that the row of the gateway says.
+    announced: u64,
+    failing: bool,
+}
+
+impl Watcher {
+    async fn run(mut self) {
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            match self.look().await {
+                Ok(()) => self.failing = false,
+                Err(StoreError::Closed) => return,
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &StoreError) {
+        self.seen = None;
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!("cannot see new decisions: {error}; hint: {}", error.hint());
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let (mut connection, before) = match self.seen.take() {
+            Some((connection, before)) => (connection, Some(before)),
+            None => (sqlite::open(&self.path, &SCHEMA).await?, None),
+        };
+        let published = self.to.borrow().version();
+        let look = look(&mut connection, before, published).await;
+        let (now, newer) = look.map_err(StoreError::database(&self.path))?;
+        self.seen = Some((connection, now));
+        if let Some(decisions) = newer {
+            publish(&self.to, decisions);
+        }
+        self.announce().await
+    }
+
+    async fn announce(&mut self) -> Result<(), StoreError> {
+        let version = self.to.borrow().version();
+        if version != self.announced {
+            submit(&self.changes, InForceNow { version }).await?;
+            self.announced = version;
+        }
+        Ok(())
+    }
+}
+
+/// Reads only if another connection has written since `before`: <https://www.sqlite.org/pragma.html#pragma_data_version>.
+async fn look(
+    connection: &mut SqliteConnection,
+    before: Option<i64>,
+    published: u64,
+) -> Result<(i64, Option<Decisions>), sqlx::Error> {
+    let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
+    if before == Some(now) {
+        return Ok((now, None));
+    }
+    Ok((now, load::decisions_after(connection, published).await?))
+}

@@ -1,0 +1,148 @@
+//! Opening SQLite files the one way that all of them are opened, and writing to them all or nothing.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+use crate::error::StoreError;
+
+/// How long a write waits for another process, such as a review command, to end its own.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What a file holds.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// `PRAGMA user_version`; counts up with each change of format.
+    pub(crate) version: i64,
+    /// The statements that make an empty file one of this version.
+    pub(crate) create: &'static str,
+}
+
+/// A database file that is written to by one task.
+#[derive(Debug)]
+pub(crate) struct Database {
+    path: PathBuf,
+    schema: &'static Schema,
+    connection: Option<SqliteConnection>,
+}
+
+impl Database {
+    /// The file is created and opened when it is first written to.
+    pub(crate) fn new(path: PathBuf, schema: &'static Schema) -> Self {
+        Self { path, schema, connection: None }
+    }
+
+    /// Begins a transaction, after opening the file if need be. [`Database::finish`] ends it.
+    pub(crate) async fn begin(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => create(&self.path, self.schema).await?,
+        };
+        let connection = self.connection.insert(connection);
+        // Immediate: a transaction that reads first and writes then could not be waited for.
+        match sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await {
+            Ok(_) => Ok(connection),
+            Err(cause) => Err(StoreError::database(&self.path)(cause)),
+        }
+    }
+
+    /// Commits if all went well. If anything went wrong nothing of the transaction stays, and the next one starts on
+    /// a new connection: SQLite may or may not have rolled back by itself, and what it holds in memory is doubtful.
+    pub(crate) async fn finish<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        let result = match (result, &mut self.connection) {
+            (Ok(value), Some(connection)) => sqlx::query("COMMIT").execute(connection).await.map(|_| value),
+            (Ok(_), None) => Err(sqlx::Error::WorkerCrashed),
+            (Err(error), _) => Err(error),
+        };
+        if result.is_err() {
+            self.close().await;
+        }
+        result.map_err(StoreError::database(&self.path))
+    }
+
+    /// Closes the connection, rolling back what is not committed. The last one to a file also checkpoints it.
+    pub(crate) async fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Nothing depends on how it closes: what was committed is in the file or in its log.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// Opens a file, and makes it one of `schema` if it is absent or empty.
+pub(crate) async fn create(path: &Path, schema: &Schema) -> Result<SqliteConnection, StoreError> {
+    // SQLite gives its log and its index the mode of the file, but makes the file itself readable for all.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(StoreError::file("create", path))?;
+    let mut connection = connect(path).await?;
+    if version(&mut connection, path).await? == 0 {
+        begin_schema(&mut connection, schema).await.map_err(StoreError::database(path))?;
+    }
+    check(connection, path, schema).await
+}
+
+/// Opens a file that exists.
+pub(crate) async fn open(path: &Path, schema: &Schema) -> Result<SqliteConnection, StoreError> {
+    let connection = connect(path).await?;
+    check(connection, path, schema).await
+}
+
+async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(StoreError::database(path))
+}
+
+async fn check(
+    mut connection: SqliteConnection,
+    path: &Path,
+    schema: &Schema,
+) -> Result<SqliteConnection, StoreError> {
+    match version(&mut connection, path).await? {
+        found if found > schema.version => {
+            Err(StoreError::TooNew { path: path.to_owned(), found, known: schema.version })
+        }
+        0 => Err(StoreError::damaged(path, "it holds no tables of pinfold")),
+        _ => Ok(connection),
+    }
+}
+
+async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, StoreError> {
+    sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.map_err(StoreError::database(path))
+}
+
+async fn begin_schema(connection: &mut SqliteConnection, schema: &Schema) -> Result<(), sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    // Another process may have been faster.
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+    if version == 0 {
+        sqlx::raw_sql(schema.create).execute(&mut *connection).await?;
+    }
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(())
+}
+
+/// Numbers in SQLite are signed. What does not fit is not a number that anything here counts up to.
+pub(crate) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The other way round.
+pub(crate) fn uint(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
