@@ -59,7 +59,9 @@ connect.end();
 
 function overHttp1(socket) {
   const headers = { 'accept-encoding': 'gzip, deflate, br' };
-  const request = https.get(url, { createConnection: () => socket, headers }, (answer) => {
+  // Without an agent Node takes 80 for the default port, and puts it into Host.
+  const options = { createConnection: () => socket, defaultPort: 443, headers };
+  const request = https.get(url, options, (answer) => {
     gather(answer, (body) => print(answer.statusCode, answer.headers, body));
   });
   request.on('error', fail);

@@ -175,7 +175,7 @@ impl Upstream {
             .boxed_unsync()
         });
         tokio::select! {
-            answer = pool.request(request) => answer.map_err(explain),
+            answer = pool.request(request) => answer.map_err(explain).and_then(unambiguous),
             () = async { sent.cancelled().await; tokio::time::sleep(limit).await } => {
                 Err(FetchError::Timeout { seconds: limit.as_secs() })
             }
@@ -237,6 +237,15 @@ pub(crate) fn absolute(url: &ArtifactUrl) -> Result<Uri, FetchError> {
 
 pub(crate) fn empty() -> ClientBody {
     Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Two lengths are two readings (RFC 9112 §6.3): a parser behind this one could take the other.
+fn unambiguous(answer: Response<Incoming>) -> Result<Response<Incoming>, FetchError> {
+    let headers = answer.headers();
+    if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(FetchError::Malformed("it has both Content-Length and Transfer-Encoding".into()));
+    }
+    Ok(answer)
 }
 
 /// Finds our own error in what the pool says, or tells a broken connection from broken HTTP.

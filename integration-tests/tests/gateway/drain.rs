@@ -11,7 +11,9 @@ async fn sigterm_drains_an_exchange_in_flight() {
     let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
     let gateway = gateway_pinning(&vendor).await;
 
-    for client in [client(&gateway), client(&gateway).http2()] {
+    for http2 in [false, true] {
+        // The port is another one after each start.
+        let client = if http2 { client(&gateway).http2() } else { client(&gateway) };
         let url = vendor.url("/app.js");
         let asked = vendor.seen("/app.js").len();
         let reply = tokio::spawn(async move { client.get(url).await });
