@@ -36,6 +36,9 @@ impl Bodies {
     pub(crate) fn prepare(&self) -> Result<(), StoreError> {
         make_dir(&self.by_digest)?;
         make_dir(&self.unfinished)?;
+        if let Some(root) = self.by_digest.parent() {
+            sync_dir(root)?;
+        }
         let read = |cause| StoreError::file("read", &self.unfinished)(cause);
         for entry in self.unfinished.read_dir().map_err(read)? {
             let path = entry.map_err(read)?.path();

@@ -91,6 +91,10 @@ impl StoreError {
                     "another program holds the database: end it and try again"
                 }
                 Some(SQLITE_CORRUPT | SQLITE_NOTADB) => RESTORE,
+                // Also for want of space, where SQLite cannot tell.
+                Some(SQLITE_IOERR) => {
+                    "check the volume of the data directory: it has no space left, or it fails"
+                }
                 _ => "check the volume of the data directory",
             },
             Self::Damaged { .. } => RESTORE,
@@ -123,6 +127,7 @@ const SQLITE_PERM: u32 = 3;
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
 const SQLITE_READONLY: u32 = 8;
+const SQLITE_IOERR: u32 = 10;
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
 const SQLITE_CANTOPEN: u32 = 14;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::entry::Event;
 use crate::error::StoreError;
-use crate::ledger::{self, Stream, Tips};
+use crate::ledger::{EventReader, Stream, Tips};
 use crate::month::Month;
 use crate::register::{Advance, cursors};
 use crate::{Inner, Ledger};
@@ -28,6 +28,8 @@ pub struct Feed {
     output: Box<str>,
     stream: Stream,
     tips: Option<watch::Receiver<Tips>>,
+    /// Of the month that was read last.
+    reader: Option<EventReader>,
     /// Given out up to here; none before the first look.
     given: Option<BTreeMap<Month, i64>>,
     /// Acknowledged up to here.
@@ -40,7 +42,15 @@ impl Feed {
             Repeats::Counted => Stream::Counted,
             Repeats::Each => Stream::Each,
         };
-        Self { store, output: output.into(), stream, tips: None, given: None, acknowledged: BTreeMap::new() }
+        Self {
+            store,
+            output: output.into(),
+            stream,
+            tips: None,
+            reader: None,
+            given: None,
+            acknowledged: BTreeMap::new(),
+        }
     }
 
     /// Waits until there are events and gives up to `max` of them, in order, behind those given before. No events
@@ -77,7 +87,13 @@ impl Feed {
         if after >= tip {
             return Ok(Vec::new());
         }
-        let events = ledger::events(&self.store.data_dir, month, self.stream, after, max).await?;
+        // A reader that has failed, or was cancelled, is not used again.
+        let mut reader = match self.reader.take().filter(|reader| reader.month == month) {
+            Some(reader) => reader,
+            None => EventReader::open(&self.store.data_dir, month).await?,
+        };
+        let events = reader.read(self.stream, after, max).await?;
+        self.reader = Some(reader);
         // What lies behind the last of them, up to the tip, is for other outputs.
         let last = events.last().map_or(tip, |(seq, _)| *seq);
         given.insert(month, last);

@@ -21,8 +21,8 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub(crate) use self::query::{EventReader, exchanges, tunnels};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
-pub(crate) use self::query::{events, exchanges, tunnels};
 use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
 use self::writer::Writer;
 use crate::bodies::make_dir;
@@ -224,6 +224,7 @@ impl Ledger {
             // A writer that has failed has told those who waited for it.
             let _ = writer.await;
         }
+        self.shared.tips.send_modify(|tips| tips.ended = true);
         written
     }
 

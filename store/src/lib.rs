@@ -34,7 +34,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::bodies::{Bodies, make_dir};
+use crate::bodies::{Bodies, make_dir, sync_dir};
 use crate::entry::{Exchange, Tunnel};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
@@ -110,6 +110,7 @@ impl Store {
         let register = Register::open_gateway(Register::path_in(data_dir)).await?;
         let feeds = Feeds { counted: options.counted_feed, each: options.every_repeat_in_feed };
         let ledger = Ledger::open(data_dir, feeds).await?;
+        sync_dir(data_dir)?;
         let room = Room { bytes: options.quarantine_max, per_subject: options.quarantine_per_url };
         Ok(Self::new(data_dir, room, bodies, register, Some(Gateway { ledger, lock })))
     }

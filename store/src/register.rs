@@ -25,6 +25,7 @@ pub(crate) use self::decide::{Decide, Refusal, Ruling};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::items::{item, items};
 pub(crate) use self::quarantine::{Asked, Kept, NotKept, Room, body_len};
+use self::watch_file::Watcher;
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, int};
 
@@ -51,13 +52,37 @@ pub(crate) struct Register {
     changes: mpsc::Sender<Box<dyn Waiting>>,
     decisions: watch::Sender<Arc<Decisions>>,
     writer: Mutex<Option<Running>>,
-    watcher: Option<JoinHandle<()>>,
+    watcher: Mutex<Option<Running>>,
 }
 
 #[derive(Debug)]
 struct Running {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        run: impl FnOnce(oneshot::Receiver<()>) -> F,
+    ) -> Mutex<Option<Self>> {
+        let (stop, stopped) = oneshot::channel();
+        Mutex::new(Some(Self { stop, task: tokio::spawn(run(stopped)) }))
+    }
+
+    async fn stop(running: &Mutex<Option<Self>>) {
+        let running = running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Self { stop, task }) = running {
+            // A task that has failed has told those who waited for it.
+            let _ = stop.send(());
+            let _ = task.await;
+        }
+    }
+
+    fn abort(running: &mut Mutex<Option<Self>>) {
+        if let Some(running) = running.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            running.task.abort();
+        }
+    }
 }
 
 impl Register {
@@ -71,7 +96,8 @@ impl Register {
         register.change(quarantine::ForgetUnfinished).await?;
         let version = register.decisions.borrow().version();
         register.change(InForceNow { version }).await?;
-        register.watcher = Some(watch_file::spawn(&register, version));
+        let watcher = Watcher::new(&register, version);
+        register.watcher = Running::start(|stopped| watcher.run(stopped));
         Ok(register)
     }
 
@@ -85,12 +111,10 @@ impl Register {
         connection.close().await.map_err(StoreError::database(&path))?;
         let decisions = watch::Sender::new(Arc::new(decisions));
         let (changes, waiting) = mpsc::channel(QUEUE);
-        let (stop, stopped) = oneshot::channel();
-        let writer =
-            Writer { database: Database::new(path.clone(), &SCHEMA), waiting, publish: decisions.clone() };
-        let task = tokio::spawn(writer.run(stopped));
-        let writer = Mutex::new(Some(Running { stop, task }));
-        Ok(Self { path, changes, decisions, writer, watcher: None })
+        let database = Database::new(path.clone(), &SCHEMA);
+        let writer = Writer { database, waiting, publish: decisions.clone() };
+        let writer = Running::start(|stopped| writer.run(stopped));
+        Ok(Self { path, changes, decisions, writer, watcher: Mutex::new(None) })
     }
 
     pub(crate) fn decisions(&self) -> watch::Receiver<Arc<Decisions>> {
@@ -109,26 +133,15 @@ impl Register {
 
     /// Writes what waits, and closes the file.
     pub(crate) async fn close(&self) {
-        if let Some(watcher) = &self.watcher {
-            watcher.abort();
-        }
-        let running = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { stop, task }) = running {
-            let _ = stop.send(());
-            // A writer that has failed has told those who waited for it.
-            let _ = task.await;
-        }
+        Running::stop(&self.watcher).await;
+        Running::stop(&self.writer).await;
     }
 }
 
 impl Drop for Register {
     fn drop(&mut self) {
-        if let Some(watcher) = &self.watcher {
-            watcher.abort();
-        }
-        if let Some(running) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            running.task.abort();
-        }
+        Running::abort(&mut self.watcher);
+        Running::abort(&mut self.writer);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening SQLite files the one way that all of them are opened, and writing to them all or nothing.
 
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,13 +76,14 @@ impl Database {
 
 /// Opens a file, and makes it one of `schema` if it is absent or empty.
 pub(crate) async fn create(path: &Path, schema: &Schema) -> Result<SqliteConnection, StoreError> {
-    // SQLite gives its log and its index the mode of the file, but makes the file itself readable for all.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(StoreError::file("create", path))?;
+    // SQLite gives its log and its index the mode of the file, but makes the file itself readable for all. A file that
+    // exists must not even be opened here: closing it would end the locks that SQLite holds on it in this process
+    // (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => {}
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(cause) => return Err(StoreError::file("create", path)(cause)),
+    }
     let mut connection = connect(path).await?;
     if version(&mut connection, path).await? == 0 {
         begin_schema(&mut connection, schema).await.map_err(StoreError::database(path))?;

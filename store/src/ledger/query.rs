@@ -1,6 +1,6 @@
 //! Reading the ledger.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
@@ -104,17 +104,29 @@ pub(crate) async fn tunnels(data_dir: &Path, limit: u32) -> Result<Vec<TunnelRow
     Ok(found)
 }
 
-/// Up to `max` events behind `after` in the file of one month, in order, with their places.
-pub(crate) async fn events(
-    data_dir: &Path,
-    month: Month,
-    stream: Stream,
-    after: i64,
-    max: usize,
-) -> Result<Vec<(i64, Event)>, StoreError> {
-    let path = file_of(&dir_in(data_dir), month);
-    let mut connection = sqlite::open(&path, &SCHEMA).await?;
-    read_events(&mut connection, stream, after, max).await.map_err(StoreError::database(&path))
+/// Reads the events of one month.
+#[derive(Debug)]
+pub(crate) struct EventReader {
+    pub(crate) month: Month,
+    path: PathBuf,
+    connection: SqliteConnection,
+}
+
+impl EventReader {
+    pub(crate) async fn open(data_dir: &Path, month: Month) -> Result<Self, StoreError> {
+        let path = file_of(&dir_in(data_dir), month);
+        Ok(Self { connection: sqlite::open(&path, &SCHEMA).await?, path, month })
+    }
+
+    /// Up to `max` events behind `after`, in order, with their places.
+    pub(crate) async fn read(
+        &mut self,
+        stream: Stream,
+        after: i64,
+        max: usize,
+    ) -> Result<Vec<(i64, Event)>, StoreError> {
+        read_events(&mut self.connection, stream, after, max).await.map_err(StoreError::database(&self.path))
+    }
 }
 
 async fn read_events(

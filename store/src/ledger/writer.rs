@@ -93,13 +93,19 @@ impl Writer {
         }
         self.say(&outcome);
         let stop = flushes.iter().any(|flush| flush.stop);
-        while let (true, Some((_, mut file))) = (stop, self.files.pop_first()) {
-            file.database.close().await;
+        if stop {
+            self.close_files().await;
         }
         for flush in flushes {
             let _ = flush.reply.send(outcome.clone());
         }
         stop
+    }
+
+    async fn close_files(&mut self) {
+        while let Some((_, mut file)) = self.files.pop_first() {
+            file.database.close().await;
+        }
     }
 
     /// Once per trouble, not once per attempt.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pinfold_policy::decisions::Decisions;
-use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::{InForceNow, Register, SCHEMA, Waiting, load, publish, submit};
@@ -16,19 +15,7 @@ use crate::sqlite;
 
 const EVERY: Duration = Duration::from_millis(100);
 
-pub(super) fn spawn(register: &Register, announced: u64) -> JoinHandle<()> {
-    let watcher = Watcher {
-        path: register.path.clone(),
-        seen: None,
-        to: register.decisions.clone(),
-        changes: register.changes.clone(),
-        announced,
-        failing: false,
-    };
-    tokio::spawn(watcher.run())
-}
-
-struct Watcher {
+pub(super) struct Watcher {
     path: PathBuf,
     /// The connection, and what it said at the last look.
     seen: Option<(SqliteConnection, i64)>,
@@ -40,16 +27,35 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn run(mut self) {
+    /// Follows the file of `register`, in which the row of the gateway says `announced`.
+    pub(super) fn new(register: &Register, announced: u64) -> Self {
+        Self {
+            path: register.path.clone(),
+            seen: None,
+            to: register.decisions.clone(),
+            changes: register.changes.clone(),
+            announced,
+            failing: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tick.tick().await;
+            tokio::select! {
+                _ = &mut stopped => break,
+                _ = tick.tick() => {}
+            }
             match self.look().await {
                 Ok(()) => self.failing = false,
-                Err(StoreError::Closed) => return,
+                Err(StoreError::Closed) => break,
                 Err(error) => self.failed(&error),
             }
+        }
+        if let Some((connection, _)) = self.seen {
+            // It has only read.
+            let _ = connection.close().await;
         }
     }
 

@@ -1,0 +1,154 @@
+//! `pinfold`: a forward proxy that releases only the third-party scripts that were reviewed.
+//!
+//! One module per command. This is the only place that wires the other crates together, and the only one that prints.
+
+mod check;
+mod configuration;
+mod demo;
+mod failure;
+mod init;
+mod listing;
+mod log;
+mod pin;
+mod printable;
+mod quarantine;
+mod run;
+mod terminal;
+mod trust;
+mod wiring;
+mod words;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::configuration::Configuration;
+use crate::demo::DemoOptions;
+use crate::failure::{Failure, cause};
+use crate::terminal::Terminal;
+
+/// Checks the third-party scripts that pass through it against reviewed hashes.
+#[derive(Debug, Parser)]
+#[command(name = "pinfold", version, max_term_width = 100)]
+struct CommandLine {
+    /// The configuration [default: $PINFOLD_CONFIG, ./pinfold.toml, /etc/pinfold/pinfold.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented pinfold.toml, an empty pins.toml and the CA, and say how to trust it here.
+    Init {
+        /// Where to.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Run the gateway; without a configuration, with built-in settings that refuse nothing.
+    Run,
+    /// Say whether the configuration and the pins are right. Uses no network.
+    Check {
+        /// Exit with 1 if there are warnings.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Replay the Comm100 incident on this machine, with nothing but this binary.
+    Demo,
+    /// The reviewed list of what may be served.
+    #[command(subcommand)]
+    Pin(PinCommand),
+    /// What was refused and kept for review.
+    #[command(subcommand)]
+    Quarantine(quarantine::Action),
+}
+
+#[derive(Debug, Subcommand)]
+enum PinCommand {
+    /// Fetch scripts as the gateway would, show what came and how, and pin them.
+    Add(pin::add::AddOptions),
+    /// Show the pins of all files.
+    List,
+}
+
+/// What a command found, once it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing that needs attention.
+    Nothing,
+    /// Something: a failing check, a step that did not come out as told.
+    Something,
+}
+
+fn main() -> ExitCode {
+    let CommandLine { config, json, command } = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return misread(&error),
+    };
+    let terminal = Terminal::new(json);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(command.carry_out(config, &terminal));
+            // What a second signal left unfinished must not hold up the end.
+            runtime.shutdown_background();
+            done
+        }
+        Err(error) => Err(Failure::could_not(format!("cannot start threads: {}", cause(&error)))),
+    };
+    match done {
+        Ok(Found::Nothing) => ExitCode::SUCCESS,
+        Ok(Found::Something) => ExitCode::from(1),
+        Err(failure) => {
+            terminal.complain(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Help and version, which were asked for, or what is wrong with the command line, in the voice of all errors.
+fn misread(error: &clap::Error) -> ExitCode {
+    let terminal = Terminal::new(false);
+    let text = error.render();
+    if !error.use_stderr() {
+        let text = if terminal.color { text.ansi().to_string() } else { text.to_string() };
+        return match terminal.print(text.trim_end()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => ExitCode::from(failure.exit_code()),
+        };
+    }
+    let text = if terminal.color_err { text.ansi().to_string() } else { text.to_string() };
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    terminal.note(&format!("{}{}", if is_help { "" } else { "pinfold: " }, text.trim_end()));
+    ExitCode::from(2)
+}
+
+impl Command {
+    async fn carry_out(self, config: Option<PathBuf>, terminal: &Terminal) -> Result<Found, Failure> {
+        if matches!(self, Self::Init { .. }) && config.is_some() {
+            return Err(Failure::configuration("init takes a directory, and no --config")
+                .hint("'pinfold init DIR' writes DIR/pinfold.toml"));
+        }
+        let configuration = Configuration::find(config);
+        match self {
+            Self::Init { dir } => init::run(&dir, terminal).map(|()| Found::Nothing),
+            Self::Check { strict } => check::run(&configuration, strict, terminal),
+            Self::Pin(PinCommand::Add(options)) => {
+                pin::add::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
+            }
+            Self::Pin(PinCommand::List) => pin::list::run(&configuration, terminal).map(|()| Found::Nothing),
+            Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
+            Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),
+            Self::Demo => {
+                let as_told = demo::run(DemoOptions { json: terminal.json }).await?;
+                Ok(if as_told { Found::Nothing } else { Found::Something })
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `pinfold quarantine`: review from a terminal.
+//!
+//! A gateway may be running on the same data directory; what is decided here is in force there at once.
+
+mod decide;
+mod export;
+mod list;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use pinfold_config::{Config, Loaded};
+use pinfold_store::Store;
+use pinfold_store::incident::Incident;
+
+use crate::Found;
+use crate::configuration::Configuration;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// What to do with what was refused and kept.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Show what is in quarantine, what waits for a decision first.
+    List,
+    /// Show one item: what it is, how it came, who asked for it.
+    Show(Named),
+    /// Let these bytes be served at this URL.
+    Approve {
+        #[command(flatten)]
+        named: Named,
+        /// Why, for whoever asks later.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Bar these bytes from this URL.
+    Reject {
+        #[command(flatten)]
+        named: Named,
+        /// Revoke them: never release them again, at any URL. Says which pins that darkens.
+        #[arg(long)]
+        everywhere: bool,
+        /// Why, for whoever asks later.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Write the bytes out, decoded.
+    Export {
+        #[command(flatten)]
+        named: Named,
+        /// A new file [default: standard output, unless it is a terminal].
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Which item.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// The incident, or as much of its beginning as tells it from the others.
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// Carries out one action.
+pub(crate) async fn run(
+    action: Action,
+    configuration: &Configuration,
+    terminal: &Terminal,
+) -> Result<Found, Failure> {
+    // A mistake in a pins file must not keep anyone from deciding.
+    let Loaded { config, .. } = configuration.load_without_pins()?;
+    let store = Store::open_beside(&config.data_dir).await?;
+    let done = action.carry_out(&Review { configuration, config: &config, store: &store, terminal }).await;
+    store.close().await?;
+    done
+}
+
+/// What a reviewer works with.
+struct Review<'a> {
+    configuration: &'a Configuration,
+    config: &'a Config,
+    store: &'a Store,
+    terminal: &'a Terminal,
+}
+
+impl Action {
+    async fn carry_out(self, review: &Review<'_>) -> Result<Found, Failure> {
+        match self {
+            Self::List => list::run(review).await.map(|()| Found::Nothing),
+            Self::Show(named) => show::run(review, &named.id).await.map(|()| Found::Nothing),
+            Self::Approve { named, reason } => decide::approve(review, &named.id, &reason).await,
+            Self::Reject { named, everywhere: false, reason } => {
+                decide::reject(review, &named.id, &reason).await
+            }
+            Self::Reject { named, everywhere: true, reason } => {
+                decide::revoke(review, &named.id, &reason).await
+            }
+            Self::Export { named, output } => {
+                export::run(review, &named.id, output.as_deref()).await.map(|()| Found::Nothing)
+            }
+        }
+    }
+}
+
+impl Review<'_> {
+    /// The incident that `text` names: whole, or the beginning of one alone, in either case of letters.
+    async fn incident(&self, text: &str) -> Result<Incident, Failure> {
+        if let Ok(incident) = text.parse() {
+            return Ok(incident);
+        }
+        let wanted = text.to_ascii_uppercase();
+        let items = self.store.quarantined().await?;
+        let mut fitting = items
+            .iter()
+            .map(|item| item.incident)
+            .filter(|incident| !wanted.is_empty() && incident.to_string().starts_with(&wanted));
+        match (fitting.next(), fitting.count()) {
+            (Some(incident), 0) => Ok(incident),
+            (Some(_), others) => {
+                Err(Failure::could_not(format!("{} incidents begin with '{text}'", others + 1))
+                    .hint("name more of it; 'pinfold quarantine list' shows them"))
+            }
+            (None, _) => Err(unknown(text)),
+        }
+    }
+}
+
+fn unknown(incident: &str) -> Failure {
+    Failure::could_not(format!("no incident {incident} in quarantine"))
+        .hint("'pinfold quarantine list' shows those that are there; what was blocked is not kept")
+}

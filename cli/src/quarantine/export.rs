@@ -1,0 +1,48 @@
+//! `pinfold quarantine export`: the bytes themselves.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::{Review, unknown};
+use crate::failure::{Failure, cause};
+use crate::words::counted;
+
+/// Writes the decoded body to a new file, or to standard output.
+pub(super) async fn run(review: &Review<'_>, id: &str, output: Option<&Path>) -> Result<(), Failure> {
+    if output.is_none() && std::io::stdout().is_terminal() {
+        return Err(Failure::configuration(
+            "what is in quarantine may be hostile, and is not written to a terminal",
+        )
+        .hint("name a file with --output FILE, or pipe it into a program"));
+    }
+    let incident = review.incident(id).await?;
+    let Some((item, _)) = review.store.item(incident).await? else { return Err(unknown(id)) };
+    let Some(body) = review.store.body_of(item.digest).await? else {
+        return Err(Failure::could_not(format!("the body of {incident} was not kept")).hint(format!(
+            "the quarantine was full, see [quarantine] in pinfold.toml; its digest is {}",
+            item.digest
+        )));
+    };
+    let Some(path) = output else { return review.terminal.print_bytes(&body) };
+    write_new(path, &body)?;
+    review.terminal.note(&format!(
+        "wrote {} to {}: hostile until proven otherwise, so do not run it here",
+        counted(body.len(), "byte"),
+        path.display()
+    ));
+    Ok(())
+}
+
+/// For its owner alone, and not executable.
+fn write_new(path: &Path, body: &[u8]) -> Result<(), Failure> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(body)).map_err(|error| {
+        let failure = Failure::could_not(format!("{}: cannot be written: {}", path.display(), cause(&error)));
+        match error.kind() {
+            ErrorKind::AlreadyExists => failure.hint("name a file that is not there yet"),
+            _ => failure,
+        }
+    })
+}

@@ -1,0 +1,81 @@
+//! `pinfold quarantine list`
+
+use pinfold_store::item::{Item, ItemState, MAX_CLIENTS};
+use serde_json::{Value, json};
+
+use super::Review;
+use crate::failure::Failure;
+use crate::listing::{Column, Listing};
+use crate::words::{counted, minute, path_json, size};
+
+/// Prints every item: what waits first, and what was asked for last first.
+pub(super) async fn run(review: &Review<'_>) -> Result<(), Failure> {
+    let terminal = review.terminal;
+    let mut items = review.store.quarantined().await?;
+    // Stable: within each half the order of the store stays.
+    items.sort_by_key(|item| item.state != ItemState::Waiting);
+    if terminal.json {
+        return terminal.print_json(&items.iter().map(item_json).collect());
+    }
+    let mut listing = Listing::new([
+        Column::Text("INCIDENT"),
+        Column::Text("STATE"),
+        Column::Number("SIZE"),
+        Column::Number("CLIENTS"),
+        Column::Text("LAST ASKED, UTC"),
+        Column::Wide("URL"),
+        Column::Wide("REASON"),
+    ]);
+    for item in &items {
+        listing.row([
+            item.incident.to_string(),
+            item.state.to_string(),
+            size(item.len),
+            item.clients.to_string(),
+            minute(item.last),
+            item.subject.to_string(),
+            item.reason.to_string(),
+        ]);
+    }
+    if listing.is_empty() {
+        terminal.note(&format!("nothing in quarantine in {}", review.config.data_dir.display()));
+        return Ok(());
+    }
+    terminal.print(&listing.render(terminal))?;
+    let waiting = items.iter().filter(|item| item.state == ItemState::Waiting).count();
+    if terminal.width.is_some() && waiting > 0 {
+        let wait = if waiting == 1 { "waits" } else { "wait" };
+        terminal.note(&format!(
+            "\n{} {wait} for a decision: 'pinfold quarantine show ID' has the evidence",
+            counted(waiting, "item")
+        ));
+    }
+    Ok(())
+}
+
+/// How many clients asked for it, as far as they are told apart.
+pub(super) fn clients(item: &Item) -> String {
+    let at_least = if item.clients >= MAX_CLIENTS { "at least " } else { "" };
+    format!("{at_least}{}", counted(item.clients, "client"))
+}
+
+pub(super) fn item_json(item: &Item) -> Value {
+    json!({
+        "incident": item.incident.to_string(),
+        "state": item.state.as_str(),
+        "reason": item.reason.code(),
+        "subject": &*item.subject,
+        "url": &*item.url,
+        "vendor": item.vendor.as_deref(),
+        "digest": item.digest.to_string(),
+        "bytes": item.len,
+        "kind": item.kind.as_str(),
+        "media_type": item.media_type.as_deref(),
+        "first": item.first.to_string(),
+        "last": item.last.to_string(),
+        "asked": item.asked,
+        "clients": item.clients,
+        "body_kept": item.body_kept,
+        "path": item.path.as_ref().map(path_json),
+    })
+}

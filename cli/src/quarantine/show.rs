@@ -1,0 +1,175 @@
+//! `pinfold quarantine show`: all the evidence on one page.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::Digest;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_store::entry::DeliveryPath;
+use pinfold_store::item::{AskedBy, Item, ItemState};
+use serde_json::{Value, json};
+
+use super::list::{clients, item_json};
+use super::{Review, unknown};
+use crate::failure::Failure;
+use crate::listing::{Column, Listing};
+use crate::printable::printable;
+use crate::terminal::{Terminal, Tone};
+use crate::words::{exact_size, path_json, path_text, second};
+
+/// Rows of clients that are shown to people; JSON has all of them.
+const CLIENTS_SHOWN: usize = 50;
+
+/// Prints what it is, what was expected, how it came, who asked for it, and what can be done.
+pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
+    let terminal = review.terminal;
+    let incident = review.incident(id).await?;
+    let Some((item, asked_by)) = review.store.item(incident).await? else { return Err(unknown(id)) };
+    let pinned = pinned(review, &item);
+    if terminal.json {
+        let mut shown = item_json(&item);
+        if let Value::Object(fields) = &mut shown {
+            fields.insert("pinned".to_owned(), pinned.into());
+            fields.insert("asked_by".to_owned(), asked_by.iter().map(asked_json).collect());
+        }
+        return terminal.print_json(&shown);
+    }
+    let mut text = format!(
+        "{}  {}\n{}\n\n",
+        terminal.paint(Tone::Strong, &item.incident.to_string()),
+        state(item.state, terminal),
+        printable(&item.url),
+    );
+    for (name, value) in facts(&item, pinned) {
+        text.push_str(&format!("  {name:<8}  {value}\n"));
+    }
+    let times = if item.asked == 1 { "once".to_owned() } else { format!("{} times", item.asked) };
+    let who = format!("asked {times}, by {}", clients(&item));
+    text.push_str(&format!("\n{}\n{}", who, askers(&asked_by, terminal)));
+    terminal.print(&text)?;
+    if terminal.width.is_some() {
+        terminal.note(&format!("\n{}", next_steps(&item)));
+    }
+    Ok(())
+}
+
+fn state(state: ItemState, terminal: &Terminal) -> String {
+    let tone = match state {
+        ItemState::Waiting => Tone::Warning,
+        ItemState::Approved => Tone::Good,
+        ItemState::Rejected | ItemState::Revoked => Tone::Bad,
+    };
+    terminal.paint(tone, state.as_str())
+}
+
+fn facts(item: &Item, pinned: Option<Vec<String>>) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("reason", format!("{}: {}", item.reason, item.reason.text()))];
+    if item.subject != item.url {
+        facts.push(("decides", format!("a decision holds for {}", printable(&item.subject))));
+    }
+    facts.push(("vendor", item.vendor.as_deref().unwrap_or("none claims the host").to_owned()));
+    facts.push(("digest", item.digest.to_string()));
+    facts.push(("hex", item.digest.to_hex()));
+    match pinned {
+        None => facts.push(("pinned", "the pins cannot be read: 'pinfold check' says why".to_owned())),
+        Some(pinned) if pinned.is_empty() => facts.push(("pinned", "nothing, at this URL".to_owned())),
+        Some(pinned) => facts.extend(pinned.into_iter().map(|pin| ("pinned", pin))),
+    }
+    let media_type = item.media_type.as_deref().unwrap_or("no media type");
+    let kept = if item.body_kept { "kept" } else { "not kept: the quarantine was full" };
+    facts.push((
+        "body",
+        format!("{}, {}, {}; {kept}", exact_size(item.len), item.kind, printable(media_type)),
+    ));
+    facts.push(("first", second(item.first)));
+    facts.push(("last", second(item.last)));
+    let path = item.path.as_ref().map(|path| path_text(path, "\n            "));
+    facts.push(("path", path.unwrap_or_else(|| "not known".to_owned())));
+    facts
+}
+
+/// What the files pin at this URL, and where. `None` if they cannot be read.
+fn pinned(review: &Review<'_>, item: &Item) -> Option<Vec<String>> {
+    let loaded = review.configuration.load().ok()?;
+    let Ok(url) = ArtifactUrl::parse(&item.url) else { return Some(Vec::new()) };
+    let now = Timestamp::now();
+    let mut pinned = Vec::new();
+    for pin in loaded.config.rulebook.pins.deciding(&url).pins() {
+        let expired = if pin.is_active(now) { "" } else { ", expired" };
+        let digests = pin.digests.iter().map(Digest::to_string);
+        pinned.extend(digests.map(|digest| format!("{digest} at {}{expired}", pin.place)));
+    }
+    Some(pinned)
+}
+
+fn askers(asked_by: &[AskedBy], terminal: &Terminal) -> String {
+    let mut listing = Listing::new([
+        Column::Text("CLIENT"),
+        Column::Number("TIMES"),
+        Column::Text("FIRST"),
+        Column::Text("LAST"),
+        Column::Wide("PAGE"),
+        Column::Wide("USER AGENT"),
+    ]);
+    for asked in asked_by.iter().take(CLIENTS_SHOWN) {
+        listing.row([
+            asked.address.to_string(),
+            asked.count.to_string(),
+            second(asked.first),
+            second(asked.last),
+            asked.page.as_deref().unwrap_or("no page named").to_owned(),
+            asked.user_agent.as_deref().unwrap_or_default().to_owned(),
+        ]);
+    }
+    let mut text = listing.render(terminal);
+    if asked_by.len() > CLIENTS_SHOWN {
+        text.push_str(&format!("\nand {} more: --json has them all", asked_by.len() - CLIENTS_SHOWN));
+    }
+    // One path is in the facts; a second one is news.
+    let paths: BTreeSet<_> =
+        asked_by.iter().filter_map(|asked| asked.path.as_ref()).map(fingerprint).collect();
+    if paths.len() > 1 {
+        text.push_str(&format!("\nit came over {} delivery paths: --json has each", paths.len()));
+    }
+    text
+}
+
+fn fingerprint(path: &DeliveryPath) -> (String, Option<&str>) {
+    (path.address.to_string(), path.fingerprint.as_deref())
+}
+
+fn asked_json(asked: &AskedBy) -> Value {
+    json!({
+        "client": asked.address.to_string(),
+        "page": asked.page.as_deref(),
+        "user_agent": asked.user_agent.as_deref(),
+        "first": asked.first.to_string(),
+        "last": asked.last.to_string(),
+        "count": asked.count,
+        "path": asked.path.as_ref().map(path_json),
+    })
+}
+
+fn next_steps(item: &Item) -> String {
+    let id = item.incident;
+    let mut steps = Vec::new();
+    if item.body_kept {
+        steps.push(format!("  pinfold quarantine export {id} --output FILE   to look at it"));
+    }
+    let decide = [
+        format!("  pinfold quarantine approve {id} --reason TEXT  to let it be served here"),
+        format!("  pinfold quarantine reject {id}                 to bar it from this URL"),
+        format!("  pinfold quarantine reject {id} --everywhere    to bar it from every URL"),
+    ];
+    let first = match item.state {
+        ItemState::Waiting | ItemState::Approved | ItemState::Rejected => 0,
+        // A revocation beats every approval.
+        ItemState::Revoked => decide.len(),
+    };
+    steps.extend(decide.into_iter().skip(first));
+    if steps.is_empty() {
+        "it is revoked: nothing is left to decide".to_owned()
+    } else {
+        format!("next:\n{}", steps.join("\n"))
+    }
+}

@@ -1,0 +1,137 @@
+//! What the gateway says of itself when it is ready.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use pinfold_config::Config;
+use pinfold_policy::host::{Host, HostPattern};
+use pinfold_policy::pin::PinUrl;
+use pinfold_policy::policy::Rulebook;
+use pinfold_policy::url::{ArtifactUrl, Scheme};
+use pinfold_policy::vendor::{Mode, OtherScripts, OtherTls, Vendor};
+
+use super::Root;
+use crate::terminal::{Terminal, Tone};
+use crate::trust::quoted;
+use crate::words::counted;
+
+/// Hosts that are named before the rest is counted.
+const HOSTS_SHOWN: usize = 6;
+
+/// Something to fetch with the built-in configuration.
+const QUICKSTART_URL: &str = "https://cdn.jsdelivr.net/npm/jquery@3.7.1/dist/jquery.min.js";
+
+/// What is enforced, and for whom.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    is_built_in: bool,
+    vendors: Vec<String>,
+    others: &'static str,
+    clients: String,
+    try_url: Option<String>,
+}
+
+impl Greeting {
+    pub(crate) fn of(config: &Config) -> Self {
+        let rules = &config.rulebook;
+        let clients: Vec<_> = config.clients.iter().map(ToString::to_string).collect();
+        let is_built_in = config.file.is_none();
+        Self {
+            is_built_in,
+            vendors: rules.vendors.all().iter().map(|vendor| vendor_line(vendor, rules)).collect(),
+            others: others(rules),
+            clients: clients.join(", "),
+            try_url: if is_built_in { Some(QUICKSTART_URL.to_owned()) } else { try_url(rules) },
+        }
+    }
+
+    pub(crate) fn say(&self, addresses: &[SocketAddr], root: &Root, terminal: &Terminal) {
+        if self.is_built_in {
+            tracing::warn!(
+                "no pinfold.toml here: built-in settings, which record and refuse nothing; 'pinfold init' writes one"
+            );
+        }
+        for vendor in &self.vendors {
+            tracing::info!("{vendor}");
+        }
+        if self.vendors.is_empty() {
+            tracing::warn!("no [[vendor]] in pinfold.toml, {}", self.others);
+        } else {
+            tracing::info!("all other hosts: {}", self.others);
+        }
+        for address in addresses {
+            tracing::info!("listening on {address} for clients from {}", self.clients);
+        }
+        if root.made {
+            terminal.note(&self.first_steps(addresses, root, terminal));
+        }
+    }
+
+    /// For whoever runs it the first time: nobody trusts the CA yet.
+    fn first_steps(&self, addresses: &[SocketAddr], root: &Root, terminal: &Terminal) -> String {
+        let title = "first run: made a certificate authority that nobody trusts yet";
+        let mut text = format!("\n{}\n", terminal.paint_err(Tone::Strong, title));
+        if let (Some(url), Some(proxy)) = (&self.try_url, addresses.first()) {
+            let root = quoted(&root.file);
+            let proxy = reachable(*proxy);
+            text.push_str(&format!(
+                "to see it at work, in another terminal:\n  \
+                 curl --proxy http://{proxy} --cacert {root} -sSI {url}\n"
+            ));
+        }
+        text.push_str(&root.instructions);
+        text.push('\n');
+        text
+    }
+}
+
+/// An address that a client on this machine can use.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    address
+}
+
+fn vendor_line(vendor: &Vendor, rules: &Rulebook) -> String {
+    let hosts: Vec<_> = vendor.hosts.iter().take(HOSTS_SHOWN).map(ToString::to_string).collect();
+    let more = vendor.hosts.len().saturating_sub(hosts.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let mode = match vendor.rules.mode {
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe, refuse nothing but what is revoked",
+    };
+    let is_of = |pin: &&pinfold_policy::pin::Pin| {
+        let host = match &pin.url {
+            PinUrl::Exact(url) => Some(url.host().clone()),
+            PinUrl::Pattern(_) => ArtifactUrl::parse(pin.url.origin()).ok().map(|url| url.host().clone()),
+        };
+        host.and_then(|host| rules.vendors.of(&host)).is_some_and(|of| of.name == vendor.name)
+    };
+    let pins = rules.pins.all().iter().filter(is_of).count();
+    format!("vendor {}: {mode}; {}; {}{more}", vendor.name, counted(pins, "pin"), hosts.join(", "))
+}
+
+fn others(rules: &Rulebook) -> &'static str {
+    match (rules.other_tls, rules.other_scripts) {
+        (OtherTls::Tunnel, _) => "tunnelled without a look inside",
+        (OtherTls::Intercept, OtherScripts::Allow) => "decrypted; only pinned URLs are judged",
+        (OtherTls::Intercept, OtherScripts::Observe) => "decrypted; scripts pass and are recorded",
+        (OtherTls::Intercept, OtherScripts::Block) => "decrypted; scripts are blocked",
+        (OtherTls::Intercept, OtherScripts::Quarantine) => "decrypted; scripts are quarantined",
+    }
+}
+
+/// A URL that shows something: one that is pinned, else a vendor's front page.
+fn try_url(rules: &Rulebook) -> Option<String> {
+    let pinned = rules.pins.all().iter().find_map(|pin| match &pin.url {
+        PinUrl::Exact(url) if url.scheme() == Scheme::Https => Some(url.to_string()),
+        PinUrl::Exact(_) | PinUrl::Pattern(_) => None,
+    });
+    let hosts = || rules.vendors.all().iter().flat_map(|vendor| &vendor.hosts);
+    pinned.or_else(|| {
+        hosts().find_map(|host| match host {
+            HostPattern::Exact(host @ Host::Name(_)) => Some(format!("https://{host}/")),
+            HostPattern::Exact(Host::Ip(_)) | HostPattern::Below(_) => None,
+        })
+    })
+}

@@ -1,0 +1,147 @@
+//! Standard output and standard error: the only place that prints.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::Table;
+use pinfold_config::diagnostic::Diagnostic;
+use serde_json::Value;
+
+use crate::failure::{Failure, cause};
+use crate::printable::{is_deceptive, printable};
+
+/// Where a command prints, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Terminal {
+    /// Results are wanted as JSON.
+    pub(crate) json: bool,
+    /// Standard output is one that understands colours.
+    pub(crate) color: bool,
+    /// The same of standard error.
+    pub(crate) color_err: bool,
+    /// Columns of standard output; none if nobody looks at it.
+    pub(crate) width: Option<usize>,
+}
+
+/// What a piece of text is, for the eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Strong,
+    Faint,
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Tone {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Strong => "1",
+            Self::Faint => "2",
+            Self::Good => "32",
+            Self::Warning => "33",
+            Self::Bad => "31",
+        }
+    }
+}
+
+impl Terminal {
+    pub(crate) fn new(json: bool) -> Self {
+        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Self {
+            json,
+            color: color && io::stdout().is_terminal(),
+            color_err: color && io::stderr().is_terminal(),
+            width: Table::new().width().map(usize::from),
+        }
+    }
+
+    /// Prints a line, or several, on standard output.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        written.and_then(|()| out.flush()).map_err(unwritable)
+    }
+
+    /// Prints bytes as they are on standard output.
+    pub(crate) fn print_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritable)
+    }
+
+    /// Prints a value as JSON on standard output. What would deceive the eye is written as an escape.
+    pub(crate) fn print_json(&self, value: &Value) -> Result<(), Failure> {
+        let mut text = String::new();
+        for char in format!("{value:#}").chars() {
+            if char == '\n' || !is_deceptive(char) {
+                text.push(char);
+                continue;
+            }
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+        self.print(&text)
+    }
+
+    /// Says something beside the result, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        // If nobody can be told, nobody can be told that either.
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
+    }
+
+    /// Warns, in one line and a hint.
+    pub(crate) fn warn(&self, message: &str, hint: &str) {
+        let warning = paint(self.color_err, Tone::Warning, "pinfold: warning:");
+        self.note(&format!("{warning} {}\nhint: {}", printable(message), printable(hint)));
+    }
+
+    /// Shows what was found in configuration files, with an empty line between two.
+    pub(crate) fn show<'a>(&self, found: impl IntoIterator<Item = &'a Diagnostic>) {
+        for (at, diagnostic) in found.into_iter().enumerate() {
+            if at > 0 {
+                self.note("");
+            }
+            self.note(&diagnostic.render(self.color_err));
+        }
+    }
+
+    /// Says why a command did not do it.
+    pub(crate) fn complain(&self, failure: &Failure) {
+        match failure {
+            Failure::Files(found) => self.show(found.iter()),
+            Failure::Configuration(complaint) | Failure::CouldNot(complaint) => {
+                let error = paint(self.color_err, Tone::Bad, "pinfold: error:");
+                self.note(&format!("{error} {}", printable(&complaint.message)));
+                if let Some(hint) = &complaint.hint {
+                    self.note(&format!("hint: {}", printable(hint)));
+                }
+            }
+            Failure::ReaderGone => {}
+        }
+    }
+
+    /// Text for standard output in a tone.
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
+        paint(self.color, tone, text)
+    }
+
+    /// Text for standard error in a tone.
+    pub(crate) fn paint_err(&self, tone: Tone, text: &str) -> String {
+        paint(self.color_err, tone, text)
+    }
+}
+
+fn paint(color: bool, tone: Tone, text: &str) -> String {
+    if color { format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code()) } else { text.to_owned() }
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+        _ => Failure::could_not(format!("cannot write to standard output: {}", cause(&error))),
+    }
+}

@@ -1,0 +1,111 @@
+//! A configuration as each crate wants to have it.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use pinfold_certs::{CaOptions, CertificateAuthority, Opened};
+use pinfold_config::Config;
+use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget};
+use pinfold_proxy::{Egress, Limits, Settings};
+use pinfold_siem::{Output, Target};
+use pinfold_store::StoreOptions;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
+
+use crate::failure::{Failure, cause};
+
+/// What the network needs to know.
+pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
+    let limits = &config.limits;
+    Ok(Settings {
+        listen: config.listen.clone(),
+        clients: config.clients.clone(),
+        egress: Egress {
+            connect_ports: config.egress.connect_ports.clone(),
+            http_ports: config.egress.http_ports.clone(),
+            allow_private: config.egress.allow_private.clone(),
+            resolve: config.egress.resolve.clone(),
+        },
+        extra_roots: extra_roots(config)?,
+        limits: Limits {
+            max_body: limits.max_body,
+            max_ratio: u64::from(limits.max_ratio),
+            header_timeout: limits.header_timeout,
+            upstream_timeout: limits.upstream_timeout,
+            idle_timeout: limits.idle_timeout,
+            max_connections: limits.max_connections,
+        },
+        client_max_age: config.client_max_age,
+    })
+}
+
+/// The roots of `upstream_tls.extra_roots`. A file without one, or with one that nothing could be verified by, is a
+/// mistake in the configuration.
+pub(crate) fn extra_roots(config: &Config) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let mut roots = Vec::new();
+    for path in &config.extra_roots {
+        let before = roots.len();
+        let bytes = std::fs::read(path).map_err(|error| unusable(path, &cause(&error)))?;
+        for root in CertificateDer::pem_slice_iter(&bytes) {
+            let root = root.map_err(|error| unusable(path, &not_pem(&error)))?;
+            // A store of its own: whether this one can be a root does not depend on the others.
+            let fits = RootCertStore::empty().add(root.clone());
+            fits.map_err(|_| unusable(path, "a certificate in it cannot be read"))?;
+            roots.push(root);
+        }
+        if roots.len() == before {
+            return Err(unusable(path, "no certificate in it"));
+        }
+    }
+    Ok(roots)
+}
+
+fn unusable(path: &Path, cause: &str) -> Failure {
+    Failure::configuration(format!("{}: cannot be used as a root: {cause}", path.display()))
+        .hint("upstream_tls.extra_roots names files of certificates in PEM, '-----BEGIN CERTIFICATE-----'")
+}
+
+fn not_pem(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a certificate in it has no end".to_owned(),
+        pem::Error::Base64Decode(_) => "a certificate in it is not base64".to_owned(),
+        other => format!("it is not PEM: {other:?}").to_lowercase(),
+    }
+}
+
+/// Opens the CA in the data directory, and makes what is missing of it.
+pub(crate) fn open_ca(config: &Config) -> Result<Opened, Failure> {
+    let vendors = config.rulebook.vendors.all();
+    let options = CaOptions {
+        vendor_hosts: vendors.iter().flat_map(|vendor| vendor.hosts.iter().cloned()).collect(),
+        name_constraints: config.certs.name_constraints,
+        leaf_lifetime: config.certs.leaf_lifetime,
+        root_key: config.certs.root_key.clone(),
+    };
+    Ok(CertificateAuthority::open(&config.data_dir.join("ca"), &options, SystemTime::now())?)
+}
+
+/// What the gateway wants of its store.
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
+    let wanted = |repeats| config.siem.iter().any(|output| output.repeats == repeats);
+    StoreOptions {
+        quarantine_max: config.quarantine.max,
+        quarantine_per_url: config.quarantine.per_url,
+        every_repeat_in_feed: wanted(Repeats::All),
+        counted_feed: wanted(Repeats::Counted),
+    }
+}
+
+/// A `[[siem]]` block.
+pub(crate) fn output(siem: &SiemOutput) -> Output {
+    let target = match (siem.format, &siem.to) {
+        (SiemFormat::Ecs, SiemTarget::File(path)) => Target::File(path.clone()),
+        (SiemFormat::Ecs, SiemTarget::Stdout) => Target::Stdout,
+    };
+    let repeats = match siem.repeats {
+        Repeats::Counted => pinfold_store::Repeats::Counted,
+        Repeats::All => pinfold_store::Repeats::Each,
+    };
+    Output { target, repeats }
+}

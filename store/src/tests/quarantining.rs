@@ -1,0 +1,182 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::StoreError;
+use crate::item::{Item, ItemState};
+
+#[tokio::test]
+async fn the_same_body_at_the_same_subject_is_one_incident_and_keeps_who_asked() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let first = refused("10.0.0.1:1", noon());
+    let incident = quarantine(&store, &first, TAMPERED).await;
+    assert_eq!(incident, Incident(first.id));
+    let elsewhere = Exchange {
+        asker: Asker { page: Some("https://wiki.example/".into()), ..asker("10.0.0.1:2") },
+        path: None,
+        ..refused("10.0.0.1:2", seconds(1))
+    };
+    for again in [refused("10.0.0.1:3", seconds(9)), refused("10.0.0.2:1", seconds(3)), elsewhere] {
+        assert_eq!(quarantine(&store, &again, TAMPERED).await, incident);
+    }
+
+    let copy = as_after_a_crash(dir.path());
+    let crashed = gateway(&copy).await;
+
+    let (item, asked) = crashed.item(incident).await.unwrap().unwrap();
+    let expected = Item {
+        incident,
+        subject: SUBJECT.into(),
+        url: URL.into(),
+        vendor: Some("comm100".into()),
+        digest: Digests::of(TAMPERED).sha256,
+        len: TAMPERED.len() as u64,
+        kind: Kind::Script,
+        media_type: Some("text/javascript".into()),
+        reason: Reason::DigestMismatch,
+        first: noon(),
+        last: seconds(9),
+        asked: 4,
+        clients: 2,
+        state: ItemState::Waiting,
+        body_kept: true,
+        path: Some(path()),
+    };
+    assert_eq!(item, expected);
+    let asked: Vec<_> =
+        asked.iter().map(|by| (by.address.to_string(), by.page.as_deref(), by.count, by.last)).collect();
+    let page = Some("https://intranet.example/support");
+    assert_eq!(
+        asked,
+        [
+            ("10.0.0.1".to_owned(), page, 2, seconds(9)),
+            ("10.0.0.2".to_owned(), page, 1, seconds(3)),
+            ("10.0.0.1".to_owned(), Some("https://wiki.example/"), 1, seconds(1)),
+        ]
+    );
+    assert_eq!(crashed.body_of(item.digest).await.unwrap().as_deref(), Some(TAMPERED));
+}
+
+#[tokio::test]
+async fn a_hundred_clients_at_once_make_one_item() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for client in 0..100 {
+        let (store, refusal) = (store.clone(), refused(&format!("10.0.0.{client}:1"), noon()));
+        asking.spawn(async move { quarantine(&store, &refusal, TAMPERED).await });
+    }
+    let incidents = asking.join_all().await;
+    assert!(incidents.iter().all(|incident| *incident == incidents[0]));
+
+    let copy = as_after_a_crash(dir.path());
+    let crashed = gateway(&copy).await;
+
+    let items = crashed.quarantined().await.unwrap();
+    assert_eq!(
+        items.iter().map(|item| (item.asked, item.clients, item.body_kept)).collect::<Vec<_>>(),
+        [(100, 100, true)]
+    );
+    assert_eq!(crashed.item(incidents[0]).await.unwrap().unwrap().1.len(), 100);
+    assert!(crashed.body_of(items[0].digest).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn one_client_cannot_fill_the_list_of_those_who_asked() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for number in 0..30 {
+        let mut refusal = refused("10.0.0.1:1", seconds(number));
+        refusal.asker.page = Some(format!("https://intranet.example/{number}").into());
+        quarantine(&store, &refusal, TAMPERED).await;
+    }
+    let last = quarantine(&store, &refused("10.0.0.2:1", seconds(30)), TAMPERED).await;
+
+    let (item, asked) = store.item(last).await.unwrap().unwrap();
+    assert_eq!((item.asked, item.clients, asked.len()), (31, 2, 11));
+    assert_eq!(asked.iter().map(|by| by.count).sum::<u64>(), 31);
+}
+
+#[tokio::test]
+async fn beyond_its_bounds_the_quarantine_keeps_rows_and_no_bodies() {
+    let dir = directory();
+    let small = StoreOptions { quarantine_per_url: 2, quarantine_max: 2000, ..options() };
+    let store = Store::open_gateway(dir.path(), small).await.unwrap();
+    for number in 0..3u8 {
+        quarantine(&store, &refused("10.0.0.1:1", seconds(number.into())), &[number; 100]).await;
+    }
+    let kept = |items: Vec<Item>| items.iter().rev().map(|item| item.body_kept).collect::<Vec<_>>();
+    assert_eq!(kept(store.quarantined().await.unwrap()), [true, true, false]);
+    assert_eq!(store.body_of(Digests::of(&[2; 100]).sha256).await.unwrap(), None);
+
+    let elsewhere = async |url: &str, body: &[u8]| {
+        let refusal = refused("10.0.0.1:1", seconds(3));
+        store.quarantine(&refusal, url, Kind::Script, &held(body)).await.unwrap();
+    };
+    elsewhere("https://other.example/a.js", &[9; 2000]).await;
+    elsewhere("https://other.example/a.js", &[8; 1000]).await;
+    // The same body elsewhere is there already.
+    elsewhere("https://other.example/b.js", &[0; 100]).await;
+    let mut all = store.quarantined().await.unwrap();
+    all.sort_by_key(|item| item.len);
+    assert_eq!(all.iter().map(|item| item.body_kept).filter(|kept| !kept).count(), 2);
+    assert!(!all.last().unwrap().body_kept);
+}
+
+#[tokio::test]
+async fn a_body_that_was_changed_on_disk_is_given_to_nobody() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
+    let id = store.item(incident).await.unwrap().unwrap().0.digest;
+    let hex = id.to_hex();
+    let file = dir.path().join("bodies/sha256").join(hex.split_at(2).0).join(format!("{hex}.zst"));
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let other = pinfold_body::encode(&[REVIEWED.into()], pinfold_body::Coding::Zstd).unwrap().concat();
+    let longer = pinfold_body::encode(&[vec![7; 1000].into()], pinfold_body::Coding::Zstd).unwrap().concat();
+
+    for content in [other, longer, b"no zstd".to_vec(), Vec::new()] {
+        std::fs::write(&file, content).unwrap();
+        let error = store.body_of(id).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Damaged { path, .. } if *path == file), "{error}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(store.body_of(id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn half_written_bodies_of_a_crash_are_gone_and_their_space_is_free() {
+    let dir = directory();
+    let bounded = StoreOptions { quarantine_per_url: 1, ..options() };
+    let store = Store::open_gateway(dir.path(), bounded).await.unwrap();
+    let refusal = refused("10.0.0.1:1", noon());
+    let asked = crate::register::Asked::new(
+        &refusal,
+        SUBJECT,
+        Kind::Script,
+        (Digests::of(REVIEWED).sha256, REVIEWED.len() as u64),
+        store.inner.room,
+    );
+    assert!(store.inner.register.change(asked).await.unwrap().body_wanted);
+    std::fs::write(dir.path().join("bodies/unfinished/half"), "half").unwrap();
+
+    let crashed = as_after_a_crash(dir.path());
+    let store = Store::open_gateway(crashed.path(), bounded).await.unwrap();
+
+    assert_eq!(crashed.path().join("bodies/unfinished").read_dir().unwrap().count(), 0);
+    quarantine(&store, &refused("10.0.0.1:1", seconds(1)), TAMPERED).await;
+    let kept: Vec<_> = store.quarantined().await.unwrap().iter().map(|item| item.body_kept).collect();
+    assert_eq!(kept, [true, false]);
+}
+
+#[tokio::test]
+async fn an_empty_and_a_large_body_are_kept_too() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let large: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for body in [&b""[..], &large] {
+        let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), body).await;
+        let id = store.item(incident).await.unwrap().unwrap().0.digest;
+        assert_eq!(store.body_of(id).await.unwrap().as_deref(), Some(body));
+    }
+}

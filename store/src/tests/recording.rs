@@ -1,0 +1,204 @@
+use pinfold_policy::reason::Reason;
+use pinfold_policy::verdict::Outcome;
+
+use super::*;
+use crate::entry::TunnelEnd;
+use crate::{ExchangeRow, Filter, TunnelRow};
+
+async fn rows(store: &Store) -> Vec<ExchangeRow> {
+    store.exchanges(&Filter::default()).await.unwrap()
+}
+
+async fn flush(store: &Store, now: Timestamp) {
+    store.inner.ledger().unwrap().flush(now).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_read_back_as_it_was_even_after_a_crash() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let exchange = verified("10.0.0.1:40000", noon());
+    let bare = Exchange {
+        vendor: None,
+        kinds: Kinds::NONE,
+        outcome: Outcome::Blocked,
+        reason: Some(Reason::UpstreamTimeout),
+        incident: Some(Incident(Uuid::now_v7())),
+        body: None,
+        body_len: None,
+        media_type: None,
+        vendor_status: None,
+        rule: None,
+        path: None,
+        client_tls: None,
+        asker: Asker { address: "[2001:db8::5]:1".parse().unwrap(), page: None, user_agent: None },
+        ..verified("10.0.0.1:40000", seconds(1))
+    };
+    let receipt = store.record(exchange.clone()).await.unwrap();
+    let _begun = store.record(bare.clone()).await.unwrap();
+
+    let copy = as_after_a_crash(dir.path());
+    let crashed = gateway(&copy).await;
+
+    let found = rows(&crashed).await;
+    assert_eq!(found.iter().map(|row| &row.exchange).collect::<Vec<_>>(), [&bare, &exchange]);
+    assert!(found.iter().all(|row| row.count == 1 && row.whole == 0 && row.last == row.exchange.at));
+    drop(receipt);
+}
+
+#[tokio::test]
+async fn repeats_of_a_minute_share_a_row_and_wait_for_no_disk() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let first = verified("10.0.0.1:40000", noon());
+    store.record(first.clone()).await.unwrap().delivered_whole();
+    for second in 1..=5 {
+        // Another port, page and policy version: still the same client, URL, digest and verdict.
+        let repeat = Exchange { policy_version: 8, ..verified("10.0.0.1:40001", seconds(second)) };
+        let receipt = store.record(repeat).await.unwrap();
+        if second % 2 == 0 {
+            receipt.delivered_whole();
+        }
+    }
+    flush(&store, seconds(30)).await;
+
+    assert_eq!(rows(&store).await, [ExchangeRow { exchange: first, count: 6, whole: 3, last: seconds(5) }]);
+}
+
+#[tokio::test]
+async fn another_client_url_digest_verdict_or_minute_is_another_row() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let same = || verified("10.0.0.1:40000", noon());
+    let others = [
+        same(),
+        verified("10.0.0.2:40000", noon()),
+        Exchange { url: "https://vue.comm100.com/livechat.ashx".into(), ..same() },
+        Exchange { body: Some(Digests::of(b"other").sha256), ..same() },
+        Exchange { outcome: Outcome::Observed, reason: Some(Reason::Unpinned), ..same() },
+        Exchange { at: seconds(60), ..same() },
+        Exchange { at: seconds(-1), ..same() },
+    ];
+    for exchange in others.iter().chain(&others) {
+        let _begun = store.record(Exchange { id: Uuid::now_v7(), ..exchange.clone() }).await.unwrap();
+    }
+    flush(&store, seconds(0)).await;
+
+    let rows = rows(&store).await;
+    assert_eq!(rows.len(), others.len());
+    assert!(rows.iter().all(|row| row.count == 2), "{rows:#?}");
+}
+
+#[tokio::test]
+async fn each_refusal_is_on_disk_and_none_loses_its_incident() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let kept = |at| Exchange { incident: Some(Incident(Uuid::from_u128(1))), ..refused("10.0.0.1:1", at) };
+    for second in 0..3 {
+        let _begun = store.record(blocked("10.0.0.1:1", seconds(second))).await.unwrap();
+        let _begun = store.record(kept(seconds(second))).await.unwrap();
+    }
+
+    let copy = as_after_a_crash(dir.path());
+    let crashed = gateway(&copy).await;
+
+    let counts: Vec<_> =
+        rows(&crashed).await.iter().map(|row| (row.exchange.outcome, row.count)).rev().collect();
+    let once = (Outcome::Blocked, 1);
+    assert_eq!(counts, [once, (Outcome::Quarantined, 3), once, once]);
+}
+
+#[tokio::test]
+async fn a_hundred_concurrent_refusals_are_all_on_disk() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut recording = tokio::task::JoinSet::new();
+    for client in 0..100 {
+        let (store, refusal) = (store.clone(), blocked(&format!("10.0.0.{client}:1"), noon()));
+        recording.spawn(async move { store.record(refusal).await.map(drop) });
+    }
+    let recorded = recording.join_all().await;
+    assert!(recorded.iter().all(Result::is_ok));
+
+    let copy = as_after_a_crash(dir.path());
+    let crashed = gateway(&copy).await;
+
+    assert_eq!(rows(&crashed).await.len(), 100);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_does_not_undo_its_record() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let gone = blocked("10.0.0.1:1", noon());
+    {
+        let mut recording = std::pin::pin!(store.record(gone.clone()));
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(recording.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+    }
+    flush(&store, noon()).await;
+
+    assert_eq!(rows(&store).await[0].exchange, gone);
+}
+
+#[tokio::test]
+async fn a_filter_finds_by_url_digest_and_incident_over_months() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let november = blocked("10.0.0.1:1", noon());
+    let december =
+        Exchange { url: "https://b.example/x.js".into(), ..blocked("10.0.0.2:1", seconds(20 * 86400)) };
+    let _begun = store.record(november.clone()).await.unwrap();
+    let _begun = store.record(december.clone()).await.unwrap();
+    let find = async |filter: Filter| {
+        let rows = store.exchanges(&filter).await.unwrap();
+        rows.into_iter().map(|row| row.exchange).collect::<Vec<_>>()
+    };
+
+    assert_eq!(find(Filter { url: Some(URL.into()), ..Filter::default() }).await, vec![november.clone()]);
+    assert_eq!(
+        find(Filter { incident: december.incident, ..Filter::default() }).await,
+        vec![december.clone()]
+    );
+    assert_eq!(
+        find(Filter { digest: november.body, ..Filter::default() }).await,
+        [december.clone(), november]
+    );
+    assert_eq!(find(Filter { limit: Some(1), ..Filter::default() }).await, [december]);
+    assert_eq!(find(Filter { url: Some("https://c.example/".into()), ..Filter::default() }).await, []);
+    let mut months: Vec<_> =
+        dir.path().join("ledger").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    months.retain(|name| name.to_str().unwrap().ends_with(".db"));
+    months.sort();
+    assert_eq!(months, ["2126-11.db", "2126-12.db"]);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_on_disk_when_it_opens_and_complete_when_it_closes() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let (one, other) = (tunnel(noon()), tunnel(seconds(1)));
+    let refusal = Tunnel {
+        reason: Some(Reason::PrivateAddress),
+        incident: Some(Incident(other.id)),
+        ..tunnel(seconds(2))
+    };
+    let open = store.tunnel_opened(one.clone()).await.unwrap();
+    let dropped = store.tunnel_opened(other.clone()).await.unwrap();
+    let refused = store.tunnel_opened(refusal.clone()).await.unwrap();
+    let crashed = as_after_a_crash(dir.path());
+    assert!(store.tunnels(10).await.unwrap().iter().all(|row| row.open == row.tunnel.reason.is_none()));
+
+    let end = TunnelEnd { sent: 1, received: 1 << 40, open_ms: 3 };
+    open.closed(end);
+    drop(dropped);
+    refused.closed(end);
+    flush(&store, noon()).await;
+
+    let row = |tunnel: &Tunnel, end| TunnelRow { tunnel: tunnel.clone(), end, open: false };
+    let rows = [row(&refusal, None), row(&other, None), row(&one, Some(end))];
+    assert_eq!(store.tunnels(10).await.unwrap(), rows);
+    assert_eq!(store.tunnels(1).await.unwrap(), rows[..1]);
+    let rows = [row(&refusal, None), row(&other, None), row(&one, None)];
+    assert_eq!(gateway(&crashed).await.tunnels(10).await.unwrap(), rows);
+}
