@@ -36,10 +36,7 @@ pub(crate) fn run(
     if terminal.json {
         terminal.print_json(&warnings.iter().map(finding_json).collect())?;
     } else {
-        terminal.show(&warnings);
-        if !warnings.is_empty() {
-            terminal.note("");
-        }
+        terminal.show_warnings(&warnings);
         terminal.print(&summary(configuration, &config, warnings.len(), terminal))?;
     }
     Ok(if strict && !warnings.is_empty() { Found::Something } else { Found::Nothing })

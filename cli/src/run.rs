@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(20);
 pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
     log::start(terminal)?;
     let Loaded { config, warnings } = configuration.load()?;
-    terminal.show(&warnings);
+    terminal.show_warnings(&warnings);
     // Before anything is ready, so that a signal that comes early is not lost.
     let mut signals = Signals::listen()?;
     let greeting = Greeting::of(&config);

@@ -99,8 +99,16 @@ impl Terminal {
         self.note(&format!("{warning} {}\nhint: {}", printable(message), printable(hint)));
     }
 
+    /// Shows what a usable configuration is warned of, parted from what follows.
+    pub(crate) fn show_warnings(&self, warnings: &[Diagnostic]) {
+        self.show(warnings);
+        if !warnings.is_empty() {
+            self.note("");
+        }
+    }
+
     /// Shows what was found in configuration files, with an empty line between two.
-    pub(crate) fn show<'a>(&self, found: impl IntoIterator<Item = &'a Diagnostic>) {
+    fn show<'a>(&self, found: impl IntoIterator<Item = &'a Diagnostic>) {
         for (at, diagnostic) in found.into_iter().enumerate() {
             if at > 0 {
                 self.note("");

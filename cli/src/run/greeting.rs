@@ -45,25 +45,30 @@ impl Greeting {
     }
 
     pub(crate) fn say(&self, addresses: &[SocketAddr], root: &Root, terminal: &Terminal) {
-        if self.is_built_in {
-            tracing::warn!(
-                "no pinfold.toml here: built-in settings, which record and refuse nothing; 'pinfold init' writes one"
-            );
+        for warning in self.warnings() {
+            tracing::warn!("{warning}");
         }
-        for vendor in &self.vendors {
-            tracing::info!("{vendor}");
-        }
-        if self.vendors.is_empty() {
-            tracing::warn!("no [[vendor]] in pinfold.toml, {}", self.others);
-        } else {
-            tracing::info!("all other hosts: {}", self.others);
-        }
-        for address in addresses {
-            tracing::info!("listening on {address} for clients from {}", self.clients);
+        for line in self.lines(addresses) {
+            tracing::info!("{line}");
         }
         if root.made {
             terminal.note(&self.first_steps(addresses, root, terminal));
         }
+    }
+
+    fn warnings(&self) -> impl Iterator<Item = &'static str> {
+        let built_in = "no pinfold.toml here: built-in settings, which record and refuse nothing; 'pinfold init' writes one";
+        let no_vendor = "no [[vendor]] in pinfold.toml: nobody's scripts are checked";
+        let built_in = self.is_built_in.then_some(built_in);
+        built_in.into_iter().chain(self.vendors.is_empty().then_some(no_vendor))
+    }
+
+    fn lines(&self, addresses: &[SocketAddr]) -> impl Iterator<Item = String> {
+        let others = std::iter::once(format!("all other hosts: {}", self.others));
+        let listening = addresses
+            .iter()
+            .map(|address| format!("listening on {address} for clients from {}", self.clients));
+        self.vendors.iter().cloned().chain(others).chain(listening)
     }
 
     /// For whoever runs it the first time: nobody trusts the CA yet.

@@ -22,6 +22,7 @@ mod drain;
 mod egress;
 mod evasions;
 mod events;
+mod faults;
 mod framing;
 mod libraries;
 mod observe;
