@@ -97,6 +97,19 @@ impl Codings {
         Ok(codings)
     }
 
+    /// Whether some client could undo every coding that is named, pinfold or not: then the wire bytes say nothing of
+    /// what it would see. A name that nobody knows (`utf-8`, `none`) is passed over by browsers, which take the bytes
+    /// as they come.
+    #[must_use]
+    pub fn could_be_undone<'a>(values: impl Iterator<Item = &'a [u8]>) -> bool {
+        const ELSEWHERE: [&[u8]; 8] =
+            [b"compress", b"x-compress", b"dcb", b"dcz", b"bzip2", b"exi", b"pack200-gzip", b"aes128gcm"];
+        let mut tokens = elements(values);
+        tokens.all(|token| {
+            Coding::named(token).is_some() || ELSEWHERE.iter().any(|known| token.eq_ignore_ascii_case(known))
+        })
+    }
+
     /// Whether the wire bytes are the body.
     #[must_use]
     pub fn is_identity(self) -> bool {
@@ -170,6 +183,17 @@ mod tests {
         ];
         for lines in table {
             assert_eq!(parse(lines), Err(Unmeasurable::BadEncoding), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_some_client_could_undo_is_told_from_what_is_passed_as_it_is() {
+        let could = |line: &str| Codings::could_be_undone([line.as_bytes()].into_iter());
+        for line in ["gzip, gzip, gzip", "DCB", "dcz", "compress", "br, dcb", ""] {
+            assert!(could(line), "{line}");
+        }
+        for line in ["utf-8", "none", "gzip, unheard-of", "\"gzip\""] {
+            assert!(!could(line), "{line}");
         }
     }
 }

@@ -158,6 +158,38 @@ struct Step {
     given: usize,
 }
 
+/// How many members or frames a body has. To begin one costs a decoder microseconds, and within another coding it can
+/// cost its sender next to nothing: a body of empty ones would keep a processor busy for minutes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pieces {
+    ended: u64,
+    given: u64,
+}
+
+impl Pieces {
+    /// So many are fine whatever is in them; beyond it they must hold [`Pieces::CONTENT`] bytes each on average. Tools
+    /// that write many members put some 64 KiB into each.
+    const FREE: u64 = 1024;
+    const CONTENT: u64 = 256;
+
+    fn grow(&mut self, given: usize) {
+        self.given += given as u64;
+    }
+
+    fn end_one(&mut self) -> Result<(), Unmeasurable> {
+        self.ended += 1;
+        if self.ended > Self::FREE + self.given / Self::CONTENT {
+            Err(Unmeasurable::TooLarge)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn ended(self) -> u64 {
+        self.ended
+    }
+}
+
 enum Codec {
     Gzip(Gzip),
     Deflate(Deflate),

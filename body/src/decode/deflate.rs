@@ -3,7 +3,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 use pinfold_policy::verdict::Unmeasurable;
 
-use super::Step;
+use super::{Pieces, Step};
 
 /// The largest window there is in deflate, as a power of two.
 const WINDOW_BITS: u8 = 15;
@@ -17,11 +17,16 @@ const MAGIC: u8 = 0x1f;
 pub(super) struct Gzip {
     inflate: Decompress,
     between_members: bool,
+    members: Pieces,
 }
 
 impl Gzip {
     pub(super) fn new() -> Self {
-        Self { inflate: Decompress::new_gzip(WINDOW_BITS), between_members: false }
+        Self {
+            inflate: Decompress::new_gzip(WINDOW_BITS),
+            between_members: false,
+            members: Pieces::default(),
+        }
     }
 
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Unmeasurable> {
@@ -34,7 +39,11 @@ impl Gzip {
             self.between_members = false;
         }
         let (step, ended) = run(&mut self.inflate, input, output)?;
-        self.between_members = self.between_members || ended;
+        self.members.grow(step.given);
+        if ended {
+            self.members.end_one()?;
+            self.between_members = true;
+        }
         Ok(step)
     }
 

@@ -8,7 +8,7 @@
 use pinfold_policy::verdict::Unmeasurable;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
-use super::Step;
+use super::{Pieces, Step};
 
 /// RFC 9659 §3, as a power of two: 8 MiB.
 const WINDOW_LOG_MAX: u32 = 23;
@@ -24,12 +24,12 @@ pub(super) struct Zstd {
     header: Header,
     /// Whether a header has been read and the frame behind it has not ended.
     in_frame: bool,
-    frames: u64,
+    frames: Pieces,
 }
 
 impl Zstd {
     pub(super) fn new() -> Self {
-        Self { library: None, header: Header::new(), in_frame: false, frames: 0 }
+        Self { library: None, header: Header::new(), in_frame: false, frames: Pieces::default() }
     }
 
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Unmeasurable> {
@@ -50,7 +50,7 @@ impl Zstd {
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        !self.in_frame && self.header.len == 0 && self.frames > 0
+        !self.in_frame && self.header.len == 0 && self.frames.ended() > 0
     }
 
     fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Unmeasurable> {
@@ -61,9 +61,10 @@ impl Zstd {
         let mut input = InBuffer::around(input);
         let mut output = OutBuffer::around(output);
         let expected = library.run(&mut input, &mut output).map_err(|_| Unmeasurable::BadEncoding)?;
+        self.frames.grow(output.pos());
         if expected == 0 {
             self.in_frame = false;
-            self.frames += 1;
+            self.frames.end_one()?;
         }
         Ok(Step { taken: input.pos(), given: output.pos() })
     }

@@ -80,7 +80,7 @@ impl Greeting {
             let proxy = reachable(*proxy);
             text.push_str(&format!(
                 "to see it at work, in another terminal:\n  \
-                 curl --proxy http://{proxy} --cacert {root} -sSI {url}\n"
+                 curl --proxy http://{proxy} --cacert {root} -sSo /dev/null -D - {url}\n"
             ));
         }
         text.push_str(&root.instructions);

@@ -58,12 +58,28 @@ fn a_bomb_between_the_codings_is_refused_although_it_decodes_to_nothing() {
 
 #[test]
 fn empty_members_without_end_are_refused() {
-    let member = encoded(b"", Coding::Gzip);
-    let limits = DecodeLimits { max_encoded: 100_000, ..DEFAULT };
-    let (_, ended) = bounded(Coding::Gzip.into(), &member.repeat(100_000 / member.len()), 4096, limits);
-    assert_eq!(ended, Ok(()));
-    let (_, ended) = bounded(Coding::Gzip.into(), &member.repeat(100_000 / member.len() + 1), 4096, limits);
-    assert_eq!(ended, Err(Unmeasurable::TooLarge));
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let nothing = encoded(b"", coding);
+        let (_, ended) = bounded(coding.into(), &nothing.repeat(1024), 4096, DEFAULT);
+        assert_eq!(ended, Ok(()), "{coding}");
+        let (_, ended) = bounded(coding.into(), &nothing.repeat(1025), 4096, DEFAULT);
+        assert_eq!(ended, Err(Unmeasurable::TooLarge), "{coding}");
+
+        let content = encoded(&[b'x'; 256], coding);
+        let (out, ended) = bounded(coding.into(), &content.repeat(3000), 4096, DEFAULT);
+        assert_eq!((out.bytes.len(), ended), (3000 * 256, Ok(())), "{coding}");
+    }
+}
+
+#[test]
+fn members_of_nothing_within_another_coding_are_refused_early() {
+    let members = encoded(b"", Coding::Gzip).repeat(1_000_000);
+    let wire = encoded(&members, Coding::Gzip);
+    let codings = Codings { inner: Coding::Gzip, outer: Coding::Gzip };
+    let mut decoder = Decoder::new(codings, UNLIMITED);
+    let mut hold = Hold::new(100_000, None);
+    let (first, _) = wire.split_at(wire.len() / 10);
+    assert_eq!(decoder.push(first, &mut hold), Err(Unmeasurable::TooLarge));
 }
 
 #[test]
