@@ -143,8 +143,8 @@ pub struct Asked<'a> {
 pub struct Answered<'a> {
     /// `Content-Type`, each value as it came.
     pub content_types: &'a [&'a str],
-    /// The file name of `Content-Disposition`.
-    pub file_name: Option<&'a str>,
+    /// Every file name that `Content-Disposition` gives.
+    pub file_names: &'a [&'a str],
     /// The first bytes of the body, decoded and as they came: [`MAGIC_LEN`] of each are enough.
     pub starts: &'a [&'a [u8]],
 }
@@ -160,7 +160,7 @@ pub fn classify_request(asked: &Asked<'_>) -> Kinds {
         kinds.insert(Kind::Script);
     }
     kinds.extend(asked.destination.and_then(by_destination));
-    kinds.extend(by_name(file_name(asked.path)));
+    kinds.extend(by_names(file_name(asked.path)));
     kinds
 }
 
@@ -172,7 +172,7 @@ pub fn classify(asked: &Asked<'_>, answered: &Answered<'_>) -> Kinds {
         // Several types in one field, or in several: each is what some client takes.
         kinds.extend(content_type.split(',').filter_map(|one| by_media_type(essence(one).as_str())));
     }
-    kinds.extend(answered.file_name.and_then(by_name));
+    kinds.extend(answered.file_names.iter().flat_map(|name| by_names(name)));
     kinds.extend(answered.starts.iter().filter_map(|start| by_magic(start)));
     kinds
 }
@@ -189,11 +189,12 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Type and subtype of a media type, in lower case and without parameters.
+/// Type and subtype of a media type, in lower case. It ends where the most lenient reader would end it: Chromium takes
+/// `text/javascript (x)` and `text/javascript x` for scripts.
 #[must_use]
 pub fn essence(content_type: &str) -> String {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim_matches(['\t', '\n', '\r', ' ']).to_ascii_lowercase()
+    let start = content_type.trim_start_matches(['\t', '\n', '\r', ' ']);
+    start.split(['\t', '\n', '\r', ' ', ';', '(', ',']).next().unwrap_or_default().to_ascii_lowercase()
 }
 
 fn by_destination(destination: &str) -> Option<Kind> {
@@ -238,9 +239,10 @@ const DOCUMENT_TYPES: [&str; 7] = [
 ];
 
 /// Media types of programs and packages: what a desktop offers to run or install.
-pub const INSTALLER_TYPES: [&str; 39] = [
+pub const INSTALLER_TYPES: [&str; 42] = [
     "application/appx",
     "application/appxbundle",
+    "application/hta",
     "application/java-archive",
     "application/msix",
     "application/msixbundle",
@@ -264,8 +266,10 @@ pub const INSTALLER_TYPES: [&str; 39] = [
     "application/x-iso9660-image",
     "application/x-java-archive",
     "application/x-mach-binary",
+    "application/x-ms-application",
     "application/x-ms-installer",
     "application/x-ms-shortcut",
+    "application/x-ms-wim",
     "application/x-msdos-program",
     "application/x-msdownload",
     "application/x-msi",
@@ -280,7 +284,9 @@ pub const INSTALLER_TYPES: [&str; 39] = [
     "text/x-shellscript",
 ];
 
-fn by_media_type(essence: &str) -> Option<Kind> {
+/// The kind that a media type's [`essence`] stands for.
+#[must_use]
+pub fn by_media_type(essence: &str) -> Option<Kind> {
     if SCRIPT_TYPES.contains(&essence) {
         return Some(Kind::Script);
     }
@@ -302,7 +308,7 @@ pub const SCRIPT_EXTENSIONS: [&str; 4] = ["js", "mjs", "cjs", "jsm"];
 const DOCUMENT_EXTENSIONS: [&str; 13] =
     ["html", "htm", "xhtml", "xht", "shtml", "svg", "svgz", "xml", "xsl", "xslt", "mht", "mhtml", "mathml"];
 /// Extensions of programs, packages, disk images, archives that run and scripts that a shell takes.
-pub const INSTALLER_EXTENSIONS: [&str; 57] = [
+pub const INSTALLER_EXTENSIONS: [&str; 59] = [
     "apk",
     "app",
     "appimage",
@@ -354,6 +360,8 @@ pub const INSTALLER_EXTENSIONS: [&str; 57] = [
     "url",
     "vbe",
     "vbs",
+    "vhd",
+    "vhdx",
     "vsix",
     "war",
     "wsf",
@@ -362,9 +370,33 @@ pub const INSTALLER_EXTENSIONS: [&str; 57] = [
     "zsh",
 ];
 
+/// Clients save under the name as it stands, or with its escapes decoded.
+fn by_names(name: &str) -> impl Iterator<Item = Kind> {
+    [by_name(name), by_name(&percent_decoded(name))].into_iter().flatten()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        match (byte, crate::url::escape(tail)) {
+            (b'%', Some(decoded)) => {
+                bytes.push(decoded);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn by_name(name: &str) -> Option<Kind> {
     // Windows drops trailing dots and spaces from a file name: "setup.exe." installs as "setup.exe".
-    let name = name.trim_end_matches(['.', ' ']);
+    // A slash or a backslash in it ends a folder for some client.
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(['.', ' ', '\0']);
     let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
     let extension = extension.as_str();
     if SCRIPT_EXTENSIONS.contains(&extension) {
@@ -383,28 +415,44 @@ fn by_name(name: &str) -> Option<Kind> {
     }
 }
 
+/// The first bytes of what is run or installed: PE, ELF, Mach-O (and Java classes), OLE, xar, scripts with an interpreter.
+const INSTALLER_MAGIC: [&[u8]; 11] = [
+    b"MZ",
+    b"\x7fELF",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\xbe\xba\xfe\xca",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    b"xar!",
+    b"#!",
+];
+const WASM_MAGIC: &[u8] = b"\0asm";
+/// A byte order mark does not keep a shell from reading what follows.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 fn by_magic(start: &[u8]) -> Option<Kind> {
-    const INSTALLERS: [&[u8]; 10] = [
-        b"MZ",
-        b"\x7fELF",
-        b"\xfe\xed\xfa\xce",
-        b"\xfe\xed\xfa\xcf",
-        b"\xce\xfa\xed\xfe",
-        b"\xcf\xfa\xed\xfe",
-        b"\xca\xfe\xba\xbe",
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        b"xar!",
-        b"#!",
-    ];
-    if start.starts_with(b"\0asm") {
+    if start.starts_with(WASM_MAGIC) {
         return Some(Kind::Wasm);
     }
-    // A byte order mark does not keep a shell from reading what follows.
-    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    INSTALLERS
-        .iter()
-        .any(|magic| start.starts_with(magic) || text.starts_with(magic))
-        .then_some(Kind::Installer)
+    let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+    let fits = |magic: &&[u8]| start.starts_with(magic) || text.starts_with(magic);
+    INSTALLER_MAGIC.iter().any(fits).then_some(Kind::Installer)
+}
+
+/// Whether more bytes could still make a magic of `start`. Where none could, there is no need to wait for them: a
+/// stream of events may begin with three bytes and go on an hour later.
+#[must_use]
+pub fn could_become_magic(start: &[u8]) -> bool {
+    let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+    let begins = |magic: &&[u8]| {
+        let is_shorter = |start: &[u8]| start.len() < magic.len() && magic.starts_with(start);
+        is_shorter(start) || is_shorter(text)
+    };
+    let mut all = INSTALLER_MAGIC.iter().copied().chain([WASM_MAGIC, BYTE_ORDER_MARK]);
+    all.any(|magic| begins(&magic))
 }
 
 #[cfg(test)]
@@ -446,6 +494,9 @@ mod tests {
             ("image/png", ""),
             ("text/plain", ""),
             ("text/plain, text/javascript", "script"),
+            ("text/javascript (x)", "script"),
+            ("text/javascript x", "script"),
+            ("text/javascript\t;", "script"),
         ] {
             let answered = Answered { content_types: &[content_type], ..Answered::default() };
             assert_eq!(kinds(at("/x"), answered), expected, "{content_type}");
@@ -459,14 +510,17 @@ mod tests {
             ("/a/APP.MJS", "script"),
             ("/a/setup.exe", "installer"),
             ("/a/setup.exe.", "installer"),
+            ("/a/setup.bat%20", "installer"),
             ("/install.sh", "installer"),
             ("/a.js/logo.png", ""),
             ("/noextension", ""),
         ] {
             assert_eq!(kinds(at(path), Answered::default()), expected, "{path}");
         }
-        let renamed = Answered { file_name: Some("Setup.EXE"), ..Answered::default() };
-        assert_eq!(kinds(at("/picture.png"), renamed), "installer");
+        for name in ["Setup.EXE", "setup%2Eexe", "..\\setup.exe", "setup.exe%20", "setup.exe\0"] {
+            let renamed = Answered { file_names: &["x.txt", name], ..Answered::default() };
+            assert_eq!(kinds(at("/picture.png"), renamed), "installer", "{name}");
+        }
     }
 
     #[test]
@@ -491,5 +545,15 @@ mod tests {
     fn one_response_can_be_several_kinds() {
         let answered = Answered { content_types: &["text/html"], starts: &[b"MZ"], ..Answered::default() };
         assert_eq!(kinds(at("/app.js"), answered), "script,document,installer");
+    }
+
+    #[test]
+    fn nobody_waits_for_bytes_that_cannot_matter() {
+        for start in [&b""[..], b"M", b"\x7fE", b"\xef\xbb", b"\xef\xbb\xbf#", b"\0as"] {
+            assert!(could_become_magic(start), "{start:?}");
+        }
+        for start in [&b":\n\n"[..], b"MZ", b"<", b"\xef\xbb\xbfq", b"#!"] {
+            assert!(!could_become_magic(start), "{start:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::kind::Kinds;
 use crate::pin::Pin;
 use crate::pins::{Deciding, PinIndex};
 use crate::reason::Reason;
-use crate::url::ArtifactUrl;
+use crate::url::{ArtifactUrl, Scheme};
 use crate::vendor::{OtherScripts, OtherTls, Rules, Vendor, Vendors};
 
 /// What the configuration files say.
@@ -82,12 +82,12 @@ impl Policy {
         self.vendor(host).is_some() || self.rules.other_tls == OtherTls::Intercept
     }
 
-    /// Whether a redirect to `host` leads to where scripts are judged.
+    /// Whether a redirect to `url` leads to where scripts are judged: to a vendor, or to a host whose scripts are a
+    /// concern and can be seen.
     #[must_use]
-    pub fn judges_scripts_of(&self, host: &Host) -> bool {
-        self.vendor(host).is_some()
-            || (self.rules.other_tls == OtherTls::Intercept
-                && self.rules.other_scripts != OtherScripts::Allow)
+    pub fn judges_scripts_at(&self, url: &ArtifactUrl) -> bool {
+        let is_seen = url.scheme() == Scheme::Http || self.rules.other_tls == OtherTls::Intercept;
+        self.vendor(url.host()).is_some() || (is_seen && self.rules.other_scripts != OtherScripts::Allow)
     }
 
     /// What is expected of `url`.
@@ -153,8 +153,13 @@ impl<'p> Expectation<'p> {
     /// Whether a response that could act as `kinds` must match a pin.
     #[must_use]
     pub fn guards(&self, kinds: Kinds) -> bool {
-        let judged = self.vendor.is_some() || self.other_scripts() != OtherScripts::Allow;
-        self.is_pinned() || (judged && self.rules().guard.intersects(kinds))
+        self.is_pinned() || (self.is_judged() && self.rules().guard.intersects(kinds))
+    }
+
+    /// Whether artifacts from here are a concern at all.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.vendor.is_some() || self.other_scripts() != OtherScripts::Allow
     }
 
     /// The pins that decide.

@@ -221,7 +221,7 @@ pub(crate) fn push_canonical(out: &mut String, text: &str) {
     let mut rest = text.chars();
     while let Some(char) = rest.next() {
         match char {
-            '%' => match escape(rest.as_str()) {
+            '%' => match escape(rest.as_str().as_bytes()) {
                 Some(byte) => {
                     rest.nth(1);
                     push_escape(out, byte);
@@ -234,9 +234,10 @@ pub(crate) fn push_canonical(out: &mut String, text: &str) {
     }
 }
 
-fn escape(rest: &str) -> Option<u8> {
-    let digits = rest.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u8::from_str_radix(digits, 16).ok()
+/// The byte that two hex digits stand for, if they come first.
+pub(crate) fn escape(rest: &[u8]) -> Option<u8> {
+    let digits = rest.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 fn push_escape(out: &mut String, byte: u8) {

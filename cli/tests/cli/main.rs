@@ -1,0 +1,14 @@
+//! The real binary, as a shell runs it. It reaches nothing beyond loopback.
+
+#[cfg(test)]
+mod checking;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod pinning;
+#[cfg(test)]
+mod reviewing;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod starting;

@@ -1,0 +1,148 @@
+//! `pinfold quarantine`, beside a gateway and without one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use pinfold_policy::digest::{Digest, Digests};
+
+use crate::desk::{Desk, Gateway, Origin, REVIEWED, TAMPERED, URL};
+
+/// A page and a browser whose names try to rewrite the reviewer's terminal.
+const HOSTILE: &str = "Referer: https://shop.test/\u{202e}txet\r\nUser-Agent: Mozilla\u{200b}/5.0\r\n";
+
+/// A gateway that has refused what the origin serves, and kept it.
+fn refused(origin: &Origin) -> (Desk, Gateway) {
+    let desk = Desk::before(origin);
+    let gateway = desk.run();
+    let answer = gateway.get(URL, HOSTILE);
+    assert!(answer.contains("quarantined; reason=unpinned"), "{answer}");
+    (desk, gateway)
+}
+
+#[test]
+fn the_evidence_is_shown_whole_and_safe_to_look_at() {
+    let (desk, _gateway) = refused(&Origin::serving(TAMPERED));
+    let incident = desk.incident();
+
+    desk.pinfold(&["quarantine", "list"])
+        .succeeds()
+        .says(&incident)
+        .says(URL)
+        .says("waiting")
+        .says("unpinned");
+    let shown = desk.pinfold(&["quarantine", "show", &incident]).succeeds();
+    let digest = Digests::of(TAMPERED.as_bytes()).sha256;
+    for evidence in [&incident, URL, &digest.to_string(), &digest.to_hex(), "127.0.0.1", "acme", "22 bytes"] {
+        assert!(shown.stdout.contains(evidence), "no {evidence} in {shown:?}");
+    }
+    assert!(shown.stdout.contains("Mozilla\\u{200b}/5.0"), "{shown:?}");
+    assert!(!shown.stdout.contains(['\u{1b}', '\u{202e}', '\u{200b}']), "{shown:?}");
+
+    let json = desk.pinfold(&["quarantine", "show", &incident, "--json"]).succeeds();
+    assert!(!json.stdout.contains(['\u{202e}', '\u{200b}']), "{json:?}");
+    assert_eq!(json.json()["asked_by"][0]["user_agent"], "Mozilla\u{200b}/5.0");
+}
+
+#[test]
+fn an_incident_is_named_in_either_case_or_by_its_beginning() {
+    let (desk, _gateway) = refused(&Origin::serving(TAMPERED));
+    let incident = desk.incident();
+    let beginning: String = incident.chars().take(25).collect();
+    for name in [&*incident.to_lowercase(), &beginning, "0"] {
+        desk.pinfold(&["quarantine", "show", name]).succeeds().says(&incident);
+    }
+    for name in ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "Z", ""] {
+        for action in ["show", "approve", "reject", "export"] {
+            let done =
+                desk.pinfold(&["quarantine", action, name]).fails(3, "no incident").hints("quarantine list");
+            assert!(done.stderr.starts_with("pinfold: error: "), "{done:?}");
+        }
+    }
+}
+
+#[test]
+fn a_decision_is_in_force_at_once_and_says_so() {
+    let origin = Origin::serving(TAMPERED);
+    let (desk, gateway) = refused(&origin);
+    let incident = desk.incident();
+
+    desk.pinfold(&["quarantine", "approve", &incident, "--reason", "SEC-1"])
+        .succeeds()
+        .says("approved")
+        .says("in force in the running gateway");
+    assert!(gateway.get(URL, "").ends_with(TAMPERED));
+    desk.pinfold(&["quarantine", "approve", &incident]).succeeds().says("nothing was changed");
+
+    let rejected = desk.pinfold(&["quarantine", "reject", &incident, "--json"]).succeeds().json();
+    assert_eq!((&rejected["state"], &rejected["in_force"]), (&"rejected".into(), &"yes".into()));
+    assert!(gateway.get(URL, "").contains("reason=rejected"));
+
+    drop(gateway);
+    desk.pinfold(&["quarantine", "approve", &incident]).succeeds().says("no gateway is running");
+    assert!(desk.run().get(URL, "").ends_with(TAMPERED));
+}
+
+#[test]
+fn a_revocation_names_first_the_pins_that_go_dark_in_any_notation() {
+    let (desk, gateway) = refused(&Origin::serving(TAMPERED));
+    let sha384 = Digest::Sha384(Digests::of(TAMPERED.as_bytes()).sha384);
+    let other = Digests::of(REVIEWED.as_bytes()).sha256;
+    desk.write(
+        "pins.toml",
+        &format!(
+            "[[pin]]\nurl = \"https://cdn.vendor.test/fine.js\"\ndigests = [\"{other}\"]\n\
+             [[pin]]\nurl = \"https://cdn.vendor.test/dark.js\"\ndigests = [\"{sha384}\"]\n"
+        ),
+    );
+    let incident = desk.incident();
+
+    let done = desk.pinfold(&["quarantine", "reject", &incident, "--everywhere"]).succeeds();
+    let named = done.stdout.find("pins.toml:4: https://cdn.vendor.test/dark.js").expect("the pin is named");
+    assert!(named < done.stdout.find("revoked").expect("it is revoked"), "{done:?}");
+    assert!(!done.stdout.contains("fine.js"), "{done:?}");
+    assert!(gateway.get(URL, "").contains("reason=revoked"));
+    desk.pinfold(&["quarantine", "approve", &incident]).fails(3, "never released again");
+}
+
+#[test]
+fn with_pins_that_cannot_be_read_everything_but_a_revocation_goes_on() {
+    let (desk, _gateway) = refused(&Origin::serving(TAMPERED));
+    let incident = desk.incident();
+    desk.write("pins.toml", "[[pin]\n");
+    desk.pinfold(&["quarantine", "show", &incident]).succeeds().says("the pins cannot be read");
+    let done = desk.pinfold(&["quarantine", "reject", &incident, "--everywhere"]).fails(2, "pins.toml:1:");
+    assert!(done.stderr.contains("nothing was revoked"), "{done:?}");
+    assert_eq!(desk.only_item()["state"], "waiting");
+    desk.pinfold(&["quarantine", "reject", &incident]).succeeds().says("rejected");
+}
+
+#[test]
+fn the_bytes_come_out_as_they_were_and_over_no_file() {
+    let (desk, _gateway) = refused(&Origin::serving(TAMPERED));
+    let incident = desk.incident();
+    assert_eq!(desk.pinfold(&["quarantine", "export", &incident]).succeeds().stdout, TAMPERED);
+
+    desk.pinfold(&["quarantine", "export", &incident, "--output", "evidence.js"]).succeeds();
+    assert_eq!(desk.read("evidence.js"), TAMPERED);
+    let mode = fs::metadata(desk.path().join("evidence.js")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    desk.write("mine.js", "mine");
+    desk.pinfold(&["quarantine", "export", &incident, "--output", "mine.js"]).fails(3, "file exists");
+    assert_eq!(desk.read("mine.js"), "mine");
+}
+
+#[test]
+fn a_directory_where_no_gateway_ever_ran_is_named() {
+    let desk = Desk::with("");
+    desk.pinfold(&["quarantine", "list"]).fails(3, "no pinfold.db in pinfold-data").hints("pinfold run");
+    assert!(!desk.path().join("pinfold-data").exists());
+}
+
+#[test]
+fn an_empty_quarantine_says_so() {
+    let desk = Desk::with("listen = [\"127.0.0.1:0\"]\n");
+    let _gateway = desk.run();
+    let done = desk.pinfold(&["quarantine", "list"]).succeeds();
+    assert_eq!((&*done.stdout, &*done.stderr), ("", "nothing in quarantine in pinfold-data\n"));
+    assert_eq!(desk.pinfold(&["quarantine", "list", "--json"]).succeeds().stdout, "[]\n");
+}
