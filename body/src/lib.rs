@@ -3,7 +3,7 @@
 //! Two decoders can disagree on the same wire bytes: where a gzip body ends, whether a deflate body has a header,
 //! what follows the last frame. pinfold therefore never forwards the wire bytes of a guarded body. A [`Decoder`]
 //! reads them strictly and in bounded memory, the decoded bytes are measured in a
-//! [`Hold`](pinfold_policy::held::Hold), and [`encode`] makes new wire bytes of what was measured.
+//! [`Hold`](pinfold_policy::held::Hold), and [`encode()`] makes new wire bytes of what was measured.
 
 mod accept;
 mod coding;

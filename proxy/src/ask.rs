@@ -24,7 +24,7 @@ use crate::settings::Egress;
 const MAX_TEXT: usize = 4096;
 
 /// What was asked for, by whom, and when.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) id: Uuid,
     pub(crate) at: Timestamp,
@@ -94,6 +94,11 @@ impl Ask {
             reader,
             client_tls: link.tls.clone(),
         })
+    }
+
+    /// The same request under an id of its own, for a second row.
+    pub(crate) fn again(&self) -> Self {
+        Self { id: Uuid::now_v7(), ..self.clone() }
     }
 
     /// What the request says of what it wants.

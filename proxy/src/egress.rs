@@ -78,8 +78,11 @@ impl Egress {
         let attempt = async {
             let allowed = self.addresses(authority, own).await?;
             let mut last = None;
+            // One address that swallows packets must not use up the time of the next.
+            let each = limit / u32::try_from(allowed.len()).unwrap_or(1).max(1);
             for address in allowed {
-                match TcpStream::connect(address).await {
+                let connected = timeout(each, TcpStream::connect(address)).await;
+                match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                     Ok(stream) => {
                         // Without it a response of a few segments waits 40 ms for a delayed acknowledgement.
                         stream

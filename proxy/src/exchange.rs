@@ -6,7 +6,8 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
-use pinfold_body::{Codings, DecodeLimits};
+use pinfold_body::{Coding, DecodeLimits};
+use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request, essence};
 use pinfold_policy::policy::{Expectation, Policy};
@@ -19,15 +20,15 @@ use pinfold_store::incident::Incident;
 use crate::ask::{Ask, early_refusal, reader};
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
-use crate::headers::{content_types, file_name, media_type};
-use crate::hold::{self, HoldError, HoldLimits};
+use crate::headers::{content_types, file_names, media_type};
+use crate::hold::{self, HoldLimits};
 use crate::incoming::Arriving;
 use crate::link::Link;
 use crate::observed::ObservedUnverified;
 use crate::refusal::Refusal;
 use crate::release::{Release, Wanted};
 use crate::respond::{BoxError, ClientBody, Outbound, respond};
-use crate::row::{Seen, acts_as, row};
+use crate::row::{Measured, Seen, acts_as, row};
 use crate::unguarded::Unguarded;
 use crate::websocket;
 
@@ -42,17 +43,21 @@ pub(crate) async fn exchange(
     }
     let (head, body) = request.into_parts();
     let reader = reader(&head.method, &head.headers);
+    let authority = link.authority(&head);
     let ask = match Ask::admit(&link, head, &gateway.settings.egress, &gateway.via) {
         Ok(ask) => ask,
-        Err(refusal) => return respond(Outbound::Refusal(refusal)),
+        Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
-    let id = ask.id;
+    let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.
     let carried = gateway.tasks.spawn(carry(Arc::clone(&gateway), ask, body)).await;
-    respond(carried.unwrap_or_else(|error| {
-        tracing::error!(%error, "an exchange failed; this is a bug");
-        Outbound::Refusal(early_refusal(id, Reason::Internal, &reader))
-    }))
+    match carried {
+        Ok(outbound) => respond(outbound),
+        Err(error) => {
+            tracing::error!(%error, "an exchange failed; this is a bug");
+            gateway.turn_down(&link, authority, early_refusal(id, Reason::Internal, &reader)).await
+        }
+    }
 }
 
 /// What a vendor answered, and what could be made of it.
@@ -60,7 +65,6 @@ struct Answer {
     head: http::response::Parts,
     body: Arriving,
     path: Option<DeliveryPath>,
-    codings: Option<Codings>,
     kinds: Kinds,
 }
 
@@ -75,9 +79,9 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     let fetched = fetch(&gateway, &ask, method, whole, body_of(body)).await;
     let mut answer = match fetched {
         Ok(answer) => answer,
-        Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, error.reason(), &error).await,
+        Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await,
     };
-    let is_judged = policy.judges_scripts_of(ask.url.host());
+    let is_judged = expected.is_judged();
     if ask.method == Method::OPTIONS {
         return Outbound::Unguarded(Unguarded::head_only(answer.head, is_judged));
     }
@@ -88,7 +92,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     if asks_for_head && !whole {
         answer = match fetch(&gateway, &ask, Method::GET, true, fetch::empty()).await {
             Ok(answer) => answer,
-            Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, error.reason(), &error).await,
+            Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
         };
     }
     gateway.guarded(&ask, policy, answer).await
@@ -104,28 +108,27 @@ async fn fetch(
     let is_head = method == Method::HEAD;
     let headers = ask.vendor_headers(&gateway.via, whole);
     let request = fetch::request(&ask.url, method, headers, body)?;
-    let (head, body) = gateway.upstream.send(request).await?.into_parts();
+    let upstream = &gateway.upstream;
+    let answer = if whole { upstream.send_guarded(request).await } else { upstream.send(request).await };
+    let (head, body) = answer?.into_parts();
     if head.status.is_informational() {
         return Err(FetchError::Malformed("it switches protocols, and nobody asked for that".into()));
     }
     let path = head.extensions.get::<Path>().map(|path| path.0.clone());
     let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
-    let codings = hold::codings(&head.headers).ok();
     let starts =
-        if is_head { hold::Starts::default() } else { hold::look_at_start(&mut body, codings).await };
+        if is_head { hold::Starts::default() } else { hold::look_at_start(&mut body, &head.headers).await };
     let types = content_types(&head.headers);
     let types: Vec<&str> = types.iter().map(String::as_str).collect();
-    let name = file_name(&head.headers);
-    let answered = Answered {
-        content_types: &types,
-        file_name: name.as_deref(),
-        starts: &[&starts.decoded, &starts.wire],
-    };
+    let names = file_names(&head.headers);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let answered =
+        Answered { content_types: &types, file_names: &names, starts: &[&starts.decoded, &starts.wire] };
     let mut kinds = classify(&ask.facts(), &answered);
     if starts.is_hidden {
-        kinds.insert(Kind::Installer);
+        kinds.extend([Kind::Installer, Kind::Wasm]);
     }
-    Ok(Answer { head, body, path, codings, kinds })
+    Ok(Answer { head, body, path, kinds })
 }
 
 fn body_of(body: Incoming) -> ClientBody {
@@ -138,7 +141,7 @@ impl Shared {
     async fn pass(&self, ask: &Ask, policy: &Policy, answer: Answer, is_judged: bool) -> Outbound {
         if is_judged && is_blind_part(&answer.head) {
             let refused = FetchError::Body(Reason::PartialContent);
-            return self.refuse(ask, policy, answer.kinds, Reason::PartialContent, &refused).await;
+            return self.refuse(ask, policy, answer.kinds, &refused).await;
         }
         if ask.method == Method::HEAD {
             return Outbound::Unguarded(Unguarded::answer_to_head(answer.head, is_judged));
@@ -158,21 +161,16 @@ impl Shared {
             decode: DecodeLimits { max_ratio: limits.max_ratio, max_encoded: limits.max_body },
             keep_wire: observes(&policy, ask),
         };
-        let Answer { head, body, path, codings, kinds } = answer;
+        let Answer { head, body, path, kinds } = answer;
         let seen = Seen { kinds, head: &head, path: path.as_ref() };
-        let Some(codings) = codings else {
+        let Ok(codings) = hold::codings(&head.headers) else {
             return self.unmeasurable(ask, &policy, &seen, Reason::BadEncoding, body).await;
         };
         let announced = hold::announced(&head.headers);
-        match hold::hold(body, codings, announced, &hold_limits, |id| self.store.aliases(id)).await {
+        let store = self.store.clone();
+        match hold::hold(body, codings, announced, &hold_limits, move |id| store.aliases(id)).await {
             Ok(held) => self.judge(ask, policy, &seen, held).await,
-            Err(failed) => {
-                let reason = match failed.error {
-                    HoldError::Unmeasurable(cause) => cause.reason(),
-                    HoldError::Timeout => Reason::UpstreamTimeout,
-                };
-                self.unmeasurable(ask, &policy, &seen, reason, failed.rest).await
-            }
+            Err(failed) => self.unmeasurable(ask, &policy, &seen, failed.error.reason(), failed.rest).await,
         }
     }
 
@@ -180,12 +178,12 @@ impl Shared {
     async fn not_ok(&self, ask: &Ask, policy: &Policy, answer: Answer) -> Outbound {
         let Answer { head, body, path, kinds, .. } = answer;
         let reason = match head.status.as_u16() {
-            301 | 302 | 303 | 307 | 308 => {
-                if redirect_target(&ask.url, &head).is_some_and(|to| policy.judges_scripts_of(to.host())) {
-                    return Outbound::Unguarded(Unguarded::head_only(head, true));
+            301 | 302 | 303 | 307 | 308 => match redirect_target(&ask.url, &head) {
+                Some(to) if policy.judges_scripts_at(&to) => {
+                    return Outbound::Unguarded(Unguarded::redirect(head, &to));
                 }
-                Reason::Redirect
-            }
+                Some(_) | None => Reason::Redirect,
+            },
             206 => Reason::PartialContent,
             _ => Reason::UpstreamStatus,
         };
@@ -205,7 +203,7 @@ impl Shared {
         let expected = policy.expect(&ask.url);
         match consequence(&expected, reason) {
             Consequence::Block | Consequence::Quarantine => {
-                self.withhold(ask, policy, seen, reason, None, false).await
+                self.withhold(ask, policy, seen, reason, None, None).await
             }
             Consequence::ObserveUnverified => {
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
@@ -247,17 +245,17 @@ impl Shared {
     }
 
     async fn release(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, cleared: Cleared) -> Outbound {
+        let measured = (cleared.digests().sha256, cleared.len());
         // A package is compressed already: encoding it again costs time and gains nothing.
         let coding = match cleared.kind() {
-            Kind::Installer => pinfold_body::Coding::Identity,
+            Kind::Installer => Coding::Identity,
             Kind::Script | Kind::Wasm | Kind::Style | Kind::Document => ask.accepted().best(),
         };
         let encoded = match hold::encode(cleared.segments().to_vec(), cleared.len(), coding).await {
             Ok(encoded) => encoded,
-            Err(error) => return self.refuse(ask, policy, seen.kinds, Reason::Internal, &error).await,
+            Err(error) => return self.refuse(ask, policy, seen.kinds, &FetchError::Internal(error)).await,
         };
-        let mut row =
-            seen.row(ask, policy, Outcome::Verified, None, Some((cleared.digests().sha256, cleared.len())));
+        let mut row = seen.row(ask, policy, Outcome::Verified, None, Some(measured));
         row.rule = Some(Arc::clone(cleared.rule()));
         let wanted = Wanted {
             coding,
@@ -268,7 +266,14 @@ impl Shared {
         if is_current {
             row.status = StatusCode::NOT_MODIFIED.as_u16();
         }
+        if self.is_revoked(cleared.digests()) {
+            return self.revoked(ask, policy, seen, measured).await;
+        }
         match self.store.record(row).await {
+            // Once more: the disk took a while.
+            Ok(_) if self.is_revoked(cleared.digests()) => {
+                self.revoked(&ask.again(), policy, seen, measured).await
+            }
             Ok(receipt) => Outbound::Cleared(Release::new(
                 &seen.head.headers,
                 &cleared,
@@ -281,6 +286,15 @@ impl Shared {
         }
     }
 
+    /// Whether a body was revoked, by now: encoding and recording take a while.
+    fn is_revoked(&self, digests: &Digests) -> bool {
+        self.policy.newest().revocations().include(digests)
+    }
+
+    async fn revoked(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, measured: Measured) -> Outbound {
+        self.withhold(ask, policy, seen, Reason::Revoked, Some(measured), None).await
+    }
+
     /// Does what the rules say for a measured body that was not cleared.
     async fn act(
         &self,
@@ -291,15 +305,16 @@ impl Shared {
         held: Option<Held>,
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
+        let measured = held.as_ref().map(|held| (held.id(), held.len()));
         match (consequence(&expected, reason), held) {
             (Consequence::ObserveUnverified, Some(held)) => {
                 self.observe(ask, policy, seen, reason, held).await
             }
             (Consequence::Quarantine, held) => {
-                self.withhold(ask, policy, seen, reason, held.as_ref(), held.is_some()).await
+                self.withhold(ask, policy, seen, reason, measured, held.as_ref()).await
             }
-            (Consequence::Block | Consequence::ObserveUnverified, held) => {
-                self.withhold(ask, policy, seen, reason, held.as_ref(), false).await
+            (Consequence::Block | Consequence::ObserveUnverified, _) => {
+                self.withhold(ask, policy, seen, reason, measured, None).await
             }
         }
     }
@@ -312,18 +327,22 @@ impl Shared {
         reason: Reason,
         held: Held,
     ) -> Outbound {
-        let (id, len) = (held.id(), held.len());
-        let coding = if seen.kinds.contains(Kind::Installer) {
-            pinfold_body::Coding::Identity
-        } else {
-            ask.accepted().best()
-        };
+        let (digests, len) = (*held.digests(), held.len());
+        let coding =
+            if seen.kinds.contains(Kind::Installer) { Coding::Identity } else { ask.accepted().best() };
         let encoded = match hold::encode(held.into_unverified_segments(), len, coding).await {
             Ok(encoded) => encoded,
-            Err(error) => return self.refuse(ask, policy, seen.kinds, Reason::Internal, &error).await,
+            Err(error) => return self.refuse(ask, policy, seen.kinds, &FetchError::Internal(error)).await,
         };
-        let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((id, len)));
+        if self.is_revoked(&digests) {
+            return self.revoked(ask, policy, seen, (digests.sha256, len)).await;
+        }
+        let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((digests.sha256, len)));
         match self.store.record(row).await {
+            // Once more: the disk took a while.
+            Ok(_) if self.is_revoked(&digests) => {
+                self.revoked(&ask.again(), policy, seen, (digests.sha256, len)).await
+            }
             Ok(receipt) => Outbound::ObservedUnverified(ObservedUnverified::measured(
                 seen.head.clone(),
                 encoded,
@@ -343,15 +362,15 @@ impl Shared {
         policy: &Policy,
         seen: &Seen<'_>,
         reason: Reason,
-        held: Option<&Held>,
-        keep: bool,
+        measured: Option<Measured>,
+        kept: Option<&Held>,
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
-        let outcome = if keep { Outcome::Quarantined } else { Outcome::Blocked };
-        let mut row = seen.row(ask, policy, outcome, Some(reason), held.map(|held| (held.id(), held.len())));
+        let outcome = if kept.is_some() { Outcome::Quarantined } else { Outcome::Blocked };
+        let mut row = seen.row(ask, policy, outcome, Some(reason), measured);
         let mut refusal = refusal(ask, &expected, reason, outcome, seen.head.status);
         row.status = refusal.status().as_u16();
-        if let Some(held) = held.filter(|_| keep) {
+        if let Some(held) = kept {
             let kind = acts_as(&expected, seen.kinds);
             match self.store.quarantine(&row, expected.subject(), kind, held).await {
                 Ok(incident) => refusal.incident = incident,
@@ -371,12 +390,13 @@ impl Shared {
         ask: &Ask,
         policy: &Policy,
         kinds: Kinds,
-        reason: Reason,
-        cause: &(dyn std::error::Error + Sync),
+        cause: &FetchError,
     ) -> Outbound {
+        let reason = cause.reason();
         tracing::debug!(url = %ask.url, %reason, %cause, "refused");
         let expected = policy.expect(&ask.url);
-        let refusal = refusal(ask, &expected, reason, Outcome::Blocked, StatusCode::BAD_GATEWAY);
+        let vendor_status = cause.vendor_status().unwrap_or(StatusCode::BAD_GATEWAY);
+        let refusal = refusal(ask, &expected, reason, Outcome::Blocked, vendor_status);
         let mut row = row(ask, policy, Outcome::Blocked, Some(reason));
         row.kinds = kinds;
         row.status = refusal.status().as_u16();
@@ -418,9 +438,11 @@ fn observes(policy: &Policy, ask: &Ask) -> bool {
     consequence(&policy.expect(&ask.url), Reason::BodyTooLarge) == Consequence::ObserveUnverified
 }
 
+/// Where a redirect leads, if it says so once and clearly.
 fn redirect_target(url: &ArtifactUrl, head: &http::response::Parts) -> Option<ArtifactUrl> {
-    let location = head.headers.get(header::LOCATION)?.to_str().ok()?;
-    url.join(location)
+    let mut locations = head.headers.get_all(header::LOCATION).iter();
+    let location = locations.next()?.to_str().ok()?;
+    if locations.next().is_some() { None } else { url.join(location) }
 }
 
 /// A 206 that does not start at byte 0 and whose type is missing or may be anything.
@@ -429,12 +451,13 @@ fn is_blind_part(head: &http::response::Parts) -> bool {
         return false;
     }
     let range = crate::headers::text(&head.headers, header::CONTENT_RANGE).unwrap_or_default();
-    let from_start = range.trim_start_matches("bytes").trim_start().starts_with("0-");
+    let (unit, span) = range.split_once(' ').unwrap_or_default();
+    let from_start = unit.eq_ignore_ascii_case("bytes") && span.trim_start().starts_with("0-");
     let essence = media_type(&head.headers).map(|one| essence(&one)).unwrap_or_default();
-    let is_generic = essence.is_empty()
-        || essence == "text/plain"
-        || essence == "multipart/byteranges"
-        || essence.ends_with("octet-stream")
-        || essence.contains("download");
+    // What browsers and download tools take for "anything": WHATWG MIME Sniffing §7, and names in use for downloads.
+    let is_generic =
+        ["", "text/plain", "multipart/byteranges", "*/*", "unknown/unknown", "application/unknown"]
+            .contains(&essence.as_str())
+            || ["octet-stream", "download", "binary"].iter().any(|word| essence.contains(word));
     !from_start && is_generic
 }

@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::egress::EgressError;
 use crate::headers::media_type;
-use crate::hold::{self, HoldError};
+use crate::hold;
 use crate::respond::{BoxError, ClientBody};
 use crate::settings::{Egress, Limits, Settings};
 use crate::upstream_tls;
@@ -72,6 +72,9 @@ pub enum FetchError {
     /// The vendor answered something else than 200.
     #[error("the vendor answered {0}")]
     Status(u16),
+    /// A bug.
+    #[error("{0}")]
+    Internal(BoxError),
 }
 
 impl FetchError {
@@ -87,14 +90,39 @@ impl FetchError {
             Self::Request(_) => Reason::MalformedRequest,
             Self::Body(reason) => *reason,
             Self::Status(_) => Reason::UpstreamStatus,
+            Self::Internal(_) => Reason::Internal,
+        }
+    }
+
+    /// The status that the vendor gave, if it gave one.
+    pub(crate) fn vendor_status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status(status) => StatusCode::from_u16(*status).ok(),
+            Self::Egress(_)
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::Malformed(_)
+            | Self::Broken(_)
+            | Self::Request(_)
+            | Self::Body(_)
+            | Self::Internal(_) => None,
         }
     }
 }
 
+/// What a vendor may send on one stream before it is read, in bytes.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// And on all streams of a connection: the largest that HTTP/2 has (RFC 9113 §6.9.1), since each stream is bounded.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// The connections to vendors.
 #[derive(Clone)]
 pub struct Upstream {
-    client: Client<Connector, ClientBody>,
+    /// For what points to something guarded. Its connections carry nothing that goes on for hours, so that no stream of
+    /// events can use up what a vendor allows at one time.
+    guarded: Client<Connector, ClientBody>,
+    /// For everything else.
+    other: Client<Connector, ClientBody>,
     /// For what HTTP/2 does not carry: switching protocols.
     http1: Client<Connector, ClientBody>,
     limits: Limits,
@@ -135,10 +163,14 @@ impl Upstream {
                 .pool_max_idle_per_host(32)
                 .http1_max_headers(128)
                 .http2_max_header_list_size(64 * 1024)
+                // A client that reads slowly holds up its own stream, and not the connection that others share.
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 .build(connector)
         };
         let limits = settings.limits.clone();
-        Ok(Self { client: pool(&[b"h2", b"http/1.1"]), http1: pool(&[b"http/1.1"]), limits })
+        let both: [&[u8]; 2] = [b"h2", b"http/1.1"];
+        Ok(Self { guarded: pool(&both), other: pool(&both), http1: pool(&[b"http/1.1"]), limits })
     }
 
     /// Sends `request`, whose URI is absolute, and waits for the head of the answer.
@@ -146,7 +178,15 @@ impl Upstream {
     /// # Errors
     /// [`FetchError`], with the reason that the client is given.
     pub(crate) async fn send(&self, request: Request<ClientBody>) -> Result<Response<Incoming>, FetchError> {
-        self.send_through(&self.client, request).await
+        self.send_through(&self.other, request).await
+    }
+
+    /// The same for what points to something guarded.
+    pub(crate) async fn send_guarded(
+        &self,
+        request: Request<ClientBody>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        self.send_through(&self.guarded, request).await
     }
 
     /// The same over HTTP/1.1 only.
@@ -165,6 +205,10 @@ impl Upstream {
     ) -> Result<Response<Incoming>, FetchError> {
         let limit = self.limits.upstream_timeout;
         let sent = CancellationToken::new();
+        // Nothing is sent: the clock runs now, also while the request waits for its turn.
+        if request.body().is_end_stream() {
+            sent.cancel();
+        }
         let guard = sent.clone().drop_guard();
         let request = request.map(|body| {
             // Owned by the body: it goes when the body goes.
@@ -196,8 +240,8 @@ impl Upstream {
             )
             .body(empty())
             .map_err(|error| FetchError::Request(error.into()))?;
-        let (head, body) = self.send(request).await?.into_parts();
-        if head.status != http::StatusCode::OK {
+        let (head, body) = self.send_guarded(request).await?.into_parts();
+        if head.status != StatusCode::OK {
             return Err(FetchError::Status(head.status.as_u16()));
         }
         let path = head
@@ -210,12 +254,7 @@ impl Upstream {
         let held =
             hold::hold(incoming, codings, hold::announced(&head.headers), &self.hold_limits(), |_| None)
                 .await
-                .map_err(|failed| {
-                    FetchError::Body(match failed.error {
-                        HoldError::Unmeasurable(cause) => cause.reason(),
-                        HoldError::Timeout => Reason::UpstreamTimeout,
-                    })
-                })?;
+                .map_err(|failed| FetchError::Body(failed.error.reason()))?;
         Ok(Looked { held, media_type: media_type(&head.headers), path })
     }
 

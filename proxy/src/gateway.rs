@@ -27,7 +27,7 @@ use crate::ask::{early_refusal, reader};
 use crate::exchange::exchange;
 use crate::fetch::Upstream;
 use crate::intercept::Interceptor;
-use crate::link::{Leads, Link};
+use crate::link::{Leads, Link, Place};
 use crate::policy_cell::PolicyCell;
 use crate::respond::{ClientBody, Outbound, respond};
 use crate::settings::Settings;
@@ -157,16 +157,15 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &Arc<
             }
         };
         let shared = Arc::clone(shared);
-        let Ok(permit) = Arc::clone(connections).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(connections).try_acquire_owned() else {
             shared.tasks.clone().spawn(turn_away(stream));
             continue;
         };
         shared.tasks.clone().spawn(async move {
             // Without it a response of a few segments waits 40 ms for a delayed acknowledgement.
             if stream.set_nodelay(true).is_ok() {
-                shared.serve_proxy(client, stream).await;
+                shared.serve_proxy(client, stream, Arc::new(place)).await;
             }
-            drop(permit);
         });
     }
 }
@@ -189,7 +188,7 @@ impl Shared {
     }
 
     /// Serves a connection to the proxy itself: CONNECT, and absolute-form requests.
-    async fn serve_proxy(self: Arc<Self>, client: SocketAddr, stream: TcpStream) {
+    async fn serve_proxy(self: Arc<Self>, client: SocketAddr, stream: TcpStream, place: Place) {
         let is_allowed = {
             let ip = client.ip().to_canonical();
             self.settings.clients.iter().any(|net| net.contains(&ip))
@@ -197,7 +196,7 @@ impl Shared {
         if !is_allowed {
             tracing::warn!(%client, "a client that 'clients.allow' does not name was refused");
         }
-        let link = Arc::new(Link { client, leads: Leads::Anywhere, tls: None });
+        let link = Arc::new(Link { client, leads: Leads::Anywhere, tls: None, place });
         let shared = Arc::clone(&self);
         let service = service_fn(move |request: Request<Incoming>| {
             let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
@@ -205,7 +204,7 @@ impl Shared {
                 Ok::<_, std::convert::Infallible>(if !is_allowed {
                     not_allowed(&request)
                 } else if request.method() == Method::CONNECT {
-                    tunnel::connect(shared, client, request).await
+                    tunnel::connect(shared, client, Arc::clone(&link.place), request).await
                 } else {
                     exchange(shared, link, request).await
                 })

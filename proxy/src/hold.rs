@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use pinfold_body::{Codings, DecodeLimits, Decoder, Peek};
+use pinfold_body::{Coding, Codings, DecodeLimits, Decoder, Peek};
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::held::{Held, Hold};
-use pinfold_policy::kind::MAGIC_LEN;
+use pinfold_policy::kind::{MAGIC_LEN, could_become_magic};
+use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Unmeasurable;
 
 use crate::incoming::{Arriving, Cut};
+use crate::respond::BoxError;
 
 /// Bounds on one hold.
 #[derive(Clone, Debug)]
@@ -26,6 +28,19 @@ pub(crate) enum HoldError {
     Unmeasurable(Unmeasurable),
     /// The vendor fell silent in the middle.
     Timeout,
+    /// A bug.
+    Internal,
+}
+
+impl HoldError {
+    /// The reason of the exchange that it ends.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Self::Unmeasurable(cause) => cause.reason(),
+            Self::Timeout => Reason::UpstreamTimeout,
+            Self::Internal => Reason::Internal,
+        }
+    }
 }
 
 /// A hold that came to nothing, and what remains of the body. The wire bytes are there only if they were to be kept.
@@ -40,7 +55,7 @@ pub(crate) async fn hold(
     codings: Codings,
     announced: Option<u64>,
     limits: &HoldLimits,
-    aliases: impl FnOnce(BodyId) -> Option<Digests>,
+    aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
 ) -> Result<Held, Failed> {
     let mut held = Hold::new(limits.max_body, announced.filter(|_| codings.is_identity()));
     let mut decoder = Decoder::new(codings, limits.decode);
@@ -51,11 +66,16 @@ pub(crate) async fn hold(
             Some(Err(Cut::Truncated)) => break HoldError::Unmeasurable(Unmeasurable::Truncated),
             Some(Err(Cut::Timeout)) => break HoldError::Timeout,
             None => match decoder.finish() {
-                Ok(()) => return Ok(held.finish(aliases)),
+                Ok(()) => match finish(held, aliases).await {
+                    Ok(held) => return Ok(held),
+                    Err(error) => break error,
+                },
                 Err(cause) => break HoldError::Unmeasurable(cause),
             },
         };
         let pushed = decoder.push(&bytes, &mut held);
+        // Bytes that are there already come without a pause: others have their turn too.
+        tokio::task::consume_budget().await;
         if limits.keep_wire {
             wire.push(bytes);
         }
@@ -72,36 +92,45 @@ pub(crate) async fn hold(
 pub(crate) struct Starts {
     pub(crate) decoded: Vec<u8>,
     pub(crate) wire: Vec<u8>,
-    /// The coding hid the start for longer than [`LOOK_AHEAD`]: nobody knows what the body begins with.
+    /// Some client may see other first bytes than these: nobody can say what the body begins with.
     pub(crate) is_hidden: bool,
 }
 
 /// How much of the wire is read to see the first bytes. An honest coding needs some hundred bytes.
 const LOOK_AHEAD: usize = 256 * 1024;
 
-/// Reads as much of `body` as it takes to see its magic; it stays to be read. A body that cannot be decoded shows
-/// its wire bytes.
-pub(crate) async fn look_at_start(body: &mut Arriving, codings: Option<Codings>) -> Starts {
-    let mut peek = codings.map(|codings| Peek::new(codings, MAGIC_LEN));
+/// Reads as much of `body` as it takes to see its magic, and no more than could still matter; it stays to be read.
+/// A body in codings that some client could undo and pinfold cannot, or will not, hides its start.
+pub(crate) async fn look_at_start(body: &mut Arriving, headers: &HeaderMap) -> Starts {
+    let (mut peek, mut is_hidden) = match codings(headers) {
+        Ok(codings) => (Some(Peek::new(codings, MAGIC_LEN)), false),
+        Err(_) => (None, Codings::could_be_undone(content_encoding(headers))),
+    };
     let mut wire = Vec::with_capacity(MAGIC_LEN);
     let mut read = 0;
-    while wire.len() < MAGIC_LEN || peek.as_ref().is_some_and(|peek| !peek.is_full()) {
+    while !is_hidden
+        && (could_become_magic(&wire) || peek.as_ref().is_some_and(|peek| could_become_magic(peek.bytes())))
+    {
         if read > LOOK_AHEAD {
-            return Starts { is_hidden: true, ..Starts::default() };
+            is_hidden = true;
+            break;
         }
         let Some(Ok(bytes)) = body.look_ahead().await else { break };
         read += bytes.len();
         wire.extend(bytes.iter().take(MAGIC_LEN - wire.len()));
-        if peek.as_mut().is_some_and(|peek| peek.push(&bytes).is_err()) {
-            peek = None;
-        }
+        is_hidden = peek.as_mut().is_some_and(|peek| peek.push(&bytes).is_err());
     }
-    Starts { decoded: peek.map(|peek| peek.bytes().to_vec()).unwrap_or_default(), wire, is_hidden: false }
+    let decoded = peek.take().map(|peek| peek.bytes().to_vec()).unwrap_or_default();
+    Starts { decoded, wire, is_hidden }
+}
+
+fn content_encoding(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::CONTENT_ENCODING).iter().map(http::HeaderValue::as_bytes)
 }
 
 /// The codings that a response's head names.
 pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Unmeasurable> {
-    Codings::parse(headers.get_all(header::CONTENT_ENCODING).iter().map(http::HeaderValue::as_bytes))
+    Codings::parse(content_encoding(headers))
 }
 
 /// The length that a response's head announces.
@@ -109,22 +138,24 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Bodies of up to this many bytes are encoded where they are; larger ones on a thread for such work.
-const ENCODE_INLINE: u64 = 32 * 1024;
+/// Work on bodies of up to this many bytes is done where it comes up; on larger ones, on a thread for such work.
+const INLINE: u64 = 32 * 1024;
 
 /// Encodes measured bytes for a client.
-pub(crate) async fn encode(
-    segments: Vec<Bytes>,
-    len: u64,
-    coding: pinfold_body::Coding,
-) -> Result<Vec<Bytes>, pinfold_body::EncodeError> {
-    if coding == pinfold_body::Coding::Identity || len <= ENCODE_INLINE {
-        return pinfold_body::encode(&segments, coding);
+pub(crate) async fn encode(segments: Vec<Bytes>, len: u64, coding: Coding) -> Result<Vec<Bytes>, BoxError> {
+    if coding == Coding::Identity || len <= INLINE {
+        return Ok(pinfold_body::encode(&segments, coding)?);
     }
-    let work = tokio::task::spawn_blocking(move || pinfold_body::encode(&segments, coding));
-    match work.await {
-        Ok(encoded) => encoded,
-        // The thread is gone only when the runtime is: nobody is left to answer.
-        Err(_) => std::future::pending().await,
+    Ok(tokio::task::spawn_blocking(move || pinfold_body::encode(&segments, coding)).await??)
+}
+
+/// Ends a hold: measuring the other digests of a large body takes a while.
+async fn finish(
+    held: Hold,
+    aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
+) -> Result<Held, HoldError> {
+    if held.len() <= INLINE {
+        return Ok(held.finish(aliases));
     }
+    tokio::task::spawn_blocking(move || held.finish(aliases)).await.map_err(|_| HoldError::Internal)
 }

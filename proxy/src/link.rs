@@ -1,6 +1,7 @@
 //! A client's connection, as far as its requests depend on it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Version, header};
@@ -8,6 +9,7 @@ use pinfold_policy::host::Authority;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::{ArtifactUrl, Scheme, UrlError};
 use pinfold_store::entry::ClientTls;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::settings::Egress;
 
@@ -17,7 +19,12 @@ pub(crate) struct Link {
     pub(crate) client: SocketAddr,
     pub(crate) leads: Leads,
     pub(crate) tls: Option<ClientTls>,
+    pub(crate) place: Place,
 }
+
+/// A connection's place among `limits.max_connections`: taken for as long as anything goes on over the connection, in
+/// whatever it was turned into.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
 /// Where the requests of a connection go.
 #[derive(Clone, Debug)]
@@ -31,6 +38,18 @@ pub(crate) enum Leads {
 }
 
 impl Link {
+    /// The host and port that a request is about, as far as can be said without believing it.
+    pub(crate) fn authority(&self, head: &Parts) -> Option<Authority> {
+        match &self.leads {
+            Leads::To(_, authority) => Some(authority.clone()),
+            Leads::Anywhere | Leads::ToNamedHost(_) => {
+                let named = head.uri.authority().map(http::uri::Authority::as_str);
+                let named = named.or_else(|| crate::headers::text(&head.headers, header::HOST))?;
+                Authority::parse(named, Some(80)).ok()
+            }
+        }
+    }
+
     /// The URL that a request means.
     ///
     /// # Errors
@@ -134,6 +153,7 @@ fn of_request(scheme: Scheme, authority: &Authority, target: &str) -> Result<Art
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -144,7 +164,8 @@ mod tests {
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         let egress = Egress { http_ports: vec![80], ..Egress::default() };
-        let link = Link { client: "127.0.0.1:1".parse().unwrap(), leads, tls: None };
+        let place = Arc::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
+        let link = Link { client: "127.0.0.1:1".parse().unwrap(), leads, tls: None, place };
         link.url(&head, &egress).map(|url| url.to_string())
     }
 

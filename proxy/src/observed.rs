@@ -9,7 +9,7 @@ use pinfold_body::Coding;
 use pinfold_policy::reason::Reason;
 use pinfold_store::Receipt;
 
-use crate::headers::strip_hop_by_hop;
+use crate::headers::{drop_forged_etag, strip_hop_by_hop};
 use crate::incoming::Arriving;
 use crate::release::{clamp_cache, verdict_header};
 use crate::respond::{ClientBody, Delivery, passing};
@@ -58,6 +58,7 @@ impl ObservedUnverified {
         let headers: &mut HeaderMap = &mut head.headers;
         strip_hop_by_hop(headers);
         headers.remove(header::ALT_SVC);
+        drop_forged_etag(headers);
         clamp_cache(headers, max_age);
         headers.insert("pinfold-verdict", verdict_header(&format!("observed; reason={}", reason.code())));
         let mut response = Response::new(body);

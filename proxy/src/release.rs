@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pinfold_body::Coding;
 use pinfold_policy::digest::{BodyId, Digests};
-use pinfold_policy::kind::{INSTALLER_TYPES, Kind, essence};
+use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
 use pinfold_policy::verdict::Cleared;
 use pinfold_store::Receipt;
 
@@ -131,7 +131,7 @@ fn content_type(kind: Kind, vendor: &HeaderMap) -> String {
         Kind::Script => format!("text/javascript; charset={}", charset()),
         Kind::Style => format!("text/css; charset={}", charset()),
         Kind::Wasm => "application/wasm".into(),
-        Kind::Document if !theirs.is_empty() => theirs,
+        Kind::Document if by_media_type(&essence(&theirs)) == Some(Kind::Document) => theirs,
         Kind::Document => "text/html; charset=utf-8".into(),
         Kind::Installer if INSTALLER_TYPES.contains(&essence(&theirs).as_str()) => theirs,
         Kind::Installer => "application/octet-stream".into(),

@@ -13,6 +13,9 @@ use pinfold_store::entry::{DeliveryPath, Exchange};
 use crate::ask::Ask;
 use crate::headers::media_type;
 
+/// A measured body: its identity, and its decoded length in bytes.
+pub(crate) type Measured = (BodyId, u64);
+
 /// What was seen of the vendor's answer.
 pub(crate) struct Seen<'a> {
     pub(crate) kinds: Kinds,
@@ -27,7 +30,7 @@ impl Seen<'_> {
         policy: &Policy,
         outcome: Outcome,
         reason: Option<Reason>,
-        body: Option<(BodyId, u64)>,
+        body: Option<Measured>,
     ) -> Exchange {
         Exchange {
             kinds: self.kinds,

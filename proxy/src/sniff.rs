@@ -41,14 +41,28 @@ pub(crate) async fn sniff<S: AsyncRead + Unpin>(
 
 /// Decides, or asks for more bytes with `None`.
 pub(crate) fn opening(read: &[u8]) -> Option<Opening> {
-    match read.first()? {
-        0x16 => client_hello(read),
-        first if first.is_ascii_uppercase() => request_line(read),
+    // Servers skip empty lines before a request line (RFC 9112 §2.2), and so must whoever looks for one.
+    let from = read.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+    let Some(line) = from.and_then(|from| read.get(from..)) else {
+        return (read.len() >= MAX_REQUEST_LINE).then_some(Opening::Other);
+    };
+    match line {
+        [0x16, ..] if from == Some(0) => client_hello(read),
+        // An alert or another record before the hello: a lenient server might go on to read the hello.
+        [0x14..=0x17, 0x03, ..] => Some(Opening::UnreadableTls),
+        [0x14..=0x17] => None,
+        [first, ..] if is_token_char(*first) => request_line(line),
         _ => Some(Opening::Other),
     }
 }
 
+/// A character of a method (RFC 9110 §5.6.2). Some servers take methods in lower case.
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 fn client_hello(read: &[u8]) -> Option<Opening> {
+    // rustls reads one record at a time: what is there is fed to it anew, and at most MAX_HELLO of it.
     let mut acceptor = Acceptor::default();
     let mut rest = read;
     loop {
@@ -92,6 +106,9 @@ mod tests {
     fn what_is_clear_text_http_and_what_is_not() {
         assert_eq!(opening(b"GET / HTTP/1.1\r\n"), Some(Opening::Http));
         assert_eq!(opening(b"PRI * HTTP/2.0\r\n"), Some(Opening::Http));
+        assert_eq!(opening(b"\r\n\r\nGET / HTTP/1.1\r\n"), Some(Opening::Http));
+        assert_eq!(opening(b"get / HTTP/1.1\r\n"), Some(Opening::Http));
+        assert_eq!(opening(b"\x15\x03\x01\x00\x02\x01\x00"), Some(Opening::UnreadableTls));
         assert_eq!(opening(b"EHLO mail.example\r\n"), Some(Opening::Other));
         assert_eq!(opening(b"SSH-2.0-x\r\n"), Some(Opening::Other));
         assert_eq!(opening(b"\x00\x01"), Some(Opening::Other));

@@ -25,11 +25,14 @@ use crate::ask::{clipped, early_refusal, reader};
 use crate::gateway::Shared;
 use crate::headers::text;
 use crate::intercept::client_tls;
-use crate::link::{Leads, Link};
+use crate::link::{Leads, Link, Place};
 use crate::prefixed::Prefixed;
-use crate::refusal::Reader;
+use crate::refusal::{Reader, Refusal};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::sniff::{Opening, UNRECOGNIZED_NAME, opening, sniff};
+
+/// How HTTP/2 begins where nobody negotiated it (RFC 9113 §3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * ";
 
 /// An end of a tunnel.
 type End = Prefixed<TcpStream>;
@@ -38,6 +41,7 @@ type End = Prefixed<TcpStream>;
 pub(crate) async fn connect(
     gateway: Arc<Shared>,
     client: SocketAddr,
+    place: Place,
     request: Request<Incoming>,
 ) -> Response<ClientBody> {
     let policy = gateway.policy.newest();
@@ -55,6 +59,7 @@ pub(crate) async fn connect(
         at: Timestamp::now(),
         asker: Asker { address: client, page: None, user_agent },
         authority,
+        place,
     };
     let upstream = match asking.dial().await {
         Ok(upstream) => upstream,
@@ -80,6 +85,7 @@ struct Asking {
     at: Timestamp,
     asker: Asker,
     authority: Authority,
+    place: Place,
 }
 
 impl Asking {
@@ -142,10 +148,11 @@ impl Asking {
         let limit = self.gateway.settings.limits.header_timeout;
         // Otherwise nothing was asked: the client opened a tunnel ahead of need, or left.
         let Ok(Ok(Some(opened))) = timeout(limit, sniff(&mut client, &mut read)).await else { return };
+        let is_h2 = read.starts_with(HTTP2_PREFACE);
         client.unread(read.freeze());
         match opened {
             Opening::Tls(name) => self.intercept_tls(client, name).await,
-            Opening::Http => self.serve_clear(client).await,
+            Opening::Http => self.serve_clear(client, is_h2).await,
             Opening::UnreadableTls | Opening::Other => self.end(client, Reason::NotHttp, None).await,
         }
     }
@@ -178,18 +185,19 @@ impl Asking {
             client: self.asker.address,
             leads: Leads::To(Scheme::Https, authority),
             tls: client_tls(stream.get_ref().1),
+            place: self.place,
         };
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         self.gateway.serve(link, stream, is_h2).await;
     }
 
-    async fn serve_clear(self, client: End) {
+    async fn serve_clear(self, client: End, is_h2: bool) {
         let leads = match &self.authority.host {
             Host::Ip(_) => Leads::ToNamedHost(self.authority.port),
             Host::Name(_) => Leads::To(Scheme::Http, self.authority.clone()),
         };
-        let link = Link { client: self.asker.address, leads, tls: None };
-        self.gateway.serve(link, client, false).await;
+        let link = Link { client: self.asker.address, leads, tls: None, place: self.place };
+        self.gateway.serve(link, client, is_h2).await;
     }
 
     /// Passes a tunnel's bytes, once it is clear that they are not a vendor's.
@@ -200,18 +208,19 @@ impl Asking {
         let name = match first {
             Some(Opening::Tls(name)) => name,
             Some(Opening::Http) => {
+                let is_h2 = said.starts_with(HTTP2_PREFACE);
                 client.unread(said.freeze());
-                return self.serve_clear(client).await;
+                return self.serve_clear(client, is_h2).await;
             }
             Some(Opening::UnreadableTls) => return self.end(client, Reason::SniMismatch, None).await,
             Some(Opening::Other) | None => None,
         };
         client.unread(said.freeze());
-        let host = match self.host_for(name.as_deref()) {
-            Ok(host) => host,
-            Err(reason) => return self.end(client, reason, name).await,
+        // Whatever CONNECT named: a vendor's name in the SNI is for the vendor, and what is no name is for nobody.
+        let Ok(named) = name.as_deref().map(Host::parse).transpose() else {
+            return self.end(client, Reason::SniMismatch, name).await;
         };
-        if self.policy.intercepts(&host) {
+        if named.is_some_and(|host| self.policy.intercepts(&host)) {
             return self.intercept_tls(client, name).await;
         }
         self.splice(client, upstream, name).await;
@@ -242,6 +251,31 @@ impl Asking {
 }
 
 impl Shared {
+    /// Answers with a refusal that came before anything could be exchanged, and records whom it was about.
+    pub(crate) async fn turn_down(
+        &self,
+        link: &Link,
+        authority: Option<Authority>,
+        refusal: Refusal,
+    ) -> Response<ClientBody> {
+        if let Some(authority) = authority {
+            let row = Tunnel {
+                id: refusal.incident.0,
+                at: Timestamp::now(),
+                asker: Asker { address: link.client, page: None, user_agent: None },
+                authority,
+                server_name: link.tls.as_ref().and_then(|tls| tls.server_name.clone()),
+                dialled: None,
+                reason: Some(refusal.reason),
+                incident: Some(refusal.incident),
+                status: refusal.status().as_u16(),
+                policy_version: self.policy.newest().version(),
+            };
+            self.record_tunnel(row).await;
+        }
+        respond(Outbound::Refusal(refusal))
+    }
+
     /// Writes a tunnel's row. Tunnels flow on when that fails; guarded content would not.
     pub(crate) async fn record_tunnel(&self, row: Tunnel) -> Option<OpenTunnel> {
         let to = row.authority.clone();

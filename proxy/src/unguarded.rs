@@ -1,8 +1,9 @@
 //! What is not guarded, on its way out. Nothing else may make an [`Unguarded`].
 
 use http::{HeaderValue, Response, header};
+use pinfold_policy::url::ArtifactUrl;
 
-use crate::headers::strip_hop_by_hop;
+use crate::headers::{drop_forged_etag, strip_hop_by_hop};
 use crate::incoming::Arriving;
 use crate::respond::{ClientBody, no_body, passing};
 
@@ -21,7 +22,17 @@ impl Unguarded {
         Self::of(head, passing(body, None), is_judged)
     }
 
-    /// Passes a head: an answer to HEAD, to OPTIONS, or a redirect that leads to where scripts are judged.
+    /// Passes a redirect that leads to where scripts are judged: to there and nowhere else, in our own spelling.
+    pub(crate) fn redirect(mut head: http::response::Parts, to: &ArtifactUrl) -> Self {
+        head.headers.remove("refresh");
+        match HeaderValue::from_str(&format!("{}{}", to.origin(), to.request_target())) {
+            Ok(location) => drop(head.headers.insert(header::LOCATION, location)),
+            Err(_) => drop(head.headers.remove(header::LOCATION)),
+        }
+        Self::head_only(head, true)
+    }
+
+    /// Passes a head without its body: an answer to OPTIONS.
     pub(crate) fn head_only(mut head: http::response::Parts, is_judged: bool) -> Self {
         head.headers.remove(header::CONTENT_ENCODING);
         head.headers.remove(header::CONTENT_LENGTH);
@@ -37,6 +48,7 @@ impl Unguarded {
         strip_hop_by_hop(&mut head.headers);
         head.headers.remove(header::ALT_SVC);
         head.headers.remove("pinfold-verdict");
+        drop_forged_etag(&mut head.headers);
         if is_judged {
             head.headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }

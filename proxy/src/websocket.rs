@@ -18,10 +18,10 @@ use tokio::io::copy_bidirectional;
 use crate::ask::Ask;
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
-use crate::headers::text;
+use crate::headers::{strip_hop_by_hop, text};
 use crate::link::Link;
 use crate::prefixed::Prefixed;
-use crate::respond::{ClientBody, Outbound, respond};
+use crate::respond::{ClientBody, respond};
 
 /// The constant of RFC 6455 §1.3.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -51,16 +51,16 @@ pub(crate) async fn open(
 ) -> Response<ClientBody> {
     let client_side = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
+    let authority = link.authority(&head);
     let ask = match Ask::admit(&link, head, &gateway.settings.egress, &gateway.via) {
         Ok(ask) => ask,
-        Err(refusal) => return respond(Outbound::Refusal(refusal)),
+        Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
     let (vendor_side, response) = match switch(&gateway, &ask).await {
         Ok(switched) => switched,
         Err(error) => {
             let policy = gateway.policy.newest();
-            let reason = error.reason();
-            return respond(gateway.refuse(&ask, &policy, Kinds::NONE, reason, &error).await);
+            return respond(gateway.refuse(&ask, &policy, Kinds::NONE, &error).await);
         }
     };
     let dialled = response.extensions().get::<Path>().map(|path| path.0.address.ip());
@@ -79,6 +79,8 @@ pub(crate) async fn open(
     let open = gateway.record_tunnel(row).await;
     let stop = gateway.stop.clone();
     gateway.tasks.spawn(async move {
+        // It keeps the connection's place until the WebSocket has ended.
+        let _link = link;
         let (Ok(client), Ok(vendor)) = tokio::join!(client_side, vendor_side) else { return };
         let mut client = Prefixed::new(bytes::Bytes::new(), TokioIo::new(client));
         let mut vendor = Prefixed::new(bytes::Bytes::new(), TokioIo::new(vendor));
@@ -124,13 +126,10 @@ async fn switch(
     let vendor_side = hyper::upgrade::on(&mut answer);
     let mut response = Response::new(fetch::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    for name in
-        [header::SEC_WEBSOCKET_ACCEPT, header::SEC_WEBSOCKET_PROTOCOL, header::SEC_WEBSOCKET_EXTENSIONS]
-    {
-        if let Some(value) = answer.headers().get(&name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
+    *response.headers_mut() = answer.headers().clone();
+    strip_hop_by_hop(response.headers_mut());
+    response.headers_mut().remove(header::ALT_SVC);
+    response.headers_mut().remove("pinfold-verdict");
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     *response.extensions_mut() = answer.extensions().clone();
