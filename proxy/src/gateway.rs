@@ -177,6 +177,23 @@ details=\"overloaded\"\r\ncache-control: no-store\r\nretry-after: 5\r\ncontent-l
     drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(BUSY)).await);
 }
 
+/// Drives a connection to its end: when the gateway drains, it finishes what it is at; when the gateway stops, it ends.
+/// A macro, since the connections of the two versions of HTTP share no trait for it.
+macro_rules! drive {
+    ($shared:ident, $client:ident, $connection:expr) => {{
+        let connection = $connection;
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return log_end($client, ended),
+            () = $shared.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            ended = &mut connection => log_end($client, ended),
+            () = $shared.stop.cancelled() => {}
+        }
+    }};
+}
+
 impl Shared {
     /// Whether an earlier answer of this URL was guarded.
     pub(crate) fn was_guarded(&self, url: &ArtifactUrl) -> bool {
@@ -210,16 +227,7 @@ impl Shared {
                 })
             }
         });
-        let connection = self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
-        tokio::pin!(connection);
-        tokio::select! {
-            ended = &mut connection => return log_end(client, ended),
-            () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! {
-            ended = &mut connection => log_end(client, ended),
-            () = self.stop.cancelled() => {}
-        }
+        drive!(self, client, self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades());
     }
 
     /// Serves an intercepted connection.
@@ -237,20 +245,6 @@ impl Shared {
             }
         });
         let io = TokioIo::new(stream);
-        macro_rules! drive {
-            ($connection:expr) => {{
-                let connection = $connection;
-                tokio::pin!(connection);
-                tokio::select! {
-                    ended = &mut connection => return log_end(client, ended),
-                    () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
-                }
-                tokio::select! {
-                    ended = &mut connection => log_end(client, ended),
-                    () = self.stop.cancelled() => {}
-                }
-            }};
-        }
         if is_h2 {
             let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             http2
@@ -260,9 +254,9 @@ impl Shared {
                 .max_pending_accept_reset_streams(32)
                 .keep_alive_interval(self.settings.limits.idle_timeout)
                 .keep_alive_timeout(self.settings.limits.header_timeout);
-            drive!(http2.serve_connection(io, service));
+            drive!(self, client, http2.serve_connection(io, service));
         } else {
-            drive!(self.http1().serve_connection(io, service).with_upgrades());
+            drive!(self, client, self.http1().serve_connection(io, service).with_upgrades());
         }
     }
 

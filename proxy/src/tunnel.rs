@@ -16,7 +16,7 @@ use pinfold_policy::url::Scheme;
 use pinfold_store::OpenTunnel;
 use pinfold_store::entry::{Asker, Tunnel, TunnelEnd};
 use pinfold_store::incident::Incident;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -226,27 +226,14 @@ impl Asking {
         self.splice(client, upstream, name).await;
     }
 
-    async fn splice(self, mut client: End, mut upstream: End, name: Option<String>) {
+    async fn splice(self, client: End, upstream: End, name: Option<String>) {
         let row = Tunnel {
             server_name: name.map(Into::into),
             dialled: upstream.get_ref().peer_addr().ok().map(|address| address.ip()),
             ..self.row(None)
         };
         let open = self.gateway.record_tunnel(row).await;
-        let started = Instant::now();
-        tokio::select! {
-            // How a tunnel's ends part is theirs to know: either way it is over.
-            ended = copy_bidirectional(&mut client, &mut upstream) => drop(ended),
-            () = self.gateway.stop.cancelled() => {}
-        }
-        let end = TunnelEnd {
-            sent: upstream.written(),
-            received: client.written(),
-            open_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
-        if let Some(open) = open {
-            open.closed(end);
-        }
+        self.gateway.relay(client, upstream, open).await;
     }
 }
 
@@ -274,6 +261,31 @@ impl Shared {
             self.record_tunnel(row).await;
         }
         respond(Outbound::Refusal(refusal))
+    }
+
+    /// Passes bytes both ways until it is over, then completes the tunnel's row.
+    pub(crate) async fn relay<C, V>(
+        &self,
+        mut client: Prefixed<C>,
+        mut vendor: Prefixed<V>,
+        open: Option<OpenTunnel>,
+    ) where
+        C: AsyncRead + AsyncWrite + Unpin,
+        V: AsyncRead + AsyncWrite + Unpin,
+    {
+        let started = Instant::now();
+        tokio::select! {
+            // How the two ends part is theirs to know: either way it is over.
+            ended = copy_bidirectional(&mut client, &mut vendor) => drop(ended),
+            () = self.stop.cancelled() => {}
+        }
+        if let Some(open) = open {
+            open.closed(TunnelEnd {
+                sent: vendor.written(),
+                received: client.written(),
+                open_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
     }
 
     /// Writes a tunnel's row. Tunnels flow on when that fails; guarded content would not.

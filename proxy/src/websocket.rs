@@ -2,18 +2,17 @@
 //! switch protocols is refused: what follows it could not be judged.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::reason::Reason;
-use pinfold_store::entry::{Tunnel, TunnelEnd};
+use pinfold_store::entry::Tunnel;
 use sha1::{Digest as _, Sha1};
-use tokio::io::copy_bidirectional;
 
 use crate::ask::Ask;
 use crate::fetch::{self, FetchError, Path};
@@ -77,26 +76,14 @@ pub(crate) async fn open(
         policy_version: gateway.policy.newest().version(),
     };
     let open = gateway.record_tunnel(row).await;
-    let stop = gateway.stop.clone();
+    let follow = Arc::clone(&gateway);
     gateway.tasks.spawn(async move {
         // It keeps the connection's place until the WebSocket has ended.
         let _link = link;
         let (Ok(client), Ok(vendor)) = tokio::join!(client_side, vendor_side) else { return };
-        let mut client = Prefixed::new(bytes::Bytes::new(), TokioIo::new(client));
-        let mut vendor = Prefixed::new(bytes::Bytes::new(), TokioIo::new(vendor));
-        let started = Instant::now();
-        tokio::select! {
-            // How the two ends part is theirs to know: either way it is over.
-            ended = copy_bidirectional(&mut client, &mut vendor) => drop(ended),
-            () = stop.cancelled() => {}
-        }
-        if let Some(open) = open {
-            open.closed(TunnelEnd {
-                sent: vendor.written(),
-                received: client.written(),
-                open_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            });
-        }
+        let client = Prefixed::new(Bytes::new(), TokioIo::new(client));
+        let vendor = Prefixed::new(Bytes::new(), TokioIo::new(vendor));
+        follow.relay(client, vendor, open).await;
     });
     response
 }
