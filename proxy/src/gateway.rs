@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::ask::{early_refusal, reader};
 use crate::exchange::exchange;
 use crate::fetch::Upstream;
+use crate::head_clock::HeadClock;
 use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
 use crate::policy_cell::PolicyCell;
@@ -215,17 +216,21 @@ impl Shared {
         }
         let link = Arc::new(Link { client, leads: Leads::Anywhere, tls: None, place });
         let shared = Arc::clone(&self);
+        let (stream, at_request) = HeadClock::new(stream, self.settings.limits.header_timeout);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
-            async move {
-                Ok::<_, std::convert::Infallible>(if !is_allowed {
-                    not_allowed(&request)
+            let (shared, link, at_request) = (Arc::clone(&shared), Arc::clone(&link), at_request.clone());
+            let answering = async move {
+                if !is_allowed {
+                    (not_allowed(&request), false)
                 } else if request.method() == Method::CONNECT {
-                    tunnel::connect(shared, client, Arc::clone(&link.place), request).await
+                    let response = tunnel::connect(shared, client, Arc::clone(&link.place), request).await;
+                    let is_open = response.status().is_success();
+                    (response, is_open)
                 } else {
-                    exchange(shared, link, request).await
-                })
-            }
+                    switching(exchange(shared, link, request).await)
+                }
+            };
+            async move { Ok::<_, std::convert::Infallible>(at_request.during(answering).await) }
         });
         drive!(self, client, self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades());
     }
@@ -238,14 +243,13 @@ impl Shared {
         let client = link.client;
         let link = Arc::new(link);
         let shared = Arc::clone(self);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
-            async move {
-                Ok::<Response<ClientBody>, std::convert::Infallible>(exchange(shared, link, request).await)
-            }
-        });
-        let io = TokioIo::new(stream);
+        let answer =
+            move |request: Request<Incoming>| exchange(Arc::clone(&shared), Arc::clone(&link), request);
         if is_h2 {
+            let service = service_fn(move |request| {
+                let answering = answer(request);
+                async move { Ok::<_, std::convert::Infallible>(answering.await) }
+            });
             let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             http2
                 .timer(TokioTimer::new())
@@ -254,9 +258,19 @@ impl Shared {
                 .max_pending_accept_reset_streams(32)
                 .keep_alive_interval(self.settings.limits.idle_timeout)
                 .keep_alive_timeout(self.settings.limits.header_timeout);
-            drive!(self, client, http2.serve_connection(io, service));
+            drive!(self, client, http2.serve_connection(TokioIo::new(stream), service));
         } else {
-            drive!(self, client, self.http1().serve_connection(io, service).with_upgrades());
+            let (stream, at_request) = HeadClock::new(stream, self.settings.limits.header_timeout);
+            let service = service_fn(move |request| {
+                let (answering, at_request) = (answer(request), at_request.clone());
+                let answering = async { switching(answering.await) };
+                async move { Ok::<_, std::convert::Infallible>(at_request.during(answering).await) }
+            });
+            drive!(
+                self,
+                client,
+                self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades()
+            );
         }
     }
 
@@ -264,11 +278,18 @@ impl Shared {
         let mut http1 = hyper::server::conn::http1::Builder::new();
         http1
             .timer(TokioTimer::new())
-            .header_read_timeout(self.settings.limits.header_timeout)
+            // Of an idle connection; a head that began has the shorter limit of its clock.
+            .header_read_timeout(self.settings.limits.idle_timeout)
             .max_headers(128)
             .max_buf_size(MAX_HEAD);
         http1
     }
+}
+
+/// Whether a connection carries something else than HTTP after this response.
+fn switching(response: Response<ClientBody>) -> (Response<ClientBody>, bool) {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    (response, switches)
 }
 
 fn not_allowed(request: &Request<Incoming>) -> Response<ClientBody> {

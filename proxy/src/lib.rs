@@ -8,6 +8,7 @@ mod ask;
 mod egress;
 mod exchange;
 mod fetch;
+mod head_clock;
 mod headers;
 mod hold;
 mod incoming;

@@ -49,7 +49,7 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// For connecting to a vendor, for the head of its answer, and for each gap between reads of it.
     pub upstream_timeout: Duration,
-    /// For unused connections to vendors.
+    /// For unused connections, to clients and to vendors.
     pub idle_timeout: Duration,
     /// Client connections at one time.
     pub max_connections: usize,

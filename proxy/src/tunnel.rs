@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::ask::{clipped, early_refusal, reader};
 use crate::gateway::Shared;
+use crate::head_clock::HeadClock;
 use crate::headers::text;
 use crate::intercept::client_tls;
 use crate::link::{Leads, Link, Place};
@@ -67,8 +68,8 @@ pub(crate) async fn connect(
     };
     gateway.tasks.spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        let client = Prefixed::new(parts.read_buf, parts.io.into_inner());
+        let Ok(parts) = upgraded.downcast::<TokioIo<HeadClock<TcpStream>>>() else { return };
+        let client = Prefixed::new(parts.read_buf, parts.io.into_inner().into_inner());
         match upstream {
             None => asking.intercept(client).await,
             Some(upstream) => asking.tunnel(client, upstream).await,
