@@ -4,28 +4,31 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use http_body_util::{Empty, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::authority::provider;
+use crate::websocket::{KEY, WebSocket};
 use crate::{Via, eventually};
 
 mod reply;
 
-pub use reply::{Reply, Verdict};
+pub use reply::{Begun, Reply, Verdict};
 
 /// Why a client has no answer: a connection or a body that broke off, a certificate that it does not trust.
 pub type ClientError = Box<dyn Error + Send + Sync>;
 
-type Tunnel = TokioIo<hyper::upgrade::Upgraded>;
+pub(crate) type Tunnel = TokioIo<hyper::upgrade::Upgraded>;
 
 /// A client that trusts the gateway's root only, speaks HTTP/1.1 and takes no content coding.
 #[must_use]
@@ -116,6 +119,29 @@ impl Client {
         session.ask(Method::GET, url.parse().unwrap()).await.unwrap_or_else(|error| panic!("{url}: {error}"))
     }
 
+    /// GETs an https URL and waits for the head of the answer; the body comes as it comes.
+    pub async fn begin(&self, url: impl AsRef<str>) -> Begun {
+        let url: Uri = url.as_ref().parse().unwrap();
+        let mut session =
+            self.open(&url).await.unwrap().unwrap_or_else(|refusal| panic!("{url}: {refusal:?}"));
+        let request = Request::get("/").body(Full::default()).unwrap();
+        Begun::new(session.begin(request, url).await.unwrap())
+    }
+
+    /// Asks an https URL for a WebSocket, or hands back the answer to that.
+    pub async fn websocket(&self, url: impl AsRef<str>) -> Result<WebSocket, Reply> {
+        let url: Uri = url.as_ref().parse().unwrap();
+        let mut session = self.open(&url).await.unwrap()?;
+        let request = Request::get("/").header("connection", "Upgrade").header("upgrade", "websocket");
+        let request = request.header("sec-websocket-version", "13").header("sec-websocket-key", KEY);
+        let answer = session.begin(request.body(Full::default()).unwrap(), url).await.unwrap();
+        if answer.status() != 101 {
+            return Err(eventually("the end of an answer", Reply::read(answer)).await.unwrap());
+        }
+        let headers = answer.headers().clone();
+        Ok(WebSocket { headers, stream: TokioIo::new(hyper::upgrade::on(answer).await.unwrap()) })
+    }
+
     /// Opens a tunnel to the host of a URL and speaks HTTP in TLS there, or hands back the answer to the CONNECT.
     ///
     /// # Errors
@@ -128,6 +154,18 @@ impl Client {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let stream = self.greet(host, tunnel).await?;
+        Ok(Ok(self.speak(stream).await?))
+    }
+
+    /// Speaks HTTP over any stream: in TLS, or in a tunnel without.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection breaks.
+    pub async fn speak<T>(&self, stream: T) -> Result<Session, ClientError>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let sender = if self.version == Version::HTTP_2 {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
             tokio::spawn(connection);
@@ -135,7 +173,7 @@ impl Client {
         } else {
             self.speak_http1(TokioIo::new(stream)).await?
         };
-        Ok(Ok(Session { sender, headers: self.headers.clone(), absolute: false }))
+        Ok(Session { sender, headers: self.headers.clone(), absolute: false })
     }
 
     /// Opens a tunnel to `host:port`, or hands back the answer to the CONNECT.
@@ -197,7 +235,7 @@ impl Client {
         T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
         let (sender, connection) = http1::handshake(stream).await?;
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(Sender::Http1(sender))
     }
 }
@@ -226,7 +264,6 @@ impl Session {
     pub async fn ask(&mut self, method: Method, url: Uri) -> Result<Reply, ClientError> {
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;
-        *request.headers_mut() = self.headers.clone();
         self.send(request, url).await
     }
 
@@ -235,10 +272,23 @@ impl Session {
     /// # Errors
     ///
     /// Where no complete answer comes back.
-    pub async fn send(&mut self, mut request: Request<Full<Bytes>>, url: Uri) -> Result<Reply, ClientError> {
+    pub async fn send(&mut self, request: Request<Full<Bytes>>, url: Uri) -> Result<Reply, ClientError> {
+        let response = self.begin(request, url).await?;
+        eventually("the end of an answer", Reply::read(response)).await
+    }
+
+    /// Sends any request and waits for the head of its answer.
+    async fn begin(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+        url: Uri,
+    ) -> Result<Response<Incoming>, ClientError> {
+        for (name, value) in &self.headers {
+            request.headers_mut().entry(name).or_insert(value.clone());
+        }
         let authority = url.authority().ok_or("a URL has a host")?.to_string();
         let path = url.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let response = match &mut self.sender {
+        let answer = match &mut self.sender {
             Sender::Http1(sender) => {
                 request.headers_mut().entry(header::HOST).or_insert(authority.parse()?);
                 *request.uri_mut() = if self.absolute { url } else { path.parse()? };
@@ -252,6 +302,6 @@ impl Session {
                 eventually("an answer", sender.send_request(request)).await?
             }
         };
-        eventually("the end of an answer", Reply::read(response)).await
+        Ok(answer)
     }
 }

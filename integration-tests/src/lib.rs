@@ -40,16 +40,18 @@ mod gateway;
 mod real_clients;
 mod relay;
 mod vendor;
+mod websocket;
 
 pub use authority::{Identity, origin_root_pem};
 pub use chromium::{Chromium, Page, chromium};
-pub use client::{Client, ClientError, Reply, Session, Verdict, client};
+pub use client::{Begun, Client, ClientError, Reply, Session, Verdict, client};
 pub use coding::Coding;
 pub use event::Event;
 pub use gateway::{Gateway, GatewayBuilder, Output, Pin, Rule, gateway, pinfold};
 pub use real_clients::{Fetched, RealClient};
 pub use relay::{Relay, Via, relay};
 pub use vendor::{Answer, Gate, Seen, Vendor, VendorBuilder, vendor};
+pub use websocket::{WEBSOCKET_PROOF, WebSocket};
 
 /// How long a test waits for something that should happen before it gives up. Never a measure of how fast it was.
 pub const PATIENCE: Duration = Duration::from_secs(90);

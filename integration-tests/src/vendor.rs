@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::authority::Identity;
 use crate::{Coding, eventually};
 
+mod flow;
 mod serve;
 
 /// An origin called `vendor` at `cdn.vendor.test`, until told otherwise.
@@ -24,6 +25,7 @@ pub fn vendor() -> VendorBuilder {
         answers: HashMap::new(),
         identity: Some(Identity::Valid),
         protocols: vec!["h2", "http/1.1"],
+        max_streams: None,
         listening: true,
     }
 }
@@ -36,6 +38,7 @@ pub struct VendorBuilder {
     answers: HashMap<String, Answer>,
     identity: Option<Identity>,
     protocols: Vec<&'static str>,
+    max_streams: Option<u32>,
     listening: bool,
 }
 
@@ -63,7 +66,7 @@ impl VendorBuilder {
     /// Serves any answer. A raw one makes the whole vendor speak HTTP/1.1, one request per connection.
     #[must_use]
     pub fn serve(mut self, path: &str, answer: Answer) -> Self {
-        if answer.raw.is_some() {
+        if answer.is_made_by_hand() {
             self.protocols = vec![];
         }
         self.answers.insert(path.to_owned(), answer);
@@ -98,6 +101,13 @@ impl VendorBuilder {
         self
     }
 
+    /// Takes no more than so many streams at one time on an HTTP/2 connection.
+    #[must_use]
+    pub fn max_streams(mut self, streams: u32) -> Self {
+        self.max_streams = Some(streams);
+        self
+    }
+
     /// Keeps its port and refuses connections.
     #[must_use]
     pub fn unreachable(mut self) -> Self {
@@ -113,7 +123,7 @@ impl VendorBuilder {
         let record = Arc::new(Record::new(self.answers));
         let presence = if self.listening {
             let listener: TcpListener = socket.listen(1024).unwrap();
-            let manner = serve::Manner::of(&self.host, self.identity, &self.protocols);
+            let manner = serve::Manner::of(&self.host, self.identity, &self.protocols, self.max_streams);
             Presence::Listening(tokio::spawn(serve::accept(listener, manner, Arc::clone(&record))))
         } else {
             Presence::Absent(socket)
@@ -178,7 +188,7 @@ impl Vendor {
     /// Serves this from now on.
     pub fn serve(&self, path: &str, answer: Answer) {
         assert!(
-            answer.raw.is_none() || self.one_request_per_connection,
+            !answer.is_made_by_hand() || self.one_request_per_connection,
             "a vendor is misbehaving from the start: give `vendor()` a raw answer"
         );
         self.record.answers.lock().unwrap().insert(path.to_owned(), answer);
@@ -200,6 +210,13 @@ impl Vendor {
         let mut seen = self.record.seen.subscribe();
         let enough = seen.wait_for(|all| all.iter().filter(|seen| seen.uri.path() == path).count() >= times);
         eventually(&format!("request {times} for {path} at {}", self.host), enough).await.unwrap();
+    }
+
+    /// Waits until so many bytes of bodies have been taken off its hands, over all its answers.
+    pub async fn sent(&self, bytes: u64) {
+        let mut sent = self.record.sent.subscribe();
+        let enough = sent.wait_for(|sent| *sent >= bytes);
+        eventually(&format!("{bytes} bytes sent by {}", self.host), enough).await.unwrap();
     }
 }
 
@@ -240,7 +257,11 @@ pub struct Answer {
     body: Bytes,
     coding: Coding,
     raw: Option<Bytes>,
+    /// Whether it goes on as a WebSocket.
+    echoes: bool,
     gate: Option<watch::Receiver<bool>>,
+    /// What follows the body once a gate is open.
+    rest: Option<(watch::Receiver<bool>, Bytes)>,
 }
 
 impl Answer {
@@ -259,7 +280,9 @@ impl Answer {
             body: body.into(),
             coding: Coding::Identity,
             raw: None,
+            echoes: false,
             gate: None,
+            rest: None,
         }
     }
 
@@ -302,6 +325,26 @@ impl Answer {
         Self { raw: Some(bytes.into()), ..Self::untyped("") }
     }
 
+    /// 101 with this proof, and then a WebSocket that says back what it is told. Like a raw answer, it makes the whole
+    /// vendor speak HTTP/1.1, one request per connection.
+    #[must_use]
+    pub fn websocket(proof: &str) -> Self {
+        let switching = Self { echoes: true, ..Self::untyped("") }.status(101);
+        let switching = switching.header("connection", "Upgrade").header("upgrade", "websocket");
+        switching.header("sec-websocket-accept", proof)
+    }
+
+    fn is_made_by_hand(&self) -> bool {
+        self.raw.is_some() || self.echoes
+    }
+
+    /// Goes on with these bytes once the gate is open; nobody is told before how long the body will be.
+    #[must_use]
+    pub fn then(mut self, gate: &Gate, rest: impl Into<Bytes>) -> Self {
+        self.rest = Some((gate.0.subscribe(), rest.into()));
+        self
+    }
+
     /// Only once the gate is open.
     #[must_use]
     pub fn behind(mut self, gate: &Gate) -> Self {
@@ -331,11 +374,16 @@ impl Gate {
 struct Record {
     answers: Mutex<HashMap<String, Answer>>,
     seen: watch::Sender<Vec<Seen>>,
+    sent: watch::Sender<u64>,
 }
 
 impl Record {
     fn new(answers: HashMap<String, Answer>) -> Self {
-        Self { answers: Mutex::new(answers), seen: watch::Sender::new(Vec::new()) }
+        Self {
+            answers: Mutex::new(answers),
+            seen: watch::Sender::new(Vec::new()),
+            sent: watch::Sender::new(0),
+        }
     }
 
     /// Notes a request, and gives its answer when its gate is open.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sfv::{BareItem, Item, Parser};
 
 use super::ClientError;
-use crate::Coding;
+use crate::{Coding, eventually};
 
 /// More than any test serves.
 const LARGEST_BODY: usize = 512 << 20;
@@ -83,6 +83,32 @@ impl Reply {
     pub fn verdict(&self) -> Verdict {
         let field = self.header("pinfold-verdict").unwrap_or_else(|| panic!("no verdict: {self:?}"));
         Verdict::parse(field)
+    }
+}
+
+/// An answer whose head is here and whose body comes as it comes.
+#[derive(Debug)]
+pub struct Begun {
+    head: http::response::Parts,
+    body: Incoming,
+}
+
+impl Begun {
+    pub(super) fn new(answer: Response<Incoming>) -> Self {
+        let (head, body) = answer.into_parts();
+        Self { head, body }
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Waits for the next bytes of the body; none at its end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        let frame = eventually("more of a body", self.body.frame()).await?.unwrap();
+        frame.into_data().ok()
     }
 }
 

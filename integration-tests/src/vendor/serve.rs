@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -16,9 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::flow::Flow;
 use super::{Answer, Record};
 use crate::Coding;
 use crate::authority::{Identity, leaf, provider};
+use crate::websocket;
 
 const LONGEST_HEAD: u64 = 64 * 1024;
 
@@ -28,12 +29,19 @@ pub(super) struct Manner {
     tls: Option<TlsAcceptor>,
     /// One HTTP/1.1 request per connection, answered with bytes made by hand.
     raw: bool,
+    max_streams: Option<u32>,
 }
 
 impl Manner {
     /// In TLS where it has an identity, offering these protocols; raw where there are none to offer.
-    pub(super) fn of(host: &str, identity: Option<Identity>, protocols: &[&str]) -> Self {
-        Self { tls: identity.map(|identity| acceptor(host, identity, protocols)), raw: protocols.is_empty() }
+    pub(super) fn of(
+        host: &str,
+        identity: Option<Identity>,
+        protocols: &[&str],
+        max_streams: Option<u32>,
+    ) -> Self {
+        let tls = identity.map(|identity| acceptor(host, identity, protocols));
+        Self { tls, raw: protocols.is_empty(), max_streams }
     }
 }
 
@@ -61,39 +69,51 @@ pub(super) async fn accept(listener: TcpListener, manner: Manner, record: Arc<Re
 }
 
 async fn greet(socket: TcpStream, manner: Manner, record: Arc<Record>) {
-    let Some(acceptor) = manner.tls else { return talk(socket, manner.raw, record).await };
+    let Some(acceptor) = &manner.tls else { return talk(socket, &manner, record).await };
     // A client that does not like the certificate leaves: that is the point of some tests.
     let Ok(stream) = acceptor.accept(socket).await else { return };
-    talk(stream, manner.raw, record).await;
+    talk(stream, &manner, record).await;
 }
 
-async fn talk<S>(stream: S, raw: bool, record: Arc<Record>)
+async fn talk<S>(stream: S, manner: &Manner, record: Arc<Record>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if raw { misbehave(stream, &record).await } else { converse(stream, record).await }
+    if manner.raw {
+        misbehave(stream, record).await;
+    } else {
+        converse(stream, manner.max_streams, record).await;
+    }
 }
 
-async fn converse<S>(stream: S, record: Arc<Record>)
+async fn converse<S>(stream: S, max_streams: Option<u32>, record: Arc<Record>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(|request: Request<Incoming>| {
         let record = Arc::clone(&record);
-        async move { Ok::<_, Infallible>(record.answer(&request).await.into_response()) }
+        async move { Ok::<_, Infallible>(record.answer(&request).await.into_response(record)) }
     });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    if max_streams.is_some() {
+        server.http2().max_concurrent_streams(max_streams);
+    }
     // An error is the client's leaving, which tests do on purpose.
-    drop(auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await);
+    drop(server.serve_connection(TokioIo::new(stream), service).await);
 }
 
-async fn misbehave<S>(mut stream: S, record: &Record)
+async fn misbehave<S>(mut stream: S, record: Arc<Record>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Some(request) = read_head(&mut stream).await else { return };
-    let bytes = record.answer(&request).await.into_bytes();
+    let answer = record.answer(&request).await;
+    let echoes = answer.echoes;
     // Errors are the gateway's leaving before the end, as it may when it is told nonsense.
-    drop(stream.write_all(&bytes).await);
+    drop(stream.write_all(&answer.into_bytes(record)).await);
+    if echoes {
+        drop(websocket::echo(&mut stream).await);
+    }
     drop(stream.shutdown().await);
 }
 
@@ -114,8 +134,8 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Request<()>> 
 }
 
 impl Answer {
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.coding.encode(&self.body))));
+    fn into_response(mut self, record: Arc<Record>) -> Response<Flow> {
+        let mut response = Response::new(Flow::of(&mut self, record));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if self.coding != Coding::Identity {
@@ -126,14 +146,17 @@ impl Answer {
         response
     }
 
-    fn into_bytes(self) -> Bytes {
+    fn into_bytes(self, record: Arc<Record>) -> Bytes {
         if let Some(raw) = self.raw {
             return raw;
         }
+        let echoes = self.echoes;
         let body = self.coding.encode(&self.body);
-        let mut response = self.into_response();
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let mut response = self.into_response(record);
+        if !echoes {
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
         for (name, value) in response.headers() {
             bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());

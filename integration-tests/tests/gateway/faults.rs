@@ -12,21 +12,21 @@ use tempfile::TempDir;
 use crate::{REVIEWED, TAMPERED, pinning, refused, verified};
 
 /// A file system of its own, of four MiB, unmounted at the end.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    fn mount() -> Self {
+    pub(crate) fn mount() -> Self {
         let dir = tempfile::Builder::new().prefix("pinfold-disk-").tempdir().unwrap();
         run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "pinfold-test"]).arg(dir.path()));
         Self(dir)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Takes what is left, to the last byte.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut filler = fs::File::create(self.path().join("filler")).unwrap();
         for len in [64 * 1024, 4096, 1] {
             while filler.write_all(&vec![0; len]).is_ok() {}

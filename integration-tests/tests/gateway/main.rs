@@ -22,15 +22,21 @@ mod drain;
 mod egress;
 mod evasions;
 mod events;
+mod fairness;
 mod faults;
 mod framing;
+mod fronting;
+mod hidden;
 mod libraries;
 mod observe;
+mod other_hosts;
+mod reasons;
 mod refusal;
 mod release;
 mod review;
 mod tunnel;
 mod upstream;
+mod websocket;
 
 /// What a reviewer has read and pinned.
 const REVIEWED: &str = "globalThis.ran = 'reviewed'; document.title = 'the reviewed script ran';\n";

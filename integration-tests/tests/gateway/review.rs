@@ -1,5 +1,6 @@
 //! The review of what was quarantined: a decision takes effect in the running gateway at once, and stays.
 
+use http::Method;
 use pinfold_integration_tests::{Gateway, Rule, client, gateway, sha256, vendor};
 
 use crate::{REVIEWED, TAMPERED, gateway_pinning, pinning, refused, vendor_of, verified};
@@ -59,6 +60,39 @@ async fn a_rejection_everywhere_revokes_and_names_the_pins_that_go_dark() {
     assert!(output.text().contains(&vendor.url("/other.js")), "{}", output.text());
     for path in ["/app.js", "/other.js"] {
         refused(&client(&gateway).get(vendor.url(path)).await, 403, "blocked", "revoked");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_of_a_pinned_digest_holds_for_the_very_next_request() {
+    let enforced = vendor().script("/app.js", REVIEWED).script("/bad.js", REVIEWED).listen().await;
+    let observed = vendor().named("observed").host("js.observed.test").script("/app.js", REVIEWED);
+    let observed = observed.listen().await;
+    let gateway = gateway()
+        .vendor(&enforced)
+        .rule(&observed, Rule::default().set("mode", "observe"))
+        .pin(enforced.url("/app.js"), sha256(REVIEWED))
+        .pin(enforced.url("/bad.js"), sha256("something else"))
+        .pin(observed.url("/app.js"), sha256(REVIEWED))
+        .listen()
+        .await;
+    let (http1, http2) = (client(&gateway), client(&gateway).http2());
+    let urls = [enforced.url("/app.js"), observed.url("/app.js")];
+    let mut sessions = Vec::new();
+    for url in &urls {
+        for client in [&http1, &http2] {
+            let url: http::Uri = url.parse().unwrap();
+            let mut session = client.open(&url).await.unwrap().unwrap();
+            verified(&session.ask(Method::GET, url.clone()).await.unwrap(), REVIEWED);
+            sessions.push((session, url));
+        }
+    }
+    let incident = http1.get(enforced.url("/bad.js")).await.verdict().incident().unwrap().to_owned();
+
+    gateway.command(&["quarantine", "reject", &incident, "--everywhere"]).await.success();
+
+    for (mut session, url) in sessions {
+        refused(&session.ask(Method::GET, url).await.unwrap(), 403, "blocked", "revoked");
     }
 }
 
