@@ -16,9 +16,9 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::Store;
 use quick_cache::sync::Cache;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -36,6 +36,9 @@ use crate::tunnel;
 
 /// URLs whose answers were guarded are remembered up to this many, so that the next request asks for the whole body.
 const GUARDED_URLS: usize = 65_536;
+/// So many clients are told at one time that there is no place for them, and each within this time.
+const TURNING_AWAY: usize = 256;
+const TURN_AWAY_WITHIN: Duration = Duration::from_secs(2);
 /// A header section is at most this long, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -72,6 +75,8 @@ pub(crate) struct Shared {
     /// Everything ends.
     pub(crate) stop: CancellationToken,
     guarded: Cache<Box<str>, ()>,
+    /// Places for those who are told that there is no place.
+    turning_away: Arc<Semaphore>,
 }
 
 /// A gateway that listens.
@@ -110,6 +115,7 @@ impl Gateway {
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             guarded: Cache::new(GUARDED_URLS),
+            turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
         Ok(Self { shared: Arc::new(shared), listeners })
     }
@@ -159,7 +165,10 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &Arc<
         };
         let shared = Arc::clone(shared);
         let Ok(place) = Arc::clone(connections).try_acquire_owned() else {
-            shared.tasks.clone().spawn(turn_away(stream));
+            // Beyond these nobody is even told.
+            if let Ok(place) = Arc::clone(&shared.turning_away).try_acquire_owned() {
+                shared.tasks.clone().spawn(shared.turn_away(stream, place));
+            }
             continue;
         };
         shared.tasks.clone().spawn(async move {
@@ -169,13 +178,6 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &Arc<
             }
         });
     }
-}
-
-/// One answer to whoever comes when all connections are taken, without reading what it wants.
-async fn turn_away(mut stream: TcpStream) {
-    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nproxy-status: pinfold; error=proxy_internal_response; \
-details=\"overloaded\"\r\ncache-control: no-store\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(BUSY)).await);
 }
 
 /// Drives a connection to its end: when the gateway drains, it finishes what it is at; when the gateway stops, it ends.
@@ -203,6 +205,18 @@ impl Shared {
 
     pub(crate) fn remember_guarded(&self, url: &ArtifactUrl) {
         self.guarded.insert(url.key_without_query().into(), ());
+    }
+
+    /// One answer to whoever comes when all connections are taken.
+    async fn turn_away(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
+        let service = service_fn(|request: Request<Incoming>| {
+            let reader = reader(request.method(), request.headers());
+            let refusal = early_refusal(Uuid::now_v7(), Reason::Overloaded, &reader);
+            std::future::ready(Ok::<_, std::convert::Infallible>(respond(Outbound::Refusal(refusal))))
+        });
+        let answering = self.http1().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+        // Whether it is heard is up to the client.
+        drop(tokio::time::timeout(TURN_AWAY_WITHIN, answering).await);
     }
 
     /// Serves a connection to the proxy itself: CONNECT, and absolute-form requests.
