@@ -208,6 +208,14 @@ fn resolve(section: &Section<'_>) -> HashMap<Host, SocketAddr> {
             );
             continue;
         }
+        if name.contains('*') {
+            let hint = "name each host: addresses are fixed for one host at a time";
+            file.error(
+                place,
+                Mistake::new(format!("{} has a star, expected a host", quoted(name))).hint(hint),
+            );
+            continue;
+        }
         let address = value.parse(|text| address_and_port(text, 443)).filter(|address| {
             if address.port() == 0 {
                 file.error(value.place(), Mistake::new("the port is 0, expected 1 to 65535"));

@@ -222,6 +222,10 @@ fn addresses() {
                 "error:2:12: the port is 0, expected 1 to 65535",
             ),
             (
+                "[egress.resolve]\n\"*.a.test\" = \"127.0.0.1:1\"",
+                "error:2:1: \"*.a.test\" has a star, expected a host | name each host: addresses are fixed for one host at a time",
+            ),
+            (
                 "[egress.resolve]\n\"a.test:443\" = \"127.0.0.1:1\"",
                 "error:2:1: \"a.test:443\": not a host name or address | expected a host without scheme and port",
             ),

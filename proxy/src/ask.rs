@@ -72,10 +72,8 @@ impl Ask {
         let mut headers = head.headers;
         let asker = Asker {
             address: link.client,
-            page: text(&headers, header::REFERER).map(clipped),
-            user_agent: headers
-                .get(header::USER_AGENT)
-                .map(|value| clipped(&String::from_utf8_lossy(value.as_bytes()))),
+            page: readable(&headers, header::REFERER).map(|page| page_only(&page)),
+            user_agent: readable(&headers, header::USER_AGENT).map(|agent| clipped(&agent)),
         };
         strip_hop_by_hop(&mut headers);
         join_cookies(&mut headers);
@@ -155,9 +153,40 @@ pub(crate) fn reader(method: &Method, headers: &HeaderMap) -> Reader {
     Reader { is_person, origin: headers.get(header::ORIGIN).cloned(), head_only: *method == Method::HEAD }
 }
 
-/// Text from outside, bounded, without a fragment.
+/// A field's text, whatever its bytes are: a page must not be able to hide by a letter that is not ASCII.
+fn readable(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// A page's address, bounded, without its fragment, and without a name and password that it may carry.
+fn page_only(page: &str) -> Box<str> {
+    let page = page.split('#').next().unwrap_or_default();
+    let Some((scheme, rest)) = page.split_once("://") else { return clipped(page) };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    clipped(&format!("{scheme}://{host}{path}"))
+}
+
+/// Text from outside, bounded.
 pub(crate) fn clipped(text: &str) -> Box<str> {
     let end = (0..=MAX_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    let text = text.get(..end).unwrap_or_default();
-    text.split('#').next().unwrap_or_default().into()
+    text.get(..end).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_kept_without_credentials_and_fragment() {
+        for (page, kept) in [
+            ("https://shop.test/a?b#c", "https://shop.test/a?b"),
+            ("https://user:secret@shop.test/a@b", "https://shop.test/a@b"),
+            ("https://user@x@shop.test", "https://shop.test"),
+            ("about:client", "about:client"),
+        ] {
+            assert_eq!(&*page_only(page), kept, "{page}");
+        }
+    }
 }

@@ -409,7 +409,8 @@ impl Shared {
 
     /// What cannot be recorded is not released.
     fn unrecorded(&self, ask: &Ask, policy: &Policy, error: &pinfold_store::StoreError) -> Outbound {
-        tracing::error!(%error, url = %ask.url, "cannot record an exchange: it is refused");
+        // The store says once that it cannot be written.
+        tracing::debug!(%error, url = %ask.url, "cannot record an exchange: it is refused");
         let expected = policy.expect(&ask.url);
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Outbound::Refusal(refusal(ask, &expected, Reason::StoreUnavailable, Outcome::Blocked, status))

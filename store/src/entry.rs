@@ -145,8 +145,8 @@ pub enum Event {
         exchange: Exchange,
         /// How many.
         count: u64,
-        /// How many of them were delivered whole.
-        whole: u64,
+        /// How many of them were delivered whole. None where the event went out before that could be known.
+        whole: Option<u64>,
         /// When the last of them was.
         last: Timestamp,
     },

@@ -43,10 +43,23 @@ pub struct Item {
     pub clients: u64,
     /// What was decided.
     pub state: ItemState,
+    /// By whom, when and why.
+    pub decided: Option<LastDecision>,
     /// Whether the body is on disk. Beyond the bounds of the quarantine it is not.
     pub body_kept: bool,
     /// How the bytes came, first.
     pub path: Option<DeliveryPath>,
+}
+
+/// The decision that holds for an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastDecision {
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the command that decided it knew them.
+    pub who: Box<str>,
+    /// The written reason; empty if none was given.
+    pub reason: Box<str>,
 }
 
 /// Client addresses that are told apart per item. The ledger knows all of them.

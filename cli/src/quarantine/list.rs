@@ -63,6 +63,11 @@ pub(super) fn item_json(item: &Item) -> Value {
     json!({
         "incident": item.incident.to_string(),
         "state": item.state.as_str(),
+        "decided": item.decided.as_ref().map(|decided| json!({
+            "at": decided.at.to_string(),
+            "who": &*decided.who,
+            "reason": &*decided.reason,
+        })),
         "reason": item.reason.code(),
         "subject": &*item.subject,
         "url": &*item.url,

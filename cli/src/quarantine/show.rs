@@ -83,6 +83,11 @@ fn facts(item: &Item, pinned: Option<Vec<String>>) -> Vec<(&'static str, String)
     ));
     facts.push(("first", second(item.first)));
     facts.push(("last", second(item.last)));
+    if let Some(decided) = &item.decided {
+        let reason = if decided.reason.is_empty() { "no reason given" } else { &decided.reason };
+        let (who, reason) = (printable(&decided.who), printable(reason));
+        facts.push((item.state.as_str(), format!("by {who}, {}: {reason}", second(decided.at))));
+    }
     let path = item.path.as_ref().map(|path| path_text(path, "\n            "));
     facts.push(("path", path.unwrap_or_else(|| "not known".to_owned())));
     facts

@@ -4,11 +4,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, cause};
 
-/// SIGTERM and SIGINT, as they come.
+/// SIGTERM, SIGINT, and SIGHUP, which a closing terminal sends: each drains. As they come.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -17,7 +18,11 @@ impl Signals {
             signal(kind)
                 .map_err(|error| Failure::could_not(format!("cannot listen for signals: {}", cause(&error))))
         };
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for the next one, and gives its name.
@@ -25,6 +30,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
         }
     }
 }

@@ -26,10 +26,13 @@ fn it_says_when_and_where_it_is_ready_and_how_to_trust_it_once() {
     assert!(ended.stderr.contains("--cacert") && ended.stderr.contains("stopped"), "{ended:?}");
     assert_eq!(ended.stdout, "");
 
-    let again = desk.run();
-    again.signal(Signal::INT);
-    let ended = again.ended().succeeds();
-    assert!(!ended.stderr.contains("first run"), "{ended:?}");
+    // A closing terminal hangs up: nothing is cut off then either.
+    for signal in [Signal::INT, Signal::HUP] {
+        let again = desk.run();
+        again.signal(signal);
+        let ended = again.ended().succeeds();
+        assert!(!ended.stderr.contains("first run") && ended.stderr.contains("stopped"), "{ended:?}");
+    }
 }
 
 #[test]

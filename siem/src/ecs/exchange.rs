@@ -18,7 +18,7 @@ use crate::observer::Observer;
 pub(super) struct Row<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) count: u64,
-    pub(super) whole: u64,
+    pub(super) whole: Option<u64>,
     pub(super) last: Timestamp,
 }
 
@@ -197,7 +197,10 @@ fn write_own(document: &mut Document, row: &Row<'_>) {
     let incident = exchange.incident.map(|incident| incident.to_string());
     document.keyword("Pinfold.incident", incident.as_deref());
     document.number("Pinfold.count", row.count);
-    document.number("Pinfold.delivered_whole", row.whole);
+    // Only of what went out at all: a zero would say that it did not arrive.
+    if let Some(whole) = row.whole.filter(|_| row.exchange.outcome.is_release()) {
+        document.number("Pinfold.delivered_whole", whole);
+    }
     document.keywords("Pinfold.kinds", exchange.kinds.iter().map(Kind::as_str));
     document.keyword("Pinfold.vendor", exchange.vendor.as_deref());
     // Of the first exchange: event.duration spans all that the row counts.

@@ -171,8 +171,8 @@ async fn exchange_events(
         let ExchangeRow { exchange, count, whole, last } = read_exchange(row)?;
         let event = match stream {
             // The row counts others too, and they have events of their own.
-            Stream::Each => Event::Exchange { last: exchange.at, exchange, count: 1, whole: 0 },
-            Stream::Counted | Stream::Tunnel => Event::Exchange { exchange, count, whole, last },
+            Stream::Each => Event::Exchange { last: exchange.at, exchange, count: 1, whole: None },
+            Stream::Counted | Stream::Tunnel => Event::Exchange { exchange, count, whole: Some(whole), last },
         };
         Ok((row.try_get("seq")?, event))
     };

@@ -18,6 +18,9 @@ use crate::sqlite::int;
 /// Words that are remembered. There are few that come again and again; the others are looked up.
 const MAX_WORDS: usize = 50_000;
 
+/// Longer words are not remembered: a client could have megabytes of them kept with a URL for each.
+const MAX_WORD: usize = 256;
+
 /// The numbers of words, as far as they are known to be on disk.
 #[derive(Debug, Default)]
 pub(super) struct Words(HashMap<Box<str>, i64>);
@@ -38,10 +41,12 @@ impl Words {
                 insert.execute(connection).await?.last_insert_rowid()
             }
         };
-        if self.0.len() >= MAX_WORDS {
-            self.0.clear();
+        if word.len() <= MAX_WORD {
+            if self.0.len() >= MAX_WORDS {
+                self.0.clear();
+            }
+            self.0.insert(word.into(), number);
         }
-        self.0.insert(word.into(), number);
         Ok(number)
     }
 

@@ -6,20 +6,20 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use super::decide::Ruling;
 use crate::columns::Columns;
 use crate::incident::Incident;
-use crate::item::{AskedBy, Item, ItemState};
+use crate::item::{AskedBy, Item, ItemState, LastDecision};
 
 /// What was decided: a revocation of the digest anywhere, or else the last word on it at this subject.
 const SELECT: &str = "
     SELECT item.*,
         EXISTS (SELECT 1 FROM body WHERE body.digest = item.digest AND kept) AS body_kept,
-        CASE WHEN EXISTS (SELECT 1 FROM decision d WHERE d.what = 'revoked' AND d.digest = item.digest) THEN 'revoked'
-        ELSE (SELECT d.what FROM decision d WHERE d.subject = item.subject AND d.digest = item.digest
-              ORDER BY d.version DESC LIMIT 1) END AS ruling
-    FROM item";
+        d.what AS ruling, d.at AS ruled_at, d.who AS ruled_by, d.reason AS ruled_because
+    FROM item LEFT JOIN decision d ON d.version = coalesce(
+        (SELECT max(version) FROM decision r WHERE r.what = 'revoked' AND r.digest = item.digest),
+        (SELECT max(version) FROM decision r WHERE r.subject = item.subject AND r.digest = item.digest))";
 
 /// All items, the one asked for last first.
 pub(crate) async fn items(connection: &mut SqliteConnection) -> Result<Vec<Item>, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(format!("{SELECT} ORDER BY last DESC, id DESC")))
+    let rows = sqlx::query(AssertSqlSafe(format!("{SELECT} ORDER BY item.last DESC, item.id DESC")))
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
@@ -45,7 +45,7 @@ pub(super) async fn find(
     connection: &mut SqliteConnection,
     incident: Incident,
 ) -> Result<Option<Item>, sqlx::Error> {
-    let row = sqlx::query(AssertSqlSafe(format!("{SELECT} WHERE incident = ?")))
+    let row = sqlx::query(AssertSqlSafe(format!("{SELECT} WHERE item.incident = ?")))
         .bind(&incident.0.as_bytes()[..])
         .fetch_optional(connection)
         .await?;
@@ -60,7 +60,16 @@ fn read(row: &SqliteRow) -> Result<Item, sqlx::Error> {
         Some(Ruling::Reject) => ItemState::Rejected,
         Some(Ruling::Revoke) => ItemState::Revoked,
     };
+    let decided = match state {
+        ItemState::Waiting => None,
+        ItemState::Approved | ItemState::Rejected | ItemState::Revoked => Some(LastDecision {
+            at: row.time("ruled_at")?,
+            who: row.text("ruled_by")?,
+            reason: row.text("ruled_because")?,
+        }),
+    };
     Ok(Item {
+        decided,
         incident: Incident(row.uuid("incident")?),
         subject: row.text("subject")?,
         url: row.text("url")?,

@@ -145,7 +145,8 @@ impl Asked {
             .bind(self.at.as_microsecond())
     }
 
-    /// Reserves space for the body if it has none and there is some. Its decoded length is more than it will take.
+    /// Reserves space for the body if it has none and there is some. What was decided does not count towards a URL's
+    /// share: a script that changes every week must stay reviewable. Its decoded length is more than it will take.
     async fn reserve(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         let kept: Option<bool> = sqlx::query_scalar("SELECT kept FROM body WHERE digest = ?")
             .bind(&self.digest.0[..])
@@ -156,7 +157,9 @@ impl Asked {
             return Ok(!kept);
         }
         let (bodies, bytes): (i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM item JOIN body USING (digest) WHERE subject = ?),
+            "SELECT (SELECT count(*) FROM item JOIN body USING (digest) WHERE subject = ? AND NOT EXISTS
+                        (SELECT 1 FROM decision d WHERE d.digest = item.digest
+                         AND (d.subject = item.subject OR d.what = 'revoked'))),
                     (SELECT coalesce(sum(size), 0) FROM body)",
         )
         .bind(&*self.subject)

@@ -26,11 +26,11 @@ async fn a_counted_row_is_one_event_when_its_minute_is_over_and_not_before() {
     assert_eq!(ids(&feed.next(10).await.unwrap()), [refusal.id]);
 
     ledger.flush(seconds(60)).await.unwrap();
-    let over = Event::Exchange { exchange: first, count: 2, whole: 2, last: seconds(59) };
+    let over = Event::Exchange { exchange: first, count: 2, whole: Some(2), last: seconds(59) };
     assert_eq!(feed.next(10).await.unwrap(), [over]);
 
     store.settle().await.unwrap();
-    let rest = Event::Exchange { last: next_minute.at, exchange: next_minute, count: 1, whole: 1 };
+    let rest = Event::Exchange { last: next_minute.at, exchange: next_minute, count: 1, whole: Some(1) };
     assert_eq!(feed.next(10).await.unwrap(), [rest]);
     assert_eq!(feed.next(10).await.unwrap(), []);
 }
@@ -52,7 +52,7 @@ async fn an_output_that_wants_each_gets_each_while_another_gets_them_counted() {
     let alone = |exchange: &Exchange| Event::Exchange {
         exchange: exchange.clone(),
         count: 1,
-        whole: 0,
+        whole: None,
         last: exchange.at,
     };
     // A refusal is not kept waiting by repeats, which follow within a second.
@@ -60,7 +60,7 @@ async fn an_output_that_wants_each_gets_each_while_another_gets_them_counted() {
     assert!(all.iter().chain([&refusal]).all(|exchange| given.contains(&alone(exchange))), "{given:#?}");
     let mut counted = store.feed("counted", Repeats::Counted);
     let given = counted.next(10).await.unwrap();
-    let row = Event::Exchange { exchange: all[0].clone(), count: 4, whole: 4, last: seconds(3) };
+    let row = Event::Exchange { exchange: all[0].clone(), count: 4, whole: Some(4), last: seconds(3) };
     assert_eq!(given.len(), 2);
     assert!(given.contains(&row), "{given:#?}");
     assert_eq!(store.exchanges(&crate::Filter::default()).await.unwrap().len(), 2);

@@ -25,6 +25,7 @@ async fn the_same_body_at_the_same_subject_is_one_incident_and_keeps_who_asked()
 
     let (item, asked) = crashed.item(incident).await.unwrap().unwrap();
     let expected = Item {
+        decided: None,
         incident,
         subject: SUBJECT.into(),
         url: URL.into(),
@@ -121,6 +122,26 @@ async fn beyond_its_bounds_the_quarantine_keeps_rows_and_no_bodies() {
     all.sort_by_key(|item| item.len);
     assert_eq!(all.iter().map(|item| item.body_kept).filter(|kept| !kept).count(), 2);
     assert!(!all.last().unwrap().body_kept);
+}
+
+#[tokio::test]
+async fn what_was_decided_leaves_room_for_what_comes_next_and_says_by_whom() {
+    let dir = directory();
+    let small = StoreOptions { quarantine_per_url: 1, ..options() };
+    let store = Store::open_gateway(dir.path(), small).await.unwrap();
+    for number in 0..3u8 {
+        let refusal = refused("10.0.0.1:1", seconds(number.into()));
+        let incident = quarantine(&store, &refusal, &[number; 100]).await;
+        store.approve(incident, "ann@desk", "read line by line", seconds(30)).await.unwrap();
+
+        let (item, _) = store.item(incident).await.unwrap().unwrap();
+        assert!(item.body_kept, "version {number}");
+        let decided = item.decided.unwrap();
+        assert_eq!(
+            (decided.at, &*decided.who, &*decided.reason),
+            (seconds(30), "ann@desk", "read line by line")
+        );
+    }
 }
 
 #[tokio::test]
