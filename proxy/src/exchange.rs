@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
-use pinfold_body::{Coding, DecodeLimits};
+use pinfold_body::Coding;
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request, essence};
@@ -21,7 +21,7 @@ use crate::ask::{Ask, early_refusal, reader};
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
 use crate::headers::{content_types, file_names, media_type};
-use crate::hold::{self, HoldLimits};
+use crate::hold;
 use crate::incoming::Arriving;
 use crate::link::Link;
 use crate::observed::ObservedUnverified;
@@ -131,6 +131,11 @@ async fn fetch(
     Ok(Answer { head, body, path, kinds })
 }
 
+/// The coding to answer in. A package is compressed already: encoding it again costs time and gains nothing.
+fn coding_for(ask: &Ask, is_installer: bool) -> Coding {
+    if is_installer { Coding::Identity } else { ask.accepted().best() }
+}
+
 fn body_of(body: Incoming) -> ClientBody {
     if body.is_end_stream() { fetch::empty() } else { body.map_err(BoxError::from).boxed_unsync() }
 }
@@ -155,12 +160,7 @@ impl Shared {
         if status != StatusCode::OK {
             return self.not_ok(ask, &policy, answer).await;
         }
-        let limits = &self.settings.limits;
-        let hold_limits = HoldLimits {
-            max_body: limits.max_body,
-            decode: DecodeLimits { max_ratio: limits.max_ratio, max_encoded: limits.max_body },
-            keep_wire: observes(&policy, ask),
-        };
+        let limits = self.upstream.hold_limits(observes(&policy, ask));
         let Answer { head, body, path, kinds } = answer;
         let seen = Seen { kinds, head: &head, path: path.as_ref() };
         let Ok(codings) = hold::codings(&head.headers) else {
@@ -168,7 +168,7 @@ impl Shared {
         };
         let announced = hold::announced(&head.headers);
         let store = self.store.clone();
-        match hold::hold(body, codings, announced, &hold_limits, move |id| store.aliases(id)).await {
+        match hold::hold(body, codings, announced, &limits, move |id| store.aliases(id)).await {
             Ok(held) => self.judge(ask, policy, &seen, held).await,
             Err(failed) => self.unmeasurable(ask, &policy, &seen, failed.error.reason(), failed.rest).await,
         }
@@ -246,11 +246,7 @@ impl Shared {
 
     async fn release(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, cleared: Cleared) -> Outbound {
         let measured = (cleared.digests().sha256, cleared.len());
-        // A package is compressed already: encoding it again costs time and gains nothing.
-        let coding = match cleared.kind() {
-            Kind::Installer => Coding::Identity,
-            Kind::Script | Kind::Wasm | Kind::Style | Kind::Document => ask.accepted().best(),
-        };
+        let coding = coding_for(ask, cleared.kind() == Kind::Installer);
         let encoded = match hold::encode(cleared.segments().to_vec(), cleared.len(), coding).await {
             Ok(encoded) => encoded,
             Err(error) => return self.refuse(ask, policy, seen.kinds, &FetchError::Internal(error)).await,
@@ -328,8 +324,7 @@ impl Shared {
         held: Held,
     ) -> Outbound {
         let (digests, len) = (*held.digests(), held.len());
-        let coding =
-            if seen.kinds.contains(Kind::Installer) { Coding::Identity } else { ask.accepted().best() };
+        let coding = coding_for(ask, seen.kinds.contains(Kind::Installer));
         let encoded = match hold::encode(held.into_unverified_segments(), len, coding).await {
             Ok(encoded) => encoded,
             Err(error) => return self.refuse(ask, policy, seen.kinds, &FetchError::Internal(error)).await,

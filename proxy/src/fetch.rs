@@ -252,17 +252,18 @@ impl Upstream {
         let codings = hold::codings(&head.headers).map_err(|cause| FetchError::Body(cause.reason()))?;
         let incoming = crate::incoming::Arriving::new(body, self.limits.upstream_timeout);
         let held =
-            hold::hold(incoming, codings, hold::announced(&head.headers), &self.hold_limits(), |_| None)
+            hold::hold(incoming, codings, hold::announced(&head.headers), &self.hold_limits(false), |_| None)
                 .await
                 .map_err(|failed| FetchError::Body(failed.error.reason()))?;
         Ok(Looked { held, media_type: media_type(&head.headers), path })
     }
 
-    pub(crate) fn hold_limits(&self) -> hold::HoldLimits {
+    /// The bounds on a hold; `keep_wire` is for observe mode alone.
+    pub(crate) fn hold_limits(&self, keep_wire: bool) -> hold::HoldLimits {
         hold::HoldLimits {
             max_body: self.limits.max_body,
             decode: DecodeLimits { max_ratio: self.limits.max_ratio, max_encoded: self.limits.max_body },
-            keep_wire: false,
+            keep_wire,
         }
     }
 }

@@ -1,0 +1,98 @@
+use super::*;
+
+fn kinds(asked: Asked<'_>, answered: Answered<'_>) -> String {
+    classify(&asked, &answered).to_string()
+}
+
+fn at(path: &str) -> Asked<'_> {
+    Asked { path, ..Asked::default() }
+}
+
+#[test]
+fn what_the_browser_wants_counts_whatever_the_vendor_calls_it() {
+    for destination in
+        ["script", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet", "Script"]
+    {
+        let asked = Asked { destination: Some(destination), path: "/a.png", ..Asked::default() };
+        let answered = Answered { content_types: &["image/png"], ..Answered::default() };
+        assert_eq!(kinds(asked, answered), "script", "{destination}");
+    }
+    let worker = Asked { service_worker: true, path: "/sw", ..Asked::default() };
+    assert_eq!(kinds(worker, Answered::default()), "script");
+}
+
+#[test]
+fn the_type_counts_whatever_the_path_is_called() {
+    for (content_type, expected) in [
+        ("text/javascript", "script"),
+        ("Application/JavaScript; charset=utf-8", "script"),
+        ("text/livescript", "script"),
+        (" application/wasm ", "wasm"),
+        ("text/css", "style"),
+        ("image/svg+xml", "document"),
+        ("application/xhtml+xml", "document"),
+        ("application/x-msdownload", "installer"),
+        ("image/png", ""),
+        ("text/plain", ""),
+        ("text/plain, text/javascript", "script"),
+        ("text/javascript (x)", "script"),
+        ("text/javascript x", "script"),
+        ("text/javascript\t;", "script"),
+    ] {
+        let answered = Answered { content_types: &[content_type], ..Answered::default() };
+        assert_eq!(kinds(at("/x"), answered), expected, "{content_type}");
+    }
+}
+
+#[test]
+fn names_count_in_the_path_and_in_the_disposition() {
+    for (path, expected) in [
+        ("/a/app.js", "script"),
+        ("/a/APP.MJS", "script"),
+        ("/a/setup.exe", "installer"),
+        ("/a/setup.exe.", "installer"),
+        ("/a/setup.bat%20", "installer"),
+        ("/install.sh", "installer"),
+        ("/a.js/logo.png", ""),
+        ("/noextension", ""),
+    ] {
+        assert_eq!(kinds(at(path), Answered::default()), expected, "{path}");
+    }
+    for name in ["Setup.EXE", "setup%2Eexe", "..\\setup.exe", "setup.exe%20", "setup.exe\0"] {
+        let renamed = Answered { file_names: &["x.txt", name], ..Answered::default() };
+        assert_eq!(kinds(at("/picture.png"), renamed), "installer", "{name}");
+    }
+}
+
+#[test]
+fn magic_counts_whatever_the_type_says() {
+    for (start, expected) in [
+        (&b"\0asm\x01\0\0\0"[..], "wasm"),
+        (b"MZ\x90\0", "installer"),
+        (b"\x7fELF", "installer"),
+        (b"#!/bin/sh", "installer"),
+        (b"\xef\xbb\xbf#!/bin/sh", "installer"),
+        (b"\xcf\xfa\xed\xfe", "installer"),
+        (b"\x89PNG\r\n\x1a\n", ""),
+        (b"", ""),
+    ] {
+        let answered = Answered { content_types: &["image/png"], starts: &[start], ..Answered::default() };
+        assert_eq!(kinds(at("/x.png"), answered), expected, "{start:?}");
+    }
+}
+
+#[test]
+fn one_response_can_be_several_kinds() {
+    let answered = Answered { content_types: &["text/html"], starts: &[b"MZ"], ..Answered::default() };
+    assert_eq!(kinds(at("/app.js"), answered), "script,document,installer");
+}
+
+#[test]
+fn nobody_waits_for_bytes_that_cannot_matter() {
+    for start in [&b""[..], b"M", b"\x7fE", b"\xef\xbb", b"\xef\xbb\xbf#", b"\0as"] {
+        assert!(could_become_magic(start), "{start:?}");
+    }
+    for start in [&b":\n\n"[..], b"MZ", b"<", b"\xef\xbb\xbfq", b"#!"] {
+        assert!(!could_become_magic(start), "{start:?}");
+    }
+}
