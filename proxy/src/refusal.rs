@@ -79,7 +79,14 @@ impl Refusal {
             let allowed = HeaderValue::from_static("GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE");
             headers.insert(header::ALLOW, allowed);
         }
-        let mut response = Response::new(if self.reader.head_only { no_body() } else { text_body(body) });
+        // RFC 9110 §8.6: a 204 has no length, and §15.3.6: a 205 has no content. Either keeps the vendor's status here.
+        let is_bodyless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        if is_bodyless {
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        let is_head_only = self.reader.head_only || is_bodyless;
+        let mut response = Response::new(if is_head_only { no_body() } else { text_body(body) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

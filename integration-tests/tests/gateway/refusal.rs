@@ -91,6 +91,20 @@ async fn only_a_200_is_ever_verified() {
 }
 
 #[tokio::test]
+async fn a_guarded_answer_that_has_no_body_keeps_its_status_and_gets_none() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/app.js", Answer::untyped("").status(204));
+    let gateway = gateway_pinning(&vendor).await;
+
+    for client in [client(&gateway), client(&gateway).http2()] {
+        let reply = client.get(vendor.url("/app.js")).await;
+        assert_eq!((reply.status().as_u16(), reply.verdict().reason()), (204, Some("upstream-status")));
+        assert_eq!((reply.header("content-length"), reply.header("content-type")), (None, None));
+        assert!(reply.body().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_304_that_nobody_asked_for_is_a_502() {
     let vendor = vendor_of(REVIEWED).await;
     vendor.serve("/app.js", Answer::untyped("").status(304));
