@@ -8,6 +8,7 @@ pub mod digest;
 pub mod held;
 pub mod host;
 pub mod kind;
+pub mod opening;
 pub mod pin;
 pub mod pins;
 pub mod policy;
