@@ -55,7 +55,10 @@ impl Host {
 
     fn from_domain(name: &str) -> Result<Self, HostError> {
         let name = name.strip_suffix('.').unwrap_or(name);
-        if name.is_empty() || name.split('.').any(str::is_empty) {
+        // A URL allows `,` `;` `*` and more in a host. No name in DNS that serves HTTP has them, and a list of two hosts
+        // must not be one to a parser behind this one.
+        let is_readable = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if !is_readable || name.split('.').any(str::is_empty) {
             return Err(HostError::Invalid);
         }
         if name.len() > 253 || name.split('.').any(|label| label.len() > 63) {
@@ -244,10 +247,24 @@ mod tests {
             "cdn.vendor.test.",
             "cdn%2Evendor.test",
             "cdn。vendor.test",
+            "cdn．vendor｡test",
+            "cdn%EF%BC%8Evendor.test",
+            "%63%64%6e.vendor.test",
+            "\u{ff43}\u{ff44}\u{ff4e}.vendor.test",
+            "\u{24d2}dn.vendor.test",
+            "cdn.ven\u{ad}dor.test",
+            "cdn.ven\u{200b}dor.test",
+            "cdn.vendor.te\u{17f}t",
         ] {
             assert_eq!(host(spelling), host("cdn.vendor.test"), "{spelling}");
         }
-        assert_eq!(host("bücher.test"), host("xn--bcher-kva.test"));
+        for spelling in
+            ["bücher.test", "BÜCHER.test", "bu\u{308}cher.test", "XN--BCHER-KVA.test.", "b%C3%BCcher.test"]
+        {
+            assert_eq!(host(spelling), host("xn--bcher-kva.test"), "{spelling}");
+        }
+        // Letters that look alike are others all the same: what is shown is punycode.
+        assert_eq!(host("\u{441}dn.vendor.test").to_string(), "xn--dn-nmc.vendor.test");
     }
 
     #[test]
@@ -259,7 +276,18 @@ mod tests {
             "0177.0.0.1",
             "[::ffff:127.0.0.1]",
             "[::ffff:7f00:1]",
+            "[::FFFF:127.0.0.1]",
+            "[0:0:0:0:0:ffff:7f00:0001]",
             "127.0.0.1.",
+            "127.1",
+            "127.0.1",
+            "0x7f000001",
+            "0X7F.0.0.0x1",
+            "017700000001",
+            "0x7f.1.",
+            "127%2e0.0.1",
+            "\u{ff11}27.0.0.1",
+            "127。0。0。1",
         ] {
             assert_eq!(host(spelling).ip(), Some("127.0.0.1".parse().unwrap()), "{spelling}");
         }
@@ -267,7 +295,20 @@ mod tests {
 
     #[test]
     fn what_no_url_could_name_is_refused() {
-        for text in ["", ".", "a..b", "a b", "a/b", "a:1", "::1", "[::1", "999.1.1.1.1"] {
+        for text in [
+            "", ".", "a..b", "a..", ".a", "a b", "a/b", "a\\b", "a@b", "a#b", "a?b", "a:1", "a\0b", "a%00b",
+            "a%2fb",
+        ] {
+            assert!(Host::parse(text).is_err(), "{text:?}");
+        }
+        for text in
+            ["::1", "[::1", "[a.test]", "[fe80::1%eth0]", "[fe80::1%25eth0]", "[::ffff:1.2.3]", "999.1.1.1.1"]
+        {
+            assert!(Host::parse(text).is_err(), "{text:?}");
+        }
+        for text in
+            ["256.0.0.1", "1.2.3.4.5", "0x100000000", "a.1", "a,b.test", "a;b", "a*", "a%25b", "a\u{a0}b"]
+        {
             assert!(Host::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(Host::parse(&"a".repeat(64)), Err(HostError::TooLong));
@@ -278,12 +319,31 @@ mod tests {
         assert_eq!(Authority::parse("a.test:443", None).unwrap().to_string(), "a.test:443");
         assert_eq!(Authority::parse("[::1]:8443", None).unwrap().to_string(), "[::1]:8443");
         assert_eq!(Authority::parse("[::1]", Some(443)).unwrap().port, 443);
+        for spelling in ["a.test", "a.test:", "a.test:443", "a.test:0443", "A.test.:000443"] {
+            assert_eq!(
+                Authority::parse(spelling, Some(443)).unwrap().to_string(),
+                "a.test:443",
+                "{spelling}"
+            );
+        }
         assert_eq!(Authority::parse("a.test", None), Err(AuthorityError::Port));
-        for bad in ["a.test:0", "a.test:65536", "a.test:+443", "a.test:4 43", "a.test:x"] {
+        for bad in [
+            "a.test:0",
+            "a.test:65536",
+            "a.test:+443",
+            "a.test:-1",
+            "a.test:4 43",
+            "a.test:x",
+            "a.test:４４３",
+        ] {
             assert_eq!(Authority::parse(bad, Some(443)), Err(AuthorityError::Port), "{bad}");
         }
         assert_eq!(Authority::parse("u@a.test:443", None), Err(AuthorityError::UserInfo));
-        assert!(Authority::parse("a.test/x:443", None).is_err());
+        for bad in
+            ["a.test/x:443", "a.test\\x:443", "a.test?x:443", "a.test#x:443", "[::1:443", "::1:443", ":443"]
+        {
+            assert!(Authority::parse(bad, None).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -312,6 +312,18 @@ mod tests {
             "https://cdn.vendor.test/a/%61pp%2Ejs",
             "https://cdn.vendor.test/a/b/../app.js",
             "https://cdn.vendor.test/a/b/%2e%2E/app.js",
+            "https://cdn.vendor.test/a/b/.%2e/app.js",
+            "https://cdn.vendor.test/a/b/%2E./app.js",
+            "https://cdn.vendor.test/../../a/%2e/app.js",
+            "https://cdn.vendor.test/a/b/..\\app.js",
+            "https://cdn.vendor.test/a/b\\%2e%2e\\app.js",
+            "https://cdn.vendor.test:0443/a/app.js",
+            "https://cdn.vendor.test:/a/app.js",
+            "https:\\\\cdn.vendor.test/a/app.js",
+            "https:cdn.vendor.test/a/app.js",
+            " https://cdn.vendor.test/a/a\tpp.js\n",
+            "https://cdn%2Evendor%2etest/a/app.js",
+            "https://\u{ff43}dn.ven\u{ad}dor.test/a/app.js",
             "https://cdn.vendor.test\\a\\app.js",
             "https://cdn.vendor.test/a/./app.js?",
             "https://cdn.vendor.test/a/app.js?#top",
@@ -329,6 +341,13 @@ mod tests {
             "https://v.test/a//app.js",
             "https://v.test/a%5Capp.js",
             "https://v.test/A/app.js",
+            "https://v.test/a/app.js/",
+            "https://v.test/a/app.js;v=1",
+            "https://v.test/a/app.js%00",
+            "https://v.test/a/b/..%2Fapp.js",
+            "https://v.test/a/%252e/app.js",
+            "https://v.test:8443/a/app.js",
+            "http://v.test/a/app.js",
         ] {
             assert_ne!(key(other), plain, "{other}");
         }
@@ -346,6 +365,22 @@ mod tests {
         let url = ArtifactUrl::parse("https://v.test/x/../a%7eb?sig=%61").unwrap();
         assert_eq!(url.request_target(), "/a%7eb?sig=%61");
         assert_eq!(url.key(), "https://v.test/a~b?sig=a");
+    }
+
+    #[test]
+    fn what_is_sent_has_no_dot_segments_and_no_backslashes_in_any_spelling() {
+        for (target, sent) in [
+            ("/x/../app.js", "/app.js"),
+            ("/x/%2e%2E/.%2e/%2e/app.js", "/app.js"),
+            ("\\app.js", "/app.js"),
+            ("/x\\..\\app.js?a\\b", "/app.js?a\\b"),
+            ("/x/..%2Fapp.js", "/x/..%2Fapp.js"),
+            ("/x/%2e%2e%5Capp.js", "/x/%2e%2e%5Capp.js"),
+            ("//../app.js", "/app.js"),
+        ] {
+            let url = ArtifactUrl::parse(&format!("https://v.test{target}")).unwrap();
+            assert_eq!(url.request_target(), sent, "{target}");
+        }
     }
 
     #[test]
