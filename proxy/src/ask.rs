@@ -63,10 +63,7 @@ impl Ask {
             return Err(refuse(Reason::MethodNotAllowed));
         }
         let url = link.url(&head, egress).map_err(refuse)?;
-        let passed_here = |value: &HeaderValue| {
-            value.to_str().is_ok_and(|value| value.split([',', ' ']).any(|word| word == via))
-        };
-        if head.headers.get_all(header::VIA).iter().any(passed_here) {
+        if has_passed(&head.headers, via) {
             return Err(refuse(Reason::Loop));
         }
         let mut headers = head.headers;
@@ -153,19 +150,30 @@ pub(crate) fn reader(method: &Method, headers: &HeaderMap) -> Reader {
     Reader { is_person, origin: headers.get(header::ORIGIN).cloned(), head_only: *method == Method::HEAD }
 }
 
+/// Whether a request has been through the gateway of this pseudonym (RFC 9110 §7.6.3).
+pub(crate) fn has_passed(headers: &HeaderMap, via: &str) -> bool {
+    let is_own = |value: &HeaderValue| {
+        let mut words = value.as_bytes().split(|byte| b", \t".contains(byte));
+        words.any(|word| word == via.as_bytes())
+    };
+    headers.get_all(header::VIA).iter().any(is_own)
+}
+
 /// A field's text, whatever its bytes are: a page must not be able to hide by a letter that is not ASCII.
-fn readable(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+pub(crate) fn readable(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// A page's address, bounded, without its fragment, and without a name and password that it may carry.
+/// A page's address, bounded, without its fragment, and without a name and password that it may carry. It need not be
+/// well-formed: wherever some parser could see user information, it goes (a backslash is a slash to browsers).
 fn page_only(page: &str) -> Box<str> {
     let page = page.split('#').next().unwrap_or_default();
-    let Some((scheme, rest)) = page.split_once("://") else { return clipped(page) };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let (scheme, rest) = page.split_at(page.find(':').map_or(0, |colon| colon + 1));
+    let bare = rest.trim_start_matches(['/', '\\']);
+    let slashes = rest.strip_suffix(bare).unwrap_or_default();
+    let (authority, path) = bare.split_at(bare.find(['/', '\\', '?']).unwrap_or(bare.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    clipped(&format!("{scheme}://{host}{path}"))
+    clipped(&format!("{scheme}{slashes}{host}{path}"))
 }
 
 /// Text from outside, bounded.
@@ -184,7 +192,13 @@ mod tests {
             ("https://shop.test/a?b#c", "https://shop.test/a?b"),
             ("https://user:secret@shop.test/a@b", "https://shop.test/a@b"),
             ("https://user@x@shop.test", "https://shop.test"),
+            ("https:\\\\user:secret@shop.test\\a", "https:\\\\shop.test\\a"),
+            ("https:user:secret@shop.test/a", "https:shop.test/a"),
+            ("user:secret@shop.test/a", "user:shop.test/a"),
+            ("//user:secret@shop.test/a", "//user:shop.test/a"),
+            ("https://shop.test/a@b?c@d", "https://shop.test/a@b?c@d"),
             ("about:client", "about:client"),
+            ("", ""),
         ] {
             assert_eq!(&*page_only(page), kept, "{page}");
         }

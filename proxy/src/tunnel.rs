@@ -21,10 +21,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::ask::{clipped, early_refusal, reader};
+use crate::ask::{clipped, early_refusal, has_passed, readable, reader};
 use crate::gateway::Shared;
 use crate::head_clock::HeadClock;
-use crate::headers::text;
 use crate::intercept::client_tls;
 use crate::link::{Leads, Link, Place};
 use crate::prefixed::Prefixed;
@@ -52,7 +51,7 @@ pub(crate) async fn connect(
         let refusal = early_refusal(Uuid::now_v7(), Reason::MalformedRequest, &reader);
         return respond(Outbound::Refusal(refusal));
     };
-    let user_agent = text(request.headers(), header::USER_AGENT).map(clipped);
+    let user_agent = readable(request.headers(), header::USER_AGENT).map(|agent| clipped(&agent));
     let asking = Asking {
         gateway: Arc::clone(&gateway),
         policy,
@@ -62,6 +61,9 @@ pub(crate) async fn connect(
         authority,
         place,
     };
+    if has_passed(request.headers(), &gateway.via) {
+        return asking.refuse(Reason::Loop, &reader).await;
+    }
     let upstream = match asking.dial().await {
         Ok(upstream) => upstream,
         Err(reason) => return asking.refuse(reason, &reader).await,
