@@ -7,7 +7,7 @@ use pinfold_certs::{CaError, CertificateAuthority};
 use pinfold_policy::host::Host;
 use pinfold_store::entry::ClientTls;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
@@ -37,7 +37,10 @@ pub(crate) enum InterceptError {
 
 /// What is the same for every intercepted connection.
 pub(crate) struct Interceptor {
-    base: ServerConfig,
+    /// For hellos with a server name. A session is bound to it, and is taken up again under the same name only.
+    named: ServerConfig,
+    /// For hellos without one, whose sessions could cross from one vendor to another: none is kept.
+    nameless: ServerConfig,
     ca: Arc<CertificateAuthority>,
     limit: Duration,
 }
@@ -45,20 +48,28 @@ pub(crate) struct Interceptor {
 impl Interceptor {
     pub(crate) fn new(ca: Arc<CertificateAuthority>, limit: Duration) -> Result<Self, rustls::Error> {
         let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut base = ServerConfig::builder_with_provider(provider)
+        let mut nameless = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Leaf(None)));
-        base.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        base.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        Ok(Self { base, ca, limit })
+        nameless.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut named = nameless.clone();
+        named.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        nameless.session_storage = Arc::new(NoServerSessionStorage {});
+        nameless.send_tls13_tickets = 0;
+        Ok(Self { named, nameless, ca, limit })
     }
 
-    /// Accepts a TLS connection that is for `host`.
+    /// Accepts a TLS connection that is for `host`. `has_name`: the hello carries a server name, which is that host.
     ///
     /// # Errors
     /// [`InterceptError`], in which case the connection has ended.
-    pub(crate) async fn accept<S>(&self, host: &Host, stream: S) -> Result<TlsStream<S>, InterceptError>
+    pub(crate) async fn accept<S>(
+        &self,
+        host: &Host,
+        has_name: bool,
+        stream: S,
+    ) -> Result<TlsStream<S>, InterceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -66,7 +77,9 @@ impl Interceptor {
             .ca
             .leaf(host, SystemTime::now())
             .map_err(|source| InterceptError::Leaf { host: host.clone(), source })?;
-        let mut config = self.base.clone();
+        // To the TLS library an address is no name.
+        let is_named = has_name && host.name().is_some();
+        let mut config = if is_named { self.named.clone() } else { self.nameless.clone() };
         config.cert_resolver = Arc::new(Leaf(Some(leaf)));
         let accepting = TlsAcceptor::from(Arc::new(config)).accept(stream);
         timeout(self.limit, accepting)

@@ -176,7 +176,7 @@ impl Asking {
             Ok(host) => host,
             Err(reason) => return self.end(client, reason, name).await,
         };
-        let stream = match self.gateway.interceptor.accept(&host, client).await {
+        let stream = match self.gateway.interceptor.accept(&host, name.is_some(), client).await {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::info!(client = %self.asker.address, %host, %error, "no connection with a client");
