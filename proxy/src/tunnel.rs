@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use pinfold_policy::host::{Authority, Host};
+use pinfold_policy::opening::{Opening, opening, opening_at_end};
 use pinfold_policy::policy::Policy;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::Scheme;
@@ -29,7 +30,7 @@ use crate::link::{Leads, Link, Place};
 use crate::prefixed::Prefixed;
 use crate::refusal::{Reader, Refusal};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
-use crate::sniff::{Opening, UNRECOGNIZED_NAME, opening, sniff};
+use crate::sniff::{UNRECOGNIZED_NAME, sniff};
 
 /// How HTTP/2 begins where nobody negotiated it (RFC 9113 §3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * ";
@@ -135,8 +136,8 @@ impl Asking {
     }
 
     /// Ends a tunnel that may not be.
-    async fn end(&self, mut client: End, reason: Reason, server_name: Option<String>) {
-        let row = Tunnel { server_name: server_name.map(Into::into), ..self.row(Some(reason)) };
+    async fn end(&self, mut client: End, reason: Reason, server_name: Option<Box<str>>) {
+        let row = Tunnel { server_name, ..self.row(Some(reason)) };
         self.gateway.record_tunnel(row).await;
         if reason == Reason::SniMismatch {
             // The client may be gone already; there is nobody to tell then.
@@ -171,7 +172,7 @@ impl Asking {
         }
     }
 
-    async fn intercept_tls(self, client: End, name: Option<String>) {
+    async fn intercept_tls(self, client: End, name: Option<Box<str>>) {
         let host = match self.host_for(name.as_deref()) {
             Ok(host) => host,
             Err(reason) => return self.end(client, reason, name).await,
@@ -209,29 +210,27 @@ impl Asking {
         let mut said = BytesMut::new();
         let Ok(first) = first_bytes(&mut client, &mut upstream, &mut said).await else { return };
         let name = match first {
-            Some(Opening::Tls(name)) => name,
-            Some(Opening::Http) => {
+            Opening::Tls(name) => name,
+            Opening::Http => {
                 let is_h2 = said.starts_with(HTTP2_PREFACE);
                 client.unread(said.freeze());
                 return self.serve_clear(client, is_h2).await;
             }
-            Some(Opening::UnreadableTls) => return self.end(client, Reason::SniMismatch, None).await,
-            Some(Opening::Other) | None => None,
+            Opening::UnreadableTls => return self.end(client, Reason::SniMismatch, None).await,
+            Opening::Other => None,
         };
         client.unread(said.freeze());
-        // Whatever CONNECT named: a vendor's name in the SNI is for the vendor, and what is no name is for nobody.
-        let Ok(named) = name.as_deref().map(Host::parse).transpose() else {
-            return self.end(client, Reason::SniMismatch, name).await;
-        };
-        if named.is_some_and(|host| self.policy.intercepts(&host)) {
-            return self.intercept_tls(client, name).await;
+        match self.host_for(name.as_deref()) {
+            Err(reason) => self.end(client, reason, name).await,
+            // CONNECT named an address: a vendor's name in the SNI is for the vendor, wherever that address is.
+            Ok(host) if self.policy.intercepts(&host) => self.intercept_tls(client, name).await,
+            Ok(_) => self.splice(client, upstream, name).await,
         }
-        self.splice(client, upstream, name).await;
     }
 
-    async fn splice(self, client: End, upstream: End, name: Option<String>) {
+    async fn splice(self, client: End, upstream: End, server_name: Option<Box<str>>) {
         let row = Tunnel {
-            server_name: name.map(Into::into),
+            server_name,
             dialled: upstream.get_ref().peer_addr().ok().map(|address| address.ip()),
             ..self.row(None)
         };
@@ -305,27 +304,23 @@ impl Shared {
 }
 
 /// Waits until it is clear what the client says first. A server that speaks first is not held up meanwhile, and a
-/// client that says nothing may go on saying nothing. `None` when the client has said its last.
-async fn first_bytes(
-    client: &mut End,
-    upstream: &mut End,
-    said: &mut BytesMut,
-) -> std::io::Result<Option<Opening>> {
+/// client that says nothing may go on saying nothing.
+async fn first_bytes(client: &mut End, upstream: &mut End, said: &mut BytesMut) -> std::io::Result<Opening> {
     let mut greeting = [0; 4096];
     loop {
         if let Some(opened) = opening(said) {
-            return Ok(Some(opened));
+            return Ok(opened);
         }
         tokio::select! {
             read = client.read_buf(said) => {
                 if read? == 0 {
-                    return Ok(None);
+                    return Ok(opening_at_end(said));
                 }
             }
             read = upstream.read(&mut greeting) => {
                 let read = read?;
                 if read == 0 {
-                    return Ok(None);
+                    return Ok(opening_at_end(said));
                 }
                 client.write_all(greeting.get(..read).unwrap_or_default()).await?;
             }

@@ -1,8 +1,9 @@
 //! Tunnels that name one host and speak to another, and tunnels that are only unusual.
 
 use pinfold_integration_tests::{
-    Client, Gateway, Vendor, client, eventually, gateway, origin_root_pem, sha256, vendor,
+    Client, Gateway, GatewayBuilder, Vendor, client, eventually, gateway, origin_root_pem, sha256, vendor,
 };
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -54,17 +55,160 @@ async fn an_alert_before_the_hello_in_a_tunnel_elsewhere() {
     assert!(!error.to_string().contains("certificate"), "it got as far as a certificate: {error}");
 }
 
+/// The alert `unrecognized_name`, fatal.
+const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70];
+
+/// A server at the front that judges nothing, and a gateway that knows a vendor elsewhere.
+async fn front() -> (TcpListener, Gateway) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let vendor = vendor().unreachable().listen().await;
+    (listener, pinning(&vendor).set_in("egress.resolve", FRONT, address).listen().await)
+}
+
+/// What the front hears of a tunnel in which nothing but these bytes are said, and what the client hears.
+async fn heard(front: &TcpListener, gateway: &Gateway, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut tunnel = client(gateway).connect(&format!("{FRONT}:443")).await.unwrap().unwrap();
+    let (mut heard, mut answer) = (Vec::new(), Vec::new());
+    let hearing = async {
+        let (mut socket, _) = front.accept().await.unwrap();
+        drop(socket.read_to_end(&mut heard).await);
+    };
+    let saying = async {
+        // Where the gateway ends it before the end, that is its answer.
+        drop(tunnel.write_all(bytes).await);
+        drop(tunnel.shutdown().await);
+        drop(tunnel.read_to_end(&mut answer).await);
+    };
+    eventually("the end of the tunnel", async { tokio::join!(hearing, saying) }).await;
+    (heard, answer)
+}
+
+/// `bytes` behind their length.
+fn vector(len_bytes: usize, bytes: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+    [&len[4 - len_bytes..], bytes].concat()
+}
+
+/// The handshake message of a client of TLS 1.1, which has no signature algorithms.
+fn hello(name: &str) -> Vec<u8> {
+    let entry = [&[0], &*vector(2, name.as_bytes())].concat();
+    let server_name = [&[0, 0], &*vector(2, &vector(2, &entry))].concat();
+    let start = [&[3, 2], &[7; 32][..], &[0], &vector(2, &[0xc0, 0x14]), &[1, 0]].concat();
+    [&[1], &*vector(3, &[start, vector(2, &server_name)].concat())].concat()
+}
+
+fn record(fragment: &[u8]) -> Vec<u8> {
+    [&[0x16, 3, 1], &*vector(2, fragment)].concat()
+}
+
 #[tokio::test]
-async fn a_tunnel_whose_sni_names_another_host_of_no_vendor_flows() {
+async fn a_hello_of_tls_1_1_passes_in_a_tunnel() {
+    let (front, gateway) = front().await;
+
+    for hello in [record(&hello(FRONT)), record(&hello("FRONT.test."))] {
+        assert_eq!(heard(&front, &gateway, &hello).await.0, hello);
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_whose_sni_names_another_host_ends_whoever_that_is() {
+    let (front, gateway) = front().await;
+
+    for name in ["third.test", "cdn.vendor.test", "192.0.2.7", "sub.front.test"] {
+        let (heard, answer) = heard(&front, &gateway, &record(&hello(name))).await;
+        assert_eq!((heard.as_slice(), answer.as_slice()), (&[][..], &UNRECOGNIZED_NAME[..]), "{name}");
+        let event = gateway.next_event().await;
+        assert_eq!(event.reason(), Some("sni-mismatch"));
+        assert_eq!(event.text("tls.client.server_name"), Some(name));
+    }
+}
+
+#[tokio::test]
+async fn a_hello_for_a_vendor_in_a_record_for_each_byte() {
+    let (front, gateway) = front().await;
+    let hello = hello("cdn.vendor.test");
+    let bytes: Vec<_> = hello.iter().flat_map(|byte| [record(&[]), record(&[*byte])].concat()).collect();
+
+    let (heard, answer) = heard(&front, &gateway, &bytes).await;
+
+    assert_eq!((heard.as_slice(), answer.as_slice()), (&[][..], &UNRECOGNIZED_NAME[..]));
+}
+
+#[tokio::test]
+async fn a_hello_that_two_servers_could_read_differently() {
+    let (front, gateway) = front().await;
+    let ssl2 = [0x80, 0x0c, 1, 3, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0x2f];
+
+    for bytes in [
+        record(&[hello(FRONT), hello("cdn.vendor.test")].concat()),
+        record(&hello("front.test\0.cdn.vendor.test")),
+        record(&hello("")),
+        [&[0x16, 2, 0], &*vector(2, &hello(FRONT))].concat(),
+        ssl2.to_vec(),
+    ] {
+        assert_eq!(heard(&front, &gateway, &bytes).await.0, b"");
+        assert_eq!(gateway.next_event().await.reason(), Some("sni-mismatch"));
+    }
+}
+
+#[tokio::test]
+async fn request_lines_that_only_lenient_servers_take() {
+    let (front, gateway) = front().await;
+
+    for line in [
+        "GET\t/app.js\tHTTP/1.1",
+        "GET\x0b/app.js\x0cHTTP/1.1",
+        " GET /app.js HTTP/1.1",
+        "GET  /app.js  HTTP/1.1",
+        "GET /app.js FOO/1.1",
+        "GET /app.js http/1.1",
+        "GET /app.js",
+        "GET http://cdn.vendor.test/app.js x",
+    ] {
+        let request = format!("{line}\r\nHost: cdn.vendor.test\r\n\r\n");
+        let (heard, answer) = heard(&front, &gateway, request.as_bytes()).await;
+        assert!(heard.is_empty(), "{line:?}");
+        assert!(answer.starts_with(b"HTTP/1.1 4"), "{line:?}: {}", String::from_utf8_lossy(&answer));
+    }
+    let endless = format!("GET /{} HTTP/1.1\r\nHost: cdn.vendor.test\r\n\r\n", "a".repeat(40_000));
+    for request in ["GET / HTTP/1.1\rHost: cdn.vendor.test\r\r", "GET /app.js", &endless] {
+        assert_eq!(heard(&front, &gateway, request.as_bytes()).await.0, b"", "{request:.40}");
+    }
+}
+
+/// A gateway that may connect to this origin's own address and port.
+async fn gateway_to_address(gateway: GatewayBuilder, origin: &Vendor) -> Gateway {
+    let gateway = gateway.set_in("egress", "connect_ports", json!([origin.address().port()]));
+    gateway.set_in("egress", "allow_private", json!(["127.0.0.1/32"])).listen().await
+}
+
+#[tokio::test]
+async fn a_tunnel_to_an_address_takes_any_name_that_is_no_vendors() {
     let third = vendor().host("third.test").script("/lib.js", TAMPERED).listen().await;
-    let gateway = gateway().set_in("egress.resolve", FRONT, third.address().to_string()).listen().await;
+    let gateway = gateway_to_address(gateway(), &third).await;
 
     let client = client(&gateway).trusting(origin_root_pem());
-    let tunnel = client.connect(&format!("{FRONT}:443")).await.unwrap().unwrap();
+    let tunnel = client.connect(&third.address().to_string()).await.unwrap().unwrap();
     let mut session = client.speak(client.greet(third.host(), tunnel).await.unwrap()).await.unwrap();
     let reply = session.ask(http::Method::GET, third.url("/lib.js").parse().unwrap()).await.unwrap();
 
     assert_eq!((reply.status().as_u16(), reply.body().as_slice()), (200, TAMPERED.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_tunnel_to_an_address_whose_sni_names_a_vendor_is_intercepted() {
+    let vendor = vendor().script("/app.js", TAMPERED).listen().await;
+    let gateway = gateway_to_address(pinning(&vendor), &vendor).await;
+    let (host, address) = (vendor.host(), vendor.address());
+
+    let client = client(&gateway);
+    let tunnel = client.connect(&address.to_string()).await.unwrap().unwrap();
+    let mut session = client.speak(client.greet(host, tunnel).await.unwrap()).await.unwrap();
+    let url = format!("https://{host}:{}/app.js", address.port());
+    let reply = session.ask(http::Method::GET, url.parse().unwrap()).await.unwrap();
+
+    refused(&reply, 403, "blocked", "unpinned");
 }
 
 #[tokio::test]
