@@ -7,9 +7,10 @@ use serde_json::Value;
 pub struct Event(Value);
 
 impl Event {
-    /// Reads one line; a line that is no JSON object fails the test.
+    /// Reads one line; a line that is no JSON object, or holds anything but printable ASCII, fails the test.
     #[must_use]
     pub fn parse(line: &str) -> Self {
+        assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "not printable ASCII: {line:?}");
         let value: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
         assert!(value.is_object(), "an event is an object: {line}");

@@ -42,7 +42,7 @@ mod relay;
 mod vendor;
 mod websocket;
 
-pub use authority::{Identity, origin_root_pem};
+pub use authority::{Identity, origin_of, origin_root_key_pem, origin_root_pem};
 pub use chromium::{Chromium, Page, chromium};
 pub use client::{Begun, Client, ClientError, Reply, Session, Verdict, client};
 pub use coding::Coding;

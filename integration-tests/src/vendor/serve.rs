@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -18,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::flow::Flow;
 use super::{Answer, Record};
 use crate::Coding;
-use crate::authority::{Identity, leaf, provider};
+use crate::authority::{Identity, acceptor, leaf};
 use crate::websocket;
 
 const LONGEST_HEAD: u64 = 64 * 1024;
@@ -40,21 +39,12 @@ impl Manner {
         protocols: &[&str],
         max_streams: Option<u32>,
     ) -> Self {
-        let tls = identity.map(|identity| acceptor(host, identity, protocols));
+        let tls = identity.map(|identity| {
+            let (chain, key) = leaf(host, identity);
+            acceptor(chain, key, protocols)
+        });
         Self { tls, raw: protocols.is_empty(), max_streams }
     }
-}
-
-fn acceptor(host: &str, identity: Identity, protocols: &[&str]) -> TlsAcceptor {
-    let (chain, key) = leaf(host, identity);
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Serves until it is aborted, and its connections with it.

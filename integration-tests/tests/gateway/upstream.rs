@@ -1,18 +1,91 @@
 //! Vendors that can't be reached, or can't be believed.
 
-use pinfold_integration_tests::{Answer, Gate, Identity, client, vendor};
+use std::path::Path;
+use std::process::Stdio;
+
+use pinfold_integration_tests::{
+    Answer, Gate, Identity, client, eventually, origin_root_key_pem, origin_root_pem, vendor,
+};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
 
 use crate::{REVIEWED, gateway_pinning, pinning, refused, vendor_of, verified};
 
 #[tokio::test]
 async fn a_vendor_with_a_bad_certificate_is_refused() {
-    for identity in [Identity::SelfSigned, Identity::Expired, Identity::WrongName] {
+    for identity in [
+        Identity::SelfSigned,
+        Identity::Expired,
+        Identity::NotYetValid,
+        Identity::WrongName,
+        Identity::CommonNameOnly,
+        Identity::MissingIntermediate,
+        Identity::IssuedByALeaf,
+    ] {
         let vendor = vendor().script("/app.js", REVIEWED).identity(identity).listen().await;
         let gateway = gateway_pinning(&vendor).await;
 
         refused(&client(&gateway).get(vendor.url("/app.js")).await, 502, "blocked", "upstream-tls");
         assert!(vendor.seen("/app.js").is_empty(), "{identity:?}");
+    }
+}
+
+/// A server that only OpenSSL still makes: with this key, signed by the vendors' root with this digest. It serves the
+/// files of its directory, and says which.
+async fn weak_server(dir: &Path, key: &str, digest: &str) -> (Child, String) {
+    std::fs::write(dir.join("root.pem"), origin_root_pem()).unwrap();
+    std::fs::write(dir.join("root.key"), origin_root_key_pem()).unwrap();
+    std::fs::write(dir.join("names"), "subjectAltName=DNS:cdn.vendor.test\n").unwrap();
+    std::fs::write(dir.join("app.js"), REVIEWED).unwrap();
+    let openssl = |args: String| {
+        let mut command = Command::new("openssl");
+        command.args(args.split(' ')).current_dir(dir).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    };
+    let request =
+        format!("req -newkey {key} -nodes -keyout leaf.key -subj /CN=cdn.vendor.test -out leaf.csr");
+    let sign =
+        format!("x509 -req -in leaf.csr -CA root.pem -CAkey root.key -{digest} -extfile names -out leaf.pem");
+    for step in [request, sign] {
+        assert!(eventually("a certificate", openssl(step).status()).await.unwrap().success());
+    }
+    let serve = "s_server -accept 127.0.0.1:0 -cert leaf.pem -key leaf.key -cipher DEFAULT:@SECLEVEL=0 -naccept 1 -WWW";
+    let mut server = openssl(serve.to_owned()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
+    let address = eventually("the server's address", async {
+        loop {
+            let line = said.next_line().await.unwrap().expect("s_server says where it listens");
+            if let Some(address) = line.strip_prefix("ACCEPT ") {
+                return address.to_owned();
+            }
+        }
+    });
+    let address = address.await;
+    (server, address)
+}
+
+#[tokio::test]
+async fn a_vendor_with_a_weak_key_or_a_weak_signature_is_refused() {
+    for (key, digest, is_weak) in
+        [("rsa:1024", "sha256", true), ("rsa:2048", "sha1", true), ("rsa:2048", "sha256", false)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let (server, address) = weak_server(dir.path(), key, digest).await;
+        let vendor = vendor().unreachable().listen().await;
+        let gateway = pinning(&vendor).set_in("egress.resolve", vendor.host(), address).listen().await;
+
+        let reply = client(&gateway).get(vendor.url("/app.js")).await;
+        // It takes one connection, and leaves.
+        let said = eventually("the server's end", server.wait_with_output()).await.unwrap().stderr;
+        let asked = String::from_utf8_lossy(&said).contains("FILE:app.js");
+
+        assert_eq!(asked, !is_weak, "{key} {digest}: {reply:?}");
+        if is_weak {
+            refused(&reply, 502, "blocked", "upstream-tls");
+        } else {
+            verified(&reply, REVIEWED);
+        }
     }
 }
 
