@@ -10,9 +10,13 @@
     reason = "a test says what went wrong by panicking"
 )]
 
-use pinfold_integration_tests::{Fetched, Gateway, GatewayBuilder, Reply, Vendor, gateway, sha256, vendor};
+use pinfold_integration_tests::{
+    Fetched, Gateway, GatewayBuilder, Reply, Vendor, eventually, gateway, sha256, vendor,
+};
 use pinfold_policy::reason::{Answer, Reason};
 use sfv::{List, Parser};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 mod admission;
 mod browser;
@@ -57,6 +61,19 @@ fn pinning(vendor: &Vendor) -> GatewayBuilder {
 /// The running gateway of most tests.
 async fn gateway_pinning(vendor: &Vendor) -> Gateway {
     pinning(vendor).listen().await
+}
+
+/// All that the gateway says back to these bytes, which ask it to close the connection.
+async fn say(gateway: &Gateway, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = TcpStream::connect(gateway.proxy()).await.unwrap();
+    let mut answer = Vec::new();
+    let talk = async {
+        // Where the gateway leaves before the end, that is its answer.
+        drop(stream.write_all(bytes.as_ref()).await);
+        drop(stream.read_to_end(&mut answer).await);
+    };
+    eventually("the end of an answer", talk).await;
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Checks a refusal in all that the contract promises about it, and gives its incident.
