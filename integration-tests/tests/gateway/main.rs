@@ -38,6 +38,7 @@ mod reasons;
 mod refusal;
 mod release;
 mod review;
+mod spelling;
 mod tunnel;
 mod upstream;
 mod websocket;
