@@ -37,6 +37,7 @@ mod other_hosts;
 mod reasons;
 mod refusal;
 mod release;
+mod resumption;
 mod review;
 mod spelling;
 mod tunnel;
