@@ -32,6 +32,7 @@ mod framing;
 mod fronting;
 mod hidden;
 mod libraries;
+mod lines;
 mod observe;
 mod other_hosts;
 mod reasons;
