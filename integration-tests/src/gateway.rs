@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::{Event, Vendor, eventually, origin_root_pem};
+use crate::{Event, Resolver, Vendor, eventually, origin_root_pem};
 
 mod binary;
 mod files;
@@ -53,6 +53,13 @@ impl GatewayBuilder {
     #[must_use]
     pub fn reach(mut self, origin: &Vendor) -> Self {
         self.files.set("egress.resolve", origin.host(), origin.address().to_string().into());
+        self
+    }
+
+    /// Resolves names with this name server, and no other.
+    #[must_use]
+    pub fn resolver(mut self, resolver: &Resolver) -> Self {
+        self.files.ask(resolver);
         self
     }
 
@@ -245,9 +252,21 @@ async fn run(dir: &Path, args: &[&str]) -> Output {
 }
 
 fn command(dir: &Path) -> Command {
-    let mut command = Command::new(pinfold());
+    let mut command =
+        if dir.join(RESOLV_CONF).exists() { resolving_apart() } else { Command::new(pinfold()) };
     command.current_dir(dir).arg("--config").arg(dir.join("pinfold.toml")).env_remove("PINFOLD_CONFIG");
     command.kill_on_drop(true);
+    command
+}
+
+/// The name servers of a gateway that has its own.
+const RESOLV_CONF: &str = "resolv.conf";
+
+/// The binary where only its directory's `resolv.conf` counts: in a mount namespace, in which the shell becomes pinfold.
+fn resolving_apart() -> Command {
+    let mut command = Command::new("unshare");
+    let script = format!("mount --bind {RESOLV_CONF} /etc/resolv.conf && exec \"$0\" \"$@\"");
+    command.args(["--mount", "sh", "-c", &script]).arg(pinfold());
     command
 }
 

@@ -39,6 +39,7 @@ pub mod fixtures;
 mod gateway;
 mod real_clients;
 mod relay;
+mod resolver;
 mod vendor;
 mod websocket;
 
@@ -50,6 +51,7 @@ pub use event::Event;
 pub use gateway::{Gateway, GatewayBuilder, Output, Pin, Rule, gateway, pinfold};
 pub use real_clients::{Fetched, RealClient};
 pub use relay::{Relay, Via, relay};
+pub use resolver::{Resolver, resolver};
 pub use vendor::{Answer, Gate, Seen, Vendor, VendorBuilder, vendor};
 pub use websocket::{WEBSOCKET_PROOF, WebSocket};
 

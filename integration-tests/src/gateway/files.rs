@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{ORIGIN_ROOT, write_origin_root};
-use crate::Vendor;
+use super::{ORIGIN_ROOT, RESOLV_CONF, write_origin_root};
+use crate::{Resolver, Vendor};
 
 /// What a `[[vendor]]` block says beside name and hosts.
 #[derive(Clone, Debug, Default)]
@@ -66,11 +66,13 @@ pub(super) struct Files {
     tables: BTreeMap<String, BTreeMap<String, Value>>,
     blocks: String,
     pins: String,
+    resolv_conf: Option<String>,
 }
 
 impl Files {
     pub(super) fn new() -> Self {
-        let mut files = Self { tables: BTreeMap::new(), blocks: String::new(), pins: String::new() };
+        let mut files =
+            Self { tables: BTreeMap::new(), blocks: String::new(), pins: String::new(), resolv_conf: None };
         files.set("", "listen", json!(["127.0.0.1:0"]));
         files.set("", "data_dir", "pinfold-data".into());
         files.set("", "pins", json!(["pins.toml"]));
@@ -88,6 +90,10 @@ impl Files {
         let own = [("name", Value::from(vendor.name())), ("hosts", json!([vendor.host()]))];
         let rest = rule.0.iter().map(|(key, value)| (key.as_str(), value.clone()));
         self.block("vendor", &own.into_iter().chain(rest).collect::<Vec<_>>());
+    }
+
+    pub(super) fn ask(&mut self, resolver: &Resolver) {
+        self.resolv_conf = Some(format!("nameserver {}\n", resolver.address()));
     }
 
     pub(super) fn pin(&mut self, pin: &Pin) {
@@ -120,6 +126,9 @@ impl Files {
         text.push_str(&self.blocks);
         std::fs::write(dir.join("pinfold.toml"), text).unwrap();
         std::fs::write(dir.join("pins.toml"), &self.pins).unwrap();
+        if let Some(text) = &self.resolv_conf {
+            std::fs::write(dir.join(RESOLV_CONF), text).unwrap();
+        }
         write_origin_root(dir);
     }
 

@@ -36,6 +36,7 @@ mod lines;
 mod observe;
 mod other_hosts;
 mod reasons;
+mod rebinding;
 mod refusal;
 mod release;
 mod resumption;
