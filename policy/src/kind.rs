@@ -7,6 +7,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::file_name::{extensions, file_names};
+use crate::image::could_become_image;
+
 /// What an artifact can act as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -130,8 +133,9 @@ impl fmt::Display for Kinds {
 /// What the request says of what it wants.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
-    /// `Sec-Fetch-Dest` ([Fetch metadata](https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header)).
-    pub destination: Option<&'a str>,
+    /// Every value of `Sec-Fetch-Dest` ([Fetch metadata](https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header)),
+    /// with commas between them.
+    pub destinations: &'a str,
     /// `Service-Worker: script` is present.
     pub service_worker: bool,
     /// The path of the match key.
@@ -143,14 +147,16 @@ pub struct Asked<'a> {
 pub struct Answered<'a> {
     /// `Content-Type`, each value as it came.
     pub content_types: &'a [&'a str],
-    /// Every file name that `Content-Disposition` gives.
-    pub file_names: &'a [&'a str],
+    /// `Content-Disposition`, each value as it came.
+    pub dispositions: &'a [&'a [u8]],
+    /// `Location` of a redirect, each value as it came.
+    pub locations: &'a [&'a str],
     /// The first bytes of the body, decoded and as they came: [`MAGIC_LEN`] of each are enough.
     pub starts: &'a [&'a [u8]],
 }
 
 /// How many bytes of a body its magic takes.
-pub const MAGIC_LEN: usize = 8;
+pub const MAGIC_LEN: usize = 14;
 
 /// The kinds that a request alone points to: enough to strip conditions and ranges before the vendor is asked.
 #[must_use]
@@ -159,8 +165,8 @@ pub fn classify_request(asked: &Asked<'_>) -> Kinds {
     if asked.service_worker {
         kinds.insert(Kind::Script);
     }
-    kinds.extend(asked.destination.and_then(by_destination));
-    kinds.extend(by_names(file_name(asked.path)));
+    kinds.extend(asked.destinations.split([',', ';', ' ', '\t']).filter_map(by_destination));
+    kinds.extend(by_name(file_name(asked.path)));
     kinds
 }
 
@@ -172,7 +178,15 @@ pub fn classify(asked: &Asked<'_>, answered: &Answered<'_>) -> Kinds {
         // Several types in one field, or in several: each is what some client takes.
         kinds.extend(content_type.split(',').filter_map(|one| by_media_type(essence(one).as_str())));
     }
-    kinds.extend(answered.file_names.iter().flat_map(|name| by_names(name)));
+    // Older clients take a name from the type too.
+    let types = answered.content_types.iter().map(|content_type| content_type.as_bytes());
+    let named = file_names(answered.dispositions.iter().copied().chain(types));
+    kinds.extend(named.names.iter().flat_map(|name| by_name(name)));
+    if named.is_hidden {
+        kinds.extend(Kind::ALL);
+    }
+    // What a redirect leads to comes under the name that it has there.
+    kinds.extend(answered.locations.iter().flat_map(|location| by_name(file_name(path_of(location)))));
     kinds.extend(answered.starts.iter().filter_map(|start| by_magic(start)));
     kinds
 }
@@ -189,6 +203,13 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
+/// The path of a reference, absolute or not: a host called `vendor.com` is no DOS program.
+fn path_of(reference: &str) -> &str {
+    let reference = reference.split(['?', '#']).next().unwrap_or_default();
+    let Some((_, rest)) = reference.split_once("//") else { return reference };
+    rest.find('/').and_then(|start| rest.get(start..)).unwrap_or_default()
+}
+
 /// Type and subtype of a media type, in lower case. It ends where the most lenient reader would end it: Chromium takes
 /// `text/javascript (x)` and `text/javascript x` for scripts.
 #[must_use]
@@ -197,11 +218,18 @@ pub fn essence(content_type: &str) -> String {
     start.split(['\t', '\n', '\r', ' ', ';', '(', ',']).next().unwrap_or_default().to_ascii_lowercase()
 }
 
+/// The destinations of [Fetch](https://fetch.spec.whatwg.org/#concept-request-destination) that run what they get, and
+/// those of Chromium: worklets of shared storage, and bundles, which bring scripts along for other URLs.
 fn by_destination(destination: &str) -> Option<Kind> {
-    match destination.trim().to_ascii_lowercase().as_str() {
-        "script" | "worker" | "sharedworker" | "serviceworker" | "audioworklet" | "paintworklet" => {
-            Some(Kind::Script)
-        }
+    match destination.to_ascii_lowercase().as_str() {
+        "script"
+        | "worker"
+        | "sharedworker"
+        | "serviceworker"
+        | "audioworklet"
+        | "paintworklet"
+        | "sharedstorageworklet"
+        | "webbundle" => Some(Kind::Script),
         "style" => Some(Kind::Style),
         "document" | "iframe" | "frame" | "fencedframe" | "embed" | "object" | "xslt" => Some(Kind::Document),
         _ => None,
@@ -228,22 +256,52 @@ pub const SCRIPT_TYPES: [&str; 16] = [
     "text/x-javascript",
 ];
 
-const DOCUMENT_TYPES: [&str; 7] = [
-    "text/html",
-    "text/xml",
-    "application/xml",
+/// Media types of code beyond the standard's: what Deno and Babel run, proxy auto-configuration, and what brings
+/// responses along for other URLs ([web bundles](https://wpack-wg.github.io/bundled-responses/), signed exchanges).
+pub const OTHER_SCRIPT_TYPES: [&str; 10] = [
+    "application/signed-exchange",
+    "application/typescript",
+    "application/webbundle",
+    "application/x-javascript-config",
+    "application/x-ns-proxy-autoconfig",
+    "application/x-typescript",
+    "text/jsx",
+    "text/tsx",
+    "text/typescript",
+    "text/x-typescript",
+];
+
+/// Media types of documents that run their own code, besides every `+xml`. `text/xsl` is XML to browsers, and each part
+/// of `multipart/x-mixed-replace` can be a page.
+pub const DOCUMENT_TYPES: [&str; 11] = [
     "application/mhtml",
     "application/x-mimearchive",
+    "application/xml",
+    "application/xml-external-parsed-entity",
     "message/rfc822",
     "multipart/related",
+    "multipart/x-mixed-replace",
+    "text/html",
+    "text/xml",
+    "text/xml-external-parsed-entity",
+    "text/xsl",
 ];
 
 /// Media types of programs and packages: what a desktop offers to run or install.
-pub const INSTALLER_TYPES: [&str; 42] = [
+pub const INSTALLER_TYPES: [&str; 90] = [
+    "application/appinstaller",
     "application/appx",
     "application/appxbundle",
+    "application/bat",
+    "application/cab",
+    "application/dos-exe",
+    "application/exe",
     "application/hta",
+    "application/internet-shortcut",
+    "application/java",
     "application/java-archive",
+    "application/java-vm",
+    "application/msi",
     "application/msix",
     "application/msixbundle",
     "application/vnd.android.package-archive",
@@ -253,18 +311,32 @@ pub const INSTALLER_TYPES: [&str; 42] = [
     "application/vnd.flatpak",
     "application/vnd.microsoft.portable-executable",
     "application/vnd.ms-cab-compressed",
+    "application/vnd.ms-htmlhelp",
+    "application/vnd.rpm",
     "application/vnd.snap",
+    "application/x-apple-aspen-config",
     "application/x-apple-diskimage",
+    "application/x-bash",
     "application/x-bat",
+    "application/x-batch",
+    "application/x-cab",
+    "application/x-cab-compressed",
+    "application/x-cd-image",
     "application/x-chrome-extension",
     "application/x-csh",
     "application/x-deb",
     "application/x-debian-package",
+    "application/x-dmg",
     "application/x-dosexec",
     "application/x-elf",
+    "application/x-exe",
     "application/x-executable",
+    "application/x-iso-image",
     "application/x-iso9660-image",
     "application/x-java-archive",
+    "application/x-java-class",
+    "application/x-java-jnlp-file",
+    "application/x-java-vm",
     "application/x-mach-binary",
     "application/x-ms-application",
     "application/x-ms-installer",
@@ -273,21 +345,46 @@ pub const INSTALLER_TYPES: [&str; 42] = [
     "application/x-msdos-program",
     "application/x-msdownload",
     "application/x-msi",
+    "application/x-perl",
     "application/x-pie-executable",
     "application/x-powershell",
+    "application/x-python",
+    "application/x-python-code",
     "application/x-redhat-package-manager",
     "application/x-rpm",
+    "application/x-ruby",
     "application/x-sh",
     "application/x-sharedlib",
     "application/x-shellscript",
+    "application/x-snap",
+    "application/x-vbs",
+    "application/x-vbscript",
+    "application/x-vhd",
+    "application/x-win-lnk",
+    "application/x-windows-installer",
+    "application/x-winexe",
     "application/x-xpinstall",
+    "application/x-zsh",
+    "text/vbs",
+    "text/vbscript",
+    "text/x-bash",
+    "text/x-bat",
+    "text/x-cmd",
+    "text/x-msdos-batch",
+    "text/x-perl",
+    "text/x-powershell",
+    "text/x-ps1",
+    "text/x-python",
+    "text/x-ruby",
+    "text/x-script.python",
+    "text/x-sh",
     "text/x-shellscript",
 ];
 
 /// The kind that a media type's [`essence`] stands for.
 #[must_use]
 pub fn by_media_type(essence: &str) -> Option<Kind> {
-    if SCRIPT_TYPES.contains(&essence) {
+    if SCRIPT_TYPES.contains(&essence) || OTHER_SCRIPT_TYPES.contains(&essence) {
         return Some(Kind::Script);
     }
     if INSTALLER_TYPES.contains(&essence) {
@@ -303,15 +400,25 @@ pub fn by_media_type(essence: &str) -> Option<Kind> {
     }
 }
 
-/// Extensions of JavaScript files.
-pub const SCRIPT_EXTENSIONS: [&str; 4] = ["js", "mjs", "cjs", "jsm"];
-const DOCUMENT_EXTENSIONS: [&str; 13] =
-    ["html", "htm", "xhtml", "xht", "shtml", "svg", "svgz", "xml", "xsl", "xslt", "mht", "mhtml", "mathml"];
+/// Extensions of JavaScript files, of its dialects (not `.ts`, which is a piece of video more often), of proxy
+/// auto-configuration and of what brings scripts along for other URLs.
+pub const SCRIPT_EXTENSIONS: [&str; 12] =
+    ["cjs", "cts", "es6", "js", "jsm", "jsx", "mjs", "mts", "pac", "sxg", "tsx", "wbn"];
+/// Extensions of documents that run their own code.
+pub const DOCUMENT_EXTENSIONS: [&str; 20] = [
+    "atom", "dhtml", "htm", "html", "mathml", "mht", "mhtml", "mml", "rdf", "rss", "shtml", "svg", "svgz",
+    "xbl", "xht", "xhtml", "xml", "xsl", "xslt", "xul",
+];
 /// Extensions of programs, packages, disk images, archives that run and scripts that a shell takes.
-pub const INSTALLER_EXTENSIONS: [&str; 59] = [
+pub const INSTALLER_EXTENSIONS: [&str; 113] = [
+    "aab",
+    "air",
     "apk",
+    "apkm",
+    "apks",
     "app",
     "appimage",
+    "appinstaller",
     "application",
     "appref-ms",
     "appx",
@@ -319,6 +426,7 @@ pub const INSTALLER_EXTENSIONS: [&str; 59] = [
     "bash",
     "bat",
     "cab",
+    "chm",
     "cmd",
     "com",
     "command",
@@ -326,18 +434,32 @@ pub const INSTALLER_EXTENSIONS: [&str; 59] = [
     "crx",
     "csh",
     "deb",
+    "dex",
+    "diagcab",
     "dll",
     "dmg",
+    "ear",
+    "efi",
+    "egg",
+    "esd",
     "exe",
+    "fish",
+    "flatpak",
     "flatpakref",
+    "gadget",
+    "gem",
     "hta",
     "img",
+    "inf",
+    "ipa",
     "iso",
     "jar",
     "jnlp",
     "jse",
     "ksh",
+    "library-ms",
     "lnk",
+    "mobileconfig",
     "mpkg",
     "msc",
     "msi",
@@ -345,60 +467,70 @@ pub const INSTALLER_EXTENSIONS: [&str; 59] = [
     "msixbundle",
     "msp",
     "mst",
+    "msu",
     "nupkg",
+    "ocx",
     "pif",
     "pkg",
     "ps1",
+    "ps1xml",
+    "psc1",
+    "psd1",
     "psm1",
+    "py",
+    "pyc",
+    "pyo",
+    "pyw",
+    "pyz",
+    "pyzw",
     "reg",
     "rpm",
     "run",
+    "scf",
     "scpt",
+    "scptd",
     "scr",
+    "sct",
+    "search-ms",
+    "settingcontent-ms",
     "sh",
+    "shb",
+    "shs",
     "snap",
+    "sparseimage",
+    "swbn",
+    "tcsh",
+    "terminal",
+    "toast",
     "url",
+    "vb",
     "vbe",
     "vbs",
+    "vbscript",
     "vhd",
     "vhdx",
+    "vmdk",
     "vsix",
     "war",
+    "whl",
+    "wim",
+    "workflow",
+    "wsc",
     "wsf",
     "wsh",
+    "xapk",
+    "xbap",
+    "xip",
+    "xll",
     "xpi",
     "zsh",
 ];
 
-/// Clients save under the name as it stands, or with its escapes decoded.
-fn by_names(name: &str) -> impl Iterator<Item = Kind> {
-    [by_name(name), by_name(&percent_decoded(name))].into_iter().flatten()
+fn by_name(name: &str) -> impl Iterator<Item = Kind> {
+    extensions(name).into_iter().filter_map(|extension| by_extension(&extension))
 }
 
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, tail)) = rest.split_first() {
-        match (byte, crate::url::escape(tail)) {
-            (b'%', Some(decoded)) => {
-                bytes.push(decoded);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn by_name(name: &str) -> Option<Kind> {
-    // Windows drops trailing dots and spaces from a file name: "setup.exe." installs as "setup.exe".
-    // A slash or a backslash in it ends a folder for some client.
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(['.', ' ', '\0']);
-    let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
-    let extension = extension.as_str();
+fn by_extension(extension: &str) -> Option<Kind> {
     if SCRIPT_EXTENSIONS.contains(&extension) {
         return Some(Kind::Script);
     }
@@ -415,8 +547,9 @@ fn by_name(name: &str) -> Option<Kind> {
     }
 }
 
-/// The first bytes of what is run or installed: PE, ELF, Mach-O (and Java classes), OLE, xar, scripts with an interpreter.
-const INSTALLER_MAGIC: [&[u8]; 11] = [
+/// The first bytes of what is run or installed: PE, ELF, Mach-O (and Java classes), OLE, xar, scripts with an
+/// interpreter; and of packages: deb, rpm, cabinets, Chromium's extensions, Android's code, Windows' shortcuts.
+const INSTALLER_MAGIC: [&[u8]; 17] = [
     b"MZ",
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",
@@ -428,6 +561,12 @@ const INSTALLER_MAGIC: [&[u8]; 11] = [
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
     b"xar!",
     b"#!",
+    b"!<arch>\ndebian",
+    b"\xed\xab\xee\xdb",
+    b"MSCF",
+    b"Cr24",
+    b"dex\n",
+    b"\x4c\0\0\0\x01\x14\x02\0",
 ];
 const WASM_MAGIC: &[u8] = b"\0asm";
 /// A byte order mark does not keep a shell from reading what follows.
@@ -442,7 +581,7 @@ fn by_magic(start: &[u8]) -> Option<Kind> {
     INSTALLER_MAGIC.iter().any(fits).then_some(Kind::Installer)
 }
 
-/// Whether more bytes could still make a magic of `start`. Where none could, there is no need to wait for them: a
+/// Whether more bytes could still make a magic of `start`, of something that runs or of an image. Where none could, there is no need to wait for them: a
 /// stream of events may begin with three bytes and go on an hour later.
 #[must_use]
 pub fn could_become_magic(start: &[u8]) -> bool {
@@ -452,7 +591,7 @@ pub fn could_become_magic(start: &[u8]) -> bool {
         is_shorter(start) || is_shorter(text)
     };
     let mut all = INSTALLER_MAGIC.iter().copied().chain([WASM_MAGIC, BYTE_ORDER_MARK]);
-    all.any(|magic| begins(&magic))
+    all.any(|magic| begins(&magic)) || could_become_image(start)
 }
 
 #[cfg(test)]

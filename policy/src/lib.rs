@@ -5,10 +5,13 @@
 
 pub mod decisions;
 pub mod digest;
+pub mod file_name;
 pub mod held;
 pub mod host;
+pub mod image;
 pub mod kind;
 pub mod opening;
+pub mod part;
 pub mod pin;
 pub mod pins;
 pub mod policy;

@@ -1,6 +1,9 @@
 //! The reference in `docs/` says what the code says.
 
-use pinfold_policy::kind::{INSTALLER_EXTENSIONS, INSTALLER_TYPES, SCRIPT_EXTENSIONS, SCRIPT_TYPES};
+use pinfold_policy::kind::{
+    DOCUMENT_EXTENSIONS, DOCUMENT_TYPES, INSTALLER_EXTENSIONS, INSTALLER_TYPES, OTHER_SCRIPT_TYPES,
+    SCRIPT_EXTENSIONS, SCRIPT_TYPES,
+};
 use pinfold_policy::reason::{Answer, Keep, Reason};
 
 const REFERENCE: &str = include_str!("../../docs/reference.md");
@@ -34,10 +37,12 @@ fn the_table_of_reasons_is_the_enum() {
 
 #[test]
 fn every_entry_of_the_closed_lists_is_printed() {
-    for media_type in SCRIPT_TYPES.iter().chain(&INSTALLER_TYPES) {
+    let types = SCRIPT_TYPES.iter().chain(&OTHER_SCRIPT_TYPES).chain(&DOCUMENT_TYPES).chain(&INSTALLER_TYPES);
+    for media_type in types {
         assert!(REFERENCE.contains(&format!("`{media_type}`")), "{media_type}");
     }
-    for extension in SCRIPT_EXTENSIONS.iter().chain(&INSTALLER_EXTENSIONS) {
+    let extensions = SCRIPT_EXTENSIONS.iter().chain(&DOCUMENT_EXTENSIONS).chain(&INSTALLER_EXTENSIONS);
+    for extension in extensions {
         assert!(REFERENCE.contains(&format!("`.{extension}`")), "{extension}");
     }
 }

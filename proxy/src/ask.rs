@@ -15,7 +15,7 @@ use pinfold_store::entry::{Asker, ClientTls};
 use pinfold_store::incident::Incident;
 use uuid::Uuid;
 
-use crate::headers::{join_cookies, strip_hop_by_hop, text, version_name};
+use crate::headers::{join_cookies, strip_hop_by_hop, text, texts, version_name};
 use crate::link::Link;
 use crate::refusal::{Reader, Refusal};
 use crate::settings::Egress;
@@ -35,6 +35,8 @@ pub(crate) struct Ask {
     pub(crate) url: ArtifactUrl,
     /// The client's fields, without those of its hop.
     pub(crate) headers: HeaderMap,
+    /// Every `Sec-Fetch-Dest`, with commas between them.
+    destinations: Box<str>,
     pub(crate) reader: Reader,
     pub(crate) client_tls: Option<ClientTls>,
 }
@@ -77,6 +79,7 @@ impl Ask {
         headers.remove(header::HOST);
         // The body's framing is made anew for the vendor.
         headers.remove(header::CONTENT_LENGTH);
+        let destinations = texts(&headers, "sec-fetch-dest").join(",").into();
         Ok(Self {
             id,
             at: Timestamp::now(),
@@ -86,6 +89,7 @@ impl Ask {
             http_version: version_name(head.version),
             url,
             headers,
+            destinations,
             reader,
             client_tls: link.tls.clone(),
         })
@@ -99,7 +103,7 @@ impl Ask {
     /// What the request says of what it wants.
     pub(crate) fn facts(&self) -> Asked<'_> {
         Asked {
-            destination: text(&self.headers, "sec-fetch-dest"),
+            destinations: &self.destinations,
             service_worker: self.headers.contains_key("service-worker"),
             path: self.url.path(),
         }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 use pinfold_body::Coding;
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
-use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request, essence};
+use pinfold_policy::image::image_type;
+use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request};
+use pinfold_policy::part::is_blind_part;
 use pinfold_policy::policy::{Expectation, Policy};
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::ArtifactUrl;
@@ -20,7 +22,7 @@ use pinfold_store::incident::Incident;
 use crate::ask::{Ask, early_refusal, reader};
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
-use crate::headers::{content_types, file_names, media_type};
+use crate::headers::{texts, values};
 use crate::hold;
 use crate::incoming::Arriving;
 use crate::link::Link;
@@ -66,6 +68,40 @@ struct Answer {
     body: Arriving,
     path: Option<DeliveryPath>,
     kinds: Kinds,
+    /// The type that it needs to be rendered, where it is an image under a missing or a wrong one.
+    image_type: Option<&'static str>,
+}
+
+impl Answer {
+    fn is_blind_part(&self) -> bool {
+        let headers = &self.head.headers;
+        self.head.status == StatusCode::PARTIAL_CONTENT
+            && is_blind_part(
+                &values(headers, header::CONTENT_RANGE),
+                &borrowed(&texts(headers, header::CONTENT_TYPE)),
+            )
+    }
+
+    /// `nosniff` is about to be added: an image that renders because browsers look at it needs its type.
+    fn suit_nosniff(&mut self) {
+        if let Some(image_type) = self.image_type {
+            self.head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(image_type));
+        }
+    }
+
+    /// A redirect to where nothing is judged is kept by no client: fetched as data and cached, it would lead a later
+    /// request for a script there, and no one would ask here.
+    fn forget_a_way_out(&mut self, ask: &Ask, policy: &Policy) {
+        let leads_out =
+            || !redirect_target(&ask.url, &self.head).is_some_and(|to| policy.judges_scripts_at(&to));
+        if self.head.status.is_redirection()
+            && self.head.headers.contains_key(header::LOCATION)
+            && leads_out()
+        {
+            self.head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            self.head.headers.remove(header::EXPIRES);
+        }
+    }
 }
 
 /// The steps of an exchange: expect, fetch, classify, hold, judge, act.
@@ -118,17 +154,30 @@ async fn fetch(
     let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
     let starts =
         if is_head { hold::Starts::default() } else { hold::look_at_start(&mut body, &head.headers).await };
-    let types = content_types(&head.headers);
-    let types: Vec<&str> = types.iter().map(String::as_str).collect();
-    let names = file_names(&head.headers);
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let answered =
-        Answered { content_types: &types, file_names: &names, starts: &[&starts.decoded, &starts.wire] };
+    let kinds = kinds_of(ask, &head, &starts);
+    let image_type = image_type(&borrowed(&texts(&head.headers, header::CONTENT_TYPE)), starts.shown());
+    Ok(Answer { head, body, path, kinds, image_type })
+}
+
+/// Every kind that some client could make of an answer.
+fn kinds_of(ask: &Ask, head: &http::response::Parts, starts: &hold::Starts) -> Kinds {
+    let (types, locations) =
+        (texts(&head.headers, header::CONTENT_TYPE), texts(&head.headers, header::LOCATION));
+    let answered = Answered {
+        content_types: &borrowed(&types),
+        dispositions: &values(&head.headers, header::CONTENT_DISPOSITION),
+        locations: if head.status.is_redirection() { &borrowed(&locations) } else { &[] },
+        starts: &[&starts.decoded, &starts.wire],
+    };
     let mut kinds = classify(&ask.facts(), &answered);
     if starts.is_hidden {
         kinds.extend([Kind::Installer, Kind::Wasm]);
     }
-    Ok(Answer { head, body, path, kinds })
+    kinds
+}
+
+fn borrowed(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }
 
 /// The coding to answer in. A package is compressed already: encoding it again costs time and gains nothing.
@@ -141,12 +190,16 @@ fn body_of(body: Incoming) -> ClientBody {
 }
 
 impl Shared {
-    /// Passes what is not guarded. A part that does not begin at the beginning shows no magic: of a type that may
-    /// be anything, it is refused.
-    async fn pass(&self, ask: &Ask, policy: &Policy, answer: Answer, is_judged: bool) -> Outbound {
-        if is_judged && is_blind_part(&answer.head) {
+    /// Passes what is not guarded. A part that does not begin at the beginning shows no magic: where its type does not
+    /// say that it is harmless, it is refused.
+    async fn pass(&self, ask: &Ask, policy: &Policy, mut answer: Answer, is_judged: bool) -> Outbound {
+        if is_judged && answer.is_blind_part() {
             let refused = FetchError::Body(Reason::PartialContent);
             return self.refuse(ask, policy, answer.kinds, &refused).await;
+        }
+        if is_judged {
+            answer.suit_nosniff();
+            answer.forget_a_way_out(ask, policy);
         }
         if ask.method == Method::HEAD {
             return Outbound::Unguarded(Unguarded::answer_to_head(answer.head, is_judged));
@@ -161,7 +214,7 @@ impl Shared {
             return self.not_ok(ask, &policy, answer).await;
         }
         let limits = self.upstream.hold_limits(observes(&policy, ask));
-        let Answer { head, body, path, kinds } = answer;
+        let Answer { head, body, path, kinds, .. } = answer;
         let seen = Seen { kinds, head: &head, path: path.as_ref() };
         let Ok(codings) = hold::codings(&head.headers) else {
             return self.unmeasurable(ask, &policy, &seen, Reason::BadEncoding, body).await;
@@ -439,21 +492,4 @@ fn redirect_target(url: &ArtifactUrl, head: &http::response::Parts) -> Option<Ar
     let mut locations = head.headers.get_all(header::LOCATION).iter();
     let location = locations.next()?.to_str().ok()?;
     if locations.next().is_some() { None } else { url.join(location) }
-}
-
-/// A 206 that does not start at byte 0 and whose type is missing or may be anything.
-fn is_blind_part(head: &http::response::Parts) -> bool {
-    if head.status != StatusCode::PARTIAL_CONTENT {
-        return false;
-    }
-    let range = crate::headers::text(&head.headers, header::CONTENT_RANGE).unwrap_or_default();
-    let (unit, span) = range.split_once(' ').unwrap_or_default();
-    let from_start = unit.eq_ignore_ascii_case("bytes") && span.trim_start().starts_with("0-");
-    let essence = media_type(&head.headers).map(|one| essence(&one)).unwrap_or_default();
-    // What browsers and download tools take for "anything": WHATWG MIME Sniffing §7, and names in use for downloads.
-    let is_generic =
-        ["", "text/plain", "multipart/byteranges", "*/*", "unknown/unknown", "application/unknown"]
-            .contains(&essence.as_str())
-            || ["octet-stream", "download", "binary"].iter().any(|word| essence.contains(word));
-    !from_start && is_generic
 }

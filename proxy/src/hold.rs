@@ -96,6 +96,13 @@ pub(crate) struct Starts {
     pub(crate) is_hidden: bool,
 }
 
+impl Starts {
+    /// The first bytes as a browser sees them: decoded, where the coding is one that is known.
+    pub(crate) fn shown(&self) -> &[u8] {
+        if self.decoded.is_empty() { &self.wire } else { &self.decoded }
+    }
+}
+
 /// How much of the wire is read to see the first bytes. An honest coding needs some hundred bytes.
 const LOOK_AHEAD: usize = 256 * 1024;
 

@@ -10,10 +10,20 @@ fn at(path: &str) -> Asked<'_> {
 
 #[test]
 fn what_the_browser_wants_counts_whatever_the_vendor_calls_it() {
-    for destination in
-        ["script", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet", "Script"]
-    {
-        let asked = Asked { destination: Some(destination), path: "/a.png", ..Asked::default() };
+    for destination in [
+        "script",
+        "worker",
+        "sharedworker",
+        "serviceworker",
+        "audioworklet",
+        "paintworklet",
+        "sharedstorageworklet",
+        "webbundle",
+        "Script",
+        "empty,script",
+        "image, script;x=y",
+    ] {
+        let asked = Asked { destinations: destination, path: "/a.png", ..Asked::default() };
         let answered = Answered { content_types: &["image/png"], ..Answered::default() };
         assert_eq!(kinds(asked, answered), "script", "{destination}");
     }
@@ -38,6 +48,20 @@ fn the_type_counts_whatever_the_path_is_called() {
         ("text/javascript (x)", "script"),
         ("text/javascript x", "script"),
         ("text/javascript\t;", "script"),
+        ("application/webbundle", "script"),
+        ("application/signed-exchange;v=b3", "script"),
+        ("application/x-ns-proxy-autoconfig", "script"),
+        ("text/xsl", "document"),
+        ("multipart/x-mixed-replace; boundary=x", "document"),
+        ("application/x-java-jnlp-file", "installer"),
+        ("application/octet-stream; name=\"setup.exe\"", "installer"),
+        ("application/json", ""),
+        ("font/woff2", ""),
+        ("video/mp4", ""),
+        ("application/zip", ""),
+        ("application/gzip", ""),
+        ("application/x-tar", ""),
+        ("application/octet-stream", ""),
     ] {
         let answered = Answered { content_types: &[content_type], ..Answered::default() };
         assert_eq!(kinds(at("/x"), answered), expected, "{content_type}");
@@ -53,14 +77,47 @@ fn names_count_in_the_path_and_in_the_disposition() {
         ("/a/setup.exe.", "installer"),
         ("/a/setup.bat%20", "installer"),
         ("/install.sh", "installer"),
+        ("/a/app.js;v=1", "script"),
+        ("/a/setup.exe::$DATA", "installer"),
+        ("/a/setup.exe%00.png", "installer"),
         ("/a.js/logo.png", ""),
+        ("/app.js.map", ""),
+        ("/archive.tar.gz", ""),
+        ("/archive.zip", ""),
+        ("/segment.ts", ""),
+        ("/readme.txt", ""),
         ("/noextension", ""),
     ] {
         assert_eq!(kinds(at(path), Answered::default()), expected, "{path}");
     }
-    for name in ["Setup.EXE", "setup%2Eexe", "..\\setup.exe", "setup.exe%20", "setup.exe\0"] {
-        let renamed = Answered { file_names: &["x.txt", name], ..Answered::default() };
+    for name in ["Setup.EXE", "setup%2Eexe", "..\\setup.exe", "setup.exe%20", "setup\u{ff0e}exe"] {
+        let value = format!("attachment; filename=x.txt; filename*=UTF-8''{name}");
+        let renamed = Answered { dispositions: &[value.as_bytes()], ..Answered::default() };
         assert_eq!(kinds(at("/picture.png"), renamed), "installer", "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_read_may_be_any() {
+    let value = b"attachment; filename*=UTF-16''%00s";
+    let hidden = Answered { dispositions: &[value], ..Answered::default() };
+    assert_eq!(kinds(at("/picture.png"), hidden), "script,wasm,style,document,installer");
+}
+
+#[test]
+fn a_redirect_counts_by_the_name_that_it_leads_to() {
+    for (location, expected) in [
+        ("https://evil.test/app.js?x#y", "script"),
+        ("//user@evil.test/setup.exe", "installer"),
+        ("/moved/app.mjs", "script"),
+        ("app.js", "script"),
+        ("https://vendor.com", ""),
+        ("https://vendor.com?next=app.js", ""),
+        ("https://vendor.test/login", ""),
+        ("https://vendor.test/logo.png", ""),
+    ] {
+        let answered = Answered { locations: &[location], ..Answered::default() };
+        assert_eq!(kinds(at("/livechat"), answered), expected, "{location}");
     }
 }
 
@@ -73,7 +130,12 @@ fn magic_counts_whatever_the_type_says() {
         (b"#!/bin/sh", "installer"),
         (b"\xef\xbb\xbf#!/bin/sh", "installer"),
         (b"\xcf\xfa\xed\xfe", "installer"),
+        (b"!<arch>\ndebian-binary", "installer"),
+        (b"\xed\xab\xee\xdb\x03", "installer"),
+        (b"MSCF\0\0", "installer"),
         (b"\x89PNG\r\n\x1a\n", ""),
+        (b"PK\x03\x04", ""),
+        (b"!<arch>\nlib.o/", ""),
         (b"", ""),
     ] {
         let answered = Answered { content_types: &["image/png"], starts: &[start], ..Answered::default() };
@@ -89,10 +151,10 @@ fn one_response_can_be_several_kinds() {
 
 #[test]
 fn nobody_waits_for_bytes_that_cannot_matter() {
-    for start in [&b""[..], b"M", b"\x7fE", b"\xef\xbb", b"\xef\xbb\xbf#", b"\0as"] {
+    for start in [&b""[..], b"M", b"\x7fE", b"\xef\xbb", b"\xef\xbb\xbf#", b"\0as", b"RIFF\0\0\0\0WEB"] {
         assert!(could_become_magic(start), "{start:?}");
     }
-    for start in [&b":\n\n"[..], b"MZ", b"<", b"\xef\xbb\xbfq", b"#!"] {
+    for start in [&b":\n\n"[..], b"data: 1", b"{\"", b"MZ", b"<", b"\xef\xbb\xbfq", b"#!"] {
         assert!(!could_become_magic(start), "{start:?}");
     }
 }
