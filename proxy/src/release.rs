@@ -10,13 +10,13 @@ use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
 use pinfold_policy::verdict::Cleared;
 use pinfold_store::Receipt;
 
+use crate::headers::{media_type, texts};
 use crate::respond::{ClientBody, Delivery, no_body};
 
 /// Fields of the vendor's that pass on a release. `Access-Control-*` and `Cross-Origin-*-Policy` pass too.
-const PASSING: [&str; 7] = [
+const PASSING: [&str; 6] = [
     "timing-allow-origin",
     "sourcemap",
-    "x-sourcemap",
     "service-worker-allowed",
     "content-disposition",
     "content-language",
@@ -108,12 +108,22 @@ fn headers(
         HeaderName::from_static("pinfold-verdict"),
         &format!("verified; digest=\"{}\"", cleared.digests().sha256),
     );
-    if let Some(cache) = vendor.get(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, cache.clone());
+    for cache in vendor.get_all(header::CACHE_CONTROL) {
+        headers.append(header::CACHE_CONTROL, cache.clone());
     }
     clamp_cache(&mut headers, max_age);
-    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(header::VARY, vary(vendor));
     headers
+}
+
+/// What the vendor's answer depends on, and the coding, in one field.
+fn vary(vendor: &HeaderMap) -> HeaderValue {
+    let theirs = texts(vendor, header::VARY);
+    let names = theirs.iter().flat_map(|value| value.split(',')).map(str::trim);
+    let others = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("accept-encoding"));
+    let all: Vec<&str> = others.chain(["Accept-Encoding"]).collect();
+    // A name that is no text is none: nothing can depend on it.
+    HeaderValue::from_str(&all.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("Accept-Encoding"))
 }
 
 fn passes(name: &HeaderName) -> bool {
@@ -125,7 +135,8 @@ fn passes(name: &HeaderName) -> bool {
 
 /// The media type that a kind goes out with, whatever the vendor called it.
 fn content_type(kind: Kind, vendor: &HeaderMap) -> String {
-    let theirs = crate::headers::media_type(vendor).unwrap_or_default();
+    // Clients differ on which of several types counts, in two fields or in one: then none does.
+    let theirs = media_type(vendor).filter(|one| !one.contains(',')).unwrap_or_default();
     let charset = || charset(&theirs).unwrap_or("utf-8".into());
     match kind {
         Kind::Script => format!("text/javascript; charset={}", charset()),
@@ -133,20 +144,47 @@ fn content_type(kind: Kind, vendor: &HeaderMap) -> String {
         Kind::Wasm => "application/wasm".into(),
         Kind::Document if by_media_type(&essence(&theirs)) == Some(Kind::Document) => theirs,
         Kind::Document => "text/html; charset=utf-8".into(),
-        Kind::Installer if INSTALLER_TYPES.contains(&essence(&theirs).as_str()) => theirs,
+        Kind::Installer if INSTALLER_TYPES.contains(&essence(&theirs).as_str()) => essence(&theirs),
         Kind::Installer => "application/octet-stream".into(),
     }
 }
 
-/// The `charset` parameter of a media type, if it is a token (RFC 9110 §8.3.2).
+/// The first `charset` parameter of a media type (MIME Sniffing §4.4: of a parameter named twice the first counts), if
+/// it is one in which ASCII means ASCII. In others (UTF-16, UTF-7, ISO 2022, EBCDIC, or what nobody knows) the bytes that
+/// a person has read stand for another text, and which one, the vendor would choose.
 fn charset(content_type: &str) -> Option<String> {
     let value = content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     })?;
-    let is_token =
-        !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b));
-    is_token.then(|| value.to_ascii_lowercase())
+    is_ascii_based(value).then(|| value.to_ascii_lowercase())
+}
+
+/// Labels of the [Encoding standard](https://encoding.spec.whatwg.org/#names-and-labels) in which a script's own letters
+/// are the bytes of ASCII.
+fn is_ascii_based(label: &str) -> bool {
+    const LABELS: [&str; 15] = [
+        "ascii",
+        "big5",
+        "euc-jp",
+        "euc-kr",
+        "gb18030",
+        "gb2312",
+        "gbk",
+        "koi8-r",
+        "koi8-u",
+        "latin1",
+        "macintosh",
+        "shift_jis",
+        "us-ascii",
+        "utf-8",
+        "utf8",
+    ];
+    let label = label.to_ascii_lowercase();
+    let page = label.strip_prefix("iso-8859-").or_else(|| label.strip_prefix("windows-"));
+    let is_numbered =
+        page.is_some_and(|page| (1..=4).contains(&page.len()) && page.bytes().all(|b| b.is_ascii_digit()));
+    LABELS.contains(&label.as_str()) || is_numbered
 }
 
 fn etag(id: BodyId, coding: Coding) -> String {
@@ -243,9 +281,37 @@ mod tests {
     }
 
     #[test]
-    fn a_charset_that_is_no_token_is_not_passed_on() {
-        assert_eq!(charset("text/javascript; charset=ISO-8859-1").as_deref(), Some("iso-8859-1"));
-        assert_eq!(charset("text/javascript; charset=\"x y\""), None);
-        assert_eq!(charset("text/javascript"), None);
+    fn a_charset_that_changes_what_a_script_says_is_not_passed_on() {
+        for (content_type, expected) in [
+            ("text/javascript; charset=ISO-8859-1", Some("iso-8859-1")),
+            ("text/javascript;charset=\"windows-1252\"", Some("windows-1252")),
+            ("text/javascript; charset=Shift_JIS", Some("shift_jis")),
+            ("text/javascript; charset=utf-8; charset=utf-16", Some("utf-8")),
+            ("text/javascript; charset=utf-16; charset=utf-8", None),
+            ("text/javascript; charset=utf-7", None),
+            ("text/javascript; charset=iso-2022-jp", None),
+            ("text/javascript; charset=hz-gb-2312", None),
+            ("text/javascript; charset=x-user-defined", None),
+            ("text/javascript; charset=windows-1252x", None),
+            ("text/javascript; charset=\"x y\"", None),
+            ("text/javascript; charset=", None),
+            ("text/javascript", None),
+        ] {
+            assert_eq!(charset(content_type).as_deref(), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_names_several_is_none() {
+        let typed = |kind, theirs: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static(theirs));
+            content_type(kind, &headers)
+        };
+        assert_eq!(typed(Kind::Document, "image/svg+xml"), "image/svg+xml");
+        assert_eq!(typed(Kind::Document, "text/html, text/javascript"), "text/html; charset=utf-8");
+        assert_eq!(typed(Kind::Installer, "application/x-msi; x=y"), "application/x-msi");
+        assert_eq!(typed(Kind::Installer, "application/x-msi, text/html"), "application/octet-stream");
+        assert_eq!(typed(Kind::Installer, "text/html"), "application/octet-stream");
     }
 }
