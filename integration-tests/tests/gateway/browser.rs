@@ -71,7 +71,7 @@ async fn site(body: &str) -> Vendor {
     vendor().named("shop").host("shop.test").serve("/", page).listen().await
 }
 
-async fn browser(gateway: &Gateway) -> Chromium {
+pub(crate) async fn browser(gateway: &Gateway) -> Chromium {
     let browser = chromium(gateway).await;
     browser.trust(&origin_root_pem()).await;
     browser

@@ -35,6 +35,7 @@ mod libraries;
 mod lines;
 mod observe;
 mod other_hosts;
+mod platform;
 mod reasons;
 mod rebinding;
 mod refusal;
