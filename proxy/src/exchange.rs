@@ -490,6 +490,7 @@ fn observes(policy: &Policy, ask: &Ask) -> bool {
 /// Where a redirect leads, if it says so once and clearly.
 fn redirect_target(url: &ArtifactUrl, head: &http::response::Parts) -> Option<ArtifactUrl> {
     let mut locations = head.headers.get_all(header::LOCATION).iter();
-    let location = locations.next()?.to_str().ok()?;
+    // Letters beyond ASCII have no place in it, and browsers take them as UTF-8: what goes out is escaped.
+    let location = std::str::from_utf8(locations.next()?.as_bytes()).ok()?;
     if locations.next().is_some() { None } else { url.join(location) }
 }

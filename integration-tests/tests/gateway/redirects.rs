@@ -51,8 +51,10 @@ async fn a_redirect_to_a_judged_host_passes_without_its_body_in_every_spelling()
             );
         }
     }
-    let within = road.moved(redirect("app.js")).await;
-    assert_eq!(within.header("location"), Some(road.vendor.url("/app.js").as_str()));
+    for (location, path) in [("app.js", "/app.js"), ("/б.js", "/%D0%B1.js"), ("?x", "/moved.js?x")] {
+        let within = road.moved(redirect(location)).await;
+        assert_eq!(within.header("location"), Some(road.vendor.url(path).as_str()));
+    }
 }
 
 #[tokio::test]
