@@ -12,6 +12,8 @@ mod brotli;
 mod deflate;
 mod zstd;
 
+use std::ops::Range;
+
 use pinfold_policy::verdict::Unmeasurable;
 
 use self::brotli::Brotli;
@@ -55,19 +57,53 @@ impl Decoder {
         Self { outer: stage(codings.outer), inner: stage(codings.inner), limits, received: 0, failed: None }
     }
 
-    /// Decodes the next bytes of the wire.
+    /// Decodes all of the next bytes of the wire.
     ///
     /// # Errors
     /// [`Unmeasurable::BadEncoding`] where the bytes are not what the codings allow, [`Unmeasurable::TooLarge`]
     /// beyond the limits, or what the sink says. The sink has seen some of the bytes then, and the same error
     /// follows on every further call.
-    pub fn push(&mut self, wire: &[u8], out: &mut impl Sink) -> Result<(), Unmeasurable> {
-        let result = match self.failed {
-            Some(failed) => Err(failed),
-            None => self.decode(wire, out),
+    pub fn push(&mut self, mut wire: &[u8], out: &mut impl Sink) -> Result<(), Unmeasurable> {
+        loop {
+            let Pulled { taken, bytes } = self.pull(wire)?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let pushed = out.push(bytes);
+            self.failed = pushed.err();
+            pushed?;
+            wire = wire.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// Decodes from the front of `wire` until there is something to give, and nothing only once all of `wire` is taken.
+    /// So a caller can find room for what comes before it takes more.
+    ///
+    /// # Errors
+    /// As [`Decoder::push`], which calls this until nothing comes.
+    pub fn pull<'a>(&'a mut self, wire: &'a [u8]) -> Result<Pulled<'a>, Unmeasurable> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        let offered = self.received.saturating_add(wire.len() as u64);
+        let budget = offered.saturating_mul(self.limits.max_ratio).max(RATIO_FLOOR);
+        let mut rest = wire;
+        let given = match (&mut self.outer, &mut self.inner) {
+            (None, None) => {
+                let bytes = wire.get(..SCRATCH).unwrap_or(wire);
+                self.received = self.received.saturating_add(bytes.len() as u64);
+                return Ok(Pulled { taken: bytes.len(), bytes });
+            }
+            (Some(stage), None) | (None, Some(stage)) => stage.pull(&mut rest, budget),
+            (Some(outer), Some(inner)) => pull_through(outer, inner, &mut rest, budget),
         };
-        self.failed = result.err();
-        result
+        self.failed = given.err();
+        let given = given?;
+        let taken = wire.len() - rest.len();
+        self.received = self.received.saturating_add(taken as u64);
+        let last = self.inner.as_ref().or(self.outer.as_ref());
+        let bytes = last.and_then(|stage| stage.scratch.get(..given)).unwrap_or_default();
+        Ok(Pulled { taken, bytes })
     }
 
     /// Ends the body: the wire has no more bytes. A body of no wire bytes at all is the empty body in every coding,
@@ -85,28 +121,36 @@ impl Decoder {
         }
         Err(Unmeasurable::Truncated)
     }
-
-    fn decode(&mut self, wire: &[u8], out: &mut impl Sink) -> Result<(), Unmeasurable> {
-        self.received = self.received.saturating_add(wire.len() as u64);
-        let budget = self.received.saturating_mul(self.limits.max_ratio).max(RATIO_FLOOR);
-        match (&mut self.outer, &mut self.inner) {
-            (None, None) => out.push(wire),
-            (Some(stage), None) | (None, Some(stage)) => stage.push(wire, budget, out),
-            (Some(outer), Some(inner)) => outer.push(wire, budget, &mut Next { stage: inner, budget, out }),
-        }
-    }
 }
 
-/// The rest of the chain, seen from the outer stage.
-struct Next<'a, S> {
-    stage: &'a mut Stage,
+/// What came of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulled<'a> {
+    /// So many bytes were taken from the front of the wire.
+    pub taken: usize,
+    /// They, and what was taken before, gave these: at most 64 KiB.
+    pub bytes: &'a [u8],
+}
+
+/// Decodes with the outer stage what the inner one then decodes, and says how much that has given.
+fn pull_through(
+    outer: &mut Stage,
+    inner: &mut Stage,
+    wire: &mut &[u8],
     budget: u64,
-    out: &'a mut S,
-}
-
-impl<S: Sink> Sink for Next<'_, S> {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
-        self.stage.push(bytes, self.budget, self.out)
+) -> Result<usize, Unmeasurable> {
+    loop {
+        let ready = outer.scratch.get(outer.ready.clone()).unwrap_or_default();
+        let mut rest = ready;
+        let given = inner.pull(&mut rest, budget)?;
+        outer.ready.start += ready.len() - rest.len();
+        if given > 0 {
+            return Ok(given);
+        }
+        outer.ready = 0..outer.pull(wire, budget)?;
+        if outer.ready.is_empty() {
+            return Ok(0);
+        }
     }
 }
 
@@ -114,6 +158,10 @@ impl<S: Sink> Sink for Next<'_, S> {
 struct Stage {
     codec: Codec,
     scratch: Box<[u8]>,
+    /// What of the scratch another stage has not taken yet.
+    ready: Range<usize>,
+    /// A codec can owe output after it has taken all input, but only when it has filled the scratch.
+    owing: bool,
     taken: u64,
     given: u64,
     max_taken: u64,
@@ -121,33 +169,29 @@ struct Stage {
 
 impl Stage {
     fn new(codec: Codec, max_taken: u64) -> Self {
-        Self { codec, scratch: vec![0; SCRATCH].into_boxed_slice(), taken: 0, given: 0, max_taken }
+        let scratch = vec![0; SCRATCH].into_boxed_slice();
+        Self { codec, scratch, ready: 0..0, owing: false, taken: 0, given: 0, max_taken }
     }
 
-    fn push(&mut self, mut input: &[u8], budget: u64, out: &mut impl Sink) -> Result<(), Unmeasurable> {
-        self.taken = self.taken.saturating_add(input.len() as u64);
-        if self.taken > self.max_taken {
-            return Err(Unmeasurable::TooLarge);
-        }
-        // A codec can owe output after it has taken all input, but only when it has filled the scratch.
-        let mut owing = false;
-        while owing || !input.is_empty() {
+    /// Decodes into the scratch until something is there, and says how much: nothing once all of `input` is taken.
+    fn pull(&mut self, input: &mut &[u8], budget: u64) -> Result<usize, Unmeasurable> {
+        while self.owing || !input.is_empty() {
             let step = self.codec.step(input, &mut self.scratch)?;
             if step.taken == 0 && step.given == 0 && !input.is_empty() {
                 return Err(Unmeasurable::BadEncoding);
             }
-            input = input.get(step.taken..).unwrap_or_default();
-            owing = step.given == self.scratch.len();
+            *input = input.get(step.taken..).unwrap_or_default();
+            self.owing = step.given == self.scratch.len();
+            self.taken = self.taken.saturating_add(step.taken as u64);
             self.given = self.given.saturating_add(step.given as u64);
-            if self.given > budget {
+            if self.taken > self.max_taken || self.given > budget {
                 return Err(Unmeasurable::TooLarge);
             }
-            match self.scratch.get(..step.given) {
-                None | Some([]) => {}
-                Some(bytes) => out.push(bytes)?,
+            if step.given > 0 {
+                return Ok(step.given);
             }
         }
-        Ok(())
+        Ok(0)
     }
 }
 

@@ -26,14 +26,10 @@ const ZSTD_LEVEL: i32 = 3;
 
 /// Length of the pieces that go in.
 const PIECE: usize = 64 * 1024;
-/// Length of the chunks that come out.
-const CHUNK: usize = 64 * 1024;
-/// What an encoder may add to a body that does not shrink, roughly.
-const OVERHEAD: usize = 256;
 /// The scratch memory of the br encoder.
 const BROTLI_SCRATCH: usize = 16 * 1024;
 
-/// A codec could not do its work. It writes to memory, so this is the memory's fault or its own.
+/// A body could not be encoded: what was to be read could not be, or what was made could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot encode as {coding}: {cause}")]
 pub struct EncodeError {
@@ -41,60 +37,75 @@ pub struct EncodeError {
     cause: io::Error,
 }
 
-/// Encodes a body. `Identity` shares the segments and copies nothing.
+/// Encodes a body of `len` bytes, which comes in pieces, into `out`.
 ///
 /// # Errors
-/// [`EncodeError`] when the codec fails.
-pub fn encode(segments: &[Bytes], coding: Coding) -> Result<Vec<Bytes>, EncodeError> {
+/// [`EncodeError`] when a piece cannot be read, or `out` cannot be written.
+pub fn encode<W: Write>(
+    pieces: impl IntoIterator<Item = io::Result<Bytes>>,
+    len: u64,
+    coding: Coding,
+    out: W,
+) -> Result<W, EncodeError> {
+    let pieces = pieces.into_iter();
     let encoded = match coding {
-        Coding::Identity => Ok(segments.to_vec()),
-        Coding::Gzip => gzip(segments),
-        Coding::Deflate => deflate(segments),
-        Coding::Brotli => brotli(segments),
-        Coding::Zstd => zstd(segments),
+        Coding::Identity => identity(pieces, out),
+        Coding::Gzip => gzip(pieces, out),
+        Coding::Deflate => deflate(pieces, out),
+        Coding::Brotli => brotli(pieces, len, out),
+        Coding::Zstd => zstd(pieces, len, out),
     };
     encoded.map_err(|cause| EncodeError { coding, cause })
 }
 
-fn gzip(segments: &[Bytes]) -> io::Result<Vec<Bytes>> {
-    let mut encoder = GzEncoder::new(Chunks::new(segments), Compression::new(DEFLATE_LEVEL));
-    write_all(&mut encoder, segments)?;
-    encoder.finish().map(Chunks::finish)
+fn identity<W: Write>(pieces: impl Iterator<Item = io::Result<Bytes>>, mut out: W) -> io::Result<W> {
+    write_all(&mut out, pieces)?;
+    Ok(out)
 }
 
-fn deflate(segments: &[Bytes]) -> io::Result<Vec<Bytes>> {
-    let mut encoder = ZlibEncoder::new(Chunks::new(segments), Compression::new(DEFLATE_LEVEL));
-    write_all(&mut encoder, segments)?;
-    encoder.finish().map(Chunks::finish)
+fn gzip<W: Write>(pieces: impl Iterator<Item = io::Result<Bytes>>, out: W) -> io::Result<W> {
+    let mut encoder = GzEncoder::new(out, Compression::new(DEFLATE_LEVEL));
+    write_all(&mut encoder, pieces)?;
+    encoder.finish()
 }
 
-fn brotli(segments: &[Bytes]) -> io::Result<Vec<Bytes>> {
+fn deflate<W: Write>(pieces: impl Iterator<Item = io::Result<Bytes>>, out: W) -> io::Result<W> {
+    let mut encoder = ZlibEncoder::new(out, Compression::new(DEFLATE_LEVEL));
+    write_all(&mut encoder, pieces)?;
+    encoder.finish()
+}
+
+fn brotli<W: Write>(pieces: impl Iterator<Item = io::Result<Bytes>>, len: u64, out: W) -> io::Result<W> {
     let params = BrotliEncoderParams {
         quality: BROTLI_QUALITY,
         lgwin: BROTLI_WINDOW_LOG,
-        size_hint: total(segments),
+        size_hint: usize::try_from(len).unwrap_or(usize::MAX),
         ..BrotliEncoderParams::default()
     };
-    let mut encoder = CompressorWriter::with_params(Chunks::new(segments), BROTLI_SCRATCH, &params);
-    write_all(&mut encoder, segments)?;
-    Ok(encoder.into_inner().finish())
+    let mut encoder = CompressorWriter::with_params(Remembering::new(out), BROTLI_SCRATCH, &params);
+    write_all(&mut encoder, pieces)?;
+    encoder.into_inner().finish()
 }
 
-fn zstd(segments: &[Bytes]) -> io::Result<Vec<Bytes>> {
-    let mut encoder = zstd::Encoder::new(Chunks::new(segments), ZSTD_LEVEL)?;
+fn zstd<W: Write>(pieces: impl Iterator<Item = io::Result<Bytes>>, len: u64, out: W) -> io::Result<W> {
+    let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL)?;
     // The decoder can then take a window no larger than the body.
-    encoder.set_pledged_src_size(Some(total(segments) as u64))?;
+    encoder.set_pledged_src_size(Some(len))?;
     encoder.include_checksum(true)?;
-    write_all(&mut encoder, segments)?;
-    encoder.finish().map(Chunks::finish)
+    write_all(&mut encoder, pieces)?;
+    encoder.finish()
 }
 
-/// Feeds the body in pieces of [`PIECE`] bytes. They are collected first, since segments do not end where pieces do:
+/// Feeds the body in pieces of [`PIECE`] bytes. They are collected first, since those that come do not end there:
 /// copying costs a hundredth of encoding.
-fn write_all(encoder: &mut impl Write, segments: &[Bytes]) -> io::Result<()> {
-    let mut piece = Vec::with_capacity(total(segments).min(PIECE));
-    for segment in segments {
-        let mut rest = segment.as_ref();
+fn write_all(
+    encoder: &mut impl Write,
+    pieces: impl Iterator<Item = io::Result<Bytes>>,
+) -> io::Result<()> {
+    let mut piece = Vec::new();
+    for bytes in pieces {
+        let bytes = bytes?;
+        let mut rest = bytes.as_ref();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(PIECE - piece.len()));
             piece.extend_from_slice(now);
@@ -108,92 +119,82 @@ fn write_all(encoder: &mut impl Write, segments: &[Bytes]) -> io::Result<()> {
     encoder.write_all(&piece)
 }
 
-fn total(segments: &[Bytes]) -> usize {
-    segments.iter().map(Bytes::len).sum()
+/// The br encoder writes its end when it is taken apart, and drops what goes wrong then.
+struct Remembering<W> {
+    out: W,
+    failed: Option<io::Error>,
 }
 
-/// Encoded bytes in chunks: growing never moves what is there.
-struct Chunks {
-    full: Vec<Bytes>,
-    current: Vec<u8>,
-}
-
-impl Chunks {
-    fn new(segments: &[Bytes]) -> Self {
-        let first = total(segments).saturating_add(OVERHEAD).min(CHUNK);
-        Self { full: Vec::new(), current: Vec::with_capacity(first) }
+impl<W: Write> Remembering<W> {
+    fn new(out: W) -> Self {
+        Self { out, failed: None }
     }
 
-    fn finish(mut self) -> Vec<Bytes> {
-        // The last chunk is seldom full, and encoded bodies are kept.
-        self.current.shrink_to_fit();
-        if !self.current.is_empty() {
-            self.full.push(self.current.into());
+    fn finish(self) -> io::Result<W> {
+        match self.failed {
+            None => Ok(self.out),
+            Some(failed) => Err(failed),
         }
-        self.full
     }
 }
 
-impl Write for Chunks {
+impl<W: Write> Write for Remembering<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = self.current.capacity() - self.current.len();
-            if room == 0 {
-                let full = std::mem::replace(&mut self.current, Vec::with_capacity(CHUNK));
-                self.full.push(full.into());
-                continue;
-            }
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            self.current.extend_from_slice(now);
-            rest = later;
-        }
-        Ok(bytes.len())
+        self.out.write(bytes).inspect_err(|error| self.failed = Some(error.kind().into()))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.out.flush()
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
-    fn identity_copies_nothing() {
-        let segments = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
-        let encoded = encode(&segments, Coding::Identity).unwrap();
-        assert_eq!(encoded, segments);
-        assert_eq!(encoded[0].as_ptr(), segments[0].as_ptr());
+    /// Encodes what is in memory, into memory.
+    pub(crate) fn encoded(body: &[u8], coding: Coding) -> Vec<u8> {
+        in_pieces(body, body.len().max(1), coding)
+    }
+
+    fn in_pieces(body: &[u8], size: usize, coding: Coding) -> Vec<u8> {
+        let pieces = body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece)));
+        encode(pieces, body.len() as u64, coding, Vec::new()).unwrap()
     }
 
     #[test]
     fn the_same_body_gives_the_same_bytes_however_it_is_held() {
         let body: String = (0..40_000).map(|i| format!("let v{i} = {};\n", i % 977)).collect();
-        let whole = [Bytes::from(body.clone())];
-        let pieces: Vec<Bytes> = body.as_bytes().chunks(1000).map(Bytes::copy_from_slice).collect();
         for coding in Coding::ALL {
-            let whole = encode(&whole, coding).unwrap().concat();
-            assert!(whole == encode(&pieces, coding).unwrap().concat(), "{coding}");
+            let whole = encoded(body.as_bytes(), coding);
+            assert!(whole == in_pieces(body.as_bytes(), 1000, coding), "{coding}");
         }
     }
 
     #[test]
     fn every_coding_makes_a_script_smaller() {
-        let body = [Bytes::from("function add(a, b) { return a + b }\n".repeat(100))];
+        let body = "function add(a, b) { return a + b }\n".repeat(100);
         for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
-            let encoded = encode(&body, coding).unwrap();
-            assert!(total(&encoded) < total(&body) / 10, "{coding}");
+            assert!(encoded(body.as_bytes(), coding).len() < body.len() / 10, "{coding}");
         }
     }
 
     #[test]
-    fn chunks_hold_no_more_than_they_were_made_for() {
-        let noise: Vec<u8> = (0u32..200_000).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
-            let encoded = encode(&[Bytes::from(noise.clone())], coding).unwrap();
-            assert!(encoded.iter().all(|chunk| !chunk.is_empty() && chunk.len() <= CHUNK), "{coding}");
+    fn a_body_that_cannot_be_read_or_written_is_not_encoded() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for coding in Coding::ALL {
+            let pieces = || [Ok(Bytes::from_static(b"script"))].into_iter();
+            assert!(encode(pieces(), 6, coding, Full).is_err(), "{coding}");
+            let broken = pieces().chain([Err(io::ErrorKind::InvalidData.into())]);
+            assert!(encode(broken, 12, coding, Vec::new()).is_err(), "{coding}");
         }
     }
 }

@@ -14,7 +14,7 @@ mod sink;
 
 pub use accept::Accepted;
 pub use coding::{Coding, Codings};
-pub use decode::{DecodeLimits, Decoder, RATIO_FLOOR};
+pub use decode::{DecodeLimits, Decoder, Pulled, RATIO_FLOOR};
 pub use encode::{EncodeError, encode};
 pub use peek::Peek;
 pub use sink::Sink;

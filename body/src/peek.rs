@@ -69,16 +69,14 @@ impl Sink for Prefix {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::coding::Coding;
-    use crate::encode::encode;
+    use crate::encode::tests::encoded as encode;
 
     const WASM: &[u8] = b"\0asm\x01\0\0\0 and then a long tail that nobody needs to look at";
 
     fn encoded(coding: Coding) -> Vec<u8> {
-        encode(&[Bytes::from_static(WASM)], coding).unwrap().concat()
+        encode(WASM, coding)
     }
 
     #[test]
@@ -99,7 +97,7 @@ mod tests {
     #[test]
     fn a_bomb_is_not_decoded_beyond_the_prefix() {
         for coding in Coding::ALL {
-            let wire = encode(&[Bytes::from(vec![0; 10 << 20])], coding).unwrap().concat();
+            let wire = encode(&vec![0; 10 << 20], coding);
             let mut peek = Peek::new(coding.into(), 512);
             peek.push(&wire).unwrap();
             peek.push(&wire).unwrap();

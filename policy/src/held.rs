@@ -1,120 +1,138 @@
 //! A body while it is held, and the proof that it was measured.
 //!
 //! [`Hold`] takes the decoded bytes and hashes the very memory that it keeps; only [`Hold::finish`] makes a
-//! [`Held`]. Nothing outside this crate can pair bytes with a digest that they do not have.
+//! [`Held`]. Nothing outside this crate can pair bytes with a digest that they do not have, wherever they lie
+//! meanwhile: see [`crate::kept`].
 
-use bytes::{Bytes, BytesMut};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use std::any::Any;
+use std::io;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha384, Sha512};
 
 use crate::digest::{BodyId, Digests};
+use crate::kept::{Keep, Kept, Medium};
 use crate::verdict::Unmeasurable;
 
-/// Small bodies take one segment of their own size; large ones grow by this, so that nothing is ever moved.
-const SEGMENT: usize = 256 * 1024;
-const FIRST_SEGMENT: usize = 16 * 1024;
-
-/// A body that is still arriving. It is a list of segments: growing one copies nothing that is there already.
+/// A body that is still arriving.
 #[derive(Debug)]
 pub struct Hold {
-    full: Vec<Bytes>,
-    current: BytesMut,
-    len: u64,
+    keep: Keep,
     max: u64,
-    sha256: Sha256,
 }
 
 impl Hold {
     /// Starts a hold of at most `max` decoded bytes. `expected` is what the vendor announced: a hint, never believed
-    /// beyond one segment.
+    /// beyond one piece.
     #[must_use]
     pub fn new(max: u64, expected: Option<u64>) -> Self {
-        let first =
-            expected.and_then(|len| usize::try_from(len).ok()).unwrap_or(FIRST_SEGMENT).clamp(1, SEGMENT);
-        Self { full: Vec::new(), current: BytesMut::with_capacity(first), len: 0, max, sha256: Sha256::new() }
+        Self { keep: Keep::new(expected), max }
     }
 
     /// Appends decoded bytes.
     ///
     /// # Errors
     /// [`Unmeasurable::TooLarge`] once the body is longer than allowed; none of `bytes` is kept then.
-    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Unmeasurable> {
-        let len = self.len.saturating_add(bytes.len() as u64);
-        if len > self.max {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        if self.keep.len().saturating_add(bytes.len() as u64) > self.max {
             return Err(Unmeasurable::TooLarge);
         }
-        self.len = len;
-        self.sha256.update(bytes);
-        while !bytes.is_empty() {
-            let room = self.current.capacity() - self.current.len();
-            if room == 0 {
-                let next = BytesMut::with_capacity(SEGMENT);
-                self.full.push(std::mem::replace(&mut self.current, next).freeze());
-                continue;
-            }
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.current.extend_from_slice(now);
-            bytes = later;
-        }
+        self.keep.push(bytes);
         Ok(())
     }
 
     /// How many decoded bytes are held.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.len
+        self.keep.len()
     }
 
     /// Whether nothing has arrived yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.keep.is_empty()
     }
 
-    /// Ends the hold: the body is complete. `aliases` are the other digests of a body seen before.
+    /// How much memory it takes, in bytes.
     #[must_use]
-    pub fn finish(mut self, aliases: impl FnOnce(BodyId) -> Option<Digests>) -> Held {
-        self.full.push(self.current.freeze());
-        let sha256 = BodyId(self.sha256.finalize().into());
-        let known = aliases(sha256).filter(|digests| digests.sha256 == sha256);
-        let digests = known.unwrap_or_else(|| Digests {
-            sha256,
-            sha384: over::<Sha384, 48>(&self.full),
-            sha512: over::<Sha512, 64>(&self.full),
-        });
-        Held { segments: self.full, len: self.len, digests }
+    pub fn in_memory(&self) -> u64 {
+        self.keep.in_memory()
+    }
+
+    /// Whether it puts what arrives onto a medium.
+    #[must_use]
+    pub fn is_spilled(&self) -> bool {
+        self.keep.is_spilled()
+    }
+
+    /// Whether there is something for [`Hold::flush`] to do.
+    #[must_use]
+    pub fn waits_for_flush(&self) -> bool {
+        self.keep.waits_for_flush()
+    }
+
+    /// From now on [`Hold::flush`] puts what has arrived onto `medium`.
+    pub fn spill_to(&mut self, medium: Box<dyn Medium>) {
+        self.keep.spill_to(medium);
+    }
+
+    /// Moves what is complete from memory onto the medium. Blocks as long as the medium does.
+    ///
+    /// # Errors
+    /// What the medium says: the body cannot be held.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.keep.flush()
+    }
+
+    /// Ends the hold: the body is complete. `aliases` are the other digests of a body seen before; without them all of
+    /// it is read again. Blocks where the body is spilled.
+    ///
+    /// # Errors
+    /// What the medium says, or that it has other bytes than it was given.
+    pub fn finish(self, aliases: impl FnOnce(BodyId) -> Option<Digests>) -> io::Result<Held> {
+        let (kept, sha256) = self.keep.finish()?;
+        let digests = match aliases(sha256).filter(|digests| digests.sha256 == sha256) {
+            Some(known) => known,
+            None => digests(&kept, sha256)?,
+        };
+        Ok(Held { kept, digests })
     }
 }
 
-fn over<H: sha2::Digest, const N: usize>(segments: &[Bytes]) -> [u8; N]
-where
-    sha2::digest::Output<H>: Into<[u8; N]>,
-{
-    let mut hasher = H::new();
-    for segment in segments {
-        hasher.update(segment);
+fn digests(kept: &Kept, sha256: BodyId) -> io::Result<Digests> {
+    let (mut sha384, mut sha512) = (Sha384::new(), Sha512::new());
+    for piece in kept.pieces() {
+        let piece = piece?;
+        sha384.update(&piece);
+        sha512.update(&piece);
     }
-    hasher.finalize().into()
+    Ok(Digests { sha256, sha384: sha384.finalize().into(), sha512: sha512.finalize().into() })
 }
 
 /// A complete, decoded, measured body. It is not cleared: only [`crate::verdict::judge`] can do that.
 #[derive(Debug)]
 pub struct Held {
-    segments: Vec<Bytes>,
-    len: u64,
+    kept: Kept,
     digests: Digests,
 }
 
 impl Held {
+    /// The same body, together with what must live as long as its bytes do.
+    #[must_use]
+    pub fn reserved_by(self, reservation: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { kept: self.kept.reserved_by(reservation), digests: self.digests }
+    }
+
     /// Its length in bytes, decoded.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.len
+        self.kept.len()
     }
 
     /// Whether it is the empty body.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.kept.is_empty()
     }
 
     /// All its digests.
@@ -131,63 +149,71 @@ impl Held {
 
     /// The bytes, for keeping in quarantine. They do not go to a client.
     #[must_use]
-    pub fn segments_for_quarantine(&self) -> &[Bytes] {
-        &self.segments
+    pub fn kept_for_quarantine(&self) -> &Kept {
+        &self.kept
     }
 
     /// The bytes, for a client, although nobody verified them. Observe mode and `unpinned = "allow"` alone call this.
     #[must_use]
-    pub fn into_unverified_segments(self) -> Vec<Bytes> {
-        self.segments
+    pub fn into_unverified(self) -> Kept {
+        self.kept
     }
 
-    pub(crate) fn segments(&self) -> &[Bytes] {
-        &self.segments
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kept::tests::Shared;
 
-    fn hold(pieces: &[Vec<u8>], max: u64) -> Result<Held, Unmeasurable> {
+    fn hold(pieces: &[Vec<u8>], max: u64, spills: bool) -> Result<Held, Unmeasurable> {
         let mut hold = Hold::new(max, None);
+        if spills {
+            hold.spill_to(Box::new(Shared::default()));
+        }
         for piece in pieces {
             hold.push(piece)?;
         }
-        Ok(hold.finish(|_| None))
+        Ok(hold.finish(|_| None).unwrap())
+    }
+
+    fn bytes(held: &Held) -> Vec<u8> {
+        held.kept().pieces().collect::<io::Result<Vec<Bytes>>>().unwrap().concat()
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
-        fn however_it_arrives_it_is_measured_as_one_body(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40_000), 0..12)) {
+        fn however_it_arrives_and_wherever_it_lies_it_is_measured_as_one_body(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40_000), 0..12),
+            spills in any::<bool>(),
+        ) {
             let whole = pieces.concat();
-            let held = hold(&pieces, u64::MAX).unwrap();
+            let held = hold(&pieces, u64::MAX, spills).unwrap();
             prop_assert_eq!(held.digests(), &Digests::of(&whole));
             prop_assert_eq!(held.len(), whole.len() as u64);
-            prop_assert_eq!(held.segments().concat(), whole);
+            prop_assert_eq!(bytes(&held), whole);
         }
     }
 
     #[test]
     fn one_byte_too_many_is_refused_and_a_full_hold_is_not() {
-        assert!(hold(&[vec![0; 10]], 10).is_ok());
-        assert_eq!(hold(&[vec![0; 10], vec![0]], 10).unwrap_err(), Unmeasurable::TooLarge);
-    }
-
-    #[test]
-    fn an_announced_length_reserves_no_more_than_a_segment() {
-        let hold = Hold::new(u64::MAX, Some(u64::MAX));
-        assert!(hold.current.capacity() <= 2 * SEGMENT);
+        assert!(hold(&[vec![0; 10]], 10, false).is_ok());
+        assert_eq!(hold(&[vec![0; 10], vec![0]], 10, false).unwrap_err(), Unmeasurable::TooLarge);
     }
 
     #[test]
     fn aliases_of_another_body_are_not_believed() {
         let mut hold = Hold::new(10, None);
         hold.push(b"abc").unwrap();
-        let held = hold.finish(|_| Some(Digests::of(b"other")));
+        let held = hold.finish(|_| Some(Digests::of(b"other"))).unwrap();
         assert_eq!(held.digests(), &Digests::of(b"abc"));
     }
 }

@@ -9,6 +9,7 @@ pub mod file_name;
 pub mod held;
 pub mod host;
 pub mod image;
+pub mod kept;
 pub mod kind;
 pub mod opening;
 pub mod part;

@@ -6,12 +6,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::decisions::Revocations;
 use crate::digest::{BodyId, Digests};
 use crate::held::Held;
+use crate::kept::Kept;
 use crate::kind::Kind;
 use crate::pin::Pin;
 use crate::pins::Deciding;
@@ -127,8 +127,8 @@ pub struct Cleared {
 impl Cleared {
     /// The bytes that were measured, and no others.
     #[must_use]
-    pub fn segments(&self) -> &[Bytes] {
-        self.held.segments()
+    pub fn kept(&self) -> &Kept {
+        self.held.kept()
     }
 
     /// Their length.
