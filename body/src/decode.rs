@@ -64,24 +64,22 @@ impl Decoder {
     /// beyond the limits, or what the sink says. The sink has seen some of the bytes then, and the same error
     /// follows on every further call.
     pub fn push(&mut self, mut wire: &[u8], out: &mut impl Sink) -> Result<(), Unmeasurable> {
-        loop {
-            let Pulled { taken, bytes } = self.pull(wire)?;
-            if bytes.is_empty() {
-                return Ok(());
-            }
+        while let Some(Pulled { taken, bytes }) = self.pull(wire)? {
             let pushed = out.push(bytes);
             self.failed = pushed.err();
             pushed?;
             wire = wire.get(taken..).unwrap_or_default();
         }
+        Ok(())
     }
 
-    /// Decodes from the front of `wire` until there is something to give, and nothing only once all of `wire` is taken.
-    /// So a caller can find room for what comes before it takes more.
+    /// Takes one step: decodes from the front of `wire` until there is something to give, or until the next step will
+    /// take more memory ([`Decoder::memory`] has grown then). So a caller can find room before it goes on. `None` once
+    /// all of `wire` is taken and nothing is owed.
     ///
     /// # Errors
     /// As [`Decoder::push`], which calls this until nothing comes.
-    pub fn pull<'a>(&'a mut self, wire: &'a [u8]) -> Result<Pulled<'a>, Unmeasurable> {
+    pub fn pull<'a>(&'a mut self, wire: &'a [u8]) -> Result<Option<Pulled<'a>>, Unmeasurable> {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
@@ -92,18 +90,24 @@ impl Decoder {
             (None, None) => {
                 let bytes = wire.get(..SCRATCH).unwrap_or(wire);
                 self.received = self.received.saturating_add(bytes.len() as u64);
-                return Ok(Pulled { taken: bytes.len(), bytes });
+                return Ok((!bytes.is_empty()).then_some(Pulled { taken: bytes.len(), bytes }));
             }
             (Some(stage), None) | (None, Some(stage)) => stage.pull(&mut rest, budget),
             (Some(outer), Some(inner)) => pull_through(outer, inner, &mut rest, budget),
         };
         self.failed = given.err();
-        let given = given?;
         let taken = wire.len() - rest.len();
         self.received = self.received.saturating_add(taken as u64);
+        let Some(given) = given? else { return Ok(None) };
         let last = self.inner.as_ref().or(self.outer.as_ref());
         let bytes = last.and_then(|stage| stage.scratch.get(..given)).unwrap_or_default();
-        Ok(Pulled { taken, bytes })
+        Ok(Some(Pulled { taken, bytes }))
+    }
+
+    /// The memory that it takes, in bytes: scratch, and the windows that the body has announced so far.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        [&self.outer, &self.inner].into_iter().flatten().map(Stage::memory).sum()
     }
 
     /// Ends the body: the wire has no more bytes. A body of no wire bytes at all is the empty body in every coding,
@@ -138,20 +142,17 @@ fn pull_through(
     inner: &mut Stage,
     wire: &mut &[u8],
     budget: u64,
-) -> Result<usize, Unmeasurable> {
-    loop {
-        let ready = outer.scratch.get(outer.ready.clone()).unwrap_or_default();
-        let mut rest = ready;
-        let given = inner.pull(&mut rest, budget)?;
-        outer.ready.start += ready.len() - rest.len();
-        if given > 0 {
-            return Ok(given);
-        }
-        outer.ready = 0..outer.pull(wire, budget)?;
-        if outer.ready.is_empty() {
-            return Ok(0);
-        }
+) -> Result<Option<usize>, Unmeasurable> {
+    let ready = outer.scratch.get(outer.ready.clone()).unwrap_or_default();
+    let mut rest = ready;
+    let given = inner.pull(&mut rest, budget)?;
+    outer.ready.start += ready.len() - rest.len();
+    if given.is_some() {
+        return Ok(given);
     }
+    let next = outer.pull(wire, budget)?;
+    outer.ready = 0..next.unwrap_or(0);
+    Ok(next.map(|_| 0))
 }
 
 /// One coding, with the memory it writes to and what has gone through it.
@@ -173,11 +174,14 @@ impl Stage {
         Self { codec, scratch, ready: 0..0, owing: false, taken: 0, given: 0, max_taken }
     }
 
-    /// Decodes into the scratch until something is there, and says how much: nothing once all of `input` is taken.
-    fn pull(&mut self, input: &mut &[u8], budget: u64) -> Result<usize, Unmeasurable> {
+    /// Decodes into the scratch until something is there, or more memory will be needed, and says how much is there.
+    /// `None` once all of `input` is taken.
+    fn pull(&mut self, input: &mut &[u8], budget: u64) -> Result<Option<usize>, Unmeasurable> {
         while self.owing || !input.is_empty() {
+            let before = self.codec.memory();
             let step = self.codec.step(input, &mut self.scratch)?;
-            if step.taken == 0 && step.given == 0 && !input.is_empty() {
+            let has_grown = self.codec.memory() > before;
+            if step.taken == 0 && step.given == 0 && !has_grown && !input.is_empty() {
                 return Err(Unmeasurable::BadEncoding);
             }
             *input = input.get(step.taken..).unwrap_or_default();
@@ -187,11 +191,15 @@ impl Stage {
             if self.taken > self.max_taken || self.given > budget {
                 return Err(Unmeasurable::TooLarge);
             }
-            if step.given > 0 {
-                return Ok(step.given);
+            if step.given > 0 || has_grown {
+                return Ok(Some(step.given));
             }
         }
-        Ok(0)
+        Ok(None)
+    }
+
+    fn memory(&self) -> u64 {
+        self.scratch.len() as u64 + self.codec.memory()
     }
 }
 
@@ -259,6 +267,15 @@ impl Codec {
             Self::Deflate(codec) => codec.step(input, output),
             Self::Brotli(codec) => codec.step(input, output),
             Self::Zstd(codec) => codec.step(input, output),
+        }
+    }
+
+    /// What the next step may take of memory, in bytes. It grows in a step that decodes nothing.
+    fn memory(&self) -> u64 {
+        match self {
+            Self::Gzip(_) | Self::Deflate(_) => deflate::MEMORY,
+            Self::Brotli(codec) => codec.memory(),
+            Self::Zstd(codec) => codec.memory(),
         }
     }
 

@@ -3,14 +3,14 @@
 use pinfold_policy::verdict::Unmeasurable;
 
 use crate::coding::Codings;
-use crate::decode::{DecodeLimits, Decoder};
-use crate::sink::Sink;
+use crate::decode::{DecodeLimits, Decoder, Pulled};
 
 /// Decodes no more of a body than it takes to recognise its magic. The wire bytes stay the caller's: a body that
 /// turns out to be guarded is decoded again from its first byte, into a hold.
 pub struct Peek {
     decoder: Decoder,
-    prefix: Prefix,
+    bytes: Vec<u8>,
+    max: usize,
 }
 
 impl Peek {
@@ -19,51 +19,40 @@ impl Peek {
     pub fn new(codings: Codings, max: usize) -> Self {
         // The prefix is the limit: nothing is decoded beyond it, and the caller bounds what it holds of the wire.
         let limits = DecodeLimits { max_ratio: u64::MAX, max_encoded: u64::MAX };
-        Self {
-            decoder: Decoder::new(codings, limits),
-            prefix: Prefix { bytes: Vec::with_capacity(max), max },
-        }
+        Self { decoder: Decoder::new(codings, limits), bytes: Vec::with_capacity(max), max }
     }
 
-    /// Takes the next bytes of the wire; those that come after the prefix is full are not looked at.
+    /// Takes one step with the next bytes of the wire, and says how many it took: `None` once it needs no more of them.
+    /// Before the next step [`Peek::memory`] says what that may take.
     ///
     /// # Errors
     /// [`Unmeasurable::BadEncoding`] where the bytes cannot be decoded.
-    pub fn push(&mut self, wire: &[u8]) -> Result<(), Unmeasurable> {
+    pub fn step(&mut self, wire: &[u8]) -> Result<Option<usize>, Unmeasurable> {
         if self.is_full() {
-            return Ok(());
+            return Ok(None);
         }
-        match self.decoder.push(wire, &mut self.prefix) {
-            Err(_) if self.is_full() => Ok(()),
-            result => result,
-        }
+        let Some(Pulled { taken, bytes }) = self.decoder.pull(wire)? else { return Ok(None) };
+        let room = self.max - self.bytes.len();
+        self.bytes.extend(bytes.iter().take(room));
+        Ok(Some(taken))
+    }
+
+    /// The memory that it takes, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.decoder.memory()
     }
 
     /// Whether there is nothing more to look at.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.prefix.bytes.len() == self.prefix.max
+        self.bytes.len() == self.max
     }
 
     /// The decoded bytes so far.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.prefix.bytes
-    }
-}
-
-/// Keeps what fits and stops the decoder at the first byte that does not.
-struct Prefix {
-    bytes: Vec<u8>,
-    max: usize,
-}
-
-impl Sink for Prefix {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
-        let room = self.max - self.bytes.len();
-        let (kept, beyond) = bytes.split_at(room.min(bytes.len()));
-        self.bytes.extend_from_slice(kept);
-        if beyond.is_empty() { Ok(()) } else { Err(Unmeasurable::TooLarge) }
+        &self.bytes
     }
 }
 
@@ -72,6 +61,13 @@ mod tests {
     use super::*;
     use crate::coding::Coding;
     use crate::encode::tests::encoded as encode;
+
+    fn push(peek: &mut Peek, mut wire: &[u8]) -> Result<(), Unmeasurable> {
+        while let Some(taken) = peek.step(wire)? {
+            wire = &wire[taken..];
+        }
+        Ok(())
+    }
 
     const WASM: &[u8] = b"\0asm\x01\0\0\0 and then a long tail that nobody needs to look at";
 
@@ -86,7 +82,7 @@ mod tests {
             for size in [1, 3, wire.len()] {
                 let mut peek = Peek::new(coding.into(), 8);
                 for piece in wire.chunks(size) {
-                    peek.push(piece).unwrap();
+                    push(&mut peek, piece).unwrap();
                 }
                 assert!(peek.is_full(), "{coding}");
                 assert_eq!(peek.bytes(), &WASM[..8], "{coding}");
@@ -99,8 +95,8 @@ mod tests {
         for coding in Coding::ALL {
             let wire = encode(&vec![0; 10 << 20], coding);
             let mut peek = Peek::new(coding.into(), 512);
-            peek.push(&wire).unwrap();
-            peek.push(&wire).unwrap();
+            push(&mut peek, &wire).unwrap();
+            push(&mut peek, &wire).unwrap();
             assert_eq!(peek.bytes(), [0; 512], "{coding}");
         }
     }
@@ -110,7 +106,7 @@ mod tests {
         for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
             let mut peek = Peek::new(coding.into(), 512);
             assert_eq!(
-                peek.push(b"\xff\xfe not a body in any coding at all"),
+                push(&mut peek, b"\xff\xfe not a body in any coding at all"),
                 Err(Unmeasurable::BadEncoding),
                 "{coding}"
             );

@@ -8,6 +8,9 @@ use super::{Pieces, Step};
 /// The largest window there is in deflate, as a power of two.
 const WINDOW_BITS: u8 = 15;
 
+/// The window, and the tables beside it.
+pub(super) const MEMORY: u64 = 64 * 1024;
+
 /// The first byte of every gzip member.
 const MAGIC: u8 = 0x1f;
 

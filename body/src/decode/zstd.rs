@@ -18,35 +18,56 @@ pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Magic, descriptor, window, and eight bytes of content size; a dictionary id is refused before it is read.
 const HEADER_MAX: usize = 14;
 
+/// Tables and a block, beside the window (RFC 8878 §3.1.1.2.4: a block is at most 128 KiB).
+const TABLES: u64 = 384 * 1024;
+
 pub(super) struct Zstd {
     /// Made with the first frame.
     library: Option<Decoder<'static>>,
     header: Header,
+    /// A header that has been read, and that the library has not seen yet.
+    next: Option<Header>,
     /// Whether a header has been read and the frame behind it has not ended.
     in_frame: bool,
+    /// The largest window so far, in bytes.
+    window: u64,
     frames: Pieces,
 }
 
 impl Zstd {
     pub(super) fn new() -> Self {
-        Self { library: None, header: Header::new(), in_frame: false, frames: Pieces::default() }
+        Self {
+            library: None,
+            header: Header::new(),
+            next: None,
+            in_frame: false,
+            window: 0,
+            frames: Pieces::default(),
+        }
     }
 
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Unmeasurable> {
-        if self.in_frame {
-            return self.run(input, output);
-        }
-        let Some(byte) = input.first() else { return Ok(Step { taken: 0, given: 0 }) };
-        if self.header.push(*byte)? {
-            let header = std::mem::replace(&mut self.header, Header::new());
-            self.in_frame = true;
+        if let Some(header) = self.next.take() {
             let step = self.run(header.bytes(), output)?;
             // A header alone has no content, and the library takes all of it.
             if step.taken != header.len || step.given != 0 {
                 return Err(Unmeasurable::BadEncoding);
             }
         }
+        if self.in_frame {
+            return self.run(input, output);
+        }
+        let Some(byte) = input.first() else { return Ok(Step { taken: 0, given: 0 }) };
+        if let Some(window) = self.header.push(*byte)? {
+            self.next = Some(std::mem::replace(&mut self.header, Header::new()));
+            self.in_frame = true;
+            self.window = self.window.max(window);
+        }
         Ok(Step { taken: 1, given: 0 })
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        if self.window == 0 { 0 } else { self.window + TABLES }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -91,28 +112,25 @@ impl Header {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Takes one byte, and says whether the header is complete and acceptable.
-    fn push(&mut self, byte: u8) -> Result<bool, Unmeasurable> {
+    /// Takes one byte, and gives the window once the header is complete and acceptable.
+    fn push(&mut self, byte: u8) -> Result<Option<u64>, Unmeasurable> {
         let slot = self.bytes.get_mut(self.len).ok_or(Unmeasurable::BadEncoding)?;
         *slot = byte;
         self.len += 1;
         let bytes = self.bytes();
         let Some((magic, rest)) = bytes.split_at_checked(MAGIC.len()) else {
-            return if MAGIC.starts_with(bytes) { Ok(false) } else { Err(Unmeasurable::BadEncoding) };
+            return if MAGIC.starts_with(bytes) { Ok(None) } else { Err(Unmeasurable::BadEncoding) };
         };
         if magic != MAGIC {
             return Err(Unmeasurable::BadEncoding);
         }
-        let [descriptor, fields @ ..] = rest else { return Ok(false) };
+        let [descriptor, fields @ ..] = rest else { return Ok(None) };
         let fields_len = Fields::of(*descriptor)?;
         if fields.len() < fields_len.window + fields_len.content_size {
-            return Ok(false);
+            return Ok(None);
         }
-        if window(fields, fields_len) > 1 << WINDOW_LOG_MAX {
-            Err(Unmeasurable::BadEncoding)
-        } else {
-            Ok(true)
-        }
+        let window = window(fields, fields_len);
+        if window > 1 << WINDOW_LOG_MAX { Err(Unmeasurable::BadEncoding) } else { Ok(Some(window)) }
     }
 }
 

@@ -116,3 +116,22 @@ fn an_honest_body_larger_than_the_floor_passes() {
         assert!(out.bytes == body, "{coding}");
     }
 }
+
+#[test]
+fn the_memory_that_a_window_takes_is_known_before_it_is_taken() {
+    for (coding, window) in [(Coding::Brotli, 4 << 20), (Coding::Zstd, 1 << 20)] {
+        let wire = encoded(&vec![7; 1 << 20], coding);
+        let mut decoder = Decoder::new(coding.into(), DEFAULT);
+        let before = decoder.memory();
+        let (mut rest, mut given) = (&wire[..], 0);
+        while let Some(Pulled { taken, bytes }) = decoder.pull(rest).unwrap() {
+            rest = &rest[taken..];
+            given += bytes.len();
+            if given == 0 && decoder.memory() > before {
+                break;
+            }
+        }
+        assert_eq!(given, 0, "{coding}");
+        assert!(decoder.memory() >= before + window, "{coding}: {}", decoder.memory());
+    }
+}
