@@ -98,10 +98,7 @@ fn zstd<W: Write>(pieces: impl Iterator<Item = io::Result<Bytes>>, len: u64, out
 
 /// Feeds the body in pieces of [`PIECE`] bytes. They are collected first, since those that come do not end there:
 /// copying costs a hundredth of encoding.
-fn write_all(
-    encoder: &mut impl Write,
-    pieces: impl Iterator<Item = io::Result<Bytes>>,
-) -> io::Result<()> {
+fn write_all(encoder: &mut impl Write, pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<()> {
     let mut piece = Vec::new();
     for bytes in pieces {
         let bytes = bytes?;

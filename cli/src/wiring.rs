@@ -1,14 +1,16 @@
 //! A configuration as each crate wants to have it.
 
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use pinfold_certs::{CaOptions, CertificateAuthority, Opened};
 use pinfold_config::Config;
 use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget};
-use pinfold_proxy::{Egress, Limits, Settings};
+use pinfold_proxy::{Egress, Limits, Settings, Spill};
 use pinfold_siem::{Output, Target};
-use pinfold_store::StoreOptions;
+use pinfold_store::{StoreOptions, spill_to_temporary_file};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -30,6 +32,12 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
         extra_roots: extra_roots(config)?,
         limits: Limits {
             max_body: limits.max_body,
+            max_installer: limits.max_installer,
+            memory_body: limits.memory_body,
+            held_memory: limits.held_memory,
+            held_disk: limits.held_disk,
+            max_hold: limits.max_hold,
+            patience: limits.patience,
             max_ratio: u64::from(limits.max_ratio),
             header_timeout: limits.header_timeout,
             upstream_timeout: limits.upstream_timeout,
@@ -84,6 +92,11 @@ pub(crate) fn open_ca(config: &Config) -> Result<Opened, Failure> {
         root_key: config.certs.root_key.clone(),
     };
     Ok(CertificateAuthority::open(&config.data_dir.join("ca"), &options, SystemTime::now())?)
+}
+
+/// Room on disk for what a command holds: it has no store.
+pub(crate) fn temporary() -> Spill {
+    Arc::new(|| spill_to_temporary_file().map_err(io::Error::other))
 }
 
 /// What the gateway wants of its store.

@@ -93,6 +93,18 @@ impl Default for Egress {
 pub struct Limits {
     /// The largest artifact, decoded, in bytes.
     pub max_body: u64,
+    /// The largest installer, decoded, in bytes.
+    pub max_installer: u64,
+    /// The largest held body that is kept in memory, in bytes.
+    pub memory_body: u64,
+    /// Memory for all bodies held at one time, in bytes.
+    pub held_memory: u64,
+    /// Disk for all bodies held at one time, in bytes; at least `max_installer`.
+    pub held_disk: u64,
+    /// For one hold, in total.
+    pub max_hold: Duration,
+    /// How long a client waits for a hold before it is told to come back.
+    pub patience: Duration,
     /// The largest decoded size, as a multiple of the encoded.
     pub max_ratio: u32,
     /// For a client to send its request head.
@@ -109,6 +121,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 64 * MIB,
+            max_installer: 2 * GIB,
+            memory_body: MIB,
+            held_memory: 256 * MIB,
+            held_disk: 8 * GIB,
+            max_hold: HOUR / 2,
+            patience: Duration::from_secs(60),
             max_ratio: 200,
             header_timeout: Duration::from_secs(10),
             upstream_timeout: Duration::from_secs(30),

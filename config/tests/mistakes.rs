@@ -144,6 +144,18 @@ fn quantities() {
             ("[limits]\nmax_body = 1024", "error:2:12: max_body is 1024, expected a size | write \"1024B\""),
             ("[limits]\nmax_body = \"0B\"", "error:2:12: max_body is 0: no artifact could pass"),
             (
+                "[limits]\nheld_disk = \"1GiB\"",
+                "error:2:13: held_disk is less than the largest artifact: it could never be held | held_disk is at least max_installer and max_body",
+            ),
+            (
+                "[limits]\nmax_installer = \"9GiB\"",
+                "error:2:17: held_disk is less than the largest artifact: it could never be held | held_disk is at least max_installer and max_body",
+            ),
+            (
+                "[limits]\nheld_memory = \"1MiB\"",
+                "error:2:15: held_memory is too little: a quarter of it is one vendor's, and must hold the largest window | write \"96MiB\" or more",
+            ),
+            (
                 "[limits]\nidle_timeout = \"1 min\"",
                 "error:2:16: idle_timeout is \"1 min\", expected a duration such as \"90s\", \"15m\", \"12h\" or \"7d\" | write \"1m\"",
             ),
@@ -422,7 +434,7 @@ proptest! {
     }
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 20] = [
     "listen",
     "pins",
     "mode",
@@ -430,6 +442,12 @@ const KEYS: [&str; 14] = [
     "egress.connect_ports",
     "egress.resolve",
     "limits.max_body",
+    "limits.max_installer",
+    "limits.memory_body",
+    "limits.held_memory",
+    "limits.held_disk",
+    "limits.max_hold",
+    "limits.patience",
     "limits.idle_timeout",
     "certs",
     "vendor",

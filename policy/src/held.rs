@@ -53,22 +53,10 @@ impl Hold {
         self.keep.is_empty()
     }
 
-    /// How much memory it takes, in bytes.
+    /// Where its bytes are, so that they can be moved onto a medium.
     #[must_use]
-    pub fn in_memory(&self) -> u64 {
-        self.keep.in_memory()
-    }
-
-    /// Whether it puts what arrives onto a medium.
-    #[must_use]
-    pub fn is_spilled(&self) -> bool {
-        self.keep.is_spilled()
-    }
-
-    /// Whether there is something for [`Hold::flush`] to do.
-    #[must_use]
-    pub fn waits_for_flush(&self) -> bool {
-        self.keep.waits_for_flush()
+    pub fn keep(&self) -> &Keep {
+        &self.keep
     }
 
     /// From now on [`Hold::flush`] puts what has arrived onto `medium`.

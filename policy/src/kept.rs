@@ -18,6 +18,8 @@ use crate::digest::BodyId;
 /// moved.
 pub const PIECE: usize = 256 * 1024;
 const FIRST_PIECE: usize = 16 * 1024;
+/// On a medium pieces are smaller: a hold that spills because memory is short must not need much of it.
+const SPILLED_PIECE: usize = 32 * 1024;
 
 /// Where bytes go that are too many for memory: a file that nobody else can open, for the gateway.
 pub trait Medium: fmt::Debug + Send + Sync {
@@ -64,8 +66,7 @@ impl Keep {
     /// Keeps nothing yet. `expected` is how much will come: a hint, never believed beyond one piece.
     #[must_use]
     pub fn new(expected: Option<u64>) -> Self {
-        let first =
-            expected.and_then(|len| usize::try_from(len).ok()).unwrap_or(FIRST_PIECE).clamp(1, PIECE);
+        let first = expected.and_then(|len| usize::try_from(len).ok()).unwrap_or(FIRST_PIECE).clamp(1, PIECE);
         Self {
             full: Vec::new(),
             current: BytesMut::with_capacity(first),
@@ -82,13 +83,19 @@ impl Keep {
         while !bytes.is_empty() {
             let room = self.current.capacity() - self.current.len();
             if room == 0 {
-                let next = BytesMut::with_capacity(PIECE);
-                self.full.push(std::mem::replace(&mut self.current, next).freeze());
+                self.end_piece(if self.spilled.is_some() { SPILLED_PIECE } else { PIECE });
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.current.extend_from_slice(now);
             bytes = later;
+        }
+    }
+
+    fn end_piece(&mut self, next: usize) {
+        let piece = std::mem::replace(&mut self.current, BytesMut::with_capacity(next));
+        if !piece.is_empty() {
+            self.full.push(piece.freeze());
         }
     }
 
@@ -111,7 +118,13 @@ impl Keep {
         (full + self.current.capacity()) as u64
     }
 
-    /// Complete pieces that wait for [`Keep::flush`].
+    /// How many bytes are not on a medium yet.
+    #[must_use]
+    pub fn unflushed(&self) -> u64 {
+        self.len - self.spilled.as_ref().map_or(0, |spilled| spilled.len)
+    }
+
+    /// Whether there is something for [`Keep::flush`] to do.
     #[must_use]
     pub fn waits_for_flush(&self) -> bool {
         self.spilled.is_some() && !self.full.is_empty()
@@ -125,7 +138,10 @@ impl Keep {
 
     /// From now on [`Keep::flush`] puts complete pieces onto `medium`, what is in memory already first.
     pub fn spill_to(&mut self, medium: Box<dyn Medium>) {
-        self.spilled.get_or_insert(Spilled { medium, pieces: Vec::new(), len: 0 });
+        if self.spilled.is_none() {
+            self.end_piece(0);
+            self.spilled = Some(Spilled { medium, pieces: Vec::new(), len: 0 });
+        }
     }
 
     /// Moves complete pieces from memory onto the medium, if there is one. Blocks as long as the medium does.
@@ -142,10 +158,7 @@ impl Keep {
     /// # Errors
     /// What the medium says.
     pub fn finish(mut self) -> io::Result<(Kept, BodyId)> {
-        if !self.current.is_empty() {
-            let last = std::mem::take(&mut self.current);
-            self.full.push(last.freeze());
-        }
+        self.end_piece(0);
         self.flush()?;
         let place = match self.spilled {
             None => Place::Memory(self.full.into()),
@@ -351,7 +364,7 @@ pub(crate) mod tests {
         for _ in 0..100 {
             keep.push(&[0; 100_000]);
             keep.flush().unwrap();
-            assert!(keep.in_memory() <= 2 * PIECE as u64);
+            assert!(keep.in_memory() <= SPILLED_PIECE as u64);
         }
     }
 

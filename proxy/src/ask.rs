@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::headers::{join_cookies, strip_hop_by_hop, text, texts, version_name};
 use crate::link::Link;
+use crate::parked::Key;
 use crate::refusal::{Reader, Refusal};
 use crate::settings::Egress;
 
@@ -112,6 +113,44 @@ impl Ask {
     /// The codings that the client takes.
     pub(crate) fn accepted(&self) -> Accepted {
         Accepted::parse(self.headers.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// What tells this ask from others, if it may be answered with what an earlier one fetched: the client, the URL as it
+    /// goes to the vendor, and all fields but those that differ between two tries of one client.
+    pub(crate) fn key(&self) -> Option<Key> {
+        const PASSING: [&str; 12] = [
+            "accept-encoding",
+            "cache-control",
+            "if-modified-since",
+            "if-none-match",
+            "if-range",
+            "pragma",
+            "priority",
+            "range",
+            "referer",
+            "sec-fetch-user",
+            "sec-purpose",
+            "via",
+        ];
+        if self.method != Method::GET && self.method != Method::HEAD {
+            return None;
+        }
+        let client = self.asker.address.ip().to_canonical().to_string();
+        let mut fields: Vec<(&str, &[u8])> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        fields.retain(|(name, _)| !PASSING.contains(name));
+        fields.sort_unstable();
+        // A line feed stands in none of them.
+        let mut text =
+            [client.as_bytes(), self.url.origin().as_bytes(), self.url.request_target().as_bytes()]
+                .join(&b'\n');
+        for (name, value) in fields {
+            text.push(b'\n');
+            text.extend_from_slice(name.as_bytes());
+            text.push(b':');
+            text.extend_from_slice(value);
+        }
+        Some(Key::of(&[text.into()]))
     }
 
     /// The fields that go to the vendor. With `whole`, nothing asks for less than the whole body.

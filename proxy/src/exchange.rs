@@ -10,6 +10,7 @@ use pinfold_body::Coding;
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::image::image_type;
+use pinfold_policy::kept::Kept;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request};
 use pinfold_policy::part::is_blind_part;
 use pinfold_policy::policy::{Expectation, Policy};
@@ -18,15 +19,18 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ask::{Ask, early_refusal, reader};
+use crate::encoded::Encoded;
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
 use crate::headers::{texts, values};
-use crate::hold;
+use crate::hold::{self, Failed, HoldError, HoldLimits};
 use crate::incoming::Arriving;
 use crate::link::Link;
 use crate::observed::ObservedUnverified;
+use crate::parked::Guarded;
 use crate::refusal::Refusal;
 use crate::release::{Release, Wanted};
 use crate::respond::{BoxError, ClientBody, Outbound, respond};
@@ -107,12 +111,15 @@ impl Answer {
 /// The steps of an exchange: expect, fetch, classify, hold, judge, act.
 async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     let policy = gateway.policy.newest();
+    if let Some(guarded) = ask.key().and_then(|key| gateway.parked.take(&key)) {
+        return gateway.judge_when_held(&ask, policy, guarded).await;
+    }
     let expected = policy.expect(&ask.url);
     let whole = expected.guards(classify_request(&ask.facts())) || gateway.was_guarded(&ask.url);
     let asks_for_head = ask.method == Method::HEAD;
     let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
 
-    let fetched = fetch(&gateway, &ask, method, whole, body_of(body)).await;
+    let fetched = fetch(&gateway, &ask, &policy, method, whole, body_of(body)).await;
     let mut answer = match fetched {
         Ok(answer) => answer,
         Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await,
@@ -126,7 +133,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     }
     gateway.remember_guarded(&ask.url);
     if asks_for_head && !whole {
-        answer = match fetch(&gateway, &ask, Method::GET, true, fetch::empty()).await {
+        answer = match fetch(&gateway, &ask, &policy, Method::GET, true, fetch::empty()).await {
             Ok(answer) => answer,
             Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
         };
@@ -137,6 +144,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
 async fn fetch(
     gateway: &Shared,
     ask: &Ask,
+    policy: &Policy,
     method: Method,
     whole: bool,
     body: ClientBody,
@@ -152,8 +160,12 @@ async fn fetch(
     }
     let path = head.extensions.get::<Path>().map(|path| path.0.clone());
     let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
-    let starts =
-        if is_head { hold::Starts::default() } else { hold::look_at_start(&mut body, &head.headers).await };
+    let starts = if is_head {
+        hold::Starts::default()
+    } else {
+        let mut reservation = gateway.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        hold::look_at_start(&mut body, &head.headers, &mut reservation).await?
+    };
     let kinds = kinds_of(ask, &head, &starts);
     let image_type = image_type(&borrowed(&texts(&head.headers, header::CONTENT_TYPE)), starts.shown());
     Ok(Answer { head, body, path, kinds, image_type })
@@ -180,9 +192,16 @@ fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
 
-/// The coding to answer in. A package is compressed already: encoding it again costs time and gains nothing.
-fn coding_for(ask: &Ask, is_installer: bool) -> Coding {
-    if is_installer { Coding::Identity } else { ask.accepted().best() }
+/// Whose share of the budget a body of this URL is counted in.
+fn party(policy: &Policy, ask: &Ask) -> Arc<str> {
+    let vendor = policy.vendor(ask.url.host());
+    vendor.map_or_else(|| ask.url.host().to_string().into(), |vendor| Arc::clone(&vendor.name))
+}
+
+/// The coding to answer in. A package is compressed already: encoding it again costs time and gains nothing; and a part
+/// is one of the body without a coding.
+fn coding_for(ask: &Ask, plain: bool) -> Coding {
+    if plain { Coding::Identity } else { ask.accepted().best() }
 }
 
 fn body_of(body: Incoming) -> ClientBody {
@@ -213,17 +232,53 @@ impl Shared {
         if status != StatusCode::OK {
             return self.not_ok(ask, &policy, answer).await;
         }
-        let limits = self.upstream.hold_limits(observes(&policy, ask));
         let Answer { head, body, path, kinds, .. } = answer;
-        let seen = Seen { kinds, head: &head, path: path.as_ref() };
         let Ok(codings) = hold::codings(&head.headers) else {
-            return self.unmeasurable(ask, &policy, &seen, Reason::BadEncoding, body).await;
+            let seen = Seen { kinds, head: &head, path: path.as_ref() };
+            return self.unmeasurable(ask, &policy, &seen, Reason::BadEncoding, Some(body)).await;
         };
         let announced = hold::announced(&head.headers);
+        let expected = policy.expect(&ask.url);
+        let limits = HoldLimits {
+            keep_wire: observes(&expected),
+            ..self.upstream.hold_limits(could_be(&expected, kinds))
+        };
+        let room = self.upstream.room(ask.asker.address.ip(), party(&policy, ask));
         let store = self.store.clone();
-        match hold::hold(body, codings, announced, &limits, move |id| store.aliases(id)).await {
-            Ok(held) => self.judge(ask, policy, &seen, held).await,
-            Err(failed) => self.unmeasurable(ask, &policy, &seen, failed.error.reason(), failed.rest).await,
+        let until = Instant::now() + self.settings.limits.max_hold;
+        // A task of its own: it goes on when the client is told to come back.
+        let hold = tokio::spawn(async move {
+            let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
+            timeout_at(until, holding).await.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))
+        });
+        self.judge_when_held(ask, policy, Guarded { head, path, kinds, hold, until }).await
+    }
+
+    /// Judges a body as soon as it is held. A client whose patience ends before is told to come back: the hold goes on.
+    async fn judge_when_held(&self, ask: &Ask, policy: Arc<Policy>, mut guarded: Guarded) -> Outbound {
+        let key = ask.key();
+        let patience = key.map_or(self.settings.limits.max_hold, |_| self.settings.limits.patience);
+        let ended = timeout(patience, &mut guarded.hold).await;
+        let seen = Seen { kinds: guarded.kinds, head: &guarded.head, path: guarded.path.as_ref() };
+        match (ended, key) {
+            (Ok(Ok(Ok(held))), _) => self.judge(ask, policy, &seen, held).await,
+            (Ok(Ok(Err(failed))), _) => {
+                self.unmeasurable(ask, &policy, &seen, failed.error.reason(), failed.rest).await
+            }
+            (Ok(Err(_)), _) => {
+                let failed = FetchError::Body(Reason::Internal);
+                self.refuse(ask, &policy, guarded.kinds, &failed).await
+            }
+            (Err(_), None) => {
+                guarded.hold.abort();
+                self.unmeasurable(ask, &policy, &seen, Reason::UpstreamTimeout, None).await
+            }
+            (Err(_), Some(key)) => {
+                let kinds = guarded.kinds;
+                // Before the answer: the client may come back at once.
+                self.parked.put(key, guarded);
+                self.refuse(ask, &policy, kinds, &FetchError::Body(Reason::Held)).await
+            }
         }
     }
 
@@ -241,7 +296,7 @@ impl Shared {
             _ => Reason::UpstreamStatus,
         };
         let seen = Seen { kinds, head: &head, path: path.as_ref() };
-        self.unmeasurable(ask, policy, &seen, reason, body).await
+        self.unmeasurable(ask, policy, &seen, reason, Some(body)).await
     }
 
     /// What cannot be measured: refused, or in observe mode passed as it came.
@@ -251,14 +306,14 @@ impl Shared {
         policy: &Policy,
         seen: &Seen<'_>,
         reason: Reason,
-        body: Arriving,
+        body: Option<Arriving>,
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
-        match consequence(&expected, reason) {
-            Consequence::Block | Consequence::Quarantine => {
+        match (consequence(&expected, reason), body) {
+            (Consequence::Block | Consequence::Quarantine, _) | (Consequence::ObserveUnverified, None) => {
                 self.withhold(ask, policy, seen, reason, None, None).await
             }
-            Consequence::ObserveUnverified => {
+            (Consequence::ObserveUnverified, Some(body)) => {
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
                 match self.store.record(row).await {
                     Ok(receipt) => Outbound::ObservedUnverified(ObservedUnverified::as_it_came(
@@ -299,22 +354,13 @@ impl Shared {
 
     async fn release(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, cleared: Cleared) -> Outbound {
         let measured = (cleared.digests().sha256, cleared.len());
-        let coding = coding_for(ask, cleared.kind() == Kind::Installer);
-        let encoded = match hold::encode(cleared.segments().to_vec(), cleared.len(), coding).await {
-            Ok(encoded) => encoded,
-            Err(error) => return self.refuse(ask, policy, seen.kinds, &FetchError::Internal(error)).await,
-        };
+        let wanted = Wanted { headers: &ask.headers, head_only: ask.method == Method::HEAD };
+        let plain = cleared.kind() == Kind::Installer || wanted.is_for_part();
+        let encoded = self.encode(ask, policy, cleared.kept(), cleared.digests(), plain).await;
+        let given = wanted.of(cleared.digests().sha256, &encoded);
         let mut row = seen.row(ask, policy, Outcome::Verified, None, Some(measured));
         row.rule = Some(Arc::clone(cleared.rule()));
-        let wanted = Wanted {
-            coding,
-            if_none_match: ask.headers.get(header::IF_NONE_MATCH),
-            head_only: ask.method == Method::HEAD,
-        };
-        let is_current = wanted.is_current(cleared.digests().sha256);
-        if is_current {
-            row.status = StatusCode::NOT_MODIFIED.as_u16();
-        }
+        row.status = given.status().as_u16();
         if self.is_revoked(cleared.digests()) {
             return self.revoked(ask, policy, seen, measured).await;
         }
@@ -327,12 +373,25 @@ impl Shared {
                 &seen.head.headers,
                 &cleared,
                 encoded,
-                &wanted,
-                receipt,
+                (&wanted, given),
+                (receipt, &self.deliveries),
                 self.settings.client_max_age,
             )),
             Err(error) => self.unrecorded(ask, policy, &error),
         }
+    }
+
+    /// Encodes a body as the client wants it, unless it goes out `plain`.
+    async fn encode(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        kept: &Kept,
+        digests: &Digests,
+        plain: bool,
+    ) -> Encoded {
+        let reservation = self.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        self.encoders.encode(kept, digests, coding_for(ask, plain), reservation).await
     }
 
     /// Whether a body was revoked, by now: encoding and recording take a while.
@@ -377,11 +436,8 @@ impl Shared {
         held: Held,
     ) -> Outbound {
         let (digests, len) = (*held.digests(), held.len());
-        let coding = coding_for(ask, seen.kinds.contains(Kind::Installer));
-        let encoded = match hold::encode(held.into_unverified_segments(), len, coding).await {
-            Ok(encoded) => encoded,
-            Err(error) => return self.refuse(ask, policy, seen.kinds, &FetchError::Internal(error)).await,
-        };
+        let plain = seen.kinds.contains(Kind::Installer);
+        let encoded = self.encode(ask, policy, &held.into_unverified(), &digests, plain).await;
         if self.is_revoked(&digests) {
             return self.revoked(ask, policy, seen, (digests.sha256, len)).await;
         }
@@ -394,9 +450,8 @@ impl Shared {
             Ok(receipt) => Outbound::ObservedUnverified(ObservedUnverified::measured(
                 seen.head.clone(),
                 encoded,
-                coding,
                 reason,
-                receipt,
+                (receipt, &self.deliveries),
                 self.settings.client_max_age,
             )),
             Err(error) => self.unrecorded(ask, policy, &error),
@@ -483,8 +538,14 @@ fn refusal(
 }
 
 /// Whether observe mode may let this URL pass unmeasured.
-fn observes(policy: &Policy, ask: &Ask) -> bool {
-    consequence(&policy.expect(&ask.url), Reason::BodyTooLarge) == Consequence::ObserveUnverified
+fn observes(expected: &Expectation<'_>) -> bool {
+    consequence(expected, Reason::BodyTooLarge) == Consequence::ObserveUnverified
+}
+
+/// What a body could act as, the kind that its pins say included: an installer may be larger than others.
+fn could_be(expected: &Expectation<'_>, mut kinds: Kinds) -> Kinds {
+    kinds.extend(expected.deciding().pins().iter().map(|pin| pin.kind));
+    kinds
 }
 
 /// Where a redirect leads, if it says so once and clearly.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,9 +16,10 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use pinfold_body::{Accepted, DecodeLimits};
+use pinfold_body::Accepted;
 use pinfold_policy::held::Held;
 use pinfold_policy::host::{Authority, Host};
+use pinfold_policy::kind::{Kind, Kinds};
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
@@ -30,9 +31,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::{Bounds, Budget, NoRoom, Reservation};
 use crate::egress::EgressError;
 use crate::headers::media_type;
-use crate::hold;
+use crate::hold::{self, HoldLimits, Room, Spill};
 use crate::respond::{BoxError, ClientBody};
 use crate::settings::{Egress, Limits, Settings};
 use crate::upstream_tls;
@@ -72,9 +74,12 @@ pub enum FetchError {
     /// The vendor answered something else than 200.
     #[error("the vendor answered {0}")]
     Status(u16),
-    /// A bug.
-    #[error("{0}")]
-    Internal(BoxError),
+}
+
+impl From<NoRoom> for FetchError {
+    fn from(_: NoRoom) -> Self {
+        Self::Body(Reason::Overloaded)
+    }
 }
 
 impl FetchError {
@@ -90,7 +95,6 @@ impl FetchError {
             Self::Request(_) => Reason::MalformedRequest,
             Self::Body(reason) => *reason,
             Self::Status(_) => Reason::UpstreamStatus,
-            Self::Internal(_) => Reason::Internal,
         }
     }
 
@@ -104,8 +108,7 @@ impl FetchError {
             | Self::Malformed(_)
             | Self::Broken(_)
             | Self::Request(_)
-            | Self::Body(_)
-            | Self::Internal(_) => None,
+            | Self::Body(_) => None,
         }
     }
 }
@@ -126,6 +129,8 @@ pub struct Upstream {
     /// For what HTTP/2 does not carry: switching protocols.
     http1: Client<Connector, ClientBody>,
     limits: Limits,
+    budget: Arc<Budget>,
+    spill: Spill,
 }
 
 /// What a look at a URL found: for `pin add`, which fetches and holds as the gateway does.
@@ -140,11 +145,12 @@ pub struct Looked {
 }
 
 impl Upstream {
-    /// A pool of its own. `own` are the gateway's addresses, which it never dials.
+    /// A pool of its own. `own` are the gateway's addresses, which it never dials; `spill` makes room for bodies that are
+    /// too large for memory.
     ///
     /// # Errors
     /// [`rustls::Error`] when no roots can be trusted.
-    pub fn new(settings: &Settings, own: Vec<SocketAddr>) -> Result<Self, rustls::Error> {
+    pub fn new(settings: &Settings, own: Vec<SocketAddr>, spill: Spill) -> Result<Self, rustls::Error> {
         let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = upstream_tls::client_config(&provider, &settings.extra_roots)?;
         let pool = |protocols: &[&[u8]]| {
@@ -170,7 +176,16 @@ impl Upstream {
         };
         let limits = settings.limits.clone();
         let both: [&[u8]; 2] = [b"h2", b"http/1.1"];
-        Ok(Self { guarded: pool(&both), other: pool(&both), http1: pool(&[b"http/1.1"]), limits })
+        let bounds =
+            Bounds { memory: limits.held_memory, disk: limits.held_disk, largest: limits.max_installer };
+        Ok(Self {
+            guarded: pool(&both),
+            other: pool(&both),
+            http1: pool(&[b"http/1.1"]),
+            budget: Budget::new(bounds, limits.upstream_timeout),
+            spill,
+            limits,
+        })
     }
 
     /// Sends `request`, whose URI is absolute, and waits for the head of the answer.
@@ -251,20 +266,29 @@ impl Upstream {
             .ok_or_else(|| FetchError::Broken("the connection has no delivery path".into()))?;
         let codings = hold::codings(&head.headers).map_err(|cause| FetchError::Body(cause.reason()))?;
         let incoming = crate::incoming::Arriving::new(body, self.limits.upstream_timeout);
-        let held =
-            hold::hold(incoming, codings, hold::announced(&head.headers), &self.hold_limits(false), |_| None)
-                .await
-                .map_err(|failed| FetchError::Body(failed.error.reason()))?;
+        let room = self.room(IpAddr::from([127, 0, 0, 1]), url.host().to_string().into());
+        let limits = HoldLimits { keep_wire: false, ..self.hold_limits(Kinds::from_iter(Kind::ALL)) };
+        let held = hold::hold(incoming, codings, hold::announced(&head.headers), &limits, room, |_| None)
+            .await
+            .map_err(|failed| FetchError::Body(failed.error.reason()))?;
         Ok(Looked { held, media_type: media_type(&head.headers), path })
     }
 
-    /// The bounds on a hold; `keep_wire` is for observe mode alone.
-    pub(crate) fn hold_limits(&self, keep_wire: bool) -> hold::HoldLimits {
-        hold::HoldLimits {
-            max_body: self.limits.max_body,
-            decode: DecodeLimits { max_ratio: self.limits.max_ratio, max_encoded: self.limits.max_body },
-            keep_wire,
-        }
+    /// The bounds on the hold of what could act as `kinds`.
+    pub(crate) fn hold_limits(&self, kinds: Kinds) -> HoldLimits {
+        let Limits { max_body, max_installer, memory_body, max_ratio, .. } = self.limits;
+        let max_body = if kinds.contains(Kind::Installer) { max_body.max(max_installer) } else { max_body };
+        HoldLimits { max_body, memory_body, max_ratio, keep_wire: false }
+    }
+
+    /// A share of the budget for what a client gets from a vendor.
+    pub(crate) fn reservation(&self, client: IpAddr, vendor: Arc<str>) -> Reservation {
+        self.budget.reservation(client, vendor)
+    }
+
+    /// Room for a hold.
+    pub(crate) fn room(&self, client: IpAddr, vendor: Arc<str>) -> Room {
+        Room { reservation: self.reservation(client, vendor), spill: Arc::clone(&self.spill) }
     }
 }
 

@@ -24,11 +24,15 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::ask::{early_refusal, reader};
+use crate::delivery::Deliveries;
+use crate::encoded::Encoders;
 use crate::exchange::exchange;
 use crate::fetch::Upstream;
 use crate::head_clock::HeadClock;
+use crate::hold::Spill;
 use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
+use crate::parked::Parked;
 use crate::policy_cell::PolicyCell;
 use crate::respond::{ClientBody, Outbound, respond};
 use crate::settings::Settings;
@@ -64,6 +68,9 @@ pub(crate) struct Shared {
     pub(crate) policy: PolicyCell,
     pub(crate) store: Store,
     pub(crate) upstream: Upstream,
+    pub(crate) encoders: Encoders,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) parked: Parked,
     pub(crate) interceptor: Interceptor,
     /// This gateway's name in `Via`.
     pub(crate) via: String,
@@ -103,9 +110,14 @@ impl Gateway {
         }
         let own: Vec<SocketAddr> =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let spilling = store.clone();
+        let spill: Spill = Arc::new(move || spilling.spill().map_err(io::Error::other));
         let shared = Shared {
             policy: PolicyCell::new(rulebook, store.decisions()),
-            upstream: Upstream::new(&settings, own.clone())?,
+            upstream: Upstream::new(&settings, own.clone(), Arc::clone(&spill))?,
+            encoders: Encoders::new(spill, settings.limits.memory_body),
+            deliveries: Deliveries::default(),
+            parked: Parked::default(),
             interceptor: Interceptor::new(ca, settings.limits.header_timeout)?,
             via: format!("pinfold-{}", Uuid::now_v7().simple()),
             own,
@@ -140,7 +152,13 @@ impl Gateway {
                 }
             });
         }
-        stop.cancelled().await;
+        let mut looks = tokio::time::interval(shared.settings.limits.idle_timeout);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => shared.deliveries.let_go_of_stalled(),
+                () = stop.cancelled() => break,
+            }
+        }
         shared.drain.cancel();
         shared.tasks.close();
         if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {

@@ -1,52 +1,99 @@
 //! Holding a guarded body: whole, decoded, within limits, or the reason why not.
+//!
+//! What is held is in memory up to `limits.memory_body`, and as long as its client and its vendor have a share of memory
+//! left; beyond that it is on disk. Room is found before a window is opened and before a byte is written.
+
+use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use pinfold_body::{Coding, Codings, DecodeLimits, Decoder, Peek};
+use pinfold_body::{Codings, DecodeLimits, Decoder, Peek, Pulled};
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::held::{Held, Hold};
+use pinfold_policy::kept::{Keep, Kept, Medium};
 use pinfold_policy::kind::{MAGIC_LEN, could_become_magic};
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Unmeasurable;
+use tokio::task::spawn_blocking;
 
+use crate::budget::{NoRoom, Reservation};
 use crate::incoming::{Arriving, Cut};
-use crate::respond::BoxError;
+
+/// Makes room on disk for one body. Blocks.
+pub type Spill = Arc<dyn Fn() -> io::Result<Box<dyn Medium>> + Send + Sync>;
+
+/// What every hold has from its beginning, whatever else there is: a piece that fills, and what comes before it is
+/// written.
+const WORKING_MEMORY: u64 = 96 * 1024;
+/// Work on bodies of up to this many bytes is done where it comes up; on larger ones, on a thread for such work.
+pub(crate) const INLINE: u64 = 32 * 1024;
 
 /// Bounds on one hold.
 #[derive(Clone, Debug)]
 pub(crate) struct HoldLimits {
     pub(crate) max_body: u64,
-    pub(crate) decode: DecodeLimits,
+    /// What is larger is not in memory.
+    pub(crate) memory_body: u64,
+    pub(crate) max_ratio: u64,
     /// Observe mode passes even what cannot be measured, as it came: the wire bytes are kept for that alone.
     pub(crate) keep_wire: bool,
 }
 
 /// Why there is no [`Held`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum HoldError {
     /// It cannot be measured.
     Unmeasurable(Unmeasurable),
     /// The vendor fell silent in the middle.
     Timeout,
+    /// There is no room for it.
+    NoRoom,
+    /// The disk does not take it, or does not give it back.
+    Disk(io::Error),
     /// A bug.
     Internal,
 }
 
 impl HoldError {
     /// The reason of the exchange that it ends.
-    pub(crate) fn reason(self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Unmeasurable(cause) => cause.reason(),
             Self::Timeout => Reason::UpstreamTimeout,
+            Self::NoRoom => Reason::Overloaded,
+            Self::Disk(error) => {
+                tracing::error!(%error, "a body cannot be held on disk: it is refused");
+                Reason::StoreUnavailable
+            }
             Self::Internal => Reason::Internal,
         }
     }
 }
 
+impl From<NoRoom> for HoldError {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
+    }
+}
+
+impl From<Unmeasurable> for HoldError {
+    fn from(cause: Unmeasurable) -> Self {
+        Self::Unmeasurable(cause)
+    }
+}
+
 /// A hold that came to nothing, and what remains of the body. The wire bytes are there only if they were to be kept.
+#[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) error: HoldError,
-    pub(crate) rest: Arriving,
+    pub(crate) rest: Option<Arriving>,
+}
+
+/// Where a hold finds room.
+pub(crate) struct Room {
+    pub(crate) reservation: Reservation,
+    pub(crate) spill: Spill,
 }
 
 /// Holds a body to its end.
@@ -55,36 +102,167 @@ pub(crate) async fn hold(
     codings: Codings,
     announced: Option<u64>,
     limits: &HoldLimits,
+    room: Room,
     aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
 ) -> Result<Held, Failed> {
-    let mut held = Hold::new(limits.max_body, announced.filter(|_| codings.is_identity()));
-    let mut decoder = Decoder::new(codings, limits.decode);
-    let mut wire = Vec::new();
-    let error = loop {
-        let bytes = match body.next().await {
-            Some(Ok(bytes)) => bytes,
-            Some(Err(Cut::Truncated)) => break HoldError::Unmeasurable(Unmeasurable::Truncated),
-            Some(Err(Cut::Timeout)) => break HoldError::Timeout,
-            None => match decoder.finish() {
-                Ok(()) => match finish(held, aliases).await {
-                    Ok(held) => return Ok(held),
-                    Err(error) => break error,
-                },
-                Err(cause) => break HoldError::Unmeasurable(cause),
-            },
-        };
-        let pushed = decoder.push(&bytes, &mut held);
-        // Bytes that are there already come without a pause: others have their turn too.
-        tokio::task::consume_budget().await;
-        if limits.keep_wire {
-            wire.push(bytes);
-        }
-        if let Err(cause) = pushed {
-            break HoldError::Unmeasurable(cause);
-        }
+    let mut holding = Holding::new(codings, announced, limits, room);
+    let error = match holding.take_all(&mut body).await {
+        Ok(()) => match holding.finish(aliases).await {
+            Ok(held) => return Ok(held),
+            Err(error) => return Err(Failed { error, rest: Some(body) }),
+        },
+        Err(error) => error,
     };
-    body.unread(wire);
-    Err(Failed { error, rest: body })
+    match holding.give_back_wire().await {
+        Ok(wire) => {
+            body.unread(wire);
+            Err(Failed { error, rest: Some(body) })
+        }
+        Err(error) => Err(Failed { error, rest: Some(body) }),
+    }
+}
+
+/// A body that is arriving, and the room it takes.
+struct Holding {
+    hold: Hold,
+    decoder: Decoder,
+    wire: Option<Keep>,
+    room: Room,
+    memory_body: u64,
+}
+
+impl Holding {
+    fn new(codings: Codings, announced: Option<u64>, limits: &HoldLimits, room: Room) -> Self {
+        let expected = announced.filter(|_| codings.is_identity());
+        let decode = DecodeLimits { max_ratio: limits.max_ratio, max_encoded: limits.max_body };
+        Self {
+            hold: Hold::new(limits.max_body, expected),
+            decoder: Decoder::new(codings, decode),
+            wire: limits.keep_wire.then(|| Keep::new(announced)),
+            room,
+            memory_body: limits.memory_body,
+        }
+    }
+
+    async fn take_all(&mut self, body: &mut Arriving) -> Result<(), HoldError> {
+        self.room.reservation.memory(self.beginning()).await?;
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|cut| match cut {
+                Cut::Truncated => HoldError::Unmeasurable(Unmeasurable::Truncated),
+                Cut::Timeout => HoldError::Timeout,
+            })?;
+            if let Some(wire) = &mut self.wire {
+                wire.push(&bytes);
+            }
+            self.take(&bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, mut wire: &[u8]) -> Result<(), HoldError> {
+        while let Some(Pulled { taken, bytes }) = self.decoder.pull(wire)? {
+            self.hold.push(bytes)?;
+            wire = wire.get(taken..).unwrap_or_default();
+            self.find_room().await?;
+            // Bytes that are there already come without a pause: others have their turn too.
+            tokio::task::consume_budget().await;
+        }
+        Ok(())
+    }
+
+    /// What a hold needs that has nothing yet, or whose bytes are on disk.
+    fn beginning(&self) -> u64 {
+        let keeps = 1 + u64::from(self.wire.is_some());
+        keeps * WORKING_MEMORY + self.decoder.memory()
+    }
+
+    /// Finds room for what the last step took, and for what the next one will take.
+    async fn find_room(&mut self) -> Result<(), HoldError> {
+        self.room.reservation.memory(self.beginning()).await?;
+        if !self.hold.keep().is_spilled() {
+            let body = self.hold.keep().in_memory();
+            let wire = self.wire.as_ref().map_or(0, Keep::in_memory);
+            let all = (body + wire + self.decoder.memory()).max(self.beginning());
+            if self.hold.len() <= self.memory_body && self.room.reservation.try_memory(all) {
+                return Ok(());
+            }
+            self.spill().await?;
+        }
+        self.flush().await
+    }
+
+    async fn spill(&mut self) -> Result<(), HoldError> {
+        let (spill, keeps_wire) = (Arc::clone(&self.room.spill), self.wire.is_some());
+        let (body, wire) = blocking(move || {
+            let body = spill()?;
+            let wire = if keeps_wire { Some(spill()?) } else { None };
+            Ok((body, wire))
+        })
+        .await?;
+        self.hold.spill_to(body);
+        if let (Some(keep), Some(medium)) = (&mut self.wire, wire) {
+            keep.spill_to(medium);
+        }
+        Ok(())
+    }
+
+    /// Moves what is complete to disk, as soon as there is room for it.
+    async fn flush(&mut self) -> Result<(), HoldError> {
+        let body = self.hold.keep();
+        let waiting = body.waits_for_flush() || self.wire.as_ref().is_some_and(Keep::waits_for_flush);
+        if !waiting {
+            return Ok(());
+        }
+        // With what is still filling: it follows soon.
+        let reserved = self.room.reservation.disk();
+        let wanted = body.len() + self.wire.as_ref().map_or(0, Keep::len);
+        self.room.reservation.more_disk(wanted.saturating_sub(reserved)).await?;
+        let mut hold = std::mem::replace(&mut self.hold, Hold::new(0, Some(0)));
+        let mut wire = self.wire.take();
+        (self.hold, self.wire) = blocking(move || {
+            hold.flush()?;
+            wire.as_mut().map_or(Ok(()), Keep::flush)?;
+            Ok((hold, wire))
+        })
+        .await?;
+        self.room.reservation.try_memory(self.beginning());
+        Ok(())
+    }
+
+    async fn finish(
+        mut self,
+        aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
+    ) -> Result<Held, HoldError> {
+        self.decoder.finish()?;
+        let keep = self.hold.keep();
+        let is_spilled = keep.is_spilled();
+        if is_spilled {
+            let wanted = keep.len().saturating_sub(self.room.reservation.disk());
+            self.room.reservation.more_disk(wanted).await?;
+        }
+        let hold = self.hold;
+        let held = if hold.len() <= INLINE && !is_spilled {
+            hold.finish(aliases).map_err(HoldError::Disk)?
+        } else {
+            blocking(move || hold.finish(aliases)).await?
+        };
+        let in_memory = if is_spilled { 0 } else { held.len() };
+        self.room.reservation.try_memory(in_memory);
+        Ok(held.reserved_by(Arc::new(self.room.reservation)))
+    }
+
+    /// The wire bytes so far, for a client to whom they go as they came.
+    async fn give_back_wire(self) -> Result<Kept, HoldError> {
+        let wire = self.wire.unwrap_or_else(|| Keep::new(Some(0)));
+        let (kept, _) = blocking(move || wire.finish()).await?;
+        Ok(kept.reserved_by(Arc::new(self.room.reservation)))
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, HoldError> {
+    spawn_blocking(work).await.map_err(|_| HoldError::Internal)?.map_err(HoldError::Disk)
 }
 
 /// The first bytes of a body: decoded, and as they came, for clients that ignore the coding.
@@ -108,7 +286,14 @@ const LOOK_AHEAD: usize = 256 * 1024;
 
 /// Reads as much of `body` as it takes to see its magic, and no more than could still matter; it stays to be read.
 /// A body in codings that some client could undo and pinfold cannot, or will not, hides its start.
-pub(crate) async fn look_at_start(body: &mut Arriving, headers: &HeaderMap) -> Starts {
+///
+/// # Errors
+/// [`NoRoom`] when there is none for the decoder.
+pub(crate) async fn look_at_start(
+    body: &mut Arriving,
+    headers: &HeaderMap,
+    reservation: &mut Reservation,
+) -> Result<Starts, NoRoom> {
     let (mut peek, mut is_hidden) = match codings(headers) {
         Ok(codings) => (Some(Peek::new(codings, MAGIC_LEN)), false),
         Err(_) => (None, Codings::could_be_undone(content_encoding(headers))),
@@ -125,10 +310,25 @@ pub(crate) async fn look_at_start(body: &mut Arriving, headers: &HeaderMap) -> S
         let Some(Ok(bytes)) = body.look_ahead().await else { break };
         read += bytes.len();
         wire.extend(bytes.iter().take(MAGIC_LEN - wire.len()));
-        is_hidden = peek.as_mut().is_some_and(|peek| peek.push(&bytes).is_err());
+        if let Some(peek) = &mut peek {
+            is_hidden = !look_at(peek, &bytes, reservation).await?;
+        }
     }
     let decoded = peek.take().map(|peek| peek.bytes().to_vec()).unwrap_or_default();
-    Starts { decoded, wire, is_hidden }
+    reservation.try_memory(0);
+    Ok(Starts { decoded, wire, is_hidden })
+}
+
+/// Whether the bytes could be decoded.
+async fn look_at(peek: &mut Peek, mut wire: &[u8], reservation: &mut Reservation) -> Result<bool, NoRoom> {
+    loop {
+        reservation.memory(peek.memory()).await?;
+        match peek.step(wire) {
+            Ok(Some(taken)) => wire = wire.get(taken..).unwrap_or_default(),
+            Ok(None) => return Ok(true),
+            Err(_) => return Ok(false),
+        }
+    }
 }
 
 fn content_encoding(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
@@ -145,24 +345,11 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Work on bodies of up to this many bytes is done where it comes up; on larger ones, on a thread for such work.
-const INLINE: u64 = 32 * 1024;
-
-/// Encodes measured bytes for a client.
-pub(crate) async fn encode(segments: Vec<Bytes>, len: u64, coding: Coding) -> Result<Vec<Bytes>, BoxError> {
-    if coding == Coding::Identity || len <= INLINE {
-        return Ok(pinfold_body::encode(&segments, coding)?);
+/// Reads the pieces of a body that is kept, without blocking where it is on disk.
+pub(crate) async fn piece_at(kept: &Kept, offset: u64) -> io::Result<Bytes> {
+    if !kept.is_spilled() {
+        return kept.piece_at(offset);
     }
-    Ok(tokio::task::spawn_blocking(move || pinfold_body::encode(&segments, coding)).await??)
-}
-
-/// Ends a hold: measuring the other digests of a large body takes a while.
-async fn finish(
-    held: Hold,
-    aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
-) -> Result<Held, HoldError> {
-    if held.len() <= INLINE {
-        return Ok(held.finish(aliases));
-    }
-    tokio::task::spawn_blocking(move || held.finish(aliases)).await.map_err(|_| HoldError::Internal)
+    let kept = kept.clone();
+    spawn_blocking(move || kept.piece_at(offset)).await.map_err(io::Error::other)?
 }

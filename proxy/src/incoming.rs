@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use pinfold_policy::kept::Kept;
 use tokio::time::timeout;
+
+use crate::hold::piece_at;
 
 /// What ended a body before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +25,8 @@ pub(crate) enum Cut {
 /// The rest of a body.
 #[derive(Debug)]
 pub(crate) struct Arriving {
+    /// What was read before, and begins the body again; and how much of it was given.
+    unread: Option<(Kept, u64)>,
     looked_at: VecDeque<Bytes>,
     body: Option<Incoming>,
     gap: Duration,
@@ -30,11 +35,17 @@ pub(crate) struct Arriving {
 
 impl Arriving {
     pub(crate) fn new(body: Incoming, gap: Duration) -> Self {
-        Self { looked_at: VecDeque::new(), body: Some(body), gap, cut: None }
+        Self { unread: None, looked_at: VecDeque::new(), body: Some(body), gap, cut: None }
     }
 
     /// The next bytes; `None` at the end. Trailers are dropped: they are the last hop's.
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        if let Some((kept, given)) = self.unread.take_if(|(kept, given)| *given < kept.len()) {
+            let Ok(bytes) = piece_at(&kept, given).await else { return Some(Err(Cut::Truncated)) };
+            let given = given + bytes.len() as u64;
+            self.unread = Some((kept, given));
+            return Some(Ok(bytes));
+        }
         if let Some(bytes) = self.looked_at.pop_front() {
             return Some(Ok(bytes));
         }
@@ -51,11 +62,9 @@ impl Arriving {
         Some(read)
     }
 
-    /// Puts `bytes` in front of what is to come.
-    pub(crate) fn unread(&mut self, bytes: Vec<Bytes>) {
-        for bytes in bytes.into_iter().rev() {
-            self.looked_at.push_front(bytes);
-        }
+    /// Puts what was read in front of what is to come.
+    pub(crate) fn unread(&mut self, bytes: Kept) {
+        self.unread = Some((bytes, 0));
     }
 
     async fn read(&mut self) -> Option<Result<Bytes, Cut>> {

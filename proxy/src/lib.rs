@@ -5,7 +5,10 @@
 //! readable from top to bottom.
 
 mod ask;
+mod budget;
+mod delivery;
 mod egress;
+mod encoded;
 mod exchange;
 mod fetch;
 mod head_clock;
@@ -15,9 +18,11 @@ mod incoming;
 mod intercept;
 mod link;
 mod observed;
+mod parked;
 mod policy_cell;
 mod prefixed;
 mod proxy_status;
+mod range;
 mod refusal;
 mod release;
 mod respond;
@@ -34,4 +39,5 @@ mod gateway;
 pub use egress::EgressError;
 pub use fetch::{FetchError, Looked, Upstream};
 pub use gateway::{BindError, Gateway};
+pub use hold::Spill;
 pub use settings::{Egress, Limits, Settings};

@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use pinfold_body::Coding;
 use pinfold_policy::reason::Reason;
 use pinfold_store::Receipt;
 
+use crate::delivery::Deliveries;
+use crate::encoded::Encoded;
 use crate::headers::{drop_forged_etag, strip_hop_by_hop};
 use crate::incoming::Arriving;
 use crate::release::{clamp_cache, verdict_header};
-use crate::respond::{ClientBody, Delivery, passing};
+use crate::respond::{ClientBody, passing};
 
 /// A body that was seen, recorded, and not verified.
 pub(crate) struct ObservedUnverified {
@@ -22,14 +23,13 @@ pub(crate) struct ObservedUnverified {
 impl ObservedUnverified {
     /// A body that was measured: the bytes that were measured are the ones that go out.
     pub(crate) fn measured(
-        head: http::response::Parts,
-        encoded: Vec<Bytes>,
-        coding: Coding,
+        mut head: http::response::Parts,
+        encoded: Encoded,
         reason: Reason,
-        receipt: Receipt,
+        (receipt, deliveries): (Receipt, &Deliveries),
         max_age: Duration,
     ) -> Self {
-        let mut head = head;
+        let coding = encoded.coding;
         head.headers.remove(header::CONTENT_ENCODING);
         if coding != Coding::Identity {
             head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
@@ -38,7 +38,8 @@ impl ObservedUnverified {
         for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
             head.headers.remove(name);
         }
-        let delivery = Delivery::new(encoded, receipt);
+        let whole = 0..encoded.kept.len();
+        let delivery = deliveries.begin(encoded.kept, whole, receipt);
         head.headers.insert(header::CONTENT_LENGTH, delivery.len().into());
         Self::of(head, delivery.boxed(), reason, max_age)
     }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pinfold_body::Coding;
-use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
 use pinfold_policy::verdict::Cleared;
 use pinfold_store::Receipt;
 
+use crate::delivery::Deliveries;
+use crate::encoded::Encoded;
 use crate::headers::{media_type, texts};
-use crate::respond::{ClientBody, Delivery, no_body};
+use crate::range::{self, Part};
+use crate::respond::{ClientBody, no_body};
 
 /// Fields of the vendor's that pass on a release. `Access-Control-*` and `Cross-Origin-*-Policy` pass too.
 const PASSING: [&str; 6] = [
@@ -30,47 +32,93 @@ pub(crate) struct Release {
 
 /// What a client asked for, as far as a release depends on it.
 pub(crate) struct Wanted<'a> {
-    /// The coding to send.
-    pub(crate) coding: Coding,
-    /// `If-None-Match`.
-    pub(crate) if_none_match: Option<&'a HeaderValue>,
+    /// Its fields.
+    pub(crate) headers: &'a HeaderMap,
     /// HEAD: the head alone.
     pub(crate) head_only: bool,
 }
 
+/// What a client gets of a cleared body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// All of it, or a part.
+    Body(Part),
+    /// It has the body already (RFC 9110 §13.1.2).
+    NotModified,
+}
+
 impl Wanted<'_> {
-    /// Whether the client has the body already, and a 304 is the answer (RFC 9110 §13.1.2).
-    pub(crate) fn is_current(&self, id: BodyId) -> bool {
-        self.if_none_match.is_some_and(|tags| names(tags, id))
+    /// Whether a part may be the answer: then it is one of the body without a coding.
+    pub(crate) fn is_for_part(&self) -> bool {
+        !self.head_only && range::is_asked_for(self.headers)
+    }
+
+    /// What follows for `encoded`, whose decoded identity is `id`.
+    pub(crate) fn of(&self, id: BodyId, encoded: &Encoded) -> Given {
+        if self.headers.get(header::IF_NONE_MATCH).is_some_and(|tags| names(tags, id)) {
+            return Given::NotModified;
+        }
+        if encoded.coding != Coding::Identity || self.head_only {
+            return Given::Body(Part::Whole);
+        }
+        Given::Body(range::part(self.headers, encoded.kept.len(), &etag(id, Coding::Identity)))
+    }
+}
+
+impl Given {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Body(Part::Whole) => StatusCode::OK,
+            Self::Body(Part::Bytes(_)) => StatusCode::PARTIAL_CONTENT,
+            Self::Body(Part::Unsatisfiable) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::NotModified => StatusCode::NOT_MODIFIED,
+        }
     }
 }
 
 impl Release {
-    /// Releases `cleared`; `encoded` are its bytes in `wanted.coding`.
+    /// Releases `given` of `cleared`; `encoded` are its bytes as they go out.
     pub(crate) fn new(
         vendor: &HeaderMap,
         cleared: &Cleared,
-        encoded: Vec<Bytes>,
-        wanted: &Wanted<'_>,
-        receipt: Receipt,
+        encoded: Encoded,
+        (wanted, given): (&Wanted<'_>, Given),
+        (receipt, deliveries): (Receipt, &Deliveries),
         max_age: Duration,
     ) -> Self {
-        let mut headers = headers(vendor, cleared, &encoded, wanted.coding, max_age);
-        let mut response = if wanted.is_current(cleared.digests().sha256) {
-            receipt.delivered_whole();
-            for name in
-                [header::CONTENT_TYPE, header::CONTENT_ENCODING, HeaderName::from_static("repr-digest")]
-            {
-                headers.remove(name);
+        let mut headers = headers(vendor, cleared, &encoded, max_age);
+        let len = encoded.kept.len();
+        let status = given.status();
+        let part = match given {
+            Given::Body(Part::Whole) => 0..len,
+            Given::Body(Part::Bytes(part)) => {
+                put(
+                    &mut headers,
+                    header::CONTENT_RANGE,
+                    &format!("bytes {}-{}/{len}", part.start, part.end - 1),
+                );
+                part
             }
-            let mut response = Response::new(no_body());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        } else {
-            let delivery = Delivery::new(encoded, receipt);
-            headers.insert(header::CONTENT_LENGTH, delivery.len().into());
-            Response::new(if wanted.head_only { no_body() } else { delivery.boxed() })
+            Given::Body(Part::Unsatisfiable) => {
+                put(&mut headers, header::CONTENT_RANGE, &format!("bytes */{len}"));
+                0..0
+            }
+            Given::NotModified => {
+                for name in
+                    [header::CONTENT_TYPE, header::CONTENT_ENCODING, HeaderName::from_static("repr-digest")]
+                {
+                    headers.remove(name);
+                }
+                0..0
+            }
         };
+        let delivery = deliveries.begin(encoded.kept, part, receipt);
+        if status != StatusCode::NOT_MODIFIED {
+            headers.insert(header::CONTENT_LENGTH, delivery.len().into());
+        }
+        let mut response = Response::new(if wanted.head_only { no_body() } else { delivery.boxed() });
+        *response.status_mut() = status;
         *response.headers_mut() = headers;
         Self { response }
     }
@@ -80,34 +128,23 @@ impl Release {
     }
 }
 
-fn headers(
-    vendor: &HeaderMap,
-    cleared: &Cleared,
-    encoded: &[Bytes],
-    coding: Coding,
-    max_age: Duration,
-) -> HeaderMap {
+fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Duration) -> HeaderMap {
     let mut headers: HeaderMap = vendor
         .iter()
         .filter(|(name, _)| passes(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let mut put = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    put(header::CONTENT_TYPE, &content_type(cleared.kind(), vendor));
-    put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(header::ETAG, &etag(cleared.digests().sha256, coding));
-    put(HeaderName::from_static("repr-digest"), &repr_digest(cleared.digests(), encoded, coding));
-    if coding != Coding::Identity {
-        put(header::CONTENT_ENCODING, coding.token());
+    let (coding, id) = (encoded.coding, cleared.digests().sha256);
+    put(&mut headers, header::CONTENT_TYPE, &content_type(cleared.kind(), vendor));
+    put(&mut headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(&mut headers, header::ETAG, &etag(id, coding));
+    put(&mut headers, HeaderName::from_static("repr-digest"), &repr_digest(encoded.id));
+    if coding == Coding::Identity {
+        put(&mut headers, header::ACCEPT_RANGES, "bytes");
+    } else {
+        put(&mut headers, header::CONTENT_ENCODING, coding.token());
     }
-    put(
-        HeaderName::from_static("pinfold-verdict"),
-        &format!("verified; digest=\"{}\"", cleared.digests().sha256),
-    );
+    put(&mut headers, HeaderName::from_static("pinfold-verdict"), &format!("verified; digest=\"{id}\""));
     for cache in vendor.get_all(header::CACHE_CONTROL) {
         headers.append(header::CACHE_CONTROL, cache.clone());
     }
@@ -124,6 +161,12 @@ fn vary(vendor: &HeaderMap) -> HeaderValue {
     let all: Vec<&str> = others.chain(["Accept-Encoding"]).collect();
     // A name that is no text is none: nothing can depend on it.
     HeaderValue::from_str(&all.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("Accept-Encoding"))
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
 }
 
 fn passes(name: &HeaderName) -> bool {
@@ -197,11 +240,7 @@ fn etag(id: BodyId, coding: Coding) -> String {
 }
 
 /// `Repr-Digest` (RFC 9530 §3) of the bytes as encoded.
-fn repr_digest(digests: &Digests, encoded: &[Bytes], coding: Coding) -> String {
-    let id = match coding {
-        Coding::Identity => digests.sha256,
-        Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => BodyId::of(encoded),
-    };
+fn repr_digest(id: BodyId) -> String {
     format!("sha-256=:{}:", id.to_string().trim_start_matches("sha256-"))
 }
 
@@ -253,6 +292,8 @@ pub(crate) fn verdict_header(text: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use pinfold_policy::digest::Digests;
+
     use super::*;
 
     fn clamped(theirs: &str) -> String {

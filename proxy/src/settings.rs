@@ -43,6 +43,18 @@ pub struct Egress {
 pub struct Limits {
     /// The longest artifact, in decoded bytes.
     pub max_body: u64,
+    /// The longest installer, in decoded bytes.
+    pub max_installer: u64,
+    /// A held body that is longer lies on disk.
+    pub memory_body: u64,
+    /// Memory that all held bodies may take, in bytes.
+    pub held_memory: u64,
+    /// Disk that all held bodies may take, in bytes; at least `max_installer`.
+    pub held_disk: u64,
+    /// For one hold, in total.
+    pub max_hold: Duration,
+    /// How long a client waits for a hold before it is told to come back.
+    pub patience: Duration,
     /// The largest expansion, decoded over encoded.
     pub max_ratio: u64,
     /// For a request's head, and for a TLS handshake with a client.

@@ -4,14 +4,15 @@
 //! What is read is measured again: a file that has changed is never given to anyone.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, BufWriter, IntoInnerError, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pinfold_body::{Coding, Codings, DecodeLimits, Decoder};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::held::Hold;
+use pinfold_policy::kept::{Kept, Medium};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -48,18 +49,21 @@ impl Bodies {
     }
 
     /// Writes a body so that it survives a power cut, and returns its size on disk. Blocks.
-    pub(crate) fn write(&self, id: BodyId, segments: &[Bytes]) -> Result<u64, StoreError> {
+    pub(crate) fn write(&self, id: BodyId, kept: &Kept) -> Result<u64, StoreError> {
         let place = self.place(id);
-        let encoded = pinfold_body::encode(segments, Coding::Zstd)
-            .map_err(|error| StoreError::file("write", &place)(io::Error::other(error)))?;
         let unfinished = self.unfinished.join(Uuid::now_v7().to_string());
-        let written = write_synced(&unfinished, &encoded).map_err(StoreError::file("write", &unfinished));
-        let placed = written.and_then(|()| self.put(&unfinished, &place));
+        let written = write_synced(&unfinished, kept).map_err(StoreError::file("write", &unfinished));
+        let placed = written.and_then(|size| self.put(&unfinished, &place).map(|()| size));
         if placed.is_err() {
             // It takes space, and perhaps there is none: that it cannot be removed either changes nothing.
             let _ = std::fs::remove_file(&unfinished);
         }
-        placed.map(|()| encoded.iter().map(|piece| piece.len() as u64).sum())
+        placed
+    }
+
+    /// A file without a name, for a body that is held.
+    pub(crate) fn spill(&self) -> Result<Box<dyn Medium>, StoreError> {
+        spill_in(&self.unfinished)
     }
 
     fn put(&self, unfinished: &Path, place: &Path) -> Result<(), StoreError> {
@@ -83,11 +87,12 @@ impl Bodies {
         let hold = decode(&mut file, len)
             .map_err(StoreError::file("read", &path))?
             .ok_or_else(|| StoreError::damaged(&path, "it does not decode"))?;
-        let held = hold.finish(|_| None);
+        let held = hold.finish(|_| None).map_err(StoreError::file("read", &path))?;
         if held.id() != id {
             return Err(StoreError::damaged(&path, format!("its content is {}", held.id())));
         }
-        Ok(Some(held.segments_for_quarantine().concat()))
+        let pieces: io::Result<Vec<Bytes>> = held.kept_for_quarantine().pieces().collect();
+        pieces.map(|pieces| Some(pieces.concat())).map_err(StoreError::file("read", &path))
     }
 
     fn place(&self, id: BodyId) -> PathBuf {
@@ -113,10 +118,40 @@ fn decode(file: &mut File, len: u64) -> io::Result<Option<Hold>> {
     Ok(decoder.finish().is_ok().then_some(hold))
 }
 
-fn write_synced(path: &Path, pieces: &[Bytes]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    pieces.iter().try_for_each(|piece| file.write_all(piece))?;
-    file.sync_all()
+/// Writes a body, compressed, and says how long the file is.
+fn write_synced(path: &Path, kept: &Kept) -> io::Result<u64> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = BufWriter::with_capacity(READ, file);
+    let file =
+        pinfold_body::encode(kept.pieces(), kept.len(), Coding::Zstd, file).map_err(io::Error::other)?;
+    let file = file.into_inner().map_err(IntoInnerError::into_error)?;
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
+}
+
+pub(crate) fn spill_in(dir: &Path) -> Result<Box<dyn Medium>, StoreError> {
+    let file = tempfile::tempfile_in(dir).map_err(StoreError::file("create a file in", dir))?;
+    Ok(Box::new(SpillFile { file, len: 0 }))
+}
+
+/// Where a held body lies that is too large for memory: a file that has no name, so that nobody else can open it and
+/// nothing of it is left when the gateway ends.
+#[derive(Debug)]
+struct SpillFile {
+    file: File,
+    len: u64,
+}
+
+impl Medium for SpillFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.len)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(into, offset)
+    }
 }
 
 /// Makes a directory that only its owner can enter, and those above it.

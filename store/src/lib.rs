@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use pinfold_policy::decisions::Decisions;
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::held::Held;
+use pinfold_policy::kept::{self, Medium};
 use pinfold_policy::kind::Kind;
 use pinfold_policy::verdict::Binding;
 use quick_cache::sync::Cache;
@@ -182,16 +183,25 @@ impl Store {
     ) -> Result<Incident, StoreError> {
         let (id, len) = (held.id(), held.len());
         let asked = Asked::new(refusal, subject, kind, (id, len), self.inner.room);
-        let segments = held.segments_for_quarantine().to_vec();
+        let kept = held.kept_for_quarantine().clone();
         let inner = Arc::clone(&self.inner);
         let keeping = tokio::spawn(async move {
             let quarantined = inner.register.change(asked).await?;
             if quarantined.body_wanted {
-                inner.keep(id, len, segments).await?;
+                inner.keep(id, kept).await?;
             }
             Ok(quarantined.incident)
         });
         keeping.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Room on disk for a body that is held and too large for memory. It is gone when it is dropped, or when the gateway
+    /// ends. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] when no file can be made.
+    pub fn spill(&self) -> Result<Box<dyn Medium>, StoreError> {
+        self.inner.bodies.spill()
     }
 
     /// All items of the quarantine, the one asked for last first.
@@ -367,11 +377,20 @@ impl Store {
     }
 }
 
+/// The same as [`Store::spill`] where there is no store: a file without a name among the machine's temporary ones.
+/// Blocks.
+///
+/// # Errors
+/// [`StoreError`] when no file can be made.
+pub fn spill_to_temporary_file() -> Result<Box<dyn Medium>, StoreError> {
+    bodies::spill_in(&std::env::temp_dir())
+}
+
 impl Inner {
     /// The file first, then the row: what the row promises is there.
-    async fn keep(&self, id: BodyId, len: u64, segments: Vec<bytes::Bytes>) -> Result<(), StoreError> {
-        let bodies = self.bodies.clone();
-        let writing = tokio::task::spawn_blocking(move || bodies.write(id, &segments));
+    async fn keep(&self, id: BodyId, kept: kept::Kept) -> Result<(), StoreError> {
+        let (bodies, len) = (self.bodies.clone(), kept.len());
+        let writing = tokio::task::spawn_blocking(move || bodies.write(id, &kept));
         match writing.await.map_err(|_| StoreError::Closed)? {
             Ok(size) => self.register.change(Kept { digest: id, len, size }).await,
             Err(error) => {

@@ -148,7 +148,7 @@ fn tunnel(at: Timestamp) -> Tunnel {
 fn held(body: &[u8]) -> Held {
     let mut hold = Hold::new(u64::MAX, None);
     hold.push(body).unwrap();
-    hold.finish(|_| None)
+    hold.finish(|_| None).unwrap()
 }
 
 async fn quarantine(store: &Store, refusal: &Exchange, body: &[u8]) -> Incident {

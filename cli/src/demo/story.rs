@@ -106,7 +106,7 @@ impl<'a, 't> Story<'a, 't> {
         )?;
         self.publish(reviewed);
         let config = self.stage.load()?.config;
-        let upstream = Upstream::new(&wiring::settings(&config)?, Vec::new());
+        let upstream = Upstream::new(&wiring::settings(&config)?, Vec::new(), wiring::temporary());
         let upstream = upstream.doing("set up a look at the vendor")?;
         let files = [(CHAT, Kind::Script, &reviewed.chat), (AGENT, Kind::Installer, &reviewed.agent)];
         for (url, kind, bytes) in files {

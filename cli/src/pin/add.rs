@@ -21,7 +21,7 @@ use pinfold_store::entry::DeliveryPath;
 use serde_json::{Value, json};
 
 use crate::configuration::{Configuration, today};
-use crate::failure::Failure;
+use crate::failure::{Failure, cause};
 use crate::printable::printable;
 use crate::terminal::{Terminal, Tone};
 use crate::wiring;
@@ -117,7 +117,7 @@ async fn fetch_all(
     options: &AddOptions,
     terminal: &Terminal,
 ) -> Result<Vec<Candidate>, Failure> {
-    let upstream = Upstream::new(&wiring::settings(config)?, Vec::new())
+    let upstream = Upstream::new(&wiring::settings(config)?, Vec::new(), wiring::temporary())
         .map_err(|error| Failure::could_not(format!("cannot set up TLS: {error}")))?;
     let progress = progress(options.urls.len());
     let mut candidates = Vec::new();
@@ -163,14 +163,14 @@ fn cannot_fetch(url: &ArtifactUrl, error: &FetchError) -> Failure {
         | FetchError::Timeout { .. }
         | FetchError::Malformed(_)
         | FetchError::Broken(_)
-        | FetchError::Request(_)
-        | FetchError::Internal(_) => failure,
+        | FetchError::Request(_) => failure,
     }
 }
 
 fn candidate(url: &ArtifactUrl, looked: Looked, named: Option<Kind>) -> Result<Candidate, Failure> {
     let Looked { held, media_type, path } = looked;
-    let start: Vec<u8> = held.segments_for_quarantine().iter().flatten().copied().take(MAGIC_LEN).collect();
+    let start = held.kept_for_quarantine().piece_at(0).map_err(|error| Failure::could_not(cause(&error)))?;
+    let start: Vec<u8> = start.iter().copied().take(MAGIC_LEN).collect();
     let types: Vec<_> = media_type.as_deref().into_iter().collect();
     let answered = Answered { content_types: &types, starts: &[&start], ..Answered::default() };
     let kinds = classify(&Asked { path: url.path(), ..Asked::default() }, &answered);

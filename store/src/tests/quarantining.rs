@@ -1,5 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::StoreError;
 use crate::item::{Item, ItemState};
@@ -153,8 +155,8 @@ async fn a_body_that_was_changed_on_disk_is_given_to_nobody() {
     let hex = id.to_hex();
     let file = dir.path().join("bodies/sha256").join(hex.split_at(2).0).join(format!("{hex}.zst"));
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let other = pinfold_body::encode(&[REVIEWED.into()], pinfold_body::Coding::Zstd).unwrap().concat();
-    let longer = pinfold_body::encode(&[vec![7; 1000].into()], pinfold_body::Coding::Zstd).unwrap().concat();
+    let other = compressed(REVIEWED);
+    let longer = compressed(&[7; 1000]);
 
     for content in [other, longer, b"no zstd".to_vec(), Vec::new()] {
         std::fs::write(&file, content).unwrap();
@@ -200,4 +202,9 @@ async fn an_empty_and_a_large_body_are_kept_too() {
         let id = store.item(incident).await.unwrap().unwrap().0.digest;
         assert_eq!(store.body_of(id).await.unwrap().as_deref(), Some(body));
     }
+}
+
+fn compressed(body: &[u8]) -> Vec<u8> {
+    let pieces = [Ok(Bytes::copy_from_slice(body))];
+    pinfold_body::encode(pieces, body.len() as u64, pinfold_body::Coding::Zstd, Vec::new()).unwrap()
 }
