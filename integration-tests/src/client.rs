@@ -34,7 +34,14 @@ pub(crate) type Tunnel = TokioIo<hyper::upgrade::Upgraded>;
 #[must_use]
 pub fn client(via: impl Into<Via>) -> Client {
     let via = via.into();
-    Client { roots: via.roots.clone(), via, version: Version::HTTP_11, headers: HeaderMap::new(), from: None }
+    Client {
+        roots: via.roots.clone(),
+        via,
+        version: Version::HTTP_11,
+        headers: HeaderMap::new(),
+        from: None,
+        narrow: false,
+    }
 }
 
 /// A client; every request opens its own connection, unless it is asked for a [`Session`].
@@ -45,6 +52,7 @@ pub struct Client {
     version: Version,
     headers: HeaderMap,
     from: Option<[u8; 4]>,
+    narrow: bool,
 }
 
 impl Client {
@@ -52,6 +60,13 @@ impl Client {
     #[must_use]
     pub fn http2(mut self) -> Self {
         self.version = Version::HTTP_2;
+        self
+    }
+
+    /// Over HTTP/2, lets no more than 16 KiB of a body come before it reads them.
+    #[must_use]
+    pub fn narrow(mut self) -> Self {
+        self.narrow = true;
         self
     }
 
@@ -167,7 +182,13 @@ impl Client {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let sender = if self.version == Version::HTTP_2 {
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+            let (sender, connection) = {
+                let mut builder = http2::Builder::new(TokioExecutor::new());
+                if self.narrow {
+                    builder.initial_stream_window_size(16 * 1024);
+                }
+                builder.handshake(TokioIo::new(stream)).await?
+            };
             tokio::spawn(connection);
             Sender::Http2(sender)
         } else {

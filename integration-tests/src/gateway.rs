@@ -121,6 +121,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The most memory that it has taken so far, in bytes (`VmHWM` of proc(5)).
+    pub async fn peak_memory(&self) -> u64 {
+        let pid = self.running.lock().await.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Where clients reach it.
     #[must_use]
     pub fn proxy(&self) -> SocketAddr {

@@ -66,22 +66,28 @@ pub async fn eventually<T>(what: &str, happening: impl Future<Output = T>) -> T 
     }
 }
 
+/// A digest in the notation of Subresource Integrity.
+#[must_use]
+pub fn sri(algorithm: &str, digest: impl AsRef<[u8]>) -> String {
+    format!("{algorithm}-{}", STANDARD.encode(digest))
+}
+
 /// `sha256-…` of some bytes, in the notation of Subresource Integrity.
 #[must_use]
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(bytes)))
+    sri("sha256", Sha256::digest(bytes))
 }
 
 /// `sha384-…` of some bytes.
 #[must_use]
 pub fn sha384(bytes: impl AsRef<[u8]>) -> String {
-    format!("sha384-{}", STANDARD.encode(Sha384::digest(bytes)))
+    sri("sha384", Sha384::digest(bytes))
 }
 
 /// `sha512-…` of some bytes.
 #[must_use]
 pub fn sha512(bytes: impl AsRef<[u8]>) -> String {
-    format!("sha512-{}", STANDARD.encode(Sha512::digest(bytes)))
+    sri("sha512", Sha512::digest(bytes))
 }
 
 /// 64 hex digits, as SIEM fields and file names have a SHA-256.

@@ -260,6 +260,8 @@ pub struct Answer {
     /// Whether it goes on as a WebSocket.
     echoes: bool,
     gate: Option<watch::Receiver<bool>>,
+    /// How many times the body is sent, one after the other.
+    times: u64,
     /// What follows the body once a gate is open.
     rest: Option<(watch::Receiver<bool>, Bytes)>,
 }
@@ -282,6 +284,7 @@ impl Answer {
             raw: None,
             echoes: false,
             gate: None,
+            times: 1,
             rest: None,
         }
     }
@@ -336,6 +339,13 @@ impl Answer {
 
     fn is_made_by_hand(&self) -> bool {
         self.raw.is_some() || self.echoes
+    }
+
+    /// The body so many times over, without being that large here.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = times;
+        self
     }
 
     /// Goes on with these bytes once the gate is open; nobody is told before how long the body will be.

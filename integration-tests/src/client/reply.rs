@@ -105,10 +105,21 @@ impl Begun {
         self.head.status
     }
 
+    /// Its `Pinfold-Verdict`.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::parse(self.head.headers["pinfold-verdict"].to_str().unwrap())
+    }
+
     /// Waits for the next bytes of the body; none at its end.
     pub async fn next(&mut self) -> Option<Bytes> {
-        let frame = eventually("more of a body", self.body.frame()).await?.unwrap();
-        frame.into_data().ok()
+        self.try_next().await.map(Result::unwrap)
+    }
+
+    /// The same, and an error where the body breaks off.
+    pub async fn try_next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        let frame = eventually("more of a body", self.body.frame()).await?;
+        frame.map(|frame| frame.into_data().ok()).transpose()
     }
 }
 

@@ -54,9 +54,13 @@ impl Running {
         self.complaints.lock().unwrap().clone()
     }
 
+    /// Its process id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id().expect("the gateway still runs")
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("the gateway still runs");
-        let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+        let id = Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap();
         kill_process(id, signal).unwrap();
     }
 

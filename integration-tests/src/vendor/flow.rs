@@ -16,6 +16,8 @@ const PIECE: usize = 16 * 1024;
 
 pub(super) struct Flow {
     bytes: Bytes,
+    /// The body once more, so many times.
+    again: (Bytes, u64),
     rest: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
     record: Arc<Record>,
 }
@@ -30,7 +32,8 @@ impl Flow {
                 rest
             }) as Pin<Box<dyn Future<Output = Bytes> + Send>>
         });
-        Self { bytes, rest, record }
+        let again = (bytes.clone(), answer.times - 1);
+        Self { bytes, again, rest, record }
     }
 }
 
@@ -42,6 +45,10 @@ impl Body for Flow {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.bytes.is_empty() && self.again.1 > 0 {
+            self.again.1 -= 1;
+            self.bytes = self.again.0.clone();
+        }
         if self.bytes.is_empty()
             && let Some(rest) = &mut self.rest
         {
@@ -55,13 +62,16 @@ impl Body for Flow {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty() && self.rest.is_none()
+        self.bytes.is_empty() && self.again.1 == 0 && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.rest {
             Some(_) => SizeHint::default(),
-            None => SizeHint::with_exact(self.bytes.len() as u64),
+            None => {
+                let (again, times) = &self.again;
+                SizeHint::with_exact(self.bytes.len() as u64 + again.len() as u64 * times)
+            }
         }
     }
 }
