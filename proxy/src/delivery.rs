@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -22,7 +22,26 @@ const FRAME: usize = 64 * 1024;
 
 /// All deliveries that are under way.
 #[derive(Debug, Default)]
-pub(crate) struct Deliveries(Mutex<Vec<Weak<Underway>>>);
+pub(crate) struct Deliveries(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    all: Vec<Weak<Underway>>,
+    /// With so many, those that are over are forgotten before the next look.
+    forget_at: usize,
+}
+
+impl Known {
+    /// Costs a constant for each, on average, however many come between two looks.
+    fn add(&mut self, underway: Weak<Underway>) {
+        const FEW: usize = 1024;
+        if self.all.len() >= self.forget_at.max(FEW) {
+            self.all.retain(|known| known.strong_count() > 0);
+            self.forget_at = 2 * self.all.len();
+        }
+        self.all.push(underway);
+    }
+}
 
 #[derive(Debug)]
 struct Underway {
@@ -35,7 +54,7 @@ impl Deliveries {
     /// A body, or a part of one, that notes on its receipt when all of it was taken.
     pub(crate) fn begin(&self, kept: Kept, part: Range<u64>, receipt: Receipt) -> Delivery {
         let underway = Arc::new(Underway { kept: Mutex::new(Some(kept)), has_moved: AtomicBool::new(true) });
-        self.all().push(Arc::downgrade(&underway));
+        self.known().add(Arc::downgrade(&underway));
         let mut delivery =
             Delivery { underway, at: part.start, end: part.end, reading: None, receipt: Some(receipt) };
         // The empty body is never asked for a piece.
@@ -45,7 +64,7 @@ impl Deliveries {
 
     /// Lets go of those that have not moved since the last call.
     pub(crate) fn let_go_of_stalled(&self) {
-        self.all().retain(|underway| {
+        self.known().all.retain(|underway| {
             let Some(underway) = underway.upgrade() else { return false };
             let has_moved = underway.has_moved.swap(false, Ordering::Relaxed);
             if !has_moved {
@@ -56,7 +75,7 @@ impl Deliveries {
         });
     }
 
-    fn all(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Underway>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
