@@ -18,5 +18,6 @@ pub mod pins;
 pub mod policy;
 pub mod reason;
 pub mod url;
+pub mod user;
 pub mod vendor;
 pub mod verdict;
