@@ -63,9 +63,9 @@ impl Diagnostic {
         Self { severity, file, at: None, message, hint: None, excerpt: None }
     }
 
-    pub(crate) fn placed(mut self, at: Position, excerpt: Excerpt) -> Self {
+    pub(crate) fn placed(mut self, at: Position, excerpt: Option<Excerpt>) -> Self {
         self.at = Some(at);
-        self.excerpt = Some(excerpt);
+        self.excerpt = excerpt;
         self
     }
 

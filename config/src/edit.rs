@@ -1,10 +1,11 @@
-//! Editing pins.toml: what a person wrote there stays as it is, byte for byte.
+//! Editing pins.toml and users.toml: what a person wrote there stays as it is, byte for byte.
 //!
 //! The parser says where things stand, and new text goes in between. Nothing is written back that was only read,
 //! so comments, order, spacing and line ends need no care. The edited text is parsed again before it replaces
 //! the file, in one rename.
 
 mod splice;
+mod users;
 mod write;
 
 use std::io;
@@ -16,6 +17,8 @@ use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::PinUrl;
 use thiserror::Error;
 
+pub use self::users::{NewUser, UserChange, set_user};
+use self::write::Access;
 use crate::diagnostic::Diagnostics;
 use crate::source::{SourceFile, Unreadable};
 use crate::{document, template};
@@ -59,7 +62,7 @@ pub struct Added {
     pub changes: Vec<(Change, u32)>,
 }
 
-/// Why pins were not written. The file is as it was.
+/// Why nothing was written. The file is as it was.
 #[derive(Debug, Error)]
 pub enum EditError {
     /// It cannot be read, or is no TOML.
@@ -79,18 +82,20 @@ pub enum EditError {
         /// The new pin's.
         given: Kind,
     },
-    /// Pins stand there in a form that nothing can be added to, such as `pin = []`.
-    #[error("{}: cannot add a [[pin]] block: {cause}", .file.display())]
+    /// What is there stands in a form that nothing can be added to, such as `pin = []`.
+    #[error("{}: cannot add a {block} block: {cause}", .file.display())]
     Form {
-        /// The pins file.
+        /// The file.
         file: PathBuf,
+        /// `[[pin]]` or `[[user]]`.
+        block: &'static str,
         /// What does not fit.
         cause: String,
     },
     /// Writing failed.
     #[error("{}: cannot be written: {}", .file.display(), crate::source::cause(.cause))]
     Write {
-        /// The pins file.
+        /// The file.
         file: PathBuf,
         /// The system's answer.
         #[source]
@@ -122,7 +127,7 @@ pub fn add_pins(path: &Path, pins: &[NewPin]) -> Result<Added, EditError> {
         changes.push(change);
     }
     if changes.iter().any(|change| *change != Change::Unchanged) || !existed {
-        write::replace(&target, text.as_bytes()).map_err(failed)?;
+        write::replace(&target, text.as_bytes(), Access::Shared).map_err(failed)?;
     }
     // Only now: a later pin can push the block of an earlier one down.
     let lines = parsed(path, &text, |file, table| {
@@ -141,7 +146,13 @@ fn parsed<T>(
     text: &str,
     look: impl FnOnce(&SourceFile, &toml::de::DeTable<'_>) -> T,
 ) -> Result<T, Diagnostics> {
-    let file = SourceFile::new(&path.display().to_string(), text);
+    parsed_file(SourceFile::new(&path.display().to_string(), text), look)
+}
+
+fn parsed_file<T>(
+    file: SourceFile,
+    look: impl FnOnce(&SourceFile, &toml::de::DeTable<'_>) -> T,
+) -> Result<T, Diagnostics> {
     let looked = document::parse(&file).map(|table| look(&file, table.get_ref()));
     looked.ok_or_else(|| Diagnostics(file.into_findings()))
 }

@@ -30,6 +30,7 @@ pub(crate) struct Gateway {
     pub(crate) pins: PinsFiles,
     pub(crate) mode: Mode,
     pub(crate) clients: Vec<IpNet>,
+    pub(crate) users: Option<Spanned<String>>,
     pub(crate) certs: Certs,
     pub(crate) other_tls: OtherTls,
     pub(crate) other_scripts: OtherScripts,
@@ -58,7 +59,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let data_dir = root.parse("data_dir", |text| path(base, text));
     let pins = pins(&mut root, base);
     let mode = root.choice("mode", &MODES).unwrap_or_default();
-    let clients = clients(&mut root, &listen);
+    let (clients, users) = clients(&mut root, &listen);
     let certs = certs(&mut root, base);
     let (other_tls, other_scripts) = other_hosts(&mut root, &certs);
     let egress = egress(&mut root);
@@ -75,6 +76,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
         pins,
         mode,
         clients,
+        users,
         certs,
         other_tls,
         other_scripts,
@@ -107,9 +109,10 @@ fn listen(root: &mut Section<'_>) -> Vec<Spanned<SocketAddr>> {
 }
 
 /// Who may use the proxy. Whoever opens it to a network says to whom: no open proxy by accident.
-fn clients(root: &mut Section<'_>, listen: &[Spanned<SocketAddr>]) -> Vec<IpNet> {
+fn clients(root: &mut Section<'_>, listen: &[Spanned<SocketAddr>]) -> (Vec<IpNet>, Option<Spanned<String>>) {
     let mut clients = root.section("clients");
     let allow = clients.parse_list("allow", network);
+    let users = users(&mut clients);
     let file = clients.file();
     match clients.place_of("allow") {
         None => {
@@ -132,7 +135,17 @@ fn clients(root: &mut Section<'_>, listen: &[Spanned<SocketAddr>]) -> Vec<IpNet>
         file.warn(network.span(), Mistake::new(message).hint("name your users' networks instead"));
     }
     clients.finish();
-    allow.map_or_else(settings::default_clients, |allow| allow.into_iter().map(Spanned::into_inner).collect())
+    let allow = allow.map(|allow| allow.into_iter().map(Spanned::into_inner).collect());
+    (allow.unwrap_or_else(settings::default_clients), users)
+}
+
+/// The name of the users file. An empty one would mean the directory itself.
+fn users(clients: &mut Section<'_>) -> Option<Spanned<String>> {
+    let name = clients.parse("users", |text| match text {
+        "" => Err(Mistake::new("users is empty, expected a file").hint("write users = \"users.toml\"")),
+        name => Ok(name.to_owned()),
+    })?;
+    Some(Spanned::new(clients.place_of("users").unwrap_or_default(), name))
 }
 
 /// An issuing CA that may sign for vendor hosts only cannot intercept the others.

@@ -1,4 +1,4 @@
-//! pinfold.toml and pins.toml, read into values and edited in place.
+//! pinfold.toml, pins.toml and users.toml, read into values and edited in place.
 //!
 //! Files are written by people, so a file is read to its end: every mistake in it is reported at once, with its
 //! place, its cause and what would be right. No other crate sees TOML.
@@ -16,6 +16,7 @@ mod pins;
 mod quantity;
 mod section;
 mod source;
+mod users;
 mod vendors;
 
 pub use load::{Loaded, built_in, load};

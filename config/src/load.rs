@@ -1,11 +1,13 @@
-//! Reading a configuration: pinfold.toml, then the pins files that it names.
+//! Reading a configuration: pinfold.toml, then the pins files and the users file that it names.
 
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use pinfold_policy::pins::PinIndex;
 use pinfold_policy::policy::Rulebook;
+use pinfold_policy::user::Users;
 use pinfold_policy::vendor::{Rules, Vendors};
+use toml::Spanned;
 
 use crate::crosscheck;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -14,6 +16,7 @@ use crate::gateway::{self, Gateway, PinsFiles};
 use crate::pins::{self, PinsFile};
 use crate::settings::Config;
 use crate::source::{Mistake, SourceFile, Unreadable};
+use crate::users::{self, UsersFile};
 use crate::vendors::PlacedVendor;
 
 /// A configuration that can be used, and what is questionable in it.
@@ -35,7 +38,8 @@ pub fn load(path: &Path, today: Date) -> Result<Loaded, Diagnostics> {
     assemble(Text::of_file(path)?, Some(today))
 }
 
-/// The same without looking at the pins files: what fetches a digest has to work while one in them is wrong.
+/// The same without looking at the pins files, nor at the users file: what mends them has to work while one in them is
+/// wrong.
 ///
 /// # Errors
 /// Every mistake in `path`.
@@ -51,7 +55,7 @@ pub fn built_in(text: &'static str, base: &Path, today: Date) -> Result<Loaded, 
     assemble(Text::built_in(text, base), Some(today))
 }
 
-/// The same without looking at the pins files.
+/// The same without looking at the pins files, nor at the users file.
 ///
 /// # Errors
 /// Every mistake in the text.
@@ -91,6 +95,11 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         Some(today) => read_pins(&source, &gateway.pins, base, today),
         None => (paths(&gateway.pins, base), PinsRead::default()),
     };
+    let users_file = gateway.users.as_ref().map(|name| base.join(name.get_ref()));
+    let users = match today {
+        Some(_) => read_users(&source, gateway.users.as_ref(), users_file.as_deref()),
+        None => None,
+    };
     let Gateway { mode, vendors, other_tls, other_scripts, .. } = gateway;
     let vendors = Vendors::new(vendors.into_iter().map(PlacedVendor::into_vendor).collect());
     crosscheck::check(&pins.files, &vendors, other_tls, &gateway.egress);
@@ -102,7 +111,11 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         other_rules: Rules { mode, ..Rules::default() },
         ..Rulebook::default()
     };
-    let found = findings(source, pins, &mut rulebook);
+    let mut found = findings(source, pins, &mut rulebook);
+    let users = users.and_then(|UsersFile { source, users }| {
+        found.extend(source.into_findings());
+        Users::new(users)
+    });
     if found.iter().any(|found| found.severity == Severity::Error) {
         return Err(Diagnostics(found));
     }
@@ -113,6 +126,8 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         pins_files,
         mode,
         clients: gateway.clients,
+        users_file,
+        users,
         certs: gateway.certs,
         egress: gateway.egress,
         extra_roots: gateway.extra_roots,
@@ -167,13 +182,28 @@ fn read_pins(main: &SourceFile, pins: &PinsFiles, base: &Path, today: Date) -> (
     (paths, read)
 }
 
+/// Reads the users file. Without it nobody could be told from anybody: unlike a pins file it must be there.
+fn read_users(main: &SourceFile, name: Option<&Spanned<String>>, path: Option<&Path>) -> Option<UsersFile> {
+    let (name, path) = name.zip(path)?;
+    match users::read(path) {
+        Ok(file) => Some(file),
+        Err(unreadable) => {
+            let missing = "run 'pinfold user add NAME' to write it";
+            let hint = unreadable.is_missing().then_some(missing);
+            let mistake = unreadable.mistake().about(&path.display().to_string());
+            main.error(name.span(), mistake.hint_if_any(hint));
+            None
+        }
+    }
+}
+
 /// Moves pins and revocations into the rulebook, and gives everything that was found on the way.
 fn findings(main: SourceFile, pins: PinsRead, rulebook: &mut Rulebook) -> Vec<Diagnostic> {
     let mut found = main.into_findings();
     found.extend(pins.unreadable);
     let mut all = Vec::new();
     for file in pins.files {
-        rulebook.revocations.extend(file.revoked.into_iter().map(toml::Spanned::into_inner));
+        rulebook.revocations.extend(file.revoked.into_iter().map(Spanned::into_inner));
         all.extend(file.pins.into_iter().map(|placed| placed.pin));
         found.extend(file.source.into_findings());
     }

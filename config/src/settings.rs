@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pinfold_policy::host::Host;
 use pinfold_policy::policy::Rulebook;
+use pinfold_policy::user::Users;
 use pinfold_policy::vendor::Mode;
 
 const MIB: u64 = 1024 * 1024;
@@ -29,6 +30,10 @@ pub struct Config {
     pub mode: Mode,
     /// Who may use the proxy.
     pub clients: Vec<IpNet>,
+    /// The users file, whether or not it was read. `pinfold user add` writes to it.
+    pub users_file: Option<PathBuf>,
+    /// Whose credentials the proxy asks for; `None` where it asks for none, or the file was not read.
+    pub users: Option<Users>,
     /// How certificates are made.
     pub certs: Certs,
     /// Where the proxy may connect to.

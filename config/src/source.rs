@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,6 +51,10 @@ pub(crate) struct SourceFile {
     found: RefCell<Vec<(usize, Diagnostic)>>,
     errors: Cell<u32>,
     warnings: Cell<u32>,
+    /// Findings point at its lines, and show none of them.
+    is_secret: bool,
+    /// Its permissions; none for a text that is no file.
+    mode: Option<u32>,
 }
 
 impl SourceFile {
@@ -62,13 +67,22 @@ impl SourceFile {
             found: RefCell::default(),
             errors: Cell::new(0),
             warnings: Cell::new(0),
+            is_secret: false,
+            mode: None,
         }
+    }
+
+    /// The same file, none of whose text is ever shown.
+    pub(crate) fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, Unreadable> {
         let mut bytes = Vec::new();
         let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        // The open file is asked, not the path: what was checked is what is read.
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
         }
         file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
@@ -77,7 +91,7 @@ impl SourceFile {
         }
         let name = path.display().to_string();
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::new(&name, &text)),
+            Ok(text) => Ok(Self { mode: Some(metadata.mode() & 0o7777), ..Self::new(&name, &text) }),
             Err(error) => Err(Unreadable::NotUtf8(Box::new(not_utf8(&name, error.as_bytes())))),
         }
     }
@@ -85,6 +99,11 @@ impl SourceFile {
     /// The path, as messages show it.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Its permissions, if it is a file.
+    pub(crate) fn mode(&self) -> Option<u32> {
+        self.mode
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -108,8 +127,9 @@ impl SourceFile {
         if count.get() > MOST_FINDINGS {
             return;
         }
+        let excerpt = (!self.is_secret).then(|| self.excerpt(&span));
         let mut found = Diagnostic::of_file(severity, Arc::clone(&self.name), message)
-            .placed(self.position(span.start), self.excerpt(&span));
+            .placed(self.position(span.start), excerpt);
         found.hint = hint;
         self.found.borrow_mut().push((span.start, found));
     }

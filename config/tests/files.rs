@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's own functions may fail like the test")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::{Date, date};
@@ -12,6 +13,10 @@ use pinfold_config::{Loaded, built_in, load, template};
 use pinfold_policy::vendor::{Mode, OtherTls, Unpinned};
 
 const TODAY: Date = date(2026, 11, 23);
+
+/// Of argon2id, at the costs of 'pinfold user add'.
+const HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$xaW9jW1nqBjBzztRIhRyK5oGq6/azN5UkLyxA9sPeBo";
 
 /// A directory with a pinfold.toml and, unless it is `None`, a pins.toml.
 struct Files(tempfile::TempDir);
@@ -24,6 +29,13 @@ impl Files {
             fs::write(dir.path().join("pins.toml"), pins).unwrap();
         }
         Self(dir)
+    }
+
+    /// Writes a file that is its owner's alone.
+    fn private(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     fn load(&self) -> Result<Loaded, Diagnostics> {
@@ -113,6 +125,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.quarantine, Quarantine::default());
     assert_eq!(config.client_max_age.as_secs(), 600);
     assert!(config.siem.is_empty() && config.extra_roots.is_empty());
+    assert!(config.users.is_none() && config.users_file.is_none());
 }
 
 /// The template's lines that begin with `#` and no space, as keys.
@@ -140,6 +153,10 @@ fn the_template_loads_and_changes_nothing() {
 fn the_template_shows_every_key_with_its_default() {
     let files = Files::new(&uncommented(template::PINFOLD_TOML), None);
     fs::write(files.0.path().join("pins.toml"), "").unwrap();
+    files.private(
+        "users.toml",
+        &format!("[[user]]\nname = \"a\"\npassword = \"{HASH}\"\nroles = [\"proxy\"]\n"),
+    );
     let shown = files.load().unwrap_or_else(|found| panic!("{}", found.render(false))).config;
     assert_eq!(shown.listen, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!(shown.mode, Mode::default());

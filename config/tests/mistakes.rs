@@ -60,8 +60,8 @@ fn unknown_keys() {
                 "error:2:1: unknown key \"max-body\" in [limits] | did you mean 'max_body'?",
             ),
             (
-                "[clients]\nusers = \"users.toml\"",
-                "error:2:1: unknown key \"users\" in [clients] | known here: allow",
+                "[clients]\ngroups = \"staff\"",
+                "error:2:1: unknown key \"groups\" in [clients] | known here: allow, users",
             ),
             (
                 "[consoles]\nlisten = \"a\"",

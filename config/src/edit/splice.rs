@@ -18,10 +18,10 @@ pub(super) fn add(path: &Path, text: String, pin: &NewPin) -> Result<(String, Ch
     let plan = parsed(path, &text, |file, table| plan(path, file, table, pin))??;
     let (change, edited) = match plan {
         Plan::Keep => return Ok((text, Change::Unchanged)),
-        Plan::Append => (Change::Appended, appended(&text, pin)),
+        Plan::Append => (Change::Appended, appended(&text, &block(pin))),
         Plan::Edit(splices) => (Change::Extended, spliced(&text, splices)),
     };
-    let form = |cause: String| EditError::Form { file: path.to_owned(), cause };
+    let form = |cause: String| EditError::Form { file: path.to_owned(), block: "[[pin]]", cause };
     let found = parsed(path, &edited, |file, table| line_of(file, table, pin));
     match found {
         Ok(Some(_)) => Ok((edited, change)),
@@ -55,7 +55,7 @@ fn plan(path: &Path, file: &SourceFile, table: &DeTable<'_>, pin: &NewPin) -> Re
     }
     let Some((list, items)) = block.digests() else {
         let cause = format!("the digests of the block in line {line} are not a list");
-        return Err(EditError::Form { file: path.to_owned(), cause });
+        return Err(EditError::Form { file: path.to_owned(), block: "[[pin]]", cause });
     };
     let mut new: Vec<String> = pin
         .digests
@@ -166,7 +166,7 @@ fn has_comma(rest: &str) -> bool {
     rest.lines().any(|line| line.split('#').next().is_some_and(|code| code.contains(',')))
 }
 
-fn spliced(text: &str, mut splices: Vec<(Range<usize>, String)>) -> String {
+pub(super) fn spliced(text: &str, mut splices: Vec<(Range<usize>, String)>) -> String {
     splices.sort_by_key(|(range, _)| range.start);
     let mut edited = String::with_capacity(text.len() + 256);
     let mut from = 0;
@@ -179,14 +179,15 @@ fn spliced(text: &str, mut splices: Vec<(Range<usize>, String)>) -> String {
     edited
 }
 
-fn appended(text: &str, pin: &NewPin) -> String {
+/// The text with a block at its end, an empty line between.
+pub(super) fn appended(text: &str, block: &str) -> String {
     let newline = newline(text);
     let mut edited = text.to_owned();
     if !text.is_empty() {
         edited.push_str(if text.ends_with('\n') { "" } else { newline });
         edited.push_str(newline);
     }
-    for line in block(pin).lines() {
+    for line in block.lines() {
         edited.push_str(line);
         edited.push_str(newline);
     }
@@ -194,7 +195,7 @@ fn appended(text: &str, pin: &NewPin) -> String {
 }
 
 /// The line end of the file's first line.
-fn newline(text: &str) -> &'static str {
+pub(super) fn newline(text: &str) -> &'static str {
     match text.find('\n') {
         Some(at) if text.get(..at).is_some_and(|line| line.ends_with('\r')) => "\r\n",
         Some(_) | None => "\n",
@@ -229,7 +230,7 @@ fn block(pin: &NewPin) -> String {
 }
 
 /// A TOML basic string (TOML 1.0, "String"). Besides what must be escaped, so is what would not be seen.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     let mut quoted = "\"".to_owned();
     for char in text.chars() {
         match char {

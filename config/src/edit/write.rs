@@ -34,21 +34,36 @@ pub(super) fn lock_directory(target: &Path) -> io::Result<File> {
     }
 }
 
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whoever could before; everybody, if it is new.
+    Shared,
+    /// Its owner alone, whatever was before.
+    Private,
+}
+
 /// After a crash there is the old file or the new one, whole.
-pub(super) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(target: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let existing = match fs::metadata(target) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
     let directory = directory(target);
-    let new = fs::Permissions::from_mode(0o644);
-    let mut file = tempfile::Builder::new().prefix(".pins.").permissions(new).tempfile_in(directory)?;
+    let new = fs::Permissions::from_mode(match access {
+        Access::Shared => 0o644,
+        Access::Private => 0o600,
+    });
+    let mut file = tempfile::Builder::new().prefix(".pinfold.").permissions(new).tempfile_in(directory)?;
     file.write_all(bytes)?;
     if let Some(existing) = existing {
         // Run by root for someone, the file stays theirs. Nobody else may give files away, nor needs to.
         let _not_permitted = fchown(file.as_file(), Some(existing.uid()), Some(existing.gid()));
-        file.as_file().set_permissions(existing.permissions())?;
+        match access {
+            Access::Shared => file.as_file().set_permissions(existing.permissions())?,
+            Access::Private => {}
+        }
     }
     file.as_file().sync_all()?;
     file.persist(target)?;

@@ -1,0 +1,137 @@
+//! users.toml: who may use the gateway, and as what. Nothing of a password is ever shown, not even its hash.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use pinfold_policy::user::{Costs, PasswordHash, Role, User, check_name};
+use toml::Spanned;
+use toml::de::DeTable;
+
+use crate::diagnostic::quoted;
+use crate::section::{Section, choose};
+use crate::source::{Mistake, SourceFile, Unreadable};
+
+/// What one users file says.
+#[derive(Debug)]
+pub(crate) struct UsersFile {
+    pub(crate) source: SourceFile,
+    pub(crate) users: Vec<User>,
+}
+
+const ADD: &str = "run 'pinfold user add NAME' to write one";
+
+/// Reads the file at `path`.
+pub(crate) fn read(path: &Path) -> Result<UsersFile, Unreadable> {
+    let source = SourceFile::read(path)?.secret();
+    guard(&source, path);
+    let Some(table) = crate::document::parse(&source) else {
+        return Ok(UsersFile { source, users: Vec::new() });
+    };
+    let users = entries(&source, &table);
+    drop(table);
+    Ok(UsersFile { source, users })
+}
+
+/// Whoever can read the hashes can try passwords on a machine of their own, and whoever can write them is everybody.
+fn guard(source: &SourceFile, path: &Path) {
+    if let Some(mode) = source.mode().filter(|mode| mode & 0o077 != 0) {
+        let mistake = Mistake::new(format!("others than its owner can get at it: its mode is {mode:04o}"));
+        source.error(0..0, mistake.hint(format!("run 'chmod 600 {}'", path.display())));
+    }
+}
+
+fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>) -> Vec<User> {
+    let mut root = Section::root(source, table);
+    let blocks = root.sections("user");
+    let is_empty = blocks.is_empty() && root.place_of("user").is_none();
+    let read: Vec<_> = blocks.into_iter().map(user).collect();
+    root.finish();
+    let complete = read.len();
+    let users: Vec<_> = read.into_iter().flatten().collect();
+    let has_all = users.len() == complete;
+    warn_of_uneven_costs(source, &users);
+    refuse_repeats(source, &users);
+    if is_empty {
+        let mistake = Mistake::new("there is no user in it: nobody could use the proxy");
+        source.error(0..0, mistake.hint(ADD));
+    } else if has_all && !users.iter().any(|(_, user)| user.roles.contains(&Role::Proxy)) {
+        let mistake = Mistake::new("no user has the role \"proxy\": nobody could use the proxy");
+        source.error(0..0, mistake.hint("add it to the roles of those who may"));
+    }
+    users.into_iter().map(|(_, user)| user).collect()
+}
+
+type Placed = (Range<usize>, User);
+
+fn user(mut block: Section<'_>) -> Option<Placed> {
+    let name = block.parse("name", |text| match check_name(text) {
+        Ok(()) => Ok(text.into()),
+        Err(error) => Err(Mistake::new(format!("name {} {error}", quoted(text)))),
+    });
+    let name: Option<Arc<str>> = block.required("name", name, "\"ada\"");
+    let password = password(&mut block);
+    let roles = block
+        .parse_list("roles", |text| choose("a role", text, &Role::ALL.map(|role| (role.as_str(), role))));
+    let roles = block.required("roles", roles, "[\"proxy\"]");
+    if block.is_empty_list("roles") {
+        let mistake = Mistake::new("roles is empty: the user could do nothing");
+        let place = block.place_of("roles").unwrap_or_default();
+        block.file().error(place, mistake.hint("write roles = [\"proxy\"], or remove the block"));
+    }
+    let place = block.place_of("name").unwrap_or(block.place());
+    block.finish();
+    let roles = roles?.into_iter().map(Spanned::into_inner).collect();
+    Some((place, User { name: name?, password: password?, roles }))
+}
+
+/// A password that somebody wrote in clear must not be repeated on a screen or in a log.
+fn password(block: &mut Section<'_>) -> Option<PasswordHash> {
+    let value = block.value("password");
+    if block.is_of_another_type("password") {
+        let place = block.place_of("password").unwrap_or_default();
+        block.file().error(place, Mistake::new("password is no string").hint(ADD));
+        return None;
+    }
+    let text = value.and_then(|value| value.text());
+    let text =
+        block.required("password", text, "\"$argon2id$v=19$…\", as 'pinfold user add NAME' writes it")?;
+    let place = block.place_of("password").unwrap_or_default();
+    match text.parse::<PasswordHash>() {
+        Ok(hash) => {
+            if hash.costs().are_weak() {
+                let mistake = Mistake::new("password is hashed with less than 7 MiB of memory");
+                block.file().warn(place, mistake.hint(ADD));
+            }
+            Some(hash)
+        }
+        Err(error) => {
+            block.file().error(place, Mistake::new(format!("password {error}")).hint(ADD));
+            None
+        }
+    }
+}
+
+fn refuse_repeats(source: &SourceFile, users: &[Placed]) {
+    let mut first: HashMap<&str, u32> = HashMap::new();
+    for (place, user) in users {
+        let line = source.position(place.start).line;
+        let before = *first.entry(&user.name).or_insert(line);
+        if before != line {
+            let message = format!("{} is a user already, in line {before}", quoted(&user.name));
+            source.error(place.clone(), Mistake::new(message));
+        }
+    }
+}
+
+/// An unknown name costs what the first user's password costs: where another's costs differ, the time tells who exists.
+fn warn_of_uneven_costs(source: &SourceFile, users: &[Placed]) {
+    let costs = |user: &User| -> Costs { user.password.costs() };
+    let Some((_, first)) = users.first() else { return };
+    if let Some((place, _)) = users.iter().find(|(_, user)| costs(user) != costs(first)) {
+        let mistake = Mistake::new("password is hashed at other costs than the first user's");
+        let hint = "the time of a refusal then tells who exists: hash all of them with 'pinfold user add'";
+        source.warn(place.clone(), mistake.hint(hint));
+    }
+}

@@ -1,0 +1,203 @@
+//! users.toml: each mistake named where it stands, nothing of it shown, and edits that leave the rest alone.
+
+#![expect(clippy::unwrap_used, reason = "a test's own functions may fail like the test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use jiff::civil::{Date, date};
+use pinfold_config::diagnostic::Diagnostics;
+use pinfold_config::edit::{NewUser, UserChange, set_user};
+use pinfold_config::{Loaded, load};
+use pinfold_policy::user::{PasswordHash, Role};
+
+const TODAY: Date = date(2026, 11, 23);
+const HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$xaW9jW1nqBjBzztRIhRyK5oGq6/azN5UkLyxA9sPeBo";
+
+/// A directory whose pinfold.toml names a users.toml, which is this text.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(users: &str) -> Self {
+        let files = Self(tempfile::tempdir().unwrap());
+        fs::write(files.0.path().join("pinfold.toml"), "[clients]\nusers = \"users.toml\"\n").unwrap();
+        fs::write(files.path(), users).unwrap();
+        files.chmod(0o600);
+        files
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("users.toml")
+    }
+
+    fn chmod(&self, mode: u32) {
+        fs::set_permissions(self.path(), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<Loaded, Diagnostics> {
+        load(&self.0.path().join("pinfold.toml"), TODAY)
+    }
+
+    /// Every finding: `severity:line:column: message | hint`; and that nothing of the file is shown with them.
+    fn found(&self) -> Vec<String> {
+        let found: Vec<_> = match self.load() {
+            Ok(loaded) => loaded.warnings,
+            Err(found) => found.iter().cloned().collect(),
+        };
+        let dir = format!("{}/", self.0.path().display());
+        let line = |found: &pinfold_config::diagnostic::Diagnostic| {
+            let shown = found.render(false);
+            assert!(!shown.contains("MDEyMzQ1") && !shown.contains("hunter2"), "{shown}");
+            let at = found.at.map(|at| format!("{}:{}", at.line, at.column)).unwrap_or_default();
+            let hint = found.hint.as_deref().map(|hint| format!(" | {hint}")).unwrap_or_default();
+            format!("{}:{at}: {}{hint}", found.severity.as_str(), found.message).replace(&dir, "")
+        };
+        found.iter().map(line).collect()
+    }
+}
+
+fn user(name: &str, password: &str, roles: &str) -> String {
+    format!("[[user]]\nname = \"{name}\"\npassword = \"{password}\"\nroles = {roles}\n")
+}
+
+#[test]
+fn users_are_read() {
+    let files = Files::new(&user("ada", HASH, "[\"proxy\", \"admin\"]"));
+    let config = files.load().unwrap().config;
+    assert_eq!(config.users_file, Some(files.path()));
+    assert!(config.users.is_some());
+    assert_eq!(files.found(), Vec::<String>::new());
+}
+
+#[test]
+fn a_users_file_that_is_named_must_be_there_and_hold_somebody_who_may_use_the_proxy() {
+    let files = Files::new("");
+    assert_eq!(
+        files.found(),
+        [
+            "error:1:1: there is no user in it: nobody could use the proxy | run 'pinfold user add NAME' to write one"
+        ]
+    );
+    fs::write(files.path(), user("ada", HASH, "[\"viewer\"]")).unwrap();
+    assert_eq!(
+        files.found(),
+        [
+            "error:1:1: no user has the role \"proxy\": nobody could use the proxy | add it to the roles of those who may"
+        ]
+    );
+    fs::remove_file(files.path()).unwrap();
+    assert_eq!(
+        files.found(),
+        [
+            "error:2:9: users.toml cannot be read: no such file or directory | run 'pinfold user add NAME' to write it"
+        ]
+    );
+}
+
+#[test]
+fn a_users_file_that_others_can_read_or_write_is_refused() {
+    let files = Files::new(&user("ada", HASH, "[\"proxy\"]"));
+    for mode in [0o640, 0o604, 0o620] {
+        files.chmod(mode);
+        let found = files.found();
+        assert_eq!(found.len(), 1);
+        assert!(
+            found.iter().any(|line| line.contains(&format!("its mode is {mode:04o} | run 'chmod 600 "))),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_and_no_password_is_shown() {
+    const ADD: &str = "run 'pinfold user add NAME' to write one";
+    let argon2i = HASH.replace("argon2id", "argon2i");
+    let cheap = HASH.replace("m=19456", "m=64");
+    let absurd = HASH.replace("t=2", "t=4000000000");
+    let proxy = "[\"proxy\"]";
+    for (text, expected) in [
+        (user("ada", "hunter2", proxy), format!("error:3:12: password is no PHC string of argon2id | {ADD}")),
+        ("[[user]]\nname = \"ada\"\npassword = 12345\nroles = [\"proxy\"]\n".to_owned(), format!("error:3:12: password is no string | {ADD}")),
+        (user("ada", &argon2i, proxy), format!("error:3:12: password is hashed with argon2i, expected argon2id | {ADD}")),
+        (
+            user("ada", &absurd, proxy),
+            format!("error:3:12: password costs too much: m=19456,t=4000000000,p=1, at most m=262144,t=16,p=16 | {ADD}"),
+        ),
+        (user("ada", &cheap, proxy), format!("warning:3:12: password is hashed with less than 7 MiB of memory | {ADD}")),
+        (user("a:b", HASH, proxy), "error:2:8: name \"a:b\" holds a colon, which no client could send".to_owned()),
+        (
+            user("ada", HASH, "[\"prox\", \"proxy\"]"),
+            "error:4:10: a role is \"prox\", expected \"proxy\", \"viewer\", \"reviewer\" or \"admin\" | did you mean \"proxy\"?".to_owned(),
+        ),
+        (
+            user("ada", HASH, proxy) + &user("eve", HASH, "[]"),
+            "error:8:9: roles is empty: the user could do nothing | write roles = [\"proxy\"], or remove the block".to_owned(),
+        ),
+        (
+            user("ada", HASH, proxy) + &user("ada", HASH, proxy),
+            "error:6:8: \"ada\" is a user already, in line 2".to_owned(),
+        ),
+        ("[[user]]\nname = \"ada\"\nroles = [\"proxy\"]\n".to_owned(), "error:1:1: [[user]] has no password | add password = \"$argon2id$v=19$…\", as 'pinfold user add NAME' writes it".to_owned()),
+        (
+            user("ada", HASH, proxy) + "pasword = \"hunter2\"\n",
+            "error:5:1: unknown key \"pasword\" in [[user]] | did you mean 'password'?".to_owned(),
+        ),
+    ] {
+        assert_eq!(Files::new(&text).found(), [expected], "{text}");
+    }
+    let broken = Files::new("[[user]]\npassword = \"hunter2\n");
+    assert!(broken.found().iter().all(|line| line.starts_with("error:2:")), "{:?}", broken.found());
+    let uneven = Files::new(&(user("ada", HASH, proxy) + &user("bob", &HASH.replace("t=2", "t=3"), proxy)));
+    assert_eq!(uneven.found().len(), 1);
+    assert!(
+        uneven.found().iter().any(|line| line.starts_with("warning:6:8: password is hashed at other costs"))
+    );
+}
+
+#[test]
+fn a_user_is_added_to_what_is_there_and_the_file_becomes_private() {
+    let written =
+        "# staff\n[[user]] # the first\nname = 'ada'\npassword = \"old\" # soon\nroles = [ \"viewer\" ]\n";
+    let files = Files::new(written);
+    files.chmod(0o644);
+    let hash: PasswordHash = HASH.parse().unwrap();
+    let ada = NewUser { name: "ada".into(), password: hash.clone(), roles: None };
+
+    assert_eq!(set_user(&files.path(), &ada).unwrap(), UserChange::Changed);
+    let changed = written.replace("\"old\"", &format!("\"{HASH}\""));
+    assert_eq!(fs::read_to_string(files.path()).unwrap(), changed);
+    assert_eq!(fs::metadata(files.path()).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let roles = Some(vec![Role::Proxy, Role::Admin]);
+    assert_eq!(set_user(&files.path(), &NewUser { roles, ..ada.clone() }).unwrap(), UserChange::Changed);
+    let changed = changed.replace("[ \"viewer\" ]", "[\"proxy\", \"admin\"]");
+    assert_eq!(fs::read_to_string(files.path()).unwrap(), changed);
+
+    let eve = NewUser { name: "eve \"x\"".into(), ..ada };
+    assert_eq!(set_user(&files.path(), &eve).unwrap(), UserChange::Added);
+    let block =
+        format!("\n[[user]]\nname     = \"eve \\\"x\\\"\"\npassword = \"{HASH}\"\nroles    = [\"proxy\"]\n");
+    assert_eq!(fs::read_to_string(files.path()).unwrap(), changed + &block);
+    assert_eq!(files.found(), Vec::<String>::new());
+}
+
+#[test]
+fn a_users_file_that_is_not_there_is_made_for_its_owner_alone() {
+    let files = Files::new("");
+    fs::remove_file(files.path()).unwrap();
+    let ada = NewUser { name: "ada".into(), password: HASH.parse().unwrap(), roles: None };
+    assert_eq!(set_user(&files.path(), &ada).unwrap(), UserChange::Added);
+    assert_eq!(fs::metadata(files.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(files.found(), Vec::<String>::new());
+}
+
+#[test]
+fn a_broken_users_file_is_not_written_to() {
+    let files = Files::new("[[user]\npassword = \"hunter2\"\n");
+    let ada = NewUser { name: "ada".into(), password: HASH.parse().unwrap(), roles: None };
+    let error = set_user(&files.path(), &ada).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    assert_eq!(fs::read_to_string(files.path()).unwrap(), "[[user]\npassword = \"hunter2\"\n");
+}
