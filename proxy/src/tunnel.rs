@@ -58,7 +58,7 @@ pub(crate) async fn connect(
         policy,
         id: Uuid::now_v7(),
         at: Timestamp::now(),
-        asker: Asker { address: client, page: None, user_agent },
+        asker: Asker { address: client, user: None, page: None, user_agent },
         authority,
         place,
     };
@@ -251,7 +251,7 @@ impl Shared {
             let row = Tunnel {
                 id: refusal.incident.0,
                 at: Timestamp::now(),
-                asker: Asker { address: link.client, page: None, user_agent: None },
+                asker: Asker { address: link.client, user: None, page: None, user_agent: None },
                 authority,
                 server_name: link.tls.as_ref().and_then(|tls| tls.server_name.clone()),
                 dialled: None,

@@ -8,6 +8,7 @@
 mod action;
 mod document;
 mod exchange;
+mod gap;
 mod peer;
 mod tunnel;
 
@@ -32,6 +33,7 @@ pub fn line(event: &Event, observer: &Observer) -> String {
             let row = Row { exchange, count: *count, whole: *whole, last: *last };
             exchange::write(&mut document, &row, observer);
         }
+        Event::Gap(gap) => gap::write(&mut document, gap, observer),
         Event::Tunnel { tunnel, end } => tunnel::write(&mut document, tunnel, *end, observer),
     }
     document.into_line()
@@ -46,14 +48,15 @@ fn write_observer(document: &mut Document, observer: &Observer) {
     document.keyword("observer.hostname", &*observer.hostname);
 }
 
-/// What `event.*` says of both sorts of events.
+/// What `event.*` says of all sorts of events.
 struct Happening {
     id: Uuid,
     action: Action,
     reason: Option<Reason>,
     start: Timestamp,
     end: Timestamp,
-    policy_version: u64,
+    /// None where no policy decided.
+    policy_version: Option<u64>,
 }
 
 impl Happening {
@@ -62,7 +65,7 @@ impl Happening {
         document.keyword("event.id", &*self.id.hyphenated().to_string());
         document.keyword("event.module", "pinfold");
         document.keyword("event.provider", "pinfold");
-        // One dataset for both sorts: a collector ships one file to one data stream.
+        // One dataset for all sorts: a collector ships one file to one data stream.
         for field in ["event.dataset", "data_stream.dataset"] {
             document.keyword(field, "pinfold.decision");
         }

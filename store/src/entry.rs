@@ -18,6 +18,8 @@ use crate::incident::Incident;
 pub struct Asker {
     /// The client's address and port as the gateway saw them.
     pub address: SocketAddr,
+    /// The name that came with the right password, where the gateway asks for one.
+    pub user: Option<Arc<str>>,
     /// The page that wanted it: `Referer`, without a fragment.
     pub page: Option<Box<str>>,
     /// `User-Agent`.
@@ -135,6 +137,21 @@ pub struct TunnelEnd {
     pub open_ms: u64,
 }
 
+/// What could not be recorded while the ledger could not be written: a stated gap in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// UUIDv7; also the event's id.
+    pub id: Uuid,
+    /// When the first was that is missing.
+    pub since: Timestamp,
+    /// When the ledger could be written again, or the last was that is missing.
+    pub until: Timestamp,
+    /// Guarded exchanges that are missing. All of them were refused.
+    pub exchanges: u64,
+    /// Tunnels that are missing, and refusals of such. Tunnels flow also while nothing can be written.
+    pub tunnels: u64,
+}
+
 /// One event of the feed: a ledger row that is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "most events are exchanges, and they live in short lists")]
@@ -157,4 +174,6 @@ pub enum Event {
         /// How it ended; none if it never opened, or the gateway died while it was open.
         end: Option<TunnelEnd>,
     },
+    /// What is not in the ledger.
+    Gap(Gap),
 }

@@ -49,6 +49,16 @@ pub enum StoreError {
         /// The newest that is known.
         known: i64,
     },
+    /// A database of an older version of the program, which only a gateway brings up to date.
+    #[error("{} has format {found}, and this version of pinfold works with format {known}", path.display())]
+    TooOld {
+        /// The database file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The one that is known.
+        known: i64,
+    },
     /// Another gateway runs on this directory.
     #[error("{} is in use by another gateway{}", path.display(), with_pid(*pid))]
     InUse {
@@ -99,6 +109,9 @@ impl StoreError {
             },
             Self::Damaged { .. } => RESTORE,
             Self::TooNew { .. } => "run the newer version of pinfold that wrote it",
+            Self::TooOld { .. } => {
+                "start the gateway of this version, 'pinfold run': it brings its files up to date"
+            }
             Self::InUse { .. } => "stop the other gateway, or give this one its own 'data_dir'",
             Self::Absent { .. } => "start the gateway with 'pinfold run', or name its file with --config",
             Self::NotTheGateway => "run this in the gateway",

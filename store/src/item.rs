@@ -105,6 +105,8 @@ impl fmt::Display for ItemState {
 pub struct AskedBy {
     /// Its address.
     pub address: IpAddr,
+    /// The user's name, where the gateway asks for one.
+    pub user: Option<Box<str>>,
     /// The page that wanted it.
     pub page: Option<Box<str>>,
     /// `User-Agent`.

@@ -4,6 +4,7 @@
 //! counted in memory, in the row of its minute, and follows within a second: a release that has been recorded once
 //! need not wait for a disk. While the disk fails nothing is only counted: everyone waits for it, and learns of it.
 
+mod notepad;
 mod query;
 mod rows;
 mod tally;
@@ -15,13 +16,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use pinfold_policy::verdict::Outcome;
 use quick_cache::sync::Cache;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
-pub(crate) use self::query::{EventReader, exchanges, tunnels};
+use self::notepad::Notepad;
+pub(crate) use self::query::{EventReader, exchanges, gaps, tunnels};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
 use self::writer::Writer;
@@ -31,7 +34,11 @@ use crate::error::StoreError;
 use crate::month::Month;
 use crate::sqlite::{self, Schema};
 
-static SCHEMA: Schema = Schema { version: 1, create: include_str!("ledger/schema.sql") };
+static SCHEMA: Schema = Schema {
+    version: 2,
+    create: include_str!("ledger/schema.sql"),
+    upgrades: &[include_str!("ledger/upgrade-2.sql")],
+};
 
 /// Exchanges and tunnels that wait for the disk at one time.
 const AWAITED: usize = 4096;
@@ -53,6 +60,7 @@ pub(crate) enum Stream {
     Counted,
     Each,
     Tunnel,
+    Gap,
 }
 
 impl Stream {
@@ -61,6 +69,7 @@ impl Stream {
             Self::Counted => 1,
             Self::Each => 2,
             Self::Tunnel => 3,
+            Self::Gap => 4,
         }
     }
 }
@@ -113,14 +122,17 @@ impl Ledger {
         let mut tips = Tips::default();
         let mut at_start = BTreeMap::new();
         for (month, path) in files(&dir)? {
-            let mut connection = sqlite::open(&path, &SCHEMA).await?;
+            let mut connection = sqlite::create(&path, &SCHEMA).await?;
             let recovered = recover(&mut connection, feeds).await.map_err(StoreError::database(&path))?;
             at_start.insert(month, recovered.before);
             tips.seqs.insert(month, recovered.after);
             connection.close().await.map_err(StoreError::database(&path))?;
         }
+        let notepad = Notepad::open(&dir)?;
+        let mut tally = Tally::new(feeds.each);
+        tally.gap = notepad.noted();
         let shared = Arc::new(Shared {
-            tally: Mutex::new(Tally::new(feeds.each)),
+            tally: Mutex::new(tally),
             wake: Notify::new(),
             room: Semaphore::new(AWAITED),
             known: Cache::new(KNOWN),
@@ -128,7 +140,7 @@ impl Ledger {
             hashers: [RandomState::new(), RandomState::new()],
             tips: watch::Sender::new(tips),
         });
-        let writer = tokio::spawn(Writer::new(Arc::clone(&shared), dir, feeds).run());
+        let writer = tokio::spawn(Writer::new(Arc::clone(&shared), dir, feeds, notepad).run());
         Ok(Self { shared, writer: Mutex::new(Some(writer)), at_start })
     }
 
@@ -137,6 +149,7 @@ impl Ledger {
         let shared = &self.shared;
         let what = shared.alike((
             exchange.asker.address.ip(),
+            exchange.asker.user.as_deref(),
             &*exchange.url,
             exchange.body.map(|body| body.0),
             exchange.outcome,
@@ -150,7 +163,11 @@ impl Ledger {
                 return Ok(self.receipt(tally.repeat(exchange, alike)));
             }
         }
-        let row = self.await_disk(|tally, reply| tally.first(exchange, alike, reply)).await?;
+        let at = exchange.at;
+        let row = self
+            .await_disk(|tally, reply| tally.first(exchange, alike, reply))
+            .await
+            .inspect_err(|_| self.miss_exchange(at))?;
         if release {
             shared.known.insert(what, ());
         }
@@ -160,9 +177,18 @@ impl Ledger {
     /// See [`crate::Store::tunnel_opened`].
     pub(crate) async fn tunnel_opened(&self, tunnel: Tunnel) -> Result<OpenTunnel, StoreError> {
         let refused = tunnel.reason.is_some();
-        let row = self.await_disk(|tally, reply| tally.tunnel(tunnel, reply)).await?;
+        let at = tunnel.at;
+        let row = self
+            .await_disk(|tally, reply| tally.tunnel(tunnel, reply))
+            .await
+            .inspect_err(|_| self.shared.tally().miss_tunnel(at))?;
         let open = (!refused).then(|| (row, Arc::clone(&self.shared)));
         Ok(OpenTunnel { open })
+    }
+
+    /// An exchange is refused, and nothing says so in the ledger: the gap will.
+    pub(crate) fn miss_exchange(&self, at: Timestamp) {
+        self.shared.tally().miss_exchange(at);
     }
 
     fn is_known(&self, what: Alike) -> bool {
@@ -190,7 +216,7 @@ impl Ledger {
 
     /// Writes all that is only counted; rows whose minute is over at `now` are final.
     #[cfg(test)]
-    pub(crate) async fn flush(&self, now: jiff::Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn flush(&self, now: Timestamp) -> Result<(), StoreError> {
         self.take(Take::AllAt(now), false).await
     }
 

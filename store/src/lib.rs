@@ -19,6 +19,7 @@ mod lock;
 mod month;
 mod register;
 mod sqlite;
+mod volume;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bodies::{Bodies, make_dir, sync_dir};
-use crate::entry::{Exchange, Tunnel};
+use crate::entry::{Exchange, Gap, Tunnel};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
@@ -47,6 +48,7 @@ use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, Decide, Kept, NotKept, Refusal, Register, Room, Ruling, body_len, item, items,
 };
+use crate::volume::Volume;
 
 /// Bodies whose other digests are remembered.
 const ALIASES: usize = 8192;
@@ -79,6 +81,7 @@ pub struct StoreOptions {
 struct Inner {
     data_dir: PathBuf,
     room: Room,
+    volume: Volume,
     bodies: Bodies,
     register: Register,
     aliases: Cache<BodyId, Digests>,
@@ -138,8 +141,9 @@ impl Store {
         gateway: Option<Gateway>,
     ) -> Self {
         let aliases = Cache::new(ALIASES);
+        let volume = Volume::of(data_dir);
         let data_dir = data_dir.to_owned();
-        Self { inner: Arc::new(Inner { data_dir, room, bodies, register, aliases, gateway }) }
+        Self { inner: Arc::new(Inner { data_dir, room, volume, bodies, register, aliases, gateway }) }
     }
 
     /// The newest decisions. The gateway also sees those of commands, within a tenth of a second.
@@ -154,7 +158,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it is not on disk.
     pub async fn bind(&self, binding: &Binding) -> Result<(), StoreError> {
-        self.inner.register.change(Bind(binding.clone())).await
+        let bound = self.inner.register.change(Bind(binding.clone())).await;
+        bound.inspect_err(|_| self.inner.miss_exchange(Timestamp::now()))
     }
 
     /// The other digests of a body seen lately.
@@ -168,9 +173,17 @@ impl Store {
         self.inner.aliases.insert(digests.sha256, digests);
     }
 
+    /// Whether `bytes` of a body may be written below the data directory, and if so that they will be: the last tenth of
+    /// its volume is for decisions and the ledger. Cheap; a look at the volume holds for a second.
+    #[must_use]
+    pub fn room_for_bodies(&self, bytes: u64) -> bool {
+        self.inner.volume.has_room(bytes)
+    }
+
     /// Keeps a refused body and who asked for it; on disk when this returns, even if the caller goes away. The same
     /// body at the same subject is the same incident, however often it is refused. Beyond the bounds of the
-    /// quarantine the item is there without its body.
+    /// quarantine, and in the last tenth of the volume, the item is there without its body: it can be decided upon by
+    /// its digest, and the body is kept when it is refused again and there is room.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
@@ -181,16 +194,13 @@ impl Store {
         kind: Kind,
         held: &Held,
     ) -> Result<Incident, StoreError> {
-        let (id, len) = (held.id(), held.len());
+        let (id, len, at) = (held.id(), held.len(), refusal.at);
         let asked = Asked::new(refusal, subject, kind, (id, len), self.inner.room);
         let kept = held.kept_for_quarantine().clone();
         let inner = Arc::clone(&self.inner);
         let keeping = tokio::spawn(async move {
-            let quarantined = inner.register.change(asked).await?;
-            if quarantined.body_wanted {
-                inner.keep(id, kept).await?;
-            }
-            Ok(quarantined.incident)
+            let done = inner.keep_item(asked, id, kept).await;
+            done.inspect_err(|_| inner.miss_exchange(at))
         });
         keeping.await.map_err(|_| StoreError::Closed)?
     }
@@ -345,6 +355,14 @@ impl Store {
         ledger::tunnels(&self.inner.data_dir, limit).await
     }
 
+    /// The gaps of the ledger: what could not be recorded, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn gaps(&self) -> Result<Vec<Gap>, StoreError> {
+        ledger::gaps(&self.inner.data_dir).await
+    }
+
     /// The events of one output, by its name, from where it has acknowledged them.
     #[must_use]
     pub fn feed(&self, output: &str, repeats: Repeats) -> Feed {
@@ -387,6 +405,26 @@ pub fn spill_to_temporary_file() -> Result<Box<dyn Medium>, StoreError> {
 }
 
 impl Inner {
+    async fn keep_item(&self, asked: Asked, id: BodyId, kept: kept::Kept) -> Result<Incident, StoreError> {
+        let quarantined = self.register.change(asked).await?;
+        if !quarantined.body_wanted {
+            return Ok(quarantined.incident);
+        }
+        if self.volume.has_room(kept.len()) {
+            self.keep(id, kept).await?;
+        } else {
+            self.register.change(NotKept(id)).await?;
+        }
+        Ok(quarantined.incident)
+    }
+
+    /// Counts an exchange that ends because something else than its row could not be written.
+    fn miss_exchange(&self, at: Timestamp) {
+        if let Some(gateway) = &self.gateway {
+            gateway.ledger.miss_exchange(at);
+        }
+    }
+
     /// The file first, then the row: what the row promises is there.
     async fn keep(&self, id: BodyId, kept: kept::Kept) -> Result<(), StoreError> {
         let (bodies, len) = (self.bodies.clone(), kept.len());

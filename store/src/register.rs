@@ -29,7 +29,11 @@ use self::watch_file::Watcher;
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, int};
 
-static SCHEMA: Schema = Schema { version: 1, create: include_str!("register/schema.sql") };
+static SCHEMA: Schema = Schema {
+    version: 2,
+    create: include_str!("register/schema.sql"),
+    upgrades: &[include_str!("register/upgrade-2.sql")],
+};
 
 /// Changes that share a transaction, at most.
 const GROUP: usize = 256;

@@ -21,6 +21,8 @@ pub(crate) struct Schema {
     pub(crate) version: i64,
     /// The statements that make an empty file one of this version.
     pub(crate) create: &'static str,
+    /// The statements that make a file of version 1 one of version 2, and so on.
+    pub(crate) upgrades: &'static [&'static str],
 }
 
 /// A database file that is written to by one task.
@@ -74,7 +76,7 @@ impl Database {
     }
 }
 
-/// Opens a file, and makes it one of `schema` if it is absent or empty.
+/// Opens a file, and makes it one of `schema` if it is absent, empty, or of an older version.
 pub(crate) async fn create(path: &Path, schema: &Schema) -> Result<SqliteConnection, StoreError> {
     // SQLite gives its log and its index the mode of the file, but makes the file itself readable for all. A file that
     // exists must not even be opened here: closing it would end the locks that SQLite holds on it in this process
@@ -85,13 +87,13 @@ pub(crate) async fn create(path: &Path, schema: &Schema) -> Result<SqliteConnect
         Err(cause) => return Err(StoreError::file("create", path)(cause)),
     }
     let mut connection = connect(path).await?;
-    if version(&mut connection, path).await? == 0 {
-        begin_schema(&mut connection, schema).await.map_err(StoreError::database(path))?;
+    if version(&mut connection, path).await? < schema.version {
+        bring_to(&mut connection, schema).await.map_err(StoreError::database(path))?;
     }
     check(connection, path, schema).await
 }
 
-/// Opens a file that exists.
+/// Opens a file that exists. One of an older version stays what it is: the gateway of that version may be running on it.
 pub(crate) async fn open(path: &Path, schema: &Schema) -> Result<SqliteConnection, StoreError> {
     let connection = connect(path).await?;
     check(connection, path, schema).await
@@ -120,6 +122,9 @@ async fn check(
             Err(StoreError::TooNew { path: path.to_owned(), found, known: schema.version })
         }
         0 => Err(StoreError::damaged(path, "it holds no tables of pinfold")),
+        found if found < schema.version => {
+            Err(StoreError::TooOld { path: path.to_owned(), found, known: schema.version })
+        }
         _ => Ok(connection),
     }
 }
@@ -128,12 +133,18 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
     sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.map_err(StoreError::database(path))
 }
 
-async fn begin_schema(connection: &mut SqliteConnection, schema: &Schema) -> Result<(), sqlx::Error> {
+/// All of it or nothing: after a crash in the middle the file is what it was.
+async fn bring_to(connection: &mut SqliteConnection, schema: &Schema) -> Result<(), sqlx::Error> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     // Another process may have been faster.
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
     if version == 0 {
         sqlx::raw_sql(schema.create).execute(&mut *connection).await?;
+    } else {
+        let done = usize::try_from(version - 1).unwrap_or(usize::MAX);
+        for upgrade in schema.upgrades.iter().skip(done) {
+            sqlx::raw_sql(*upgrade).execute(&mut *connection).await?;
+        }
     }
     sqlx::query("COMMIT").execute(connection).await?;
     Ok(())

@@ -64,6 +64,7 @@ fn seconds(seconds: i64) -> Timestamp {
 fn asker(client: &str) -> Asker {
     Asker {
         address: client.parse().unwrap(),
+        user: None,
         page: Some("https://intranet.example/support".into()),
         user_agent: Some("Mozilla/5.0".into()),
     }
@@ -182,6 +183,7 @@ fn ids(events: &[Event]) -> Vec<Uuid> {
     let id = |event: &Event| match event {
         Event::Exchange { exchange, .. } => exchange.id,
         Event::Tunnel { tunnel, .. } => tunnel.id,
+        Event::Gap(gap) => gap.id,
     };
     events.iter().map(id).collect()
 }

@@ -60,7 +60,7 @@ async fn carry(store: &Store, id: u128) {
     let tunnel = Tunnel {
         id: Uuid::from_u128(id),
         at: "2026-11-23T06:30:00Z".parse().unwrap(),
-        asker: Asker { address: "127.0.0.1:5000".parse().unwrap(), page: None, user_agent: None },
+        asker: Asker { address: "127.0.0.1:5000".parse().unwrap(), user: None, page: None, user_agent: None },
         authority: Authority::parse("a.test:443", None).unwrap(),
         server_name: None,
         dialled: None,

@@ -46,6 +46,8 @@ actions! {
     TunnelRefused "tunnel-refused" "PF-2002" &["connection", "denied"];
     /// A tunnel was opened, and the gateway stopped before it could see how it ended.
     TunnelLost "tunnel-lost" "PF-2003" &["connection", "allowed"];
+    /// Exchanges and tunnels are missing in the ledger: it could not be written.
+    RecordingGap "recording-gap" "PF-3001" &["info"];
 }
 
 impl Action {
@@ -71,10 +73,12 @@ impl Action {
         if self.is_refusal() { "alert" } else { "event" }
     }
 
-    /// `event.outcome`: whether the client got what it asked for.
+    /// `event.outcome`: whether the client got what it asked for, or the gateway could do what it must.
     pub(super) fn outcome(self) -> &'static str {
         match self {
-            Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused => "failure",
+            Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused | Self::RecordingGap => {
+                "failure"
+            }
             Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed => "success",
             Self::TunnelLost => "unknown",
         }
@@ -83,7 +87,11 @@ impl Action {
     pub(super) fn is_refusal(self) -> bool {
         match self {
             Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused => true,
-            Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed | Self::TunnelLost => false,
+            Self::ArtifactObserved
+            | Self::ArtifactVerified
+            | Self::TunnelClosed
+            | Self::TunnelLost
+            | Self::RecordingGap => false,
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn write(document: &mut Document, row: &Row<'_>, observer: &Observer)
         start: exchange.at,
         // A counted row lasts until the last of its exchanges.
         end: decided.max(row.last),
-        policy_version: exchange.policy_version,
+        policy_version: Some(exchange.policy_version),
     };
     happening.write(document, &["web", "network"]);
     document.keyword("message", &*message(row));

@@ -40,6 +40,7 @@ pub(super) fn write_asker(document: &mut Document, asker: &Asker) {
     document.keyword("client.address", &*ip.to_string());
     document.ip("client.ip", ip);
     document.number("client.port", port);
+    document.keyword("user.name", asker.user.as_deref());
     document.keyword("user_agent.original", asker.user_agent.as_deref());
     document.keyword("http.request.referrer", asker.page.as_deref());
 }
@@ -87,6 +88,7 @@ pub(super) fn write_related(
     let hosts = [host, page, Some(&*observer.hostname)].into_iter().chain(names.iter().copied()).flatten();
     document.keywords("related.hosts", hosts);
 
+    document.keywords("related.user", asker.user.as_deref());
     let literal = authority.and_then(|authority| authority.host.ip());
     let ips: Vec<String> = [Some(asker.address.ip()), dialled, literal]
         .into_iter()

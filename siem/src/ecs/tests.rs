@@ -4,7 +4,7 @@ use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::Authority;
 use pinfold_policy::kind::{Kind, Kinds};
 use pinfold_policy::verdict::Outcome;
-use pinfold_store::entry::{Asker, ClientTls, DeliveryPath, Exchange, Tunnel, TunnelEnd};
+use pinfold_store::entry::{Asker, ClientTls, DeliveryPath, Exchange, Gap, Tunnel, TunnelEnd};
 use pinfold_store::incident::Incident;
 use serde_json::{Value, json};
 
@@ -19,6 +19,7 @@ fn observer() -> Observer {
 fn asker() -> Asker {
     Asker {
         address: "[::ffff:10.20.30.40]:53122".parse().unwrap(),
+        user: Some("ada".into()),
         page: Some("https://shop.test/checkout".into()),
         user_agent: Some("Mozilla/5.0".into()),
     }
@@ -83,6 +84,16 @@ fn tunnel(reason: Option<Reason>) -> Tunnel {
     }
 }
 
+fn gap() -> Gap {
+    Gap {
+        id: Uuid::from_u128(0x019c_1a4e_7b2d_7c31_9d55_3f2a_6e80_b1c6),
+        since: "2026-11-23T06:30:00Z".parse().unwrap(),
+        until: "2026-11-23T06:31:30Z".parse().unwrap(),
+        exchanges: 3,
+        tunnels: 1,
+    }
+}
+
 const END: TunnelEnd = TunnelEnd { sent: 100, received: 2000, open_ms: 1500 };
 
 /// Every sort of event, with every reason, with all fields and with as few as there can be.
@@ -91,6 +102,7 @@ fn every_event() -> Vec<Event> {
         once(exchange(Outcome::Verified, None)),
         Event::Tunnel { tunnel: tunnel(None), end: Some(END) },
         Event::Tunnel { tunnel: tunnel(None), end: None },
+        Event::Gap(gap()),
     ];
     for reason in Reason::ALL {
         for outcome in [Outcome::Observed, Outcome::Blocked, Outcome::Quarantined] {
@@ -106,7 +118,7 @@ fn every_event() -> Vec<Event> {
 /// A refusal before anything is known of the answer.
 fn bare(reason: Reason) -> Exchange {
     Exchange {
-        asker: Asker { page: None, user_agent: None, ..asker() },
+        asker: Asker { user: None, page: None, user_agent: None, ..asker() },
         url: "http://[2001:db8::1]/".into(),
         vendor: None,
         kinds: Kinds::NONE,
@@ -232,6 +244,8 @@ fn a_quarantined_script_says_all_that_an_event_has_to_say() {
         ("event.end", json!("2026-11-23T06:30:00.164706Z")),
         ("source.ip", json!("10.20.30.40")),
         ("source.port", json!(53122)),
+        ("user.name", json!("ada")),
+        ("related.user", json!(["ada"])),
         ("destination.domain", json!("cdn.eu.vendor.co.uk")),
         ("destination.registered_domain", json!("vendor.co.uk")),
         ("destination.ip", json!("203.0.113.10")),
@@ -313,6 +327,28 @@ fn a_tunnel_says_how_much_it_carried_and_how_it_ended() {
 }
 
 #[test]
+fn a_gap_says_how_much_is_missing_and_since_when() {
+    let event = value(&Event::Gap(gap()));
+    for (path, expected) in [
+        ("event.action", json!("recording-gap")),
+        ("event.code", json!("PF-3001")),
+        ("event.kind", json!("event")),
+        ("event.outcome", json!("failure")),
+        ("event.reason", json!("store-unavailable")),
+        ("event.severity", json!(47)),
+        ("event.start", json!("2026-11-23T06:30:00.000000Z")),
+        ("event.end", json!("2026-11-23T06:31:30.000000Z")),
+        ("message", json!("Recorded nothing of 3 refused exchanges and 1 tunnel: store unavailable")),
+        ("Pinfold.gap.exchanges", json!(3)),
+        ("Pinfold.gap.tunnels", json!(1)),
+        ("Pinfold.count", json!(4)),
+        ("Pinfold.policy_version", Value::Null),
+    ] {
+        assert_eq!(at(&event, path), &expected, "{path}");
+    }
+}
+
+#[test]
 fn an_approval_is_a_rule_too() {
     let approved = Exchange {
         rule: Some("approval 01KB3Z5V9QJ8R2M4T6W8Y0A1CD".into()),
@@ -330,6 +366,7 @@ fn hostile_bytes_stay_data_on_one_line() {
     exchange.url = hostile.into();
     exchange.method = hostile.into();
     exchange.http_version = hostile.into();
+    exchange.asker.user = Some(hostile.into());
     exchange.asker.page = Some(hostile.into());
     exchange.asker.user_agent = Some(hostile.into());
     exchange.media_type = Some(hostile.into());
@@ -343,9 +380,14 @@ fn hostile_bytes_stay_data_on_one_line() {
 
     assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
     let event: Value = serde_json::from_str(&line).unwrap();
-    for path in
-        ["url.full", "http.request.referrer", "user_agent.original", "tls.server.issuer", "labels.vendor"]
-    {
+    for path in [
+        "url.full",
+        "user.name",
+        "http.request.referrer",
+        "user_agent.original",
+        "tls.server.issuer",
+        "labels.vendor",
+    ] {
         assert_eq!(at(&event, path), hostile, "{path}");
     }
     assert_eq!(at(&event, "event.kind"), "alert");

@@ -19,7 +19,7 @@ pub(super) fn write(document: &mut Document, tunnel: &Tunnel, end: Option<Tunnel
         reason: tunnel.reason,
         start: tunnel.at,
         end: later(tunnel.at, SignedDuration::from_millis(open_ms)),
-        policy_version: tunnel.policy_version,
+        policy_version: Some(tunnel.policy_version),
     };
     happening.write(document, &["network"]);
     document.keyword("message", &*message(tunnel, action));

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::rows::{read_exchange, read_tunnel};
+use super::rows::{read_exchange, read_gap, read_tunnel};
 use super::{SCHEMA, Stream, dir_in, file_of, files};
-use crate::entry::{Event, Exchange, Tunnel, TunnelEnd};
+use crate::entry::{Event, Exchange, Gap, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::incident::Incident;
 use crate::month::Month;
@@ -104,6 +104,18 @@ pub(crate) async fn tunnels(data_dir: &Path, limit: u32) -> Result<Vec<TunnelRow
     Ok(found)
 }
 
+/// Gaps, the newest first.
+pub(crate) async fn gaps(data_dir: &Path) -> Result<Vec<Gap>, StoreError> {
+    let mut found = Vec::new();
+    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        let rows = sqlx::query("SELECT * FROM gap ORDER BY id DESC").fetch_all(&mut connection).await;
+        let rows = rows.and_then(|rows| rows.iter().map(read_gap).collect::<Result<Vec<_>, _>>());
+        found.extend(rows.map_err(StoreError::database(&path))?);
+    }
+    Ok(found)
+}
+
 /// Reads the events of one month.
 #[derive(Debug)]
 pub(crate) struct EventReader {
@@ -137,17 +149,19 @@ async fn read_events(
 ) -> Result<Vec<(i64, Event)>, sqlx::Error> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let to: Option<i64> = sqlx::query_scalar(
-        "SELECT max(seq) FROM (SELECT seq FROM feed WHERE seq > ? AND stream IN (?, ?) ORDER BY seq LIMIT ?)",
+        "SELECT max(seq) FROM (SELECT seq FROM feed WHERE seq > ? AND stream IN (?, ?, ?) ORDER BY seq LIMIT ?)",
     )
     .bind(after)
     .bind(stream.number())
     .bind(Stream::Tunnel.number())
+    .bind(Stream::Gap.number())
     .bind(max)
     .fetch_one(&mut *connection)
     .await?;
     let Some(to) = to else { return Ok(Vec::new()) };
     let mut events = exchange_events(connection, stream, after, to).await?;
     events.extend(tunnel_events(connection, after, to).await?);
+    events.extend(gap_events(connection, after, to).await?);
     events.sort_by_key(|(seq, _)| *seq);
     Ok(events)
 }
@@ -172,7 +186,9 @@ async fn exchange_events(
         let event = match stream {
             // The row counts others too, and they have events of their own.
             Stream::Each => Event::Exchange { last: exchange.at, exchange, count: 1, whole: None },
-            Stream::Counted | Stream::Tunnel => Event::Exchange { exchange, count, whole: Some(whole), last },
+            Stream::Counted | Stream::Tunnel | Stream::Gap => {
+                Event::Exchange { exchange, count, whole: Some(whole), last }
+            }
         };
         Ok((row.try_get("seq")?, event))
     };
@@ -198,4 +214,21 @@ async fn tunnel_events(
         Ok((row.try_get("seq")?, Event::Tunnel { tunnel, end }))
     };
     rows.iter().map(event).collect()
+}
+
+async fn gap_events(
+    connection: &mut SqliteConnection,
+    after: i64,
+    to: i64,
+) -> Result<Vec<(i64, Event)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT feed.seq, g.* FROM feed JOIN gap g ON g.id = feed.id
+         WHERE feed.seq > ? AND feed.seq <= ? AND feed.stream = ?",
+    )
+    .bind(after)
+    .bind(to)
+    .bind(Stream::Gap.number())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("seq")?, Event::Gap(read_gap(row)?)))).collect()
 }

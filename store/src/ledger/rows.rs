@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{ExchangeRow, TunnelRow};
 use crate::columns::{Columns, client_tls_text, path_text, unreadable};
-use crate::entry::{Asker, Exchange, Tunnel, TunnelEnd};
+use crate::entry::{Asker, Exchange, Gap, Tunnel, TunnelEnd};
 use crate::incident::Incident;
 use crate::sqlite::int;
 
@@ -100,6 +100,7 @@ async fn insert_exchange(
     let c = &mut *connection;
     let asker = &exchange.asker;
     let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
+    let user = words.maybe(c, asker.user.as_deref()).await?;
     let page = words.maybe(c, asker.page.as_deref()).await?;
     let user_agent = words.maybe(c, asker.user_agent.as_deref()).await?;
     let method = words.number(c, &exchange.method).await?;
@@ -116,8 +117,8 @@ async fn insert_exchange(
     sqlx::query(
         "INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, client, client_port, page,
              user_agent, method, http_version, url, vendor, kinds, outcome, reason, incident, body, body_len,
-             media_type, vendor_status, status, rule, policy_version, path, client_tls)
-         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             media_type, vendor_status, status, rule, policy_version, path, client_tls, user)
+         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&counted.id.as_bytes()[..])
     .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
@@ -147,6 +148,7 @@ async fn insert_exchange(
     .bind(int(exchange.policy_version))
     .bind(path)
     .bind(client_tls)
+    .bind(user)
     .execute(connection)
     .await?;
     Ok(())
@@ -161,6 +163,7 @@ pub(super) async fn insert_tunnel(
     let c = &mut *connection;
     let asker = &tunnel.asker;
     let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
+    let user = words.maybe(c, asker.user.as_deref()).await?;
     let page = words.maybe(c, asker.page.as_deref()).await?;
     let user_agent = words.maybe(c, asker.user_agent.as_deref()).await?;
     let authority = words.number(c, &tunnel.authority.to_string()).await?;
@@ -169,8 +172,8 @@ pub(super) async fn insert_tunnel(
     let reason = words.maybe(c, tunnel.reason.map(|reason| reason.code())).await?;
     sqlx::query(
         "INSERT INTO tunnel (id, open, at, client, client_port, page, user_agent, authority, server_name, dialled,
-             reason, incident, status, policy_version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             reason, incident, status, policy_version, user)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&tunnel.id.as_bytes()[..])
     .bind(tunnel.reason.is_none())
@@ -186,6 +189,7 @@ pub(super) async fn insert_tunnel(
     .bind(tunnel.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
     .bind(i64::from(tunnel.status))
     .bind(int(tunnel.policy_version))
+    .bind(user)
     .execute(connection)
     .await?;
     Ok(())
@@ -205,6 +209,32 @@ pub(super) async fn end_tunnel(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Writes a gap, and says whether it was not there yet.
+pub(super) async fn insert_gap(connection: &mut SqliteConnection, gap: &Gap) -> Result<bool, sqlx::Error> {
+    let insert = "INSERT OR IGNORE INTO gap (id, since, until, exchanges, tunnels) VALUES (?, ?, ?, ?, ?)";
+    let inserted = sqlx::query(insert)
+        .bind(&gap.id.as_bytes()[..])
+        .bind(gap.since.as_microsecond())
+        .bind(gap.until.as_microsecond())
+        .bind(int(gap.exchanges))
+        .bind(int(gap.tunnels))
+        .execute(connection)
+        .await?;
+    Ok(inserted.rows_affected() > 0)
+}
+
+/// Reads a row of `gap`.
+pub(super) fn read_gap(row: &SqliteRow) -> Result<Gap, sqlx::Error> {
+    let columns = Columns(row);
+    Ok(Gap {
+        id: columns.uuid("id")?,
+        since: columns.time("since")?,
+        until: columns.time("until")?,
+        exchanges: columns.number("exchanges")?,
+        tunnels: columns.number("tunnels")?,
+    })
 }
 
 /// Reads a row of `exchange_text`.
@@ -273,6 +303,7 @@ pub(super) fn read_tunnel(row: &SqliteRow) -> Result<TunnelRow, sqlx::Error> {
 fn read_asker(columns: &Columns<'_>) -> Result<Asker, sqlx::Error> {
     Ok(Asker {
         address: SocketAddr::new(columns.parsed("client")?, columns.small("client_port")?),
+        user: columns.text_or_none("user")?.map(Into::into),
         page: columns.text_or_none("page")?,
         user_agent: columns.text_or_none("user_agent")?,
     })

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::entry::{Exchange, Tunnel, TunnelEnd};
+use crate::entry::{Exchange, Gap, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
 
@@ -73,6 +73,7 @@ pub(crate) struct Part {
     pub(crate) ends: Vec<(Uuid, Option<TunnelEnd>)>,
     /// Rows that are final.
     pub(crate) finals: Vec<Uuid>,
+    pub(crate) gap: Option<Gap>,
 }
 
 /// What the writer takes.
@@ -100,6 +101,8 @@ pub(crate) struct Tally {
     repeats: usize,
     /// Keep each exchange, not only one of a row.
     each: bool,
+    /// What could not be recorded, and is not written yet either.
+    pub(crate) gap: Option<Gap>,
     /// Nobody writes any more.
     pub(crate) closed: bool,
     pub(crate) flushes: Vec<Flush>,
@@ -153,6 +156,24 @@ impl Tally {
         row
     }
 
+    /// Counts an exchange that could not be recorded.
+    pub(crate) fn miss_exchange(&mut self, at: Timestamp) {
+        self.miss(at).exchanges += 1;
+    }
+
+    /// Counts a tunnel that could not be recorded.
+    pub(crate) fn miss_tunnel(&mut self, at: Timestamp) {
+        self.miss(at).tunnels += 1;
+    }
+
+    fn miss(&mut self, at: Timestamp) -> &mut Gap {
+        let begun = || Gap { id: Uuid::now_v7(), since: at, until: at, exchanges: 0, tunnels: 0 };
+        let gap = self.gap.get_or_insert_with(begun);
+        gap.since = gap.since.min(at);
+        gap.until = gap.until.max(at);
+        gap
+    }
+
     pub(crate) fn whole(&mut self, row: Row) {
         *self.part(row.month).wholes.entry(row.id).or_default() += 1;
     }
@@ -186,6 +207,12 @@ impl Tally {
         for row in over {
             self.part(row.month).finals.push(row.id);
         }
+        if let Some(mut gap) = self.gap.take() {
+            if let Take::AllAt(now) = take {
+                gap.until = gap.until.max(now);
+            }
+            self.part(Month::of(gap.until)).gap = Some(gap);
+        }
         self.repeats = 0;
         std::mem::take(&mut self.parts)
     }
@@ -213,6 +240,16 @@ impl Tally {
         }
         for (row, count) in part.wholes {
             *here.wholes.entry(row).or_default() += count;
+        }
+        if let Some(gap) = part.gap {
+            let newer = self.gap.unwrap_or(Gap { exchanges: 0, tunnels: 0, ..gap });
+            self.gap = Some(Gap {
+                id: gap.id,
+                since: gap.since.min(newer.since),
+                until: gap.until.max(newer.until),
+                exchanges: gap.exchanges.saturating_add(newer.exchanges),
+                tunnels: gap.tunnels.saturating_add(newer.tunnels),
+            });
         }
         here.ends.splice(0..0, part.ends);
         here.finals.splice(0..0, part.finals);

@@ -14,9 +14,11 @@ use sqlx::SqliteConnection;
 use tokio::time::{Interval, MissedTickBehavior};
 use uuid::Uuid;
 
+use super::notepad::Notepad;
 use super::rows::{self, Counted, Words};
 use super::tally::{Part, Take};
 use super::{Feeds, SCHEMA, Shared, Stream, file_of};
+use crate::entry::Gap;
 use crate::error::StoreError;
 use crate::month::Month;
 use crate::sqlite::Database;
@@ -33,6 +35,7 @@ pub(super) struct Writer {
     feeds: Feeds,
     tick: Interval,
     failing: bool,
+    notepad: Notepad,
 }
 
 struct MonthFile {
@@ -53,10 +56,10 @@ impl Drop for Closing {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, dir: PathBuf, feeds: Feeds) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, dir: PathBuf, feeds: Feeds, notepad: Notepad) -> Self {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { shared, dir, files: BTreeMap::new(), feeds, tick, failing: false }
+        Self { shared, dir, files: BTreeMap::new(), feeds, tick, failing: false, notepad }
     }
 
     /// Runs until it is told to stop.
@@ -92,6 +95,8 @@ impl Writer {
             }
         }
         self.say(&outcome);
+        let gap = self.shared.tally().gap;
+        self.notepad.note(gap);
         let stop = flushes.iter().any(|flush| flush.stop);
         if stop {
             self.close_files().await;
@@ -128,6 +133,7 @@ impl Writer {
         let written = self.transact(month, &part).await;
         let firsts = part.firsts.drain(..).map(|first| first.reply);
         let waiting: Vec<_> = firsts.chain(part.tunnels.drain(..).map(|opened| opened.reply)).collect();
+        let gap = part.gap;
         if written.is_err() {
             // What is remembered of the file is doubtful now.
             self.files.remove(&month);
@@ -138,7 +144,11 @@ impl Writer {
             // Whoever waited may be gone; it is recorded all the same.
             let _ = reply.send(written.clone().map(|_| ()));
         }
-        if let Some(seq) = written? {
+        let written = written?;
+        if let Some(gap) = gap {
+            say_gap(&gap);
+        }
+        if let Some(seq) = written {
             self.shared.tips.send_modify(|tips| {
                 tips.seqs.insert(month, seq);
             });
@@ -166,6 +176,16 @@ impl Writer {
             oldest.database.close().await;
         }
     }
+}
+
+fn say_gap(gap: &Gap) {
+    tracing::warn!(
+        since = %gap.since,
+        until = %gap.until,
+        exchanges = gap.exchanges,
+        tunnels = gap.tunnels,
+        "the ledger has a gap: what could not be recorded is counted in it"
+    );
 }
 
 /// One transaction on the file of a month.
@@ -201,6 +221,9 @@ impl Page<'_> {
         }
         for id in &part.finals {
             self.finish(*id).await?;
+        }
+        if let Some(gap) = &part.gap {
+            self.gap(gap).await?;
         }
         Ok(())
     }
@@ -246,6 +269,15 @@ impl Page<'_> {
         // A row that could not be written, and that nobody shared, has no event.
         if closed.rows_affected() > 0 && self.feeds.counted {
             self.feed(Stream::Counted, id).await?;
+        }
+        Ok(())
+    }
+
+    /// One that a crash has left on the notepad may be there already.
+    async fn gap(&mut self, gap: &Gap) -> Result<(), sqlx::Error> {
+        let is_new = rows::insert_gap(self.connection, gap).await?;
+        if is_new && (self.feeds.counted || self.feeds.each) {
+            self.feed(Stream::Gap, gap.id).await?;
         }
         Ok(())
     }

@@ -93,6 +93,7 @@ fn read_asker(row: &SqliteRow) -> Result<AskedBy, sqlx::Error> {
     let row = Columns(row);
     Ok(AskedBy {
         address: row.parsed("address")?,
+        user: row.text_or_none("user")?,
         page: row.text_or_none("page")?,
         user_agent: row.text_or_none("user_agent")?,
         first: row.time("first")?,

@@ -36,6 +36,7 @@ pub(crate) struct Asked {
     pub(crate) reason: Option<Reason>,
     pub(crate) at: Timestamp,
     pub(crate) address: String,
+    pub(crate) user: Option<std::sync::Arc<str>>,
     pub(crate) page: Option<Box<str>>,
     pub(crate) user_agent: Option<Box<str>>,
     pub(crate) path: Option<String>,
@@ -71,6 +72,7 @@ impl Asked {
             reason: refusal.reason,
             at: refusal.at,
             address: refusal.asker.address.ip().to_canonical().to_string(),
+            user: refusal.asker.user.clone(),
             page: refusal.asker.page.clone(),
             user_agent: refusal.asker.user_agent.clone(),
             path: refusal.path.as_ref().map(path_text),
@@ -109,7 +111,7 @@ impl Asked {
     async fn count_asker(&self, connection: &mut SqliteConnection, item: i64) -> Result<(), sqlx::Error> {
         let known = sqlx::query(
             "UPDATE asker SET count = count + 1, last = max(last, ?5)
-             WHERE item = ?1 AND address = ?2 AND page IS ?3 AND user_agent IS ?4",
+             WHERE item = ?1 AND address = ?2 AND page IS ?3 AND user_agent IS ?4 AND user IS ?6",
         );
         if self.bind_asker(known, item).execute(&mut *connection).await?.rows_affected() > 0 {
             return Ok(());
@@ -143,6 +145,7 @@ impl Asked {
             .bind(self.page.as_deref())
             .bind(self.user_agent.as_deref())
             .bind(self.at.as_microsecond())
+            .bind(self.user.as_deref())
     }
 
     /// Reserves space for the body if it has none and there is some. What was decided does not count towards a URL's
@@ -182,8 +185,8 @@ impl Asked {
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
-const NEW_ROW: &str = "INSERT INTO asker (item, address, page, user_agent, first, last, count, path)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1, ?6)";
+const NEW_ROW: &str = "INSERT INTO asker (item, address, page, user_agent, first, last, count, user, path)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1, ?6, ?7)";
 const LAST_ROW_OF_CLIENT: &str = "UPDATE asker SET count = count + 1, last = max(last, ?5) WHERE rowid =
      (SELECT rowid FROM asker WHERE item = ?1 AND address = ?2 ORDER BY last DESC, rowid DESC LIMIT 1)";
 

@@ -67,7 +67,8 @@ CREATE TABLE asker (
     first      INTEGER NOT NULL,
     last       INTEGER NOT NULL,
     count      INTEGER NOT NULL,
-    path       TEXT
+    path       TEXT,
+    user       TEXT
 );
 CREATE INDEX asker_by_item ON asker (item, address);
 
@@ -87,4 +88,4 @@ CREATE TABLE cursor (
     PRIMARY KEY (output, month)
 ) WITHOUT ROWID;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

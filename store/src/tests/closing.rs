@@ -14,7 +14,7 @@ async fn closing_writes_what_is_only_counted_and_leaves_single_files() {
     let mut left: Vec<_> =
         dir.path().join("ledger").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["2126-11.db"]);
+    assert_eq!(left, ["2126-11.db", "gap"]);
     assert!(!dir.path().join("pinfold.db-wal").exists());
     let beside = Store::open_beside(dir.path()).await.unwrap();
     let rows = beside.exchanges(&Filter::default()).await.unwrap();

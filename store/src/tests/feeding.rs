@@ -183,3 +183,29 @@ async fn without_outputs_nothing_waits_for_them() {
     drop(store.tunnel_opened(tunnel(noon())).await.unwrap());
     assert_eq!(events(&store, Repeats::Counted).await, []);
 }
+
+#[tokio::test]
+async fn a_gap_that_a_restart_came_between_is_stated_once() {
+    let dir = directory();
+    gateway(&dir).await.close().await.unwrap();
+    let id = Uuid::now_v7();
+    let noted =
+        serde_json::json!([id.to_string(), 1_800_000_000_000_000_i64, 1_800_000_001_000_000_i64, 3, 1]);
+    let noted = format!("{:512}", noted.to_string());
+    for _ in 0..2 {
+        // As if killed between the row and the note that it is written.
+        std::fs::write(dir.path().join("ledger/gap"), &noted).unwrap();
+        let store = gateway(&dir).await;
+        store.settle().await.unwrap();
+        let gaps = store.gaps().await.unwrap();
+        assert_eq!(
+            gaps.iter().map(|gap| (gap.id, gap.exchanges, gap.tunnels)).collect::<Vec<_>>(),
+            [(id, 3, 1)]
+        );
+        assert_eq!(ids(&events(&store, Repeats::Counted).await), [id]);
+        store.close().await.unwrap();
+    }
+    let store = gateway(&dir).await;
+    store.settle().await.unwrap();
+    assert_eq!(store.gaps().await.unwrap().len(), 1);
+}

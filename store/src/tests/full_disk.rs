@@ -66,6 +66,8 @@ async fn on_a_small_disk() {
     let error = store.quarantine(&refusal, SUBJECT, Kind::Script, &held(&body)).await.unwrap_err();
     assert!(error.hint().contains("space"), "{error}: {}", error.hint());
 
+    let missed = store.gaps().await.unwrap();
+    assert!(missed.is_empty(), "{missed:?}");
     std::fs::remove_file(&filler).unwrap();
     let after = blocked("10.0.0.1:1", seconds(4));
     let _begun = store.record(after.clone()).await.unwrap();
@@ -75,6 +77,11 @@ async fn on_a_small_disk() {
     assert_eq!(store.body_of(item.digest).await.unwrap(), Some(body));
     store.close().await.unwrap();
 
+    // The refusal that ended the loop, the release, and the quarantine; and one tunnel.
+    let gaps = store.gaps().await.unwrap();
+    let counts: Vec<_> = gaps.iter().map(|gap| (gap.exchanges, gap.tunnels)).collect();
+    assert_eq!(counts, [(3, 1)], "{gaps:?}");
+    assert_eq!((gaps[0].since, gaps[0].until), (noon(), seconds(3)));
     let rows = store.exchanges(&Filter::default()).await.unwrap();
     let row = |exchange: &Exchange| rows.iter().find(|row| row.exchange.id == exchange.id).unwrap();
     assert_eq!((row(&known).count, row(&known).whole), (2, 1));

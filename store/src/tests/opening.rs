@@ -92,12 +92,14 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
         let before = std::fs::read(&path).unwrap();
 
         let mut connection =
-            crate::sqlite::open(&path, &crate::sqlite::Schema { version: 1, create: "" }).await.unwrap();
-        sqlx::query("PRAGMA user_version = 2").execute(&mut connection).await.unwrap();
+            crate::sqlite::open(&path, &crate::sqlite::Schema { version: 2, create: "", upgrades: &[] })
+                .await
+                .unwrap();
+        sqlx::query("PRAGMA user_version = 3").execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
         let error = Store::open_gateway(dir.path(), options()).await.unwrap_err();
         assert!(
-            matches!(&error, StoreError::TooNew { found: 2, known: 1, path: named } if *named == path),
+            matches!(&error, StoreError::TooNew { found: 3, known: 2, path: named } if *named == path),
             "{error}"
         );
 
@@ -121,4 +123,49 @@ async fn a_directory_that_cannot_be_made_is_named() {
         matches!(&error, StoreError::File { doing: "create", path, .. } if path.starts_with(&file)),
         "{error}"
     );
+}
+
+/// Makes a database of format 1.
+async fn of_format_1(path: &Path, schema: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(schema.to_owned())).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn files_of_an_older_format_are_brought_up_to_date_by_the_gateway_alone() {
+    const ROWS: &str = "
+        INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'GET'), (3, '2'), (4, 'https://v.test/a.js'),
+            (5, 'script'), (6, 'blocked'), (7, 'bank.example:443');
+        INSERT INTO exchange (id, open, at, last, count, whole, took_us, client, client_port, method, http_version,
+            url, kinds, outcome, status, policy_version)
+            VALUES (x'019c1a4e7b2d7c319d553f2a6e80b1c4', 0, 1, 1, 1, 0, 1, 1, 5, 2, 3, 4, 5, 6, 403, 1);
+        INSERT INTO tunnel (id, open, at, client, client_port, authority, status, policy_version)
+            VALUES (x'019c1a4e7b2d7c319d553f2a6e80b1c5', 0, 1, 1, 5, 7, 200, 1);";
+    let dir = directory();
+    let ledger = format!("{}{ROWS}", include_str!("format-1/ledger.sql"));
+    of_format_1(&dir.path().join("ledger/2126-11.db"), &ledger).await;
+    of_format_1(&dir.path().join("pinfold.db"), include_str!("format-1/register.sql")).await;
+
+    let error = Store::open_beside(dir.path()).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooOld { found: 1, known: 2, .. }), "{error}");
+    assert!(error.hint().contains("pinfold run"));
+    let store = gateway(&dir).await;
+    let by_ada = |refusal: Exchange| Exchange {
+        asker: Asker { user: Some("ada".into()), ..refusal.asker.clone() },
+        ..refusal
+    };
+    let _begun = store.record(by_ada(blocked("10.0.0.1:1", noon()))).await.unwrap();
+    let incident = quarantine(&store, &by_ada(refused("10.0.0.1:1", noon())), TAMPERED).await;
+
+    let users: Vec<_> = store.exchanges(&Filter::default()).await.unwrap();
+    let users: Vec<_> = users.iter().map(|row| row.exchange.asker.user.as_deref()).collect();
+    assert_eq!(users.len(), 2);
+    assert!(users.contains(&Some("ada")) && users.contains(&None), "{users:?}");
+    assert_eq!(store.tunnels(9).await.unwrap().len(), 1);
+    assert_eq!(store.item(incident).await.unwrap().unwrap().1[0].user.as_deref(), Some("ada"));
+    assert!(store.gaps().await.unwrap().is_empty());
+    Store::open_beside(dir.path()).await.unwrap();
 }

@@ -31,7 +31,12 @@ async fn what_was_recorded_is_read_back_as_it_was_even_after_a_crash() {
         rule: None,
         path: None,
         client_tls: None,
-        asker: Asker { address: "[2001:db8::5]:1".parse().unwrap(), page: None, user_agent: None },
+        asker: Asker {
+            address: "[2001:db8::5]:1".parse().unwrap(),
+            user: None,
+            page: None,
+            user_agent: None,
+        },
         ..verified("10.0.0.1:40000", seconds(1))
     };
     let receipt = store.record(exchange.clone()).await.unwrap();
@@ -201,4 +206,21 @@ async fn a_tunnel_is_on_disk_when_it_opens_and_complete_when_it_closes() {
     assert_eq!(store.tunnels(1).await.unwrap(), rows[..1]);
     let rows = [row(&refusal, None), row(&other, None), row(&one, None)];
     assert_eq!(gateway(&crashed).await.tunnels(10).await.unwrap(), rows);
+}
+
+#[tokio::test]
+async fn two_users_behind_one_address_never_share_a_row() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for user in ["ada", "eve", "ada"] {
+        let verified = verified("10.0.0.1:1", noon());
+        let asker = Asker { user: Some(user.into()), ..verified.asker.clone() };
+        let _begun = store.record(Exchange { asker, ..verified }).await.unwrap();
+    }
+    store.settle().await.unwrap();
+    let rows = store.exchanges(&crate::Filter::default()).await.unwrap();
+    let mut counts: Vec<_> =
+        rows.iter().map(|row| (row.exchange.asker.user.as_deref().unwrap(), row.count)).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [("ada", 2), ("eve", 1)]);
 }

@@ -1,0 +1,55 @@
+-- Format 2: who asked, by name; and gaps.
+ALTER TABLE exchange ADD COLUMN user INTEGER;
+ALTER TABLE tunnel ADD COLUMN user INTEGER;
+
+-- What could not be recorded while nothing could be written: a stated gap.
+CREATE TABLE gap (
+    id        BLOB PRIMARY KEY,  -- UUIDv7
+    since     INTEGER NOT NULL,  -- the first that is missing
+    until     INTEGER NOT NULL,  -- when it could be written
+    exchanges INTEGER NOT NULL,  -- refused, and not recorded
+    tunnels   INTEGER NOT NULL   -- not recorded; most of them flowed
+) WITHOUT ROWID;
+
+DROP VIEW exchange_text;
+DROP VIEW tunnel_text;
+
+CREATE VIEW exchange_text AS
+SELECT e.id, e.shares, e.open, e.at, e.last, e.count, e.whole, e.took_us, client.text AS client, e.client_port,
+    page.text AS page, user_agent.text AS user_agent, method.text AS method, http_version.text AS http_version,
+    url.text AS url, vendor.text AS vendor, kinds.text AS kinds, outcome.text AS outcome, reason.text AS reason,
+    e.incident, e.body, e.body_len, media_type.text AS media_type, e.vendor_status, e.status, rule.text AS rule,
+    e.policy_version, path.text AS path, client_tls.text AS client_tls, user.text AS user
+FROM exchange e
+LEFT JOIN word client ON client.id = e.client
+LEFT JOIN word page ON page.id = e.page
+LEFT JOIN word user_agent ON user_agent.id = e.user_agent
+LEFT JOIN word method ON method.id = e.method
+LEFT JOIN word http_version ON http_version.id = e.http_version
+LEFT JOIN word url ON url.id = e.url
+LEFT JOIN word vendor ON vendor.id = e.vendor
+LEFT JOIN word kinds ON kinds.id = e.kinds
+LEFT JOIN word outcome ON outcome.id = e.outcome
+LEFT JOIN word reason ON reason.id = e.reason
+LEFT JOIN word media_type ON media_type.id = e.media_type
+LEFT JOIN word rule ON rule.id = e.rule
+LEFT JOIN word path ON path.id = e.path
+LEFT JOIN word client_tls ON client_tls.id = e.client_tls
+LEFT JOIN word user ON user.id = e.user;
+
+CREATE VIEW tunnel_text AS
+SELECT t.id, t.open, t.at, client.text AS client, t.client_port, page.text AS page, user_agent.text AS user_agent,
+    authority.text AS authority, server_name.text AS server_name, dialled.text AS dialled, reason.text AS reason,
+    t.incident, t.status, t.policy_version, t.sent, t.received, t.open_ms,
+    user.text AS user
+FROM tunnel t
+LEFT JOIN word client ON client.id = t.client
+LEFT JOIN word page ON page.id = t.page
+LEFT JOIN word user_agent ON user_agent.id = t.user_agent
+LEFT JOIN word authority ON authority.id = t.authority
+LEFT JOIN word server_name ON server_name.id = t.server_name
+LEFT JOIN word dialled ON dialled.id = t.dialled
+LEFT JOIN word reason ON reason.id = t.reason
+LEFT JOIN word user ON user.id = t.user;
+
+PRAGMA user_version = 2;

@@ -1,0 +1,82 @@
+//! Room on the volume of the data directory. Its last tenth is for decisions and the ledger: a vendor that serves
+//! enough refused bytes must not be able to keep anyone from recording and deciding.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long one look at the volume holds. What is granted meanwhile is taken off it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The volume that the data directory is on.
+#[derive(Debug)]
+pub(crate) struct Volume {
+    dir: PathBuf,
+    looked: Mutex<Looked>,
+}
+
+#[derive(Debug, Default)]
+struct Looked {
+    at: Option<Instant>,
+    /// Bytes that bodies may take.
+    room: u64,
+    /// The last one who asked was turned away.
+    short: bool,
+}
+
+impl Volume {
+    pub(crate) fn of(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), looked: Mutex::default() }
+    }
+
+    /// Whether a body of `bytes` may be written, and if so that it will be.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            // A volume that cannot be asked is one to be careful with.
+            looked.room = look(&self.dir).unwrap_or(0);
+            looked.at = Some(Instant::now());
+        }
+        let fits = looked.room.checked_sub(bytes);
+        let was_short = std::mem::replace(&mut looked.short, fits.is_none());
+        if let Some(left) = fits {
+            looked.room = left;
+        } else if !was_short {
+            tracing::warn!(
+                dir = %self.dir.display(),
+                "bodies are not kept: the last tenth of the volume is for decisions and the ledger"
+            );
+        }
+        fits.is_some()
+    }
+}
+
+/// What is free beyond the last tenth, in bytes.
+fn look(dir: &Path) -> rustix::io::Result<u64> {
+    let volume = rustix::fs::statvfs(dir)?;
+    let whole = volume.f_blocks.saturating_mul(volume.f_frsize);
+    Ok(volume.f_bavail.saturating_mul(volume.f_frsize).saturating_sub(whole.div_ceil(10)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_granted_between_two_looks_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let volume = Volume::of(dir.path());
+        assert!(volume.has_room(0));
+        let room = volume.looked.lock().unwrap().room;
+        *volume.looked.lock().unwrap() =
+            Looked { at: Some(Instant::now()), room: room.min(1000), short: false };
+        assert!(volume.has_room(600));
+        assert!(!volume.has_room(600));
+        assert!(volume.has_room(400));
+    }
+
+    #[test]
+    fn a_volume_that_cannot_be_asked_has_no_room() {
+        assert!(!Volume::of(Path::new("/nowhere/at/all")).has_room(1));
+    }
+}
