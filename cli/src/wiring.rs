@@ -23,6 +23,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         listen: config.listen.clone(),
         clients: config.clients.clone(),
+        users: config.users.clone().map(Arc::new),
         egress: Egress {
             connect_ports: config.egress.connect_ports.clone(),
             http_ports: config.egress.http_ports.clone(),

@@ -72,7 +72,7 @@ impl Ask {
         let mut headers = head.headers;
         let asker = Asker {
             address: link.client,
-            user: None,
+            user: link.user.clone(),
             page: readable(&headers, header::REFERER).map(|page| page_only(&page)),
             user_agent: readable(&headers, header::USER_AGENT).map(|agent| clipped(&agent)),
         };

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::ask::{early_refusal, reader};
+use crate::credentials::Credentials;
 use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
 use crate::exchange::exchange;
@@ -65,6 +66,7 @@ pub enum BindError {
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    pub(crate) credentials: Option<Credentials>,
     pub(crate) policy: PolicyCell,
     pub(crate) store: Store,
     pub(crate) upstream: Upstream,
@@ -113,6 +115,7 @@ impl Gateway {
         let spilling = store.clone();
         let spill: Spill = Arc::new(move || spilling.spill().map_err(io::Error::other));
         let shared = Shared {
+            credentials: settings.users.clone().map(Credentials::of).transpose()?,
             policy: PolicyCell::new(rulebook, store.decisions()),
             upstream: Upstream::new(&settings, own.clone(), Arc::clone(&spill))?,
             encoders: Encoders::new(spill, settings.limits.memory_body),
@@ -246,16 +249,21 @@ impl Shared {
         if !is_allowed {
             tracing::warn!(%client, "a client that 'clients.allow' does not name was refused");
         }
-        let link = Arc::new(Link { client, leads: Leads::Anywhere, tls: None, place });
+        let link = Arc::new(Link { client, user: None, leads: Leads::Anywhere, tls: None, place });
         let shared = Arc::clone(&self);
         let (stream, at_request) = HeadClock::new(stream, self.settings.limits.header_timeout);
         let service = service_fn(move |request: Request<Incoming>| {
             let (shared, link, at_request) = (Arc::clone(&shared), Arc::clone(&link), at_request.clone());
             let answering = async move {
                 if !is_allowed {
-                    (not_allowed(&request), false)
-                } else if request.method() == Method::CONNECT {
-                    let response = tunnel::connect(shared, client, Arc::clone(&link.place), request).await;
+                    return (not_allowed(&request), false);
+                }
+                let link = match shared.identified(link, &request).await {
+                    Ok(link) => link,
+                    Err(refusal) => return (refusal, false),
+                };
+                if request.method() == Method::CONNECT {
+                    let response = tunnel::connect(shared, link, request).await;
                     let is_open = response.status().is_success();
                     (response, is_open)
                 } else {

@@ -6,6 +6,7 @@
 
 mod ask;
 mod budget;
+mod credentials;
 mod delivery;
 mod egress;
 mod encoded;

@@ -17,6 +17,8 @@ use crate::settings::Egress;
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) client: SocketAddr,
+    /// The name that the client gave with the right password: for this request, or for the tunnel that it is in.
+    pub(crate) user: Option<Arc<str>>,
     pub(crate) leads: Leads,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) place: Place,
@@ -165,7 +167,7 @@ mod tests {
         let (head, ()) = request.body(()).unwrap().into_parts();
         let egress = Egress { http_ports: vec![80], ..Egress::default() };
         let place = Arc::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
-        let link = Link { client: "127.0.0.1:1".parse().unwrap(), leads, tls: None, place };
+        let link = Link { client: "127.0.0.1:1".parse().unwrap(), user: None, leads, tls: None, place };
         link.url(&head, &egress).map(|url| url.to_string())
     }
 

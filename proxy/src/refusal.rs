@@ -10,6 +10,9 @@ use crate::proxy_status::proxy_status;
 use crate::release::verdict_header;
 use crate::respond::{ClientBody, no_body, text_body};
 
+/// What a client is to send (RFC 7617 §2.1).
+const CHALLENGE: &str = "Basic realm=\"pinfold\", charset=\"UTF-8\"";
+
 /// Who is refused, as far as the answer's form depends on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reader {
@@ -74,6 +77,9 @@ impl Refusal {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            headers.insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = HeaderValue::from_static("GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE");

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use pinfold_policy::host::Host;
+use pinfold_policy::user::Users;
 use rustls::pki_types::CertificateDer;
 
 /// Settings of one gateway.
@@ -15,6 +17,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Networks whose hosts may use the proxy.
     pub clients: Vec<IpNet>,
+    /// Whose name and password each client must give; `None` where the address is enough.
+    pub users: Option<Arc<Users>>,
     /// Where the gateway itself may connect to.
     pub egress: Egress,
     /// Roots trusted for vendors besides the platform's.

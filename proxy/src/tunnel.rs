@@ -1,6 +1,5 @@
 //! CONNECT: a vendor's host is intercepted, another's bytes pass, and nothing slips from one into the other.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,8 +40,7 @@ type End = Prefixed<TcpStream>;
 /// Answers a CONNECT. What follows runs in a task of its own.
 pub(crate) async fn connect(
     gateway: Arc<Shared>,
-    client: SocketAddr,
-    place: Place,
+    link: Arc<Link>,
     request: Request<Incoming>,
 ) -> Response<ClientBody> {
     let policy = gateway.policy.newest();
@@ -58,9 +56,9 @@ pub(crate) async fn connect(
         policy,
         id: Uuid::now_v7(),
         at: Timestamp::now(),
-        asker: Asker { address: client, user: None, page: None, user_agent },
+        asker: Asker { address: link.client, user: link.user.clone(), page: None, user_agent },
         authority,
-        place,
+        place: Arc::clone(&link.place),
     };
     if has_passed(request.headers(), &gateway.via) {
         return asking.refuse(Reason::Loop, &reader).await;
@@ -187,6 +185,7 @@ impl Asking {
         let authority = Authority { host, port: self.authority.port };
         let link = Link {
             client: self.asker.address,
+            user: self.asker.user.clone(),
             leads: Leads::To(Scheme::Https, authority),
             tls: client_tls(stream.get_ref().1),
             place: self.place,
@@ -200,7 +199,8 @@ impl Asking {
             Host::Ip(_) => Leads::ToNamedHost(self.authority.port),
             Host::Name(_) => Leads::To(Scheme::Http, self.authority.clone()),
         };
-        let link = Link { client: self.asker.address, leads, tls: None, place: self.place };
+        let Asker { address, user, .. } = self.asker;
+        let link = Link { client: address, user, leads, tls: None, place: self.place };
         self.gateway.serve(link, client, is_h2).await;
     }
 
@@ -251,7 +251,7 @@ impl Shared {
             let row = Tunnel {
                 id: refusal.incident.0,
                 at: Timestamp::now(),
-                asker: Asker { address: link.client, user: None, page: None, user_agent: None },
+                asker: Asker { address: link.client, user: link.user.clone(), page: None, user_agent: None },
                 authority,
                 server_name: link.tls.as_ref().and_then(|tls| tls.server_name.clone()),
                 dialled: None,
