@@ -15,6 +15,7 @@ mod quarantine;
 mod run;
 mod terminal;
 mod trust;
+mod user;
 mod wiring;
 mod words;
 
@@ -67,6 +68,9 @@ enum Command {
     /// What was refused and kept for review.
     #[command(subcommand)]
     Quarantine(quarantine::Action),
+    /// Who may use the gateway, by name and password.
+    #[command(subcommand)]
+    User(user::Action),
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +148,7 @@ impl Command {
             }
             Self::Pin(PinCommand::List) => pin::list::run(&configuration, terminal).map(|()| Found::Nothing),
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
+            Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),
             Self::Demo => {
                 let as_told = demo::run(DemoOptions { json: terminal.json }).await?;

@@ -1,10 +1,11 @@
 //! Standard output and standard error: the only place that prints.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Stdin, Write as _};
 
 use comfy_table::Table;
 use pinfold_config::diagnostic::Diagnostic;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::Value;
 
 use crate::failure::{Failure, cause};
@@ -55,6 +56,34 @@ impl Terminal {
             color_err: color && io::stderr().is_terminal(),
             width: Table::new().width().map(usize::from),
         }
+    }
+
+    /// Asks for a user's password, twice and without showing it. Where standard input is no terminal, it is its next line.
+    pub(crate) fn password(&self, user: &str) -> Result<String, Failure> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return line(&stdin);
+        }
+        let hidden = Hidden::on(stdin)?;
+        let ask = |prompt: &str| {
+            self.prompt(&format!("{prompt} for {user}: "));
+            let answer = line(&hidden.stdin);
+            self.note("");
+            answer
+        };
+        let password = ask("password")?;
+        if ask("once more, the password")? != password {
+            return Err(
+                Failure::configuration("the two passwords differ").hint("nothing was written: try again")
+            );
+        }
+        Ok(password)
+    }
+
+    fn prompt(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        // If nobody can be asked, nobody will answer.
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
     /// Prints a line, or several, on standard output.
@@ -145,6 +174,47 @@ impl Terminal {
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {
     if color { format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code()) } else { text.to_owned() }
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Hidden {
+    stdin: Stdin,
+    before: Termios,
+}
+
+impl Hidden {
+    fn on(stdin: Stdin) -> Result<Self, Failure> {
+        let hide = || {
+            let before = tcgetattr(&stdin)?;
+            let mut hiding = before.clone();
+            hiding.local_modes.remove(LocalModes::ECHO);
+            tcsetattr(&stdin, OptionalActions::Flush, &hiding)?;
+            Ok(before)
+        };
+        let before = hide().map_err(|error: rustix::io::Errno| {
+            Failure::could_not(format!("cannot hide what is typed: {}", cause(&error.into())))
+                .hint("give the password as one line of standard input")
+        })?;
+        Ok(Self { stdin, before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // The terminal may be gone.
+        let _ = tcsetattr(&self.stdin, OptionalActions::Flush, &self.before);
+    }
+}
+
+/// The next line of standard input, without its end.
+fn line(stdin: &Stdin) -> Result<String, Failure> {
+    const LONGEST: u64 = 4096;
+    let mut line = String::new();
+    let read = stdin.lock().take(LONGEST).read_line(&mut line);
+    read.map_err(|error| Failure::could_not(format!("cannot read standard input: {}", cause(&error))))?;
+    let end = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(end);
+    Ok(line)
 }
 
 fn unwritable(error: io::Error) -> Failure {

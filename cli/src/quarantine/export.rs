@@ -21,7 +21,7 @@ pub(super) async fn run(review: &Review<'_>, id: &str, output: Option<&Path>) ->
     let Some((item, _)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let Some(body) = review.store.body_of(item.digest).await? else {
         return Err(Failure::could_not(format!("the body of {incident} was not kept")).hint(format!(
-            "the quarantine was full, see [quarantine] in pinfold.toml; its digest is {}",
+            "there was no room: see [quarantine] in pinfold.toml, and the space on the volume of data_dir; its digest is {}",
             item.digest
         )));
     };

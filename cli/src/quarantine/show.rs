@@ -76,7 +76,7 @@ fn facts(item: &Item, pinned: Option<Vec<String>>) -> Vec<(&'static str, String)
         Some(pinned) => facts.extend(pinned.into_iter().map(|pin| ("pinned", pin))),
     }
     let media_type = item.media_type.as_deref().unwrap_or("no media type");
-    let kept = if item.body_kept { "kept" } else { "not kept: the quarantine was full" };
+    let kept = if item.body_kept { "kept" } else { "not kept: there was no room for it" };
     facts.push((
         "body",
         format!("{}, {}, {}; {kept}", exact_size(item.len), item.kind, printable(media_type)),
@@ -110,6 +110,7 @@ fn pinned(review: &Review<'_>, item: &Item) -> Option<Vec<String>> {
 fn askers(asked_by: &[AskedBy], terminal: &Terminal) -> String {
     let mut listing = Listing::new([
         Column::Text("CLIENT"),
+        Column::Text("USER"),
         Column::Number("TIMES"),
         Column::Text("FIRST"),
         Column::Text("LAST"),
@@ -119,6 +120,7 @@ fn askers(asked_by: &[AskedBy], terminal: &Terminal) -> String {
     for asked in asked_by.iter().take(CLIENTS_SHOWN) {
         listing.row([
             asked.address.to_string(),
+            asked.user.as_deref().unwrap_or("-").to_owned(),
             asked.count.to_string(),
             second(asked.first),
             second(asked.last),
@@ -146,6 +148,7 @@ fn fingerprint(path: &DeliveryPath) -> (String, Option<&str>) {
 fn asked_json(asked: &AskedBy) -> Value {
     json!({
         "client": asked.address.to_string(),
+        "user": asked.user.as_deref(),
         "page": asked.page.as_deref(),
         "user_agent": asked.user_agent.as_deref(),
         "first": asked.first.to_string(),

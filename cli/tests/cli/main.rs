@@ -12,3 +12,5 @@ mod reviewing;
 mod running;
 #[cfg(test)]
 mod starting;
+#[cfg(test)]
+mod users;
