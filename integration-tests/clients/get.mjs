@@ -1,4 +1,4 @@
-// node get.mjs PROXY CA-FILE http1|http2 URL: GETs the URL through the proxy's CONNECT, prints a line of JSON with status
+// node get.mjs [USER:PASSWORD@]PROXY CA-FILE http1|http2 URL: GETs the URL through the proxy's CONNECT, prints a line of JSON with status
 // and headers, then the decoded body.
 import { readFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
@@ -9,7 +9,7 @@ import zlib from 'node:zlib';
 
 const [proxy, caFile, version, address] = process.argv.slice(2);
 const url = new URL(address);
-const [proxyHost, proxyPort] = proxy.split(':');
+const { hostname: proxyHost, port: proxyPort, username, password } = new URL(`http://${proxy}`);
 const authority = `${url.hostname}:${url.port || 443}`;
 
 const decoders = {
@@ -41,7 +41,14 @@ function gather(stream, done) {
   stream.on('error', fail);
 }
 
-const connect = http.request({ host: proxyHost, port: proxyPort, method: 'CONNECT', path: authority });
+const credential = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+const connect = http.request({
+  host: proxyHost,
+  port: proxyPort,
+  method: 'CONNECT',
+  path: authority,
+  headers: username ? { 'Proxy-Authorization': `Basic ${credential}` } : {},
+});
 connect.on('error', fail);
 connect.on('response', (answer) => fail(`CONNECT: ${answer.statusCode}`));
 connect.on('connect', (answer, socket) => {

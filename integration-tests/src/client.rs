@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use http_body_util::{Empty, Full};
@@ -41,6 +43,7 @@ pub fn client(via: impl Into<Via>) -> Client {
         headers: HeaderMap::new(),
         from: None,
         narrow: false,
+        credentials: Vec::new(),
     }
 }
 
@@ -53,9 +56,33 @@ pub struct Client {
     headers: HeaderMap,
     from: Option<[u8; 4]>,
     narrow: bool,
+    /// `Proxy-Authorization` of what it says to the proxy itself: CONNECT, and absolute-form requests.
+    credentials: Vec<HeaderValue>,
 }
 
 impl Client {
+    /// Gives the proxy a name and a password.
+    #[must_use]
+    pub fn user(self, name: &str, password: &str) -> Self {
+        self.authorization(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+    }
+
+    /// Sends the proxy one more `Proxy-Authorization`, whatever it holds.
+    #[must_use]
+    pub fn authorization(mut self, field: impl AsRef<[u8]>) -> Self {
+        self.credentials.push(HeaderValue::from_bytes(field.as_ref()).unwrap());
+        self
+    }
+
+    /// The header fields of an absolute-form request.
+    fn to_the_proxy(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for field in &self.credentials {
+            headers.append(header::PROXY_AUTHORIZATION, field.clone());
+        }
+        headers
+    }
+
     /// Speaks HTTP/2 inside the tunnel.
     #[must_use]
     pub fn http2(mut self) -> Self {
@@ -118,7 +145,7 @@ impl Client {
         let url: Uri = url.as_ref().parse()?;
         if url.scheme_str() == Some("http") {
             let sender = self.speak_http1(TokioIo::new(self.dial().await?)).await?;
-            return Session { sender, headers: self.headers.clone(), absolute: true }.ask(method, url).await;
+            return Session { sender, headers: self.to_the_proxy(), absolute: true }.ask(method, url).await;
         }
         match self.open(&url).await? {
             Ok(mut session) => session.ask(method, url).await,
@@ -130,7 +157,7 @@ impl Client {
     pub async fn absolute(&self, url: &str) -> Reply {
         let stream = TokioIo::new(self.dial().await.unwrap());
         let sender = self.speak_http1(stream).await.unwrap();
-        let mut session = Session { sender, headers: self.headers.clone(), absolute: true };
+        let mut session = Session { sender, headers: self.to_the_proxy(), absolute: true };
         session.ask(Method::GET, url.parse().unwrap()).await.unwrap_or_else(|error| panic!("{url}: {error}"))
     }
 
@@ -206,8 +233,11 @@ impl Client {
         let stream = TokioIo::new(self.dial().await?);
         let (mut sender, connection) = http1::handshake(stream).await?;
         tokio::spawn(connection.with_upgrades());
-        let request =
+        let mut request =
             Request::connect(authority).header(header::HOST, authority).body(Empty::<Bytes>::new())?;
+        for field in &self.credentials {
+            request.headers_mut().append(header::PROXY_AUTHORIZATION, field.clone());
+        }
         let response = eventually("the answer to a CONNECT", sender.send_request(request)).await?;
         if !response.status().is_success() {
             return Ok(Err(Reply::read(response).await?));
@@ -304,8 +334,12 @@ impl Session {
         mut request: Request<Full<Bytes>>,
         url: Uri,
     ) -> Result<Response<Incoming>, ClientError> {
-        for (name, value) in &self.headers {
-            request.headers_mut().entry(name).or_insert(value.clone());
+        for name in self.headers.keys() {
+            if !request.headers().contains_key(name) {
+                for value in self.headers.get_all(name) {
+                    request.headers_mut().append(name, value.clone());
+                }
+            }
         }
         let authority = url.authority().ok_or("a URL has a host")?.to_string();
         let path = url.path_and_query().map_or("/", |path| path.as_str()).to_owned();

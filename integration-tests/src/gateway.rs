@@ -83,6 +83,14 @@ impl GatewayBuilder {
         self
     }
 
+    /// Asks clients for a name and a password. The blocks of `users.toml` follow from the triples of name, PHC string of
+    /// the password, and role.
+    #[must_use]
+    pub fn users(mut self, users: &[(&str, &str, &str)]) -> Self {
+        self.files.users(users);
+        self
+    }
+
     /// Sets a key at the top of `pinfold.toml`.
     #[must_use]
     pub fn set(self, key: &str, value: impl Into<Value>) -> Self {

@@ -82,6 +82,9 @@ fn curl(via: &Via, version: &str) -> Command {
     command.args(["--disable", "--silent", "--show-error", "--compressed", "--include"]);
     command.args(["--suppress-connect-headers", version]);
     command.arg("--proxy").arg(format!("http://{}", via.proxy)).arg("--cacert").arg(&via.root_file);
+    if let Some(user) = &via.user {
+        command.arg("--proxy-user").arg(user);
+    }
     command
 }
 
@@ -89,7 +92,11 @@ fn curl(via: &Via, version: &str) -> Command {
 fn script(interpreter: &str, name: &str, via: &Via, version: &str) -> Command {
     let mut command = Command::new(interpreter);
     command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients").join(name));
-    command.arg(via.proxy.to_string()).arg(&via.root_file).arg(version);
+    let proxy = match &via.user {
+        Some(user) => format!("{}@{}", user.replace(' ', "%20"), via.proxy),
+        None => via.proxy.to_string(),
+    };
+    command.arg(proxy).arg(&via.root_file).arg(version);
     command
 }
 

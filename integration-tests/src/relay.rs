@@ -20,18 +20,30 @@ pub struct Via {
     pub(crate) proxy: SocketAddr,
     pub(crate) roots: Vec<String>,
     pub(crate) root_file: PathBuf,
+    /// `name:password`, for clients outside this process.
+    pub(crate) user: Option<String>,
+}
+
+impl Via {
+    /// Signs in there with a name and a password, of which a space is the only character that a URL escapes.
+    #[must_use]
+    pub fn user(self, name: &str, password: &str) -> Self {
+        Self { user: Some(format!("{name}:{password}")), ..self }
+    }
 }
 
 impl From<&Gateway> for Via {
     fn from(gateway: &Gateway) -> Self {
         let root_file = gateway.ca();
-        Self { proxy: gateway.proxy(), roots: vec![std::fs::read_to_string(&root_file).unwrap()], root_file }
+        let roots = vec![std::fs::read_to_string(&root_file).unwrap()];
+        Self { proxy: gateway.proxy(), roots, root_file, user: None }
     }
 }
 
 impl From<&Relay> for Via {
     fn from(relay: &Relay) -> Self {
-        Self { proxy: relay.address, roots: vec![origin_root_pem()], root_file: relay.dir.path().join(ROOT) }
+        let root_file = relay.dir.path().join(ROOT);
+        Self { proxy: relay.address, roots: vec![origin_root_pem()], root_file, user: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -67,12 +68,18 @@ pub(super) struct Files {
     blocks: String,
     pins: String,
     resolv_conf: Option<String>,
+    users: Option<String>,
 }
 
 impl Files {
     pub(super) fn new() -> Self {
-        let mut files =
-            Self { tables: BTreeMap::new(), blocks: String::new(), pins: String::new(), resolv_conf: None };
+        let mut files = Self {
+            tables: BTreeMap::new(),
+            blocks: String::new(),
+            pins: String::new(),
+            resolv_conf: None,
+            users: None,
+        };
         files.set("", "listen", json!(["127.0.0.1:0"]));
         files.set("", "data_dir", "pinfold-data".into());
         files.set("", "pins", json!(["pins.toml"]));
@@ -112,6 +119,15 @@ impl Files {
             .unwrap();
     }
 
+    pub(super) fn users(&mut self, users: &[(&str, &str, &str)]) {
+        let block = |(name, password, role): &(&str, &str, &str)| {
+            let (name, password, roles) = (json!(name), json!(password), json!([role]));
+            format!("[[user]]\nname = {name}\npassword = {password}\nroles = {roles}\n")
+        };
+        self.users = Some(users.iter().map(block).collect());
+        self.set("clients", "users", "users.toml".into());
+    }
+
     pub(super) fn write(&self, dir: &Path) {
         let mut text = String::new();
         for (table, keys) in &self.tables {
@@ -128,6 +144,11 @@ impl Files {
         std::fs::write(dir.join("pins.toml"), &self.pins).unwrap();
         if let Some(text) = &self.resolv_conf {
             std::fs::write(dir.join(RESOLV_CONF), text).unwrap();
+        }
+        if let Some(users) = &self.users {
+            let path = dir.join("users.toml");
+            std::fs::write(&path, users).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         write_origin_root(dir);
     }

@@ -6,19 +6,35 @@ use std::path::Path;
 use std::process::Command;
 
 use http::Method;
-use pinfold_integration_tests::{Answer, Gate, client, eventually, vendor};
+use pinfold_integration_tests::{
+    Answer, Event, Gate, Gateway, Rule, client, eventually, gateway, origin_root_pem, vendor,
+};
 use tempfile::TempDir;
 
 use crate::{REVIEWED, TAMPERED, pinning, refused, verified};
 
-/// A file system of its own, of four MiB, unmounted at the end.
+/// A file system of its own, unmounted at the end.
 pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
+    /// Of four MiB.
     pub(crate) fn mount() -> Self {
+        Self::of(4)
+    }
+
+    fn of(mib: u64) -> Self {
         let dir = tempfile::Builder::new().prefix("pinfold-disk-").tempdir().unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "pinfold-test"]).arg(dir.path()));
+        let size = format!("size={mib}m");
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "pinfold-test"]).arg(dir.path()));
         Self(dir)
+    }
+
+    /// Takes so much that a twentieth is left.
+    fn fill_to_95_percent(&self) {
+        let volume = rustix::fs::statvfs(self.path()).unwrap();
+        let spare = volume.f_bavail - volume.f_blocks.div_ceil(20);
+        let filler = vec![0; usize::try_from(spare * volume.f_frsize).unwrap()];
+        fs::write(self.path().join("filler"), filler).unwrap();
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -78,6 +94,124 @@ async fn on_a_full_disk_guarded_content_is_refused_and_the_rest_flows() {
     disk.make_room();
     verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
     refused(&client(&gateway).get(vendor.url("/bad.js")).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn what_a_full_disk_kept_from_being_recorded_is_a_stated_gap() {
+    let disk = SmallDisk::mount();
+    let other = vendor().host("other.test").script("/app.js", REVIEWED).listen().await;
+    let vendor = vendor().script("/app.js", REVIEWED).script("/bad.js", TAMPERED).listen().await;
+    let gateway = pinning(&vendor)
+        .reach(&other)
+        .set("data_dir", disk.path().join("data").to_str().unwrap())
+        .pin(vendor.url("/bad.js"), crate::sha256(REVIEWED))
+        .listen()
+        .await;
+    disk.fill();
+    // Verified, verified, and one that cannot even be quarantined.
+    for path in ["/app.js", "/app.js", "/bad.js"] {
+        refused(&client(&gateway).get(vendor.url(path)).await, 503, "blocked", "store-unavailable");
+    }
+    let outside = client(&gateway).trusting(origin_root_pem());
+    assert_eq!(outside.get(other.url("/app.js")).await.body(), REVIEWED.as_bytes());
+
+    disk.make_room();
+    let gap = eventually("the event of the gap", gap(&gateway)).await;
+    assert_eq!(gap.text("event.code"), Some("PF-3001"));
+    assert_eq!(gap.at("Pinfold.gap.exchanges"), Some(&3.into()));
+    assert_eq!(gap.at("Pinfold.gap.tunnels"), Some(&1.into()));
+    assert!(gap.text("event.start") < gap.text("event.end"), "{}", gap.value());
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    gateway.terminate().await;
+    let more = gateway.rest_of_events().await;
+    assert!(more.iter().all(|event| event.text("event.action") != Some("recording-gap")), "{more:?}");
+    let complaints = gateway.complaints().await;
+    assert_eq!(complaints.matches("the ledger has a gap").count(), 1, "{complaints}");
+}
+
+async fn gap(gateway: &Gateway) -> Event {
+    loop {
+        let event = gateway.next_event().await;
+        if event.text("event.action") == Some("recording-gap") {
+            return event;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_tenth_of_the_disk_is_for_decisions_and_the_ledger() {
+    let disk = SmallDisk::of(32);
+    let vendor = vendor().script("/app.js", TAMPERED).script("/bad.js", "steal()").listen().await;
+    let gateway = pinning(&vendor)
+        .set("data_dir", disk.path().join("data").to_str().unwrap())
+        .pin(vendor.url("/bad.js"), crate::sha256(REVIEWED))
+        .listen()
+        .await;
+    disk.fill_to_95_percent();
+
+    let refusal = client(&gateway).get(vendor.url("/app.js")).await;
+    let app = refused(&refusal, 403, "quarantined", "digest-mismatch");
+    let refusal = client(&gateway).get(vendor.url("/bad.js")).await;
+    let bad = refused(&refusal, 403, "quarantined", "digest-mismatch");
+    for url in [vendor.url("/app.js"), vendor.url("/bad.js")] {
+        assert_eq!(gateway.event_of(&url).await.verdict(), Some("quarantined"));
+        let shown =
+            gateway.command(&["quarantine", "show", if url.ends_with("app.js") { &app } else { &bad }]).await;
+        assert!(shown.text().contains("not kept: there was no room for it"), "{}", shown.text());
+    }
+    gateway.command(&["quarantine", "approve", &app]).await.success();
+    gateway.command(&["quarantine", "reject", &bad]).await.success();
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
+    refused(&client(&gateway).get(vendor.url("/bad.js")).await, 403, "blocked", "rejected");
+    let complaints = gateway.complaints().await;
+    assert_eq!(complaints.matches("bodies are not kept").count(), 1, "{complaints}");
+
+    disk.make_room();
+    vendor.script("/app.js", "steal(everything)");
+    gateway.terminate().await;
+    gateway.start_again().await;
+    let refusal = client(&gateway).get(vendor.url("/app.js")).await;
+    let kept = refused(&refusal, 403, "quarantined", "digest-mismatch");
+    let body = gateway.command(&["quarantine", "export", &kept]).await.success().stdout;
+    assert_eq!(body, b"steal(everything)");
+}
+
+#[tokio::test]
+async fn a_vendor_cannot_fill_the_disk_with_bodies_so_that_nobody_can_reject_them() {
+    let disk = SmallDisk::of(16);
+    let vendor = vendor().listen().await;
+    let gateway = gateway()
+        .rule(&vendor, Rule::default().set("unpinned", "quarantine"))
+        .set("data_dir", disk.path().join("data").to_str().unwrap())
+        .listen()
+        .await;
+    let mut incidents = Vec::new();
+    for at in 0..20_u64 {
+        let path = format!("/{at}.js");
+        vendor.script(&path, noise(at));
+        let refusal = client(&gateway).get(vendor.url(&path)).await;
+        incidents.push(refused(&refusal, 403, "quarantined", "unpinned"));
+    }
+    let list = gateway.command(&["quarantine", "list", "--json"]).await.success().text();
+    let kept = list.matches("\"body_kept\": true").count();
+    assert!((1..16).contains(&kept), "{kept} of 20 bodies of a MiB are on a disk of 16: {list}");
+
+    gateway.command(&["quarantine", "reject", &incidents[19]]).await.success();
+    gateway.command(&["quarantine", "reject", "--everywhere", &incidents[0]]).await.success();
+    refused(&client(&gateway).get(vendor.url("/19.js")).await, 403, "blocked", "rejected");
+    refused(&client(&gateway).get(vendor.url("/0.js")).await, 403, "blocked", "revoked");
+}
+
+/// A MiB that no coding makes smaller (xorshift).
+fn noise(seed: u64) -> Vec<u8> {
+    let mut state = seed + 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..1 << 17).flat_map(|_| next()).collect()
 }
 
 #[tokio::test]

@@ -49,8 +49,7 @@ async fn every_reason_is_answered_as_the_table_says() {
             }
         }
     }
-    let expected =
-        ["credentials-required", "headers-too-large", "held", "internal", "path-changed", "request-timeout"];
+    let expected = ["headers-too-large", "held", "internal", "path-changed", "request-timeout"];
     assert_eq!(shown_to_nobody, expected.into());
 }
 
@@ -120,7 +119,10 @@ async fn provoke(reason: Reason) -> Shown {
         Reason::Overloaded => overloaded().await,
         Reason::StoreUnavailable => store_unavailable().await,
         Reason::PathChanged => Shown::Nobody("delivery paths are recorded, and no rule compares them yet"),
-        Reason::CredentialsRequired => Shown::Nobody("clients are told apart by address only, so far"),
+        Reason::CredentialsRequired => {
+            let strict = crate::admission::asking_for_passwords(gateway()).listen().await;
+            connect(&strict, "example.test:443").await
+        }
         Reason::Held => Shown::Nobody("a hold has no patience yet: the client waits to its end"),
         Reason::HeadersTooLarge => Shown::Nobody("hyper answers 431 by itself, before there is a request"),
         Reason::RequestTimeout => Shown::Nobody("the connection ends: there is no request to answer"),
