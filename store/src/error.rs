@@ -49,6 +49,12 @@ pub enum StoreError {
         /// The newest that is known.
         known: i64,
     },
+    /// A database was there when the gateway started, and is not any more, or another file is in its place.
+    #[error("{} was removed or replaced while the gateway ran", path.display())]
+    Gone {
+        /// The database file.
+        path: PathBuf,
+    },
     /// A database of an older version of the program, which only a gateway brings up to date.
     #[error("{} has format {found}, and this version of pinfold works with format {known}", path.display())]
     TooOld {
@@ -109,6 +115,9 @@ impl StoreError {
             },
             Self::Damaged { .. } => RESTORE,
             Self::TooNew { .. } => "run the newer version of pinfold that wrote it",
+            Self::Gone { .. } => {
+                "put the file back where it was, or restore it from a backup and start the gateway again"
+            }
             Self::TooOld { .. } => {
                 "start the gateway of this version, 'pinfold run': it brings its files up to date"
             }

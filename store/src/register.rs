@@ -115,7 +115,7 @@ impl Register {
         connection.close().await.map_err(StoreError::database(&path))?;
         let decisions = watch::Sender::new(Arc::new(decisions));
         let (changes, waiting) = mpsc::channel(QUEUE);
-        let database = Database::new(path.clone(), &SCHEMA);
+        let database = Database::new(path.clone(), &SCHEMA, true);
         let writer = Writer { database, waiting, publish: decisions.clone() };
         let writer = Running::start(|stopped| writer.run(stopped));
         Ok(Self { path, changes, decisions, writer, watcher: Mutex::new(None) })

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,22 +30,41 @@ pub(crate) struct Schema {
 pub(crate) struct Database {
     path: PathBuf,
     schema: &'static Schema,
-    connection: Option<SqliteConnection>,
+    /// It has been there: an empty one in its place would be a lie.
+    must_exist: bool,
+    open: Option<Open>,
+}
+
+/// A connection, and the file that it is to.
+#[derive(Debug)]
+struct Open {
+    connection: SqliteConnection,
+    file: Option<(u64, u64)>,
 }
 
 impl Database {
-    /// The file is created and opened when it is first written to.
-    pub(crate) fn new(path: PathBuf, schema: &'static Schema) -> Self {
-        Self { path, schema, connection: None }
+    /// The file is opened when it is first written to, and created then unless it must exist.
+    pub(crate) fn new(path: PathBuf, schema: &'static Schema, must_exist: bool) -> Self {
+        Self { path, schema, must_exist, open: None }
     }
 
     /// Begins a transaction, after opening the file if need be. [`Database::finish`] ends it.
     pub(crate) async fn begin(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => create(&self.path, self.schema).await?,
+        let now = identity(&self.path);
+        // SQLite goes on writing to a file that was removed or replaced, and nobody ever reads that.
+        if self.open.as_ref().is_some_and(|open| open.file != now) || (self.must_exist && now.is_none()) {
+            self.close().await;
+            self.must_exist = true;
+            return Err(StoreError::Gone { path: self.path.clone() });
+        }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let connection = create(&self.path, self.schema).await?;
+                Open { connection, file: identity(&self.path) }
+            }
         };
-        let connection = self.connection.insert(connection);
+        let connection = &mut self.open.insert(open).connection;
         // Immediate: a transaction that reads first and writes then could not be waited for.
         match sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await {
             Ok(_) => Ok(connection),
@@ -56,8 +75,10 @@ impl Database {
     /// Commits if all went well. If anything went wrong nothing of the transaction stays, and the next one starts on
     /// a new connection: SQLite may or may not have rolled back by itself, and what it holds in memory is doubtful.
     pub(crate) async fn finish<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
-        let result = match (result, &mut self.connection) {
-            (Ok(value), Some(connection)) => sqlx::query("COMMIT").execute(connection).await.map(|_| value),
+        let result = match (result, &mut self.open) {
+            (Ok(value), Some(open)) => {
+                sqlx::query("COMMIT").execute(&mut open.connection).await.map(|_| value)
+            }
             (Ok(_), None) => Err(sqlx::Error::WorkerCrashed),
             (Err(error), _) => Err(error),
         };
@@ -69,11 +90,17 @@ impl Database {
 
     /// Closes the connection, rolling back what is not committed. The last one to a file also checkpoints it.
     pub(crate) async fn close(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(open) = self.open.take() {
             // Nothing depends on how it closes: what was committed is in the file or in its log.
-            let _ = connection.close().await;
+            let _ = open.connection.close().await;
         }
     }
+}
+
+/// Which file is at `path`, if one is.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Opens a file, and makes it one of `schema` if it is absent, empty, or of an older version.

@@ -97,6 +97,32 @@ async fn on_a_full_disk_guarded_content_is_refused_and_the_rest_flows() {
 }
 
 #[tokio::test]
+async fn where_the_store_is_gone_guarded_content_is_refused_and_the_rest_flows() {
+    let vendor = vendor()
+        .script("/app.js", REVIEWED)
+        .script("/bad.js", TAMPERED)
+        .serve("/logo.txt", Answer::typed("text/plain", "a logo"))
+        .listen()
+        .await;
+    let gateway = pinning(&vendor).pin(vendor.url("/bad.js"), crate::sha256(REVIEWED)).listen().await;
+    // It reads the root that it trusts, which is about to be gone too.
+    let client = client(&gateway);
+    let incident = refused(&client.get(vendor.url("/bad.js")).await, 403, "quarantined", "digest-mismatch");
+    let (data, away) = (gateway.dir().join("pinfold-data"), gateway.dir().join("away"));
+    fs::rename(&data, &away).unwrap();
+
+    for path in ["/app.js", "/bad.js"] {
+        refused(&client.get(vendor.url(path)).await, 503, "blocked", "store-unavailable");
+    }
+    assert_eq!(client.get(vendor.url("/logo.txt")).await.body(), b"a logo");
+
+    fs::rename(&away, &data).unwrap();
+    verified(&client.get(vendor.url("/app.js")).await, REVIEWED);
+    gateway.command(&["quarantine", "approve", &incident]).await.success();
+    verified(&client.get(vendor.url("/bad.js")).await, TAMPERED);
+}
+
+#[tokio::test]
 async fn what_a_full_disk_kept_from_being_recorded_is_a_stated_gap() {
     let disk = SmallDisk::mount();
     let other = vendor().host("other.test").script("/app.js", REVIEWED).listen().await;

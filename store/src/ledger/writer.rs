@@ -159,8 +159,10 @@ impl Writer {
     async fn transact(&mut self, month: Month, part: &Part) -> Result<Option<i64>, StoreError> {
         self.make_room_for(month).await;
         let feeds = self.feeds;
+        // Outputs have come to some place in it: an empty one in its stead would begin before that.
+        let must_exist = self.shared.tips.borrow().seqs.contains_key(&month);
         let MonthFile { database, words } = self.files.entry(month).or_insert_with(|| MonthFile {
-            database: Database::new(file_of(&self.dir, month), &SCHEMA),
+            database: Database::new(file_of(&self.dir, month), &SCHEMA, must_exist),
             words: Words::default(),
         });
         let connection = database.begin().await?;

@@ -169,3 +169,31 @@ async fn files_of_an_older_format_are_brought_up_to_date_by_the_gateway_alone() 
     assert!(store.gaps().await.unwrap().is_empty());
     Store::open_beside(dir.path()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_database_that_is_removed_under_a_running_gateway_is_missed_and_no_empty_one_takes_its_place() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
+    quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
+    let (data, away) = (dir.path().join("ledger"), dir.path().join("away"));
+    std::fs::rename(&data, &away).unwrap();
+    for _ in 0..2 {
+        let error = store.record(blocked("10.0.0.1:1", seconds(1))).await.unwrap_err();
+        assert!(matches!(error, StoreError::Gone { .. }), "{error}");
+    }
+    assert!(!data.exists());
+    std::fs::rename(&away, &data).unwrap();
+    let _begun = store.record(blocked("10.0.0.1:1", seconds(2))).await.unwrap();
+
+    std::fs::rename(dir.path().join("pinfold.db"), dir.path().join("away.db")).unwrap();
+    for _ in 0..2 {
+        let refusal = refused("10.0.0.1:1", seconds(3));
+        let error = store.quarantine(&refusal, SUBJECT, Kind::Script, &held(REVIEWED)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Gone { .. }), "{error}");
+    }
+    assert!(!dir.path().join("pinfold.db").exists());
+    store.settle().await.unwrap();
+    let gaps = store.gaps().await.unwrap();
+    assert_eq!(gaps.iter().map(|gap| gap.exchanges).sum::<u64>(), 4);
+}
