@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// How long one look at the volume holds. What is granted meanwhile is taken off it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is said that there is no room.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The volume that the data directory is on.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ struct Looked {
     at: Option<Instant>,
     /// Bytes that bodies may take.
     room: u64,
-    /// The last one who asked was turned away.
-    short: bool,
+    /// When it was last said that there is none: a vendor must not write the log by sending bodies that just do not fit.
+    said: Option<Instant>,
 }
 
 impl Volume {
@@ -37,17 +39,18 @@ impl Volume {
             looked.room = look(&self.dir).unwrap_or(0);
             looked.at = Some(Instant::now());
         }
-        let fits = looked.room.checked_sub(bytes);
-        let was_short = std::mem::replace(&mut looked.short, fits.is_none());
-        if let Some(left) = fits {
+        if let Some(left) = looked.room.checked_sub(bytes) {
             looked.room = left;
-        } else if !was_short {
+            return true;
+        }
+        if looked.said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            looked.said = Some(Instant::now());
             tracing::warn!(
                 dir = %self.dir.display(),
                 "bodies are not kept: the last tenth of the volume is for decisions and the ledger"
             );
         }
-        fits.is_some()
+        false
     }
 }
 
@@ -69,7 +72,7 @@ mod tests {
         assert!(volume.has_room(0));
         let room = volume.looked.lock().unwrap().room;
         *volume.looked.lock().unwrap() =
-            Looked { at: Some(Instant::now()), room: room.min(1000), short: false };
+            Looked { at: Some(Instant::now()), room: room.min(1000), said: None };
         assert!(volume.has_room(600));
         assert!(!volume.has_room(600));
         assert!(volume.has_room(400));

@@ -162,6 +162,7 @@ async fn a_credential_reaches_no_vendor_no_event_and_no_log_and_the_user_is_name
     let inside = ada.clone().header("proxy-authorization", &format!("Basic {secret}"));
     let refusal = inside.get(vendor.url("/app.js")).await;
     let incident = refused(&refusal, 403, "quarantined", "digest-mismatch");
+    assert_eq!(inside.http2().get(vendor.url("/app.js")).await.status(), 403);
     assert_eq!(ada.get(other.url("/app.js")).await.status(), 200);
     client(&gateway).user("ada", "open barley").get(other.url("/app.js")).await;
 
@@ -170,6 +171,7 @@ async fn a_credential_reaches_no_vendor_no_event_and_no_log_and_the_user_is_name
     }
     let event = gateway.event_of(&vendor.url("/app.js")).await;
     assert_eq!(event.text("user.name"), Some("ada"));
+    assert_eq!(gateway.event_of(&vendor.url("/app.js")).await.text("user.name"), Some("ada"));
     let shown = gateway.command(&["quarantine", "show", &incident, "--json"]).await.success().text();
     assert!(shown.contains("\"user\": \"ada\""), "{shown}");
     let refusal = gateway.next_event().await;

@@ -155,6 +155,26 @@ async fn what_a_full_disk_kept_from_being_recorded_is_a_stated_gap() {
     assert_eq!(complaints.matches("the ledger has a gap").count(), 1, "{complaints}");
 }
 
+#[tokio::test]
+async fn a_gap_that_could_not_be_written_before_the_end_is_stated_after_the_next_start() {
+    let disk = SmallDisk::mount();
+    let vendor = vendor().script("/app.js", REVIEWED).listen().await;
+    let data = disk.path().join("data");
+    let gateway = pinning(&vendor).set("data_dir", data.to_str().unwrap()).listen().await;
+    disk.fill();
+    for _ in 0..2 {
+        let refusal = client(&gateway).get(vendor.url("/app.js")).await;
+        refused(&refusal, 503, "blocked", "store-unavailable");
+    }
+    assert!(!gateway.terminate().await.success(), "it must not seem that all was recorded");
+
+    disk.make_room();
+    gateway.start_again().await;
+    let gap = eventually("the event of the gap", gap(&gateway)).await;
+    assert_eq!(gap.at("Pinfold.gap.exchanges"), Some(&2.into()));
+    assert_eq!(gap.at("Pinfold.gap.tunnels"), Some(&0.into()));
+}
+
 async fn gap(gateway: &Gateway) -> Event {
     loop {
         let event = gateway.next_event().await;
