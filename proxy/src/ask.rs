@@ -116,7 +116,7 @@ impl Ask {
         Accepted::parse(self.headers.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
     }
 
-    /// What tells this ask from others, if it may be answered with what an earlier one fetched: the client, the URL as it
+    /// What tells this ask from others, if it may be answered with what an earlier one fetched: client and user, the URL as it
     /// goes to the vendor, and all fields but those that differ between two tries of one client.
     pub(crate) fn key(&self) -> Option<Key> {
         const PASSING: [&str; 12] = [
@@ -137,13 +137,14 @@ impl Ask {
             return None;
         }
         let client = self.asker.address.ip().to_canonical().to_string();
+        let user = self.asker.user.as_deref().unwrap_or_default().as_bytes();
         let mut fields: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         fields.retain(|(name, _)| !PASSING.contains(name));
         fields.sort_unstable();
         // A line feed stands in none of them.
         let mut text =
-            [client.as_bytes(), self.url.origin().as_bytes(), self.url.request_target().as_bytes()]
+            [client.as_bytes(), user, self.url.origin().as_bytes(), self.url.request_target().as_bytes()]
                 .join(&b'\n');
         for (name, value) in fields {
             text.push(b'\n');

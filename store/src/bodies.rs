@@ -7,6 +7,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, IntoInnerError, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pinfold_body::{Coding, Codings, DecodeLimits, Decoder};
@@ -16,6 +17,7 @@ use pinfold_policy::kept::{Kept, Medium};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::volume::Volume;
 
 /// Wire bytes that are read and decoded at a time.
 const READ: usize = 64 * 1024;
@@ -61,9 +63,9 @@ impl Bodies {
         placed
     }
 
-    /// A file without a name, for a body that is held.
-    pub(crate) fn spill(&self) -> Result<Box<dyn Medium>, StoreError> {
-        spill_in(&self.unfinished)
+    /// A file without a name, for a body that is held. It takes nothing of the last tenth of `volume`.
+    pub(crate) fn spill(&self, volume: Arc<Volume>) -> Result<Box<dyn Medium>, StoreError> {
+        spill_in(&self.unfinished, Some(volume))
     }
 
     fn put(&self, unfinished: &Path, place: &Path) -> Result<(), StoreError> {
@@ -129,9 +131,9 @@ fn write_synced(path: &Path, kept: &Kept) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-pub(crate) fn spill_in(dir: &Path) -> Result<Box<dyn Medium>, StoreError> {
+pub(crate) fn spill_in(dir: &Path, volume: Option<Arc<Volume>>) -> Result<Box<dyn Medium>, StoreError> {
     let file = tempfile::tempfile_in(dir).map_err(StoreError::file("create a file in", dir))?;
-    Ok(Box::new(SpillFile { file, len: 0 }))
+    Ok(Box::new(SpillFile { file, len: 0, volume }))
 }
 
 /// Where a held body lies that is too large for memory: a file that has no name, so that nobody else can open it and
@@ -140,10 +142,15 @@ pub(crate) fn spill_in(dir: &Path) -> Result<Box<dyn Medium>, StoreError> {
 struct SpillFile {
     file: File,
     len: u64,
+    /// Whose last tenth is not for bodies.
+    volume: Option<Arc<Volume>>,
 }
 
 impl Medium for SpillFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.volume.as_ref().is_some_and(|volume| !volume.has_room(bytes.len() as u64)) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.write_all_at(bytes, self.len)?;
         self.len += bytes.len() as u64;
         Ok(())
@@ -162,4 +169,20 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), StoreError> {
 /// Makes names in a directory survive a power cut.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(StoreError::file("sync", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_body_does_not_spill_into_the_last_tenth_of_the_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let bodies = Bodies::at(dir.path());
+        bodies.prepare().unwrap();
+        // A volume that cannot be asked has no room.
+        let full = Arc::new(Volume::of(Path::new("/nowhere/at/all")));
+        let error = bodies.spill(full).unwrap().append(b"body").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
 }

@@ -81,7 +81,7 @@ pub struct StoreOptions {
 struct Inner {
     data_dir: PathBuf,
     room: Room,
-    volume: Volume,
+    volume: Arc<Volume>,
     bodies: Bodies,
     register: Register,
     aliases: Cache<BodyId, Digests>,
@@ -141,7 +141,7 @@ impl Store {
         gateway: Option<Gateway>,
     ) -> Self {
         let aliases = Cache::new(ALIASES);
-        let volume = Volume::of(data_dir);
+        let volume = Arc::new(Volume::of(data_dir));
         let data_dir = data_dir.to_owned();
         Self { inner: Arc::new(Inner { data_dir, room, volume, bodies, register, aliases, gateway }) }
     }
@@ -171,13 +171,6 @@ impl Store {
     /// Remembers the digests of a body for [`Store::aliases`].
     pub fn remember_aliases(&self, digests: Digests) {
         self.inner.aliases.insert(digests.sha256, digests);
-    }
-
-    /// Whether `bytes` of a body may be written below the data directory, and if so that they will be: the last tenth of
-    /// its volume is for decisions and the ledger. Cheap; a look at the volume holds for a second.
-    #[must_use]
-    pub fn room_for_bodies(&self, bytes: u64) -> bool {
-        self.inner.volume.has_room(bytes)
     }
 
     /// Keeps a refused body and who asked for it; on disk when this returns, even if the caller goes away. The same
@@ -211,7 +204,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when no file can be made.
     pub fn spill(&self) -> Result<Box<dyn Medium>, StoreError> {
-        self.inner.bodies.spill()
+        self.inner.bodies.spill(Arc::clone(&self.inner.volume))
     }
 
     /// All items of the quarantine, the one asked for last first.
@@ -401,7 +394,7 @@ impl Store {
 /// # Errors
 /// [`StoreError`] when no file can be made.
 pub fn spill_to_temporary_file() -> Result<Box<dyn Medium>, StoreError> {
-    bodies::spill_in(&std::env::temp_dir())
+    bodies::spill_in(&std::env::temp_dir(), None)
 }
 
 impl Inner {

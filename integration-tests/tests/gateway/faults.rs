@@ -187,10 +187,17 @@ async fn gap(gateway: &Gateway) -> Event {
 #[tokio::test]
 async fn the_last_tenth_of_the_disk_is_for_decisions_and_the_ledger() {
     let disk = SmallDisk::of(32);
-    let vendor = vendor().script("/app.js", TAMPERED).script("/bad.js", "steal()").listen().await;
+    let vendor = vendor()
+        .script("/app.js", TAMPERED)
+        .script("/bad.js", "steal()")
+        .script("/large.js", noise(1))
+        .listen()
+        .await;
     let gateway = pinning(&vendor)
         .set("data_dir", disk.path().join("data").to_str().unwrap())
         .pin(vendor.url("/bad.js"), crate::sha256(REVIEWED))
+        .pin(vendor.url("/large.js"), crate::sha256(noise(1)))
+        .set_in("limits", "memory_body", "64KiB")
         .listen()
         .await;
     disk.fill_to_95_percent();
@@ -209,6 +216,9 @@ async fn the_last_tenth_of_the_disk_is_for_decisions_and_the_ledger() {
     gateway.command(&["quarantine", "reject", &bad]).await.success();
     verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
     refused(&client(&gateway).get(vendor.url("/bad.js")).await, 403, "blocked", "rejected");
+    // One that would have to spill is refused, whatever it is.
+    let refusal = client(&gateway).get(vendor.url("/large.js")).await;
+    refused(&refusal, 503, "blocked", "store-unavailable");
     let complaints = gateway.complaints().await;
     assert_eq!(complaints.matches("bodies are not kept").count(), 1, "{complaints}");
 
@@ -216,6 +226,7 @@ async fn the_last_tenth_of_the_disk_is_for_decisions_and_the_ledger() {
     vendor.script("/app.js", "steal(everything)");
     gateway.terminate().await;
     gateway.start_again().await;
+    verified(&client(&gateway).get(vendor.url("/large.js")).await, noise(1));
     let refusal = client(&gateway).get(vendor.url("/app.js")).await;
     let kept = refused(&refusal, 403, "quarantined", "digest-mismatch");
     let body = gateway.command(&["quarantine", "export", &kept]).await.success().stdout;
