@@ -66,13 +66,11 @@ struct Amount {
     disk: u64,
 }
 
-/// What there is no room for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Full {
-    /// All of them together.
-    All,
-    /// One party's share.
-    Share(Party),
+/// There is no room now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Full {
+    /// Others have some of what is full, and whoever asks is the oldest of them all: it gets what comes free.
+    is_next: bool,
 }
 
 impl Budget {
@@ -96,20 +94,23 @@ impl Budget {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, parties: &[Party; 2], more: Amount, bounds: Bounds) -> Result<(), Full> {
+    fn take(&self, who: &Reservation, more: Amount, bounds: Bounds) -> Result<(), Full> {
         let mut used = self.used();
         let Bounds { memory, disk, largest } = bounds;
         if !used.all.plus(more).fits(memory, disk, more) {
-            return Err(Full::All);
+            let others = used.all.minus(who.has);
+            return Err(Full { is_next: others.has_some_of(more) && used.is_oldest(who.id, |_| true) });
         }
         let (memory, disk) = (memory / SHARE, (disk / SHARE).max(largest));
-        for party in parties {
+        for party in &who.parties {
             let has = used.by_party.get(party).copied().unwrap_or_default();
             if !has.plus(more).fits(memory, disk, more) {
-                return Err(Full::Share(party.clone()));
+                let others = has.minus(who.has);
+                let is_oldest = used.is_oldest(who.id, |parties| parties.contains(party));
+                return Err(Full { is_next: others.has_some_of(more) && is_oldest });
             }
         }
-        used.add(parties, more);
+        used.add(&who.parties, more);
         Ok(())
     }
 
@@ -132,19 +133,15 @@ impl Budget {
     fn for_growth(&self) -> Bounds {
         Bounds { memory: self.bounds.memory - self.bounds.memory / LEFT_TO_BEGINNERS, ..self.bounds }
     }
-
-    /// Whether `id` is the oldest of those that there is no room for.
-    fn is_oldest(&self, id: u64, full: &Full) -> bool {
-        let used = self.used();
-        let oldest = used.holders.iter().find(|(_, parties)| match full {
-            Full::All => true,
-            Full::Share(party) => parties.contains(party),
-        });
-        oldest.is_some_and(|(oldest, _)| *oldest == id)
-    }
 }
 
 impl Used {
+    /// Whether `id` is the oldest among holders of these parties.
+    fn is_oldest(&self, id: u64, among: impl Fn(&[Party; 2]) -> bool) -> bool {
+        let oldest = self.holders.iter().find(|(_, parties)| among(parties));
+        oldest.is_some_and(|(oldest, _)| *oldest == id)
+    }
+
     fn add(&mut self, parties: &[Party; 2], more: Amount) {
         self.all = self.all.plus(more);
         for party in parties {
@@ -171,6 +168,11 @@ impl Amount {
         Self { memory: self.memory.saturating_sub(less.memory), disk: self.disk.saturating_sub(less.disk) }
     }
 
+    /// Whether it has any of what `more` asks for.
+    fn has_some_of(self, more: Self) -> bool {
+        (more.memory > 0 && self.memory > 0) || (more.disk > 0 && self.disk > 0)
+    }
+
     /// Whether it is within the bounds, as far as `more` has made it larger.
     fn fits(self, memory: u64, disk: u64, more: Self) -> bool {
         (more.memory == 0 || self.memory <= memory) && (more.disk == 0 || self.disk <= disk)
@@ -191,7 +193,7 @@ impl Reservation {
     pub(crate) fn try_memory(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.has.memory);
         let bounds = self.budget.for_growth();
-        if more > 0 && self.budget.take(&self.parties, Amount::memory(more), bounds).is_err() {
+        if more > 0 && self.budget.take(self, Amount::memory(more), bounds).is_err() {
             return false;
         }
         let less = self.has.memory.saturating_sub(bytes);
@@ -222,7 +224,7 @@ impl Reservation {
 
     /// Has `bytes` more of disk, if there is room.
     pub(crate) fn try_more_disk(&mut self, bytes: u64) -> bool {
-        let is_taken = self.budget.take(&self.parties, Amount::disk(bytes), self.budget.bounds).is_ok();
+        let is_taken = self.budget.take(self, Amount::disk(bytes), self.budget.bounds).is_ok();
         if is_taken {
             self.has.disk += bytes;
         }
@@ -244,30 +246,18 @@ impl Reservation {
         loop {
             // What comes free between the look and the wait is not missed.
             let freed = self.budget.freed.notified();
-            let Err(full) = self.budget.take(&self.parties, more, self.budget.bounds) else {
-                return Ok(());
-            };
+            let Err(full) = self.budget.take(self, more, self.budget.bounds) else { return Ok(()) };
+            if Instant::now() >= until {
+                if !full.is_next {
+                    return Err(NoRoom);
+                }
+                until = Instant::now() + self.budget.patience;
+            }
             tokio::select! {
                 () = freed => {}
-                () = sleep_until(until) => {
-                    if self.is_alone(&full, more) || !self.budget.is_oldest(self.id, &full) {
-                        return Err(NoRoom);
-                    }
-                    until = Instant::now() + self.budget.patience;
-                }
+                () = sleep_until(until) => {}
             }
         }
-    }
-
-    /// Whether nobody else has any of what is full: then nothing will come free.
-    fn is_alone(&self, full: &Full, more: Amount) -> bool {
-        let used = self.budget.used();
-        let all = match full {
-            Full::All => used.all,
-            Full::Share(party) => used.by_party.get(party).copied().unwrap_or_default(),
-        };
-        let others = all.minus(self.has);
-        if more.disk > 0 { others.disk == 0 } else { others.memory == 0 }
     }
 }
 
