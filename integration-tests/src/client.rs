@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -159,6 +159,17 @@ impl Client {
         let sender = self.speak_http1(stream).await.unwrap();
         let mut session = Session { sender, headers: self.to_the_proxy(), absolute: true };
         session.ask(Method::GET, url.parse().unwrap()).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    /// Sends the proxy the beginning of a head and no more, and waits for what it says to that.
+    pub async fn begin_a_head(&self) -> Reply {
+        let (answer, mut proxy) = self.dial().await.unwrap().into_split();
+        proxy.write_all(b"GET ").await.unwrap();
+        // The library believes that it has asked.
+        let stream = tokio::io::join(answer, tokio::io::sink());
+        let sender = self.speak_http1(TokioIo::new(stream)).await.unwrap();
+        let mut session = Session { sender, headers: HeaderMap::new(), absolute: true };
+        session.ask(Method::GET, Uri::from_static("http://nobody.test/")).await.unwrap()
     }
 
     /// GETs an https URL and waits for the head of the answer; the body comes as it comes.

@@ -36,6 +36,7 @@ mod client;
 mod coding;
 mod event;
 pub mod fixtures;
+pub mod frames;
 mod gateway;
 mod real_clients;
 mod relay;

@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pinfold_certs::CertificateAuthority;
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::reason::Reason;
@@ -16,7 +14,6 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::Store;
 use quick_cache::sync::Cache;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -29,13 +26,13 @@ use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
 use crate::exchange::exchange;
 use crate::fetch::Upstream;
-use crate::head_clock::HeadClock;
 use crate::hold::Spill;
 use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
 use crate::parked::Parked;
 use crate::policy_cell::PolicyCell;
 use crate::respond::{ClientBody, Outbound, respond};
+use crate::serve::switching;
 use crate::settings::Settings;
 use crate::tunnel;
 
@@ -44,8 +41,6 @@ const GUARDED_URLS: usize = 65_536;
 /// So many clients are told at one time that there is no place for them, and each within this time.
 const TURNING_AWAY: usize = 256;
 const TURN_AWAY_WITHIN: Duration = Duration::from_secs(2);
-/// A header section is at most this long, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
 
 /// Why the gateway cannot start.
 #[derive(Debug, Error)]
@@ -80,7 +75,7 @@ pub(crate) struct Shared {
     pub(crate) own: Vec<SocketAddr>,
     pub(crate) tasks: TaskTracker,
     /// Connections finish what they are at, and take nothing new.
-    drain: CancellationToken,
+    pub(crate) drain: CancellationToken,
     /// Everything ends.
     pub(crate) stop: CancellationToken,
     guarded: Cache<Box<str>, ()>,
@@ -188,7 +183,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &Arc<
         let Ok(place) = Arc::clone(connections).try_acquire_owned() else {
             // Beyond these nobody is even told.
             if let Ok(place) = Arc::clone(&shared.turning_away).try_acquire_owned() {
-                shared.tasks.clone().spawn(shared.turn_away(stream, place));
+                shared.tasks.clone().spawn(shared.turn_away(client, stream, place));
             }
             continue;
         };
@@ -199,23 +194,6 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &Arc<
             }
         });
     }
-}
-
-/// Drives a connection to its end: when the gateway drains, it finishes what it is at; when the gateway stops, it ends.
-/// A macro, since the connections of the two versions of HTTP share no trait for it.
-macro_rules! drive {
-    ($shared:ident, $client:ident, $connection:expr) => {{
-        let connection = $connection;
-        tokio::pin!(connection);
-        tokio::select! {
-            ended = &mut connection => return log_end($client, ended),
-            () = $shared.drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! {
-            ended = &mut connection => log_end($client, ended),
-            () = $shared.stop.cancelled() => {}
-        }
-    }};
 }
 
 impl Shared {
@@ -229,13 +207,12 @@ impl Shared {
     }
 
     /// One answer to whoever comes when all connections are taken.
-    async fn turn_away(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
-        let service = service_fn(|request: Request<Incoming>| {
-            let reader = reader(request.method(), request.headers());
-            let refusal = early_refusal(Uuid::now_v7(), Reason::Overloaded, &reader);
-            std::future::ready(Ok::<_, std::convert::Infallible>(respond(Outbound::Refusal(refusal))))
+    async fn turn_away(self: Arc<Self>, client: SocketAddr, stream: TcpStream, _place: OwnedSemaphorePermit) {
+        let answering = self.serve_http1(client, stream, |request| {
+            let mut response = refused_early(&request, Reason::Overloaded);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            std::future::ready((response, false))
         });
-        let answering = self.http1().keep_alive(false).serve_connection(TokioIo::new(stream), service);
         // Whether it is heard is up to the client.
         drop(tokio::time::timeout(TURN_AWAY_WITHIN, answering).await);
     }
@@ -251,12 +228,11 @@ impl Shared {
         }
         let link = Arc::new(Link { client, user: None, leads: Leads::Anywhere, tls: None, place });
         let shared = Arc::clone(&self);
-        let (stream, at_request) = HeadClock::new(stream, self.settings.limits.header_timeout);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (shared, link, at_request) = (Arc::clone(&shared), Arc::clone(&link), at_request.clone());
-            let answering = async move {
+        self.serve_http1(client, stream, move |request: Request<Incoming>| {
+            let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
+            async move {
                 if !is_allowed {
-                    return (not_allowed(&request), false);
+                    return (refused_early(&request, Reason::ClientNotAllowed), false);
                 }
                 let link = match shared.identified(link, &request).await {
                     Ok(link) => link,
@@ -269,76 +245,13 @@ impl Shared {
                 } else {
                     switching(exchange(shared, link, request).await)
                 }
-            };
-            async move { Ok::<_, std::convert::Infallible>(at_request.during(answering).await) }
-        });
-        drive!(self, client, self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades());
-    }
-
-    /// Serves an intercepted connection.
-    pub(crate) async fn serve<S>(self: &Arc<Self>, link: Link, stream: S, is_h2: bool)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let client = link.client;
-        let link = Arc::new(link);
-        let shared = Arc::clone(self);
-        let answer =
-            move |request: Request<Incoming>| exchange(Arc::clone(&shared), Arc::clone(&link), request);
-        if is_h2 {
-            let service = service_fn(move |request| {
-                let answering = answer(request);
-                async move { Ok::<_, std::convert::Infallible>(answering.await) }
-            });
-            let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            http2
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(128)
-                .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-                .max_pending_accept_reset_streams(32)
-                .keep_alive_interval(self.settings.limits.idle_timeout)
-                .keep_alive_timeout(self.settings.limits.header_timeout);
-            drive!(self, client, http2.serve_connection(TokioIo::new(stream), service));
-        } else {
-            let (stream, at_request) = HeadClock::new(stream, self.settings.limits.header_timeout);
-            let service = service_fn(move |request| {
-                let (answering, at_request) = (answer(request), at_request.clone());
-                let answering = async { switching(answering.await) };
-                async move { Ok::<_, std::convert::Infallible>(at_request.during(answering).await) }
-            });
-            drive!(
-                self,
-                client,
-                self.http1().serve_connection(TokioIo::new(stream), service).with_upgrades()
-            );
-        }
-    }
-
-    fn http1(&self) -> hyper::server::conn::http1::Builder {
-        let mut http1 = hyper::server::conn::http1::Builder::new();
-        http1
-            .timer(TokioTimer::new())
-            // Of an idle connection; a head that began has the shorter limit of its clock.
-            .header_read_timeout(self.settings.limits.idle_timeout)
-            .max_headers(128)
-            .max_buf_size(MAX_HEAD);
-        http1
+            }
+        })
+        .await;
     }
 }
 
-/// Whether a connection carries something else than HTTP after this response.
-fn switching(response: Response<ClientBody>) -> (Response<ClientBody>, bool) {
-    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    (response, switches)
-}
-
-fn not_allowed(request: &Request<Incoming>) -> Response<ClientBody> {
+fn refused_early(request: &Request<Incoming>, reason: Reason) -> Response<ClientBody> {
     let reader = reader(request.method(), request.headers());
-    respond(Outbound::Refusal(early_refusal(Uuid::now_v7(), Reason::ClientNotAllowed, &reader)))
-}
-
-fn log_end(client: SocketAddr, ended: Result<(), hyper::Error>) {
-    if let Err(error) = ended {
-        tracing::debug!(%client, %error, "a client's connection ended");
-    }
+    respond(Outbound::Refusal(early_refusal(Uuid::now_v7(), reason, &reader)))
 }

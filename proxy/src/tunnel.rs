@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::ask::{clipped, early_refusal, has_passed, readable, reader};
 use crate::gateway::Shared;
-use crate::head_clock::HeadClock;
+use crate::head_gate::HeadGate;
 use crate::intercept::client_tls;
 use crate::link::{Leads, Link, Place};
 use crate::prefixed::Prefixed;
@@ -69,8 +69,11 @@ pub(crate) async fn connect(
     };
     gateway.tasks.spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<HeadClock<TcpStream>>>() else { return };
-        let client = Prefixed::new(parts.read_buf, parts.io.into_inner().into_inner());
+        let Ok(parts) = upgraded.downcast::<TokioIo<HeadGate<TcpStream>>>() else { return };
+        let (stream, ahead) = parts.io.into_inner().into_parts();
+        // What hyper read came before what the gate has read since.
+        let mut client = Prefixed::new(ahead, stream);
+        client.unread(parts.read_buf);
         match upstream {
             None => asking.intercept(client).await,
             Some(upstream) => asking.tunnel(client, upstream).await,

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::reason::Reason;
@@ -29,6 +29,8 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub(crate) fn is_asked_for(request: &Request<Incoming>) -> bool {
     request.method() == Method::GET
         && request.version() == Version::HTTP_11
+        // Content would be the first frames for one parser, and not for another.
+        && request.body().is_end_stream()
         && names_token(request.headers(), header::UPGRADE, "websocket")
         && names_token(request.headers(), header::CONNECTION, "upgrade")
 }

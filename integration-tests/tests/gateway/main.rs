@@ -30,6 +30,7 @@ mod fairness;
 mod faults;
 mod framing;
 mod fronting;
+mod heads;
 mod hidden;
 mod images;
 mod libraries;

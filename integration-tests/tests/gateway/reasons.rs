@@ -49,7 +49,7 @@ async fn every_reason_is_answered_as_the_table_says() {
             }
         }
     }
-    let expected = ["headers-too-large", "held", "internal", "path-changed", "request-timeout"];
+    let expected = ["held", "internal", "path-changed"];
     assert_eq!(shown_to_nobody, expected.into());
 }
 
@@ -124,8 +124,13 @@ async fn provoke(reason: Reason) -> Shown {
             connect(&strict, "example.test:443").await
         }
         Reason::Held => Shown::Nobody("a hold has no patience yet: the client waits to its end"),
-        Reason::HeadersTooLarge => Shown::Nobody("hyper answers 431 by itself, before there is a request"),
-        Reason::RequestTimeout => Shown::Nobody("the connection ends: there is no request to answer"),
+        Reason::HeadersTooLarge => {
+            let large = "a".repeat(65 << 10);
+            Shown::Reply(
+                client(&gateway().listen().await).header("x-large", &large).get("http://other.test/").await,
+            )
+        }
+        Reason::RequestTimeout => request_timeout().await,
         Reason::Internal => Shown::Nobody("a bug, which this would be the wrong place to keep one for"),
     }
 }
@@ -201,6 +206,11 @@ async fn upstream_timeout() -> Shown {
     let gate = pinfold_integration_tests::Gate::closed();
     let answer = Served::script(REVIEWED).behind(&gate);
     fetched(answer, |vendor| pinning(vendor).set_in("limits", "upstream_timeout", "1s")).await
+}
+
+async fn request_timeout() -> Shown {
+    let gateway = gateway().set_in("limits", "header_timeout", "1s").listen().await;
+    Shown::Reply(client(&gateway).begin_a_head().await)
 }
 
 async fn came_back() -> Shown {

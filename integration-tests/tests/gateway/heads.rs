@@ -1,0 +1,240 @@
+//! HTTP/1 clients: heads that can be read in two ways, that are too large or too late, and what follows a head.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::Method;
+use pinfold_integration_tests::frames::{Frame, SETTINGS, WINDOW_UPDATE, Wire, get};
+use pinfold_integration_tests::{Answer, Client, Gateway, Vendor, client, eventually, vendor};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::{REVIEWED, gateway_pinning, pinning, vendor_of, verified};
+
+/// Says these bytes, and gives all that comes back up to the end of the connection.
+async fn said(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
+    let mut answer = Vec::new();
+    eventually("the end of a connection", async {
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+        // An end without a goodbye is an end.
+        drop(stream.read_to_end(&mut answer).await);
+    })
+    .await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn dial(gateway: &Gateway) -> TcpStream {
+    TcpStream::connect(gateway.proxy()).await.unwrap()
+}
+
+/// A TLS connection inside the tunnel to a vendor.
+async fn inside(client: &Client, vendor: &Vendor) -> impl AsyncRead + AsyncWrite + Unpin + use<> {
+    let tunnel = client.connect(&format!("{}:443", vendor.host())).await.unwrap().unwrap();
+    client.greet(vendor.host(), tunnel).await.unwrap()
+}
+
+/// Checks that this is one refusal in the form of every other one, and the end.
+#[track_caller]
+fn refused(answer: &str, status: u16, reason: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    let fields = [
+        "connection: close",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "content-security-policy: default-src 'none'; sandbox",
+        "cross-origin-resource-policy: cross-origin",
+        "content-type: application/problem+json",
+        &format!("content-length: {}", body.len()),
+    ];
+    for field in fields {
+        assert!(head.lines().any(|line| line == field), "{field}: {answer}");
+    }
+    assert!(head.contains(&format!("\r\npinfold-verdict: blocked; reason={reason}; incident=")), "{answer}");
+    assert!(head.contains(&format!("details=\"{reason}\"")), "{answer}");
+    assert!(body.contains(reason), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_that_can_be_read_in_two_ways() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let start = format!("GET /app.js HTTP/1.1\r\nHost: {}\r\n", vendor.host());
+
+    for rest in [
+        "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "X: a\rb\r\n\r\n",
+        "X: a\0b\r\n\r\n",
+        "X: a\r\n b\r\n\r\n",
+        "X : a\r\n\r\n",
+        "X: a\n\r\n",
+    ] {
+        let request = format!("{start}{rest}");
+        let stream = inside(&client(&gateway), &vendor).await;
+        refused(&said(stream, request.as_bytes()).await, 400, "malformed-request");
+        // And to the proxy itself.
+        let request = request.replace("/app.js", &format!("http://{}/app.js", vendor.host()));
+        refused(&said(dial(&gateway).await, request.as_bytes()).await, 400, "malformed-request");
+    }
+    assert!(vendor.seen("/app.js").is_empty());
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let start = format!("GET /app.js HTTP/1.1\r\nHost: {}\r\n", vendor.host());
+    let long = format!("{start}X: {}\r\n\r\n", "a".repeat(64 << 10));
+    let many = (0..130).fold(start, |mut head, number| {
+        write!(head, "X-{number}: a\r\n").unwrap();
+        head
+    });
+
+    for head in [long, format!("{many}\r\n")] {
+        let stream = inside(&client(&gateway), &vendor).await;
+        refused(&said(stream, head.as_bytes()).await, 431, "headers-too-large");
+        refused(&said(dial(&gateway).await, head.as_bytes()).await, 431, "headers-too-large");
+    }
+    assert!(vendor.seen("/app.js").is_empty());
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_to_its_end() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = pinning(&vendor).set_in("limits", "header_timeout", "1s").listen().await;
+
+    let stream = inside(&client(&gateway), &vendor).await;
+    refused(&said(stream, b"GET /app.js HTTP/1.1\r\nHo").await, 408, "request-timeout");
+    refused(&said(dial(&gateway).await, b"CONNECT ").await, 408, "request-timeout");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_ends_without_a_word() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
+
+    assert_eq!(said(inside(&client(&gateway), &vendor).await, b"").await, "");
+    assert_eq!(said(dial(&gateway).await, b"").await, "");
+}
+
+#[tokio::test]
+async fn requests_ahead_of_their_turn_are_answered_in_order_up_to_the_one_that_is_none() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/a.json", Answer::typed("application/json", "\"a\""));
+    vendor.serve("/b.json", Answer::typed("application/json", "\"b\""));
+    let gateway = gateway_pinning(&vendor).await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", vendor.host());
+    let post = format!("POST /a.json HTTP/1.1\r\nHost: {}\r\nContent-Length: 5\r\n\r\nGET /", vendor.host());
+
+    let requests =
+        format!("{}{post}\r\n{}{}G\0T / HTTP/1.1\r\n\r\n", get("/a.json"), get("/app.js"), get("/b.json"));
+    let answers = said(inside(&client(&gateway), &vendor).await, requests.as_bytes()).await;
+
+    let starts: Vec<_> = answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at..]).collect();
+    assert_eq!(starts.len(), 5, "{answers}");
+    for (start, body) in starts[..4].iter().zip(["\"a\"", "\"a\"", REVIEWED, "\"b\""]) {
+        assert!(start.starts_with("HTTP/1.1 200 ") && start.contains(body), "{body}: {answers}");
+    }
+    refused(starts[4], 400, "malformed-request");
+}
+
+#[tokio::test]
+async fn what_is_put_behind_chunked_content_is_never_a_request() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/a.json", Answer::typed("application/json", "\"a\""));
+    let gateway = gateway_pinning(&vendor).await;
+    let host = vendor.host();
+
+    let request = format!(
+        "POST /a.json HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\n\
+         GET /app.js HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    );
+    let answers = said(inside(&client(&gateway), &vendor).await, request.as_bytes()).await;
+
+    assert!(answers.starts_with("HTTP/1.1 200 ") && answers.contains("connection: close\r\n"), "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    assert!(vendor.seen("/app.js").is_empty());
+}
+
+#[tokio::test]
+async fn a_hello_in_the_same_segment_as_its_connect() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let mut roots = rustls::RootCertStore::empty();
+    let root = std::fs::read(gateway.ca()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(&root).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+    let host = vendor.host();
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+
+    let mut early = format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n").into_bytes();
+    tls.write_tls(&mut early).unwrap();
+    let mut stream = dial(&gateway).await;
+    stream.write_all(&early).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(eventually("the answer to a CONNECT", stream.read_u8()).await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+
+    // The rest of the handshake, by hand, since the hello has been sent.
+    while tls.is_handshaking() {
+        let mut records = vec![0; 16 * 1024];
+        let read = eventually("a handshake", stream.read(&mut records)).await.unwrap();
+        tls.read_tls(&mut &records[..read]).unwrap();
+        tls.process_new_packets().unwrap();
+        let mut reply = Vec::new();
+        tls.write_tls(&mut reply).unwrap();
+        stream.write_all(&reply).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_loses_its_connection_and_its_place() {
+    let film = Answer::typed("video/mp4", vec![7; 64 << 20]);
+    let vendor = vendor().serve("/film", film).script("/app.js", REVIEWED).listen().await;
+    let limited =
+        || pinning(&vendor).set_in("limits", "idle_timeout", "1s").set_in("limits", "max_connections", 1);
+
+    let gateway = limited().listen().await;
+    let mut stalled = inside(&client(&gateway), &vendor).await;
+    let request = format!("GET /film HTTP/1.1\r\nHost: {}\r\n\r\n", vendor.host());
+    stalled.write_all(request.as_bytes()).await.unwrap();
+    stalled.flush().await.unwrap();
+    vendor.asked("/film", 1).await;
+    its_place_is_free(&gateway, &vendor).await;
+
+    let gateway = limited().listen().await;
+    let mut stalled = Wire::open(&client(&gateway), vendor.host()).await;
+    // More than any socket holds.
+    let window = Frame::new(SETTINGS, 0, 0, [0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    stalled.send(&window).await.unwrap();
+    stalled.send(&Frame::new(WINDOW_UPDATE, 0, 0, [0x7f, 0, 0, 0])).await.unwrap();
+    stalled.send(&get(1, vendor.host(), "/film")).await.unwrap();
+    vendor.asked("/film", 2).await;
+    its_place_is_free(&gateway, &vendor).await;
+}
+
+/// Waits until the one connection that is allowed has ended.
+async fn its_place_is_free(gateway: &Gateway, vendor: &Vendor) {
+    let client = client(gateway);
+    let free = async {
+        while !client
+            .try_ask(Method::GET, vendor.url("/app.js"))
+            .await
+            .is_ok_and(|reply| reply.status() == 200)
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    eventually("a free place", free).await;
+}
