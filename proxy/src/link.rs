@@ -91,7 +91,9 @@ fn named_host(head: &Parts) -> Result<Option<&str>, Reason> {
     if hosts.next().is_some() {
         return Err(Reason::MalformedRequest);
     }
-    if host.is_none() && head.version == Version::HTTP_11 {
+    // HTTP/1.0 alone may leave it open (RFC 9112 §3.2, RFC 9113 §8.3.1).
+    let names_none = host.is_none() && (head.version < Version::HTTP_2 || head.uri.authority().is_none());
+    if names_none && head.version != Version::HTTP_10 {
         return Err(Reason::MalformedRequest);
     }
     if head.version < Version::HTTP_2 {
@@ -196,6 +198,8 @@ mod tests {
         assert_eq!(url(tunnel(), "https://v.test/a.js", h2, &["w.test"]), Err(Reason::HostMismatch));
         assert_eq!(url(tunnel(), "https://w.test/a.js", h2, &[]), Err(Reason::HostMismatch));
         assert_eq!(url(tunnel(), "http://v.test/a.js", h2, &[]), Err(Reason::HostMismatch));
+        assert_eq!(url(tunnel(), "/a.js", h2, &["v.test"]).unwrap(), "https://v.test/a.js");
+        assert_eq!(url(tunnel(), "/a.js", h2, &[]), Err(Reason::MalformedRequest));
     }
 
     #[test]

@@ -2,21 +2,37 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use pinfold_policy::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+use uuid::Uuid;
 
+use crate::ask::{early_refusal, reader};
 use crate::exchange::exchange;
 use crate::gateway::Shared;
 use crate::head_gate::{HeadGate, Timeouts};
 use crate::link::Link;
 use crate::request_head::{MAX_FIELDS, MAX_HEAD};
-use crate::respond::ClientBody;
+use crate::respond::{BoxError, ClientBody, Outbound, respond};
 use crate::stall::Unstalled;
+
+/// Streams of one HTTP/2 connection at one time, and requests that are worked on for it: a stream that a client resets
+/// is gone, and what was begun for it is not.
+const STREAMS: u32 = 128;
+/// Streams that a client reset before they were looked at, and streams that were reset because the client broke the
+/// protocol there: beyond these the connection ends (CVE-2023-44487, CVE-2025-8671).
+const RESETS: usize = 32;
 
 impl Shared {
     /// Serves an intercepted connection.
@@ -76,16 +92,21 @@ impl Shared {
     {
         let client = link.client;
         let limits = &self.settings.limits;
+        let (streams, idle) = watch::channel(0);
+        let work = Arc::new(Semaphore::new(STREAMS as usize));
         let service = service_fn(|request| {
-            let answering = exchange(Arc::clone(self), Arc::clone(&link), request);
-            async move { Ok::<_, Infallible>(answering.await) }
+            let open = Open::new(&streams);
+            let answering = Arc::clone(self).answer_http2(Arc::clone(&link), Arc::clone(&work), request);
+            async move { Ok::<_, Infallible>(answering.await.map(|body| Streaming { body, _open: open })) }
         });
         let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
-            .max_concurrent_streams(128)
-            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-            .max_pending_accept_reset_streams(32)
+            .max_concurrent_streams(STREAMS)
+            // Twice what is allowed, so that what is a little too large is refused by us, with a reason.
+            .max_header_list_size(u32::try_from(2 * MAX_HEAD).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(RESETS)
             .keep_alive_interval(limits.idle_timeout)
             .keep_alive_timeout(limits.header_timeout);
         let stream = Unstalled::new(stream, limits.idle_timeout);
@@ -93,12 +114,39 @@ impl Shared {
         tokio::pin!(connection);
         tokio::select! {
             ended = &mut connection => return log_end(client, ended),
-            () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = self.drain.cancelled() => {}
+            () = unused(idle.clone(), limits.idle_timeout) => {}
         }
+        connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = &mut connection => log_end(client, ended),
             () = self.stop.cancelled() => {}
+            // A client may go on asking until it has heard of the end, and a hostile one hears nothing.
+            () = unused(idle, limits.header_timeout) => {}
         }
+    }
+
+    /// Answers a request in a task of its own, since a stream that is reset drops this future and what it has begun goes
+    /// on: so many at one time, the others wait.
+    async fn answer_http2(
+        self: Arc<Self>,
+        link: Arc<Link>,
+        work: Arc<Semaphore>,
+        request: Request<Incoming>,
+    ) -> Response<ClientBody> {
+        let reader = reader(request.method(), request.headers());
+        let refuse = |reason| respond(Outbound::Refusal(early_refusal(Uuid::now_v7(), reason, &reader)));
+        if is_too_large(&request) {
+            return refuse(Reason::HeadersTooLarge);
+        }
+        let Ok(turn) = work.acquire_owned().await else { return refuse(Reason::Internal) };
+        let shared = Arc::clone(&self);
+        let answering = self.tasks.spawn(async move {
+            let response = exchange(shared, link, request).await;
+            drop(turn);
+            response
+        });
+        answering.await.unwrap_or_else(|_| refuse(Reason::Internal))
     }
 }
 
@@ -111,5 +159,69 @@ pub(crate) fn switching(response: Response<ClientBody>) -> (Response<ClientBody>
 fn log_end(client: SocketAddr, ended: Result<(), hyper::Error>) {
     if let Err(error) = ended {
         tracing::debug!(%client, %error, "a client's connection ended");
+    }
+}
+
+/// Whether a header section of HTTP/2 is larger than one of HTTP/1 may be, as RFC 9113 §6.5.2 measures it. Cookies are
+/// counted as one field, which they are again on the way out.
+fn is_too_large(request: &Request<Incoming>) -> bool {
+    let headers: &HeaderMap = request.headers();
+    let size = |name: usize, value: usize| name + value + 32;
+    let fields: usize = headers.iter().map(|(name, value)| size(name.as_str().len(), value.len())).sum();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let cookies = headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
+    fields + size(":path".len(), target) > MAX_HEAD || headers.len() - cookies > MAX_FIELDS
+}
+
+/// Waits until no stream has been open for as long as `limit`.
+async fn unused(mut open: watch::Receiver<usize>, limit: Duration) {
+    // The sender is gone when the connection is.
+    while open.wait_for(|open| *open == 0).await.is_ok() {
+        tokio::select! {
+            () = sleep(limit) => return,
+            _ = open.changed() => {}
+        }
+    }
+}
+
+/// An open stream, counted.
+struct Open(watch::Sender<usize>);
+
+impl Open {
+    fn new(streams: &watch::Sender<usize>) -> Self {
+        streams.send_modify(|open| *open += 1);
+        Self(streams.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+/// The body of an answer on an open stream.
+struct Streaming {
+    body: ClientBody,
+    _open: Open,
+}
+
+impl Body for Streaming {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

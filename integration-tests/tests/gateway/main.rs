@@ -28,6 +28,7 @@ mod evasions;
 mod events;
 mod fairness;
 mod faults;
+mod frames;
 mod framing;
 mod fronting;
 mod heads;
