@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ use crate::budget::{Bounds, Budget, NoRoom, Reservation};
 use crate::egress::EgressError;
 use crate::headers::media_type;
 use crate::hold::{self, HoldLimits, Room, Spill};
+use crate::request_head::{MAX_FIELDS, MAX_HEAD};
 use crate::respond::{BoxError, ClientBody};
 use crate::settings::{Egress, Limits, Settings};
 use crate::upstream_tls;
@@ -167,8 +169,9 @@ impl Upstream {
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(settings.limits.idle_timeout)
                 .pool_max_idle_per_host(32)
-                .http1_max_headers(128)
-                .http2_max_header_list_size(64 * 1024)
+                .http1_max_headers(MAX_FIELDS)
+                .http1_max_buf_size(MAX_HEAD)
+                .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
                 // A client that reads slowly holds up its own stream, and not the connection that others share.
                 .http2_initial_stream_window_size(STREAM_WINDOW)
                 .http2_initial_connection_window_size(CONNECTION_WINDOW)
@@ -225,7 +228,7 @@ impl Upstream {
             sent.cancel();
         }
         let guard = sent.clone().drop_guard();
-        let request = request.map(|body| {
+        let mut request = request.map(|body| {
             // Owned by the body: it goes when the body goes.
             body.map_err(move |error| {
                 let _ = &guard;
@@ -233,8 +236,12 @@ impl Upstream {
             })
             .boxed_unsync()
         });
+        let stalling = count_informational(&mut request);
         tokio::select! {
             answer = pool.request(request) => answer.map_err(explain).and_then(unambiguous),
+            () = stalling.cancelled() => {
+                Err(FetchError::Malformed("it sends informational responses without end".into()))
+            }
             () = async { sent.cancelled().await; tokio::time::sleep(limit).await } => {
                 Err(FetchError::Timeout { seconds: limit.as_secs() })
             }
@@ -303,13 +310,59 @@ pub(crate) fn empty() -> ClientBody {
     Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Two lengths are two readings (RFC 9112 §6.3): a parser behind this one could take the other.
-fn unambiguous(answer: Response<Incoming>) -> Result<Response<Incoming>, FetchError> {
-    let headers = answer.headers();
-    if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(FetchError::Malformed("it has both Content-Length and Transfer-Encoding".into()));
+/// Refuses what a parser behind this one could read in another way (RFC 9112 §6.3). hyper reads to the connection's end
+/// where it does not know a transfer coding, and looks at no length where a body cannot be.
+fn unambiguous(mut answer: Response<Incoming>) -> Result<Response<Incoming>, FetchError> {
+    let headers = answer.headers_mut();
+    let malformed = |what: &str| Err(FetchError::Malformed(what.into()));
+    // hyper reads on beyond its limit as long as there is room.
+    if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEAD {
+        return malformed("its head is too large");
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if headers.contains_key(header::CONTENT_LENGTH) {
+            return malformed("it has both Content-Length and Transfer-Encoding");
+        }
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
+            return malformed("it has a Transfer-Encoding that is not 'chunked'");
+        }
+    }
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        let Some(length) = one_length(headers) else { return malformed("it has no one Content-Length") };
+        headers.insert(header::CONTENT_LENGTH, length.into());
     }
     Ok(answer)
+}
+
+/// The length that all values of `Content-Length` agree on. A list of equal ones is one (RFC 9110 §8.6).
+fn one_length(headers: &HeaderMap) -> Option<u64> {
+    let mut agreed = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for length in value.to_str().ok()?.split(',').map(str::trim) {
+            let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+            let length = length.parse().ok().filter(|_| is_number)?;
+            if *agreed.get_or_insert(length) != length {
+                return None;
+            }
+        }
+    }
+    agreed
+}
+
+/// Informational responses to one request that are taken. They are dropped, and each may be as long as a head.
+const INFORMATIONAL: usize = 16;
+
+/// Counts them as they come; the token tells when they are too many.
+fn count_informational(request: &mut Request<ClientBody>) -> CancellationToken {
+    let (enough, seen) = (CancellationToken::new(), AtomicUsize::new(0));
+    let told = enough.clone();
+    hyper::ext::on_informational(request, move |_| {
+        if seen.fetch_add(1, Ordering::Relaxed) == INFORMATIONAL {
+            enough.cancel();
+        }
+    });
+    told
 }
 
 /// Finds our own error in what the pool says, or tells a broken connection from broken HTTP.
@@ -487,4 +540,27 @@ pub(crate) fn request(
     *request.uri_mut() = absolute(url)?;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_that_agree_are_one_and_others_are_none() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_LENGTH, value.parse().unwrap());
+            }
+            one_length(&headers)
+        };
+        assert_eq!(of(&["5"]), Some(5));
+        assert_eq!(of(&["5", "5"]), Some(5));
+        assert_eq!(of(&["5, 5", "5"]), Some(5));
+        for values in [&["5", "6"][..], &["5, 6"], &["+5"], &["-5"], &["5 5"], &["0x5"], &[""], &["5,"]] {
+            assert_eq!(of(values), None, "{values:?}");
+        }
+        assert_eq!(of(&["18446744073709551616"]), None);
+    }
 }
