@@ -256,6 +256,7 @@ pub struct Answer {
     headers: HeaderMap,
     body: Bytes,
     coding: Coding,
+    trailers: HeaderMap,
     raw: Option<Bytes>,
     /// Whether it goes on as a WebSocket.
     echoes: bool,
@@ -281,6 +282,7 @@ impl Answer {
             headers: HeaderMap::new(),
             body: body.into(),
             coding: Coding::Identity,
+            trailers: HeaderMap::new(),
             raw: None,
             echoes: false,
             gate: None,
@@ -312,6 +314,13 @@ impl Answer {
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
+    /// One more field behind the body.
+    #[must_use]
+    pub fn trailer(mut self, name: &'static str, value: &str) -> Self {
+        self.trailers.append(name, value.parse().unwrap());
         self
     }
 

@@ -15,7 +15,7 @@ use pinfold_store::entry::{Asker, ClientTls};
 use pinfold_store::incident::Incident;
 use uuid::Uuid;
 
-use crate::headers::{join_cookies, strip_hop_by_hop, text, texts, version_name};
+use crate::headers::{join_cookies, strip_hop_by_hop, takes_trailers, text, texts, version_name};
 use crate::link::Link;
 use crate::parked::Key;
 use crate::refusal::{Reader, Refusal};
@@ -76,7 +76,11 @@ impl Ask {
             page: readable(&headers, header::REFERER).map(|page| page_only(&page)),
             user_agent: readable(&headers, header::USER_AGENT).map(|agent| clipped(&agent)),
         };
+        let takes_trailers = takes_trailers(&headers);
         strip_hop_by_hop(&mut headers);
+        if takes_trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
         join_cookies(&mut headers);
         headers.remove(header::HOST);
         // The body's framing is made anew for the vendor.

@@ -33,9 +33,10 @@ use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
 use crate::refusal::Refusal;
 use crate::release::{Release, Wanted};
-use crate::respond::{BoxError, ClientBody, Outbound, respond};
+use crate::respond::{ClientBody, Outbound, respond};
 use crate::row::{Measured, Seen, acts_as, row};
 use crate::unguarded::Unguarded;
+use crate::upload::Upload;
 use crate::websocket;
 
 /// Answers one request.
@@ -205,7 +206,7 @@ fn coding_for(ask: &Ask, plain: bool) -> Coding {
 }
 
 fn body_of(body: Incoming) -> ClientBody {
-    if body.is_end_stream() { fetch::empty() } else { body.map_err(BoxError::from).boxed_unsync() }
+    if body.is_end_stream() { fetch::empty() } else { Upload::of(body).boxed_unsync() }
 }
 
 impl Shared {

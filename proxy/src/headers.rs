@@ -36,6 +36,48 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Fields that frame, route, authenticate or describe a message, and so mean nothing behind it (RFC 9110 §6.5.1): a
+/// client that merged one of them into the head would read the message another way than we did.
+const NEVER_TRAILERS: [&str; 22] = [
+    "age",
+    "alt-svc",
+    "authorization",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+    "cookie",
+    "etag",
+    "expires",
+    "host",
+    "location",
+    "pinfold-verdict",
+    "set-cookie",
+    "vary",
+    "via",
+    "www-authenticate",
+    "x-content-type-options",
+];
+
+/// The trailer fields that may go on to a client.
+pub(crate) fn passable_trailers(mut trailers: HeaderMap) -> HeaderMap {
+    strip_hop_by_hop(&mut trailers);
+    for name in NEVER_TRAILERS {
+        trailers.remove(name);
+    }
+    trailers
+}
+
+/// Whether the sender takes trailers (RFC 9110 §10.1.4).
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case("trailers"))
+}
+
 /// Removes an entity tag that looks like one of pinfold's. A client that has kept other bytes under it would be told
 /// later, by a 304, that they are the verified ones.
 pub(crate) fn drop_forged_etag(headers: &mut HeaderMap) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use pinfold_policy::kept::Kept;
@@ -31,14 +32,16 @@ pub(crate) struct Arriving {
     body: Option<Incoming>,
     gap: Duration,
     cut: Option<Cut>,
+    trailers: Option<HeaderMap>,
 }
 
 impl Arriving {
     pub(crate) fn new(body: Incoming, gap: Duration) -> Self {
-        Self { unread: None, looked_at: VecDeque::new(), body: Some(body), gap, cut: None }
+        let looked_at = VecDeque::new();
+        Self { unread: None, looked_at, body: Some(body), gap, cut: None, trailers: None }
     }
 
-    /// The next bytes; `None` at the end. Trailers are dropped: they are the last hop's.
+    /// The next bytes; `None` at the end. Trailers are no bytes: [`Arriving::take_trailers`].
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         if let Some((kept, given)) = self.unread.take_if(|(kept, given)| *given < kept.len()) {
             let Ok(bytes) = piece_at(&kept, given).await else { return Some(Err(Cut::Truncated)) };
@@ -50,6 +53,11 @@ impl Arriving {
             return Some(Ok(bytes));
         }
         self.read().await
+    }
+
+    /// The fields that came behind the body, once it has ended.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
     }
 
     /// Reads one more frame and keeps it for [`Arriving::next`]. `None` at the end.
@@ -76,7 +84,10 @@ impl Arriving {
             let cut = match timeout(self.gap, body.frame()).await {
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(bytes) => return Some(Ok(bytes)),
-                    Err(_trailers) => continue,
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        continue;
+                    }
                 },
                 Ok(None) => {
                     self.body = None;

@@ -35,6 +35,7 @@ mod sniff;
 mod stall;
 mod tunnel;
 mod unguarded;
+mod upload;
 mod upstream_tls;
 mod websocket;
 

@@ -52,7 +52,7 @@ impl ObservedUnverified {
         receipt: Receipt,
         max_age: Duration,
     ) -> Self {
-        Self::of(head, passing(body, Some(receipt)), reason, max_age)
+        Self::of(head, passing(body, receipt), reason, max_age)
     }
 
     fn of(mut head: http::response::Parts, body: ClientBody, reason: Reason, max_age: Duration) -> Self {

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use hyper::body::Frame;
 use pinfold_store::Receipt;
 
+use crate::headers::passable_trailers;
 use crate::incoming::Arriving;
 use crate::observed::ObservedUnverified;
 use crate::refusal::Refusal;
@@ -53,8 +54,8 @@ pub(crate) fn text_body(text: String) -> ClientBody {
 }
 
 /// A vendor's body passed on as it arrives. Where it breaks off, the client's copy breaks off too.
-pub(crate) fn passing(rest: Arriving, receipt: Option<Receipt>) -> ClientBody {
-    let frames = stream::unfold((rest, receipt), |(mut rest, receipt)| async move {
+pub(crate) fn passing(rest: Arriving, receipt: Receipt) -> ClientBody {
+    let frames = stream::unfold((rest, Some(receipt)), |(mut rest, receipt)| async move {
         match rest.next().await {
             Some(Ok(bytes)) => Some((Ok(Frame::data(bytes)), (rest, receipt))),
             Some(Err(cut)) => Some((Err(BoxError::from(cut)), (rest, receipt))),
@@ -65,6 +66,19 @@ pub(crate) fn passing(rest: Arriving, receipt: Option<Receipt>) -> ClientBody {
                 None
             }
         }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// The same with the fields that came behind it: for what is not guarded, where `grpc-status` and its like stand there.
+pub(crate) fn passing_with_trailers(rest: Arriving) -> ClientBody {
+    let frames = stream::unfold(rest, |mut rest| async move {
+        let frame = match rest.next().await {
+            Some(Ok(bytes)) => Ok(Frame::data(bytes)),
+            Some(Err(cut)) => Err(BoxError::from(cut)),
+            None => Ok(Frame::trailers(passable_trailers(rest.take_trailers()?))),
+        };
+        Some((frame, rest))
     });
     StreamBody::new(frames).boxed_unsync()
 }

@@ -18,19 +18,24 @@ const LARGEST_BODY: usize = 512 << 20;
 pub struct Reply {
     head: http::response::Parts,
     body: Bytes,
+    /// Boxed, since hardly any answer has them.
+    trailers: Box<HeaderMap>,
 }
 
 impl Reply {
     pub(super) async fn read(response: Response<Incoming>) -> Result<Self, ClientError> {
         let (head, mut incoming) = response.into_parts();
-        let mut body = BytesMut::new();
+        let (mut body, mut trailers) = (BytesMut::new(), Box::new(HeaderMap::new()));
         while let Some(frame) = incoming.frame().await {
-            if let Ok(chunk) = frame?.into_data() {
-                assert!(body.len() + chunk.len() <= LARGEST_BODY, "a body without end");
-                body.extend_from_slice(&chunk);
+            match frame?.into_data() {
+                Ok(chunk) => {
+                    assert!(body.len() + chunk.len() <= LARGEST_BODY, "a body without end");
+                    body.extend_from_slice(&chunk);
+                }
+                Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
             }
         }
-        Ok(Self { head, body: body.freeze() })
+        Ok(Self { head, body: body.freeze(), trailers })
     }
 
     /// Its status.
@@ -58,6 +63,12 @@ impl Reply {
         let value = values.next()?.to_str().unwrap();
         assert!(values.next().is_none(), "more than one field {name}: {:?}", self.head.headers);
         Some(value)
+    }
+
+    /// The fields behind the body.
+    #[must_use]
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.trailers
     }
 
     /// The body as it was sent, with its content coding.

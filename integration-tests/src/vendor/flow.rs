@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::{Answer, Record};
@@ -19,6 +20,7 @@ pub(super) struct Flow {
     /// The body once more, so many times.
     again: (Bytes, u64),
     rest: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
+    trailers: Option<HeaderMap>,
     record: Arc<Record>,
 }
 
@@ -33,7 +35,8 @@ impl Flow {
             }) as Pin<Box<dyn Future<Output = Bytes> + Send>>
         });
         let again = (bytes.clone(), answer.times - 1);
-        Self { bytes, again, rest, record }
+        let trailers = Some(std::mem::take(&mut answer.trailers)).filter(|trailers| !trailers.is_empty());
+        Self { bytes, again, rest, trailers, record }
     }
 }
 
@@ -58,11 +61,15 @@ impl Body for Flow {
         let len = self.bytes.len().min(PIECE);
         let piece = self.bytes.split_to(len);
         self.record.sent.send_modify(|sent| *sent += len as u64);
-        Poll::Ready((len > 0).then(|| Ok(Frame::data(piece))))
+        if len > 0 {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty() && self.again.1 == 0 && self.rest.is_none()
+        let is_empty = self.bytes.is_empty() && self.again.1 == 0;
+        is_empty && self.rest.is_none() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -52,6 +52,7 @@ mod release;
 mod resumption;
 mod review;
 mod spelling;
+mod trailers;
 mod tunnel;
 mod upstream;
 mod websocket;
