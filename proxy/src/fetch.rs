@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -532,10 +532,15 @@ impl Write for VendorStream {
 pub(crate) fn request(
     url: &ArtifactUrl,
     method: Method,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     body: ClientBody,
 ) -> Result<Request<ClientBody>, FetchError> {
     let mut request = Request::new(body);
+    // A server that expects no content here may take it for the next request (RFC 9110 §9.3.1): then nothing is next.
+    let is_content_odd = matches!(method, Method::GET | Method::HEAD | Method::DELETE);
+    if is_content_odd && !request.body().is_end_stream() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     *request.method_mut() = method;
     *request.uri_mut() = absolute(url)?;
     *request.headers_mut() = headers;

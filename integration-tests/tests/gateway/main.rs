@@ -51,6 +51,7 @@ mod refusal;
 mod release;
 mod resumption;
 mod review;
+mod smuggling;
 mod spelling;
 mod trailers;
 mod tunnel;
