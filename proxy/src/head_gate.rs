@@ -113,8 +113,9 @@ enum Next {
     Later,
     /// Another protocol.
     Switched,
-    /// Nothing: the client is told why first, then given time to read it.
+    /// Nothing: the client is told why.
     Refused(Bytes),
+    /// Nothing: the client is given time to read what it was told.
     Lingering,
     /// Nothing. For hyper the connection has ended.
     Nothing,
@@ -338,7 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HeadGate<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Drops what the client still sends. An end with unread bytes would be a reset, which overtakes the refusal.
+    /// Drops what the client still sends. An end with unread bytes would be a reset, which overtakes the answer.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut dropped = [0; 1024];
         while !self.idle.has_passed(cx, LINGER) {
@@ -437,7 +438,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGate<S> {
             ready!(self.poll_refusal(cx))?;
         }
         let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.bound(cx, shut)
+        ready!(self.bound(cx, shut))?;
+        // Answered before all of its content was read: its sender is at it still.
+        if matches!(self.next, Next::Content(_) | Next::Rest) {
+            self.idle.stop();
+            self.next = Next::Lingering;
+        }
+        if matches!(self.next, Next::Lingering) {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

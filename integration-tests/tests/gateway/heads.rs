@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use pinfold_integration_tests::frames::{Frame, SETTINGS, WINDOW_UPDATE, Wire, get};
-use pinfold_integration_tests::{Answer, Client, Gateway, Vendor, client, eventually, vendor};
+use pinfold_integration_tests::{Answer, Client, Gate, Gateway, Vendor, client, eventually, vendor};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -160,6 +160,34 @@ async fn what_is_put_behind_chunked_content_is_never_a_request() {
     assert!(answers.starts_with("HTTP/1.1 200 ") && answers.contains("connection: close\r\n"), "{answers}");
     assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     assert!(vendor.seen("/app.js").is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_before_it_is_read_hears_why() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let content = "x".repeat(16 << 20);
+    for framing in [
+        format!("Content-Length: {}\r\n\r\n", content.len()),
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", content.len()),
+    ] {
+        let request = format!("POST /app.js HTTP/1.1\r\nHost: other.test\r\n{framing}{content}");
+        let answer = said(inside(&client(&gateway), &vendor).await, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("host-mismatch"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn content_that_stops_coming_ends_the_connection() {
+    // Nobody but the clock ends this exchange.
+    let gate = Gate::closed();
+    let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
+    let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
+
+    let request = format!("POST /app.js HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\n\r\nlet", vendor.host());
+    let answer = said(inside(&client(&gateway), &vendor).await, request.as_bytes()).await;
+
+    assert!(!answer.contains("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]
