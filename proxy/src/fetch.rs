@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -70,6 +70,9 @@ pub enum FetchError {
     /// The request cannot be put on the wire.
     #[error("the request cannot be sent: {0}")]
     Request(BoxError),
+    /// The client's content is not HTTP, stopped coming, or broke off.
+    #[error("the client's content is not whole: {0}")]
+    Content(Reason),
     /// The answer's body is not whole, too large, or not what it says.
     #[error("{0}")]
     Body(Reason),
@@ -95,7 +98,7 @@ impl FetchError {
             Self::Malformed(_) => Reason::MalformedResponse,
             Self::Broken(_) => Reason::UpstreamUnreachable,
             Self::Request(_) => Reason::MalformedRequest,
-            Self::Body(reason) => *reason,
+            Self::Content(reason) | Self::Body(reason) => *reason,
             Self::Status(_) => Reason::UpstreamStatus,
         }
     }
@@ -110,6 +113,7 @@ impl FetchError {
             | Self::Malformed(_)
             | Self::Broken(_)
             | Self::Request(_)
+            | Self::Content(_)
             | Self::Body(_) => None,
         }
     }
@@ -228,17 +232,24 @@ impl Upstream {
             sent.cancel();
         }
         let guard = sent.clone().drop_guard();
+        let fault = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&fault);
         let mut request = request.map(|body| {
             // Owned by the body: it goes when the body goes.
             body.map_err(move |error| {
                 let _ = &guard;
+                noted.get_or_init(|| fault_of(&*error));
                 error
             })
             .boxed_unsync()
         });
         let stalling = count_informational(&mut request);
         tokio::select! {
-            answer = pool.request(request) => answer.map_err(explain).and_then(unambiguous),
+            answer = pool.request(request) => match (answer, fault.get()) {
+                // Whatever the vendor makes of half a request is not the vendor's fault.
+                (Err(_), Some(fault)) => Err(FetchError::Content(*fault)),
+                (answer, _) => answer.map_err(explain).and_then(unambiguous),
+            },
             () = stalling.cancelled() => {
                 Err(FetchError::Malformed("it sends informational responses without end".into()))
             }
@@ -363,6 +374,19 @@ fn count_informational(request: &mut Request<ClientBody>) -> CancellationToken {
         }
     });
     told
+}
+
+/// Why a client's content has no end.
+fn fault_of(error: &(dyn std::error::Error + 'static)) -> Reason {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        let io = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if io == Some(io::ErrorKind::TimedOut) {
+            return Reason::RequestTimeout;
+        }
+        cause = inner.source();
+    }
+    Reason::MalformedRequest
 }
 
 /// Finds our own error in what the pool says, or tells a broken connection from broken HTTP.

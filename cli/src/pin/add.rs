@@ -163,7 +163,8 @@ fn cannot_fetch(url: &ArtifactUrl, error: &FetchError) -> Failure {
         | FetchError::Timeout { .. }
         | FetchError::Malformed(_)
         | FetchError::Broken(_)
-        | FetchError::Request(_) => failure,
+        | FetchError::Request(_)
+        | FetchError::Content(_) => failure,
     }
 }
 

@@ -178,16 +178,28 @@ async fn an_upload_that_is_refused_before_it_is_read_hears_why() {
 }
 
 #[tokio::test]
-async fn content_that_stops_coming_ends_the_connection() {
-    // Nobody but the clock ends this exchange.
-    let gate = Gate::closed();
-    let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
-    let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
-
-    let request = format!("POST /app.js HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\n\r\nlet", vendor.host());
-    let answer = said(inside(&client(&gateway), &vendor).await, request.as_bytes()).await;
-
-    assert!(!answer.contains("HTTP/1.1 200 "), "{answer}");
+async fn content_that_is_nonsense_or_stops_coming_is_the_clients_fault() {
+    for vendor in [vendor().http1_only(), vendor().http2_only()] {
+        // Nobody else ends these exchanges.
+        let gate = Gate::closed();
+        let vendor = vendor.serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
+        let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
+        let start = format!("POST /app.js HTTP/1.1\r\nHost: {}\r\n", vendor.host());
+        for (rest, status, reason) in [
+            ("Content-Length: 9\r\n\r\nlet", 408, "request-timeout"),
+            ("Transfer-Encoding: chunked\r\n\r\n3\r\nlet\r\n", 408, "request-timeout"),
+            (
+                "Transfer-Encoding: chunked\r\n\r\n3\r\nlet\r\n+3\r\nlet\r\n0\r\n\r\n",
+                400,
+                "malformed-request",
+            ),
+        ] {
+            let stream = inside(&client(&gateway), &vendor).await;
+            let answer = said(stream, format!("{start}{rest}").as_bytes()).await;
+            let is_as_told = answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(reason);
+            assert!(is_as_told, "{rest:?}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]
