@@ -243,20 +243,20 @@ impl Upstream {
             })
             .boxed_unsync()
         });
-        let stalling = count_informational(&mut request);
-        tokio::select! {
+        let enough = count_informational(&mut request);
+        let answer = tokio::select! {
             answer = pool.request(request) => match (answer, fault.get()) {
                 // Whatever the vendor makes of half a request is not the vendor's fault.
                 (Err(_), Some(fault)) => Err(FetchError::Content(*fault)),
                 (answer, _) => answer.map_err(explain).and_then(unambiguous),
             },
-            () = stalling.cancelled() => {
-                Err(FetchError::Malformed("it sends informational responses without end".into()))
-            }
+            () = enough.cancelled() => return Err(too_many_informational()),
             () = async { sent.cancelled().await; tokio::time::sleep(limit).await } => {
                 Err(FetchError::Timeout { seconds: limit.as_secs() })
             }
-        }
+        };
+        // They may have been too many before anyone looked.
+        if enough.is_cancelled() { Err(too_many_informational()) } else { answer }
     }
 
     /// Fetches `url` and holds it as for a client, and gives what was measured to the caller.
@@ -374,6 +374,10 @@ fn count_informational(request: &mut Request<ClientBody>) -> CancellationToken {
         }
     });
     told
+}
+
+fn too_many_informational() -> FetchError {
+    FetchError::Malformed("it sends too many informational responses".into())
 }
 
 /// Why a client's content has no end.
