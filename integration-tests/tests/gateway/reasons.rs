@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer as Served, Gateway, GatewayBuilder, Identity, Pin, Reply, Rule, Vendor, client, eventually,
+    Answer as Served, Gate, Gateway, GatewayBuilder, Identity, Pin, Reply, Rule, Vendor, client, eventually,
     gateway, sha256, vendor,
 };
 use pinfold_policy::reason::{Answer, Reason};
@@ -49,7 +49,7 @@ async fn every_reason_is_answered_as_the_table_says() {
             }
         }
     }
-    let expected = ["held", "internal", "path-changed"];
+    let expected = ["internal", "path-changed"];
     assert_eq!(shown_to_nobody, expected.into());
 }
 
@@ -123,7 +123,7 @@ async fn provoke(reason: Reason) -> Shown {
             let strict = crate::admission::asking_for_passwords(gateway()).listen().await;
             connect(&strict, "example.test:443").await
         }
-        Reason::Held => Shown::Nobody("a hold has no patience yet: the client waits to its end"),
+        Reason::Held => held().await,
         Reason::HeadersTooLarge => {
             let large = "a".repeat(65 << 10);
             Shown::Reply(
@@ -219,6 +219,14 @@ async fn came_back() -> Shown {
     client(&gateway).get(origin.url("/")).await;
     let via = origin.seen("/")[0].header("via").unwrap().to_owned();
     Shown::Reply(client(&gateway).header("via", &via).get(origin.url("/")).await)
+}
+
+async fn held() -> Shown {
+    let gate = Gate::closed();
+    let slow = Served::script("let a").then(&gate, " = 1;");
+    let vendor = vendor().serve("/app.js", slow).listen().await;
+    let gateway = pinning(&vendor).set_in("limits", "patience", "1s").listen().await;
+    Shown::Reply(client(&gateway).get(vendor.url("/app.js")).await)
 }
 
 async fn overloaded() -> Shown {
