@@ -193,12 +193,11 @@ impl HostPattern {
     /// [`HostError`] for anything else, a star in another place and `*.` before an address included.
     pub fn parse(text: &str) -> Result<Self, HostError> {
         let Some(suffix) = text.strip_prefix("*.") else {
-            let host = Host::parse(text)?;
-            return if text.contains('*') { Err(HostError::Invalid) } else { Ok(Self::Exact(host)) };
+            return Host::parse(text).map(Self::Exact);
         };
         match Host::parse(suffix)? {
-            Host::Name(name) if !name.contains('*') => Ok(Self::Below(name)),
-            Host::Name(_) | Host::Ip(_) => Err(HostError::Invalid),
+            Host::Name(name) => Ok(Self::Below(name)),
+            Host::Ip(_) => Err(HostError::Invalid),
         }
     }
 
@@ -312,6 +311,16 @@ mod tests {
             assert!(Host::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(Host::parse(&"a".repeat(64)), Err(HostError::TooLong));
+    }
+
+    #[test]
+    fn a_host_spelled_like_a_pattern_is_refused() {
+        for text in ["*.vendor.test", "%2A.vendor.test", "%2a.vendor.test", "＊.vendor.test", "a*b.test"] {
+            assert_eq!(Host::parse(text), Err(HostError::Invalid), "{text}");
+            assert!(Authority::parse(&format!("{text}:443"), None).is_err(), "{text}");
+        }
+        assert!(HostPattern::parse("%2A.vendor.test").is_err());
+        assert!(HostPattern::parse("*.%2A.test").is_err());
     }
 
     #[test]
