@@ -93,19 +93,26 @@ impl PinUrl {
         if !text.contains('*') {
             return Ok(Self::Exact(ArtifactUrl::parse(text)?));
         }
-        let path = path_start(text).ok_or(UrlError::Invalid)?;
-        let (before, rest) = text.split_at(path);
-        let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
-        if before.contains('*') || rest.split_once('?').is_some_and(|(_, query)| query.contains('*')) {
+        let before = text.get(..path_start(text).ok_or(UrlError::Invalid)?).unwrap_or_default();
+        let fragment = text.split_once('#').map_or("", |(_, fragment)| fragment);
+        if before.contains('*') || fragment.contains('*') {
             return Err(PinUrlError::StarOutsidePath);
         }
-        if rest.trim_end_matches('?').contains('?') {
+        // The request target is serialised as a URL that is asked for will be, and keeps stars as they were written.
+        let url = ArtifactUrl::parse(text)?;
+        let (path, query) = url.request_target().split_once('?').unwrap_or((url.request_target(), ""));
+        if query.contains('*') {
+            return Err(PinUrlError::StarOutsidePath);
+        }
+        if !query.is_empty() {
             return Err(PinUrlError::PatternWithQuery);
         }
-        let origin = ArtifactUrl::parse(before)?;
-        let segments =
-            rest.trim_end_matches('?').split('/').skip(1).map(Segment::parse).collect::<Result<_, _>>()?;
-        Ok(Self::Pattern(UrlPattern { origin: origin.origin().into(), segments }))
+        // A `..` took the segment before it along, and the star in it.
+        if path.matches('*').count() != text.matches('*').count() {
+            return Err(UrlError::Path.into());
+        }
+        let segments = path.split('/').skip(1).map(Segment::parse).collect::<Result<_, _>>()?;
+        Ok(Self::Pattern(UrlPattern { origin: url.origin().into(), segments }))
     }
 
     /// The spelling that is stored and shown: the match key, stars as stars.
@@ -174,10 +181,6 @@ impl Segment {
         if text.contains("**") {
             return Err(PinUrlError::PartialDoubleStar);
         }
-        // A dot segment would have been resolved in the URL that is matched: it could never match.
-        if matches!(text, "." | "..") {
-            return Err(UrlError::Path.into());
-        }
         let canonical = |text: &str| {
             let mut out = String::with_capacity(text.len());
             push_canonical(&mut out, text);
@@ -239,6 +242,25 @@ mod tests {
         assert_eq!(error("https://v.test/a**b"), PinUrlError::PartialDoubleStar);
         assert_eq!(error("https://v.test/*/a.js?v=1"), PinUrlError::PatternWithQuery);
         assert_eq!(error("https://v.test/*/../a.js"), PinUrlError::Url(UrlError::Path));
+    }
+
+    #[test]
+    fn a_path_in_a_query_or_fragment_makes_no_pattern() {
+        assert_eq!(error("https://v.test?next=/*"), PinUrlError::StarOutsidePath);
+        assert_eq!(error("https://v.test/a#/*"), PinUrlError::StarOutsidePath);
+        assert_eq!(error("https://v.test/*?a/b"), PinUrlError::PatternWithQuery);
+    }
+
+    #[test]
+    fn a_pattern_is_spelled_as_the_url_that_it_matches() {
+        for (written, matched) in [
+            ("https://v.test/ü b/*", "https://v.test/%C3%BC%20b/*"),
+            ("https://v.test/a\\*", "https://v.test/a/*"),
+            ("https://v.test/a/./*/%2e", "https://v.test/a/*/"),
+            (" https://v.test/\t*?#top", "https://v.test/*"),
+        ] {
+            assert_eq!(PinUrl::parse(written).unwrap().to_text(), matched, "{written:?}");
+        }
     }
 
     #[test]
