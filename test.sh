@@ -9,6 +9,7 @@ export DEBIAN_FRONTEND=noninteractive
 # command:package pairs: a package is installed only where its command is missing.
 tools=(
   cc:gcc
+  c++:g++
   openssl:openssl
   javac:default-jdk-headless
   keytool:default-jdk-headless
@@ -66,4 +67,7 @@ step 'lints' cargo clippy --workspace --all-targets --locked -- -D warnings
 step 'documentation' document
 step 'the binary under test' cargo build --locked --package pinfold-cli --bin pinfold
 step 'tests' cargo test --workspace --locked
+step 'format of the fuzz targets' cargo fmt --manifest-path fuzz/Cargo.toml --check
+step 'lints of the fuzz targets' cargo clippy --manifest-path fuzz/Cargo.toml --locked -- -D warnings
+step 'fuzz, a minute each' fuzz/run.sh
 printf '\n==> all steps ok, %d s\n' "$SECONDS"
