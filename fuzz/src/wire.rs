@@ -3,6 +3,7 @@
 //! - How the wire is cut into packets changes nothing.
 //! - What pinfold accepts, a second decoder reads as the same bytes.
 //! - What pinfold sends of it, the second decoder reads as those bytes.
+//! - What pinfold encoded and nobody damaged is accepted: all members of gzip and frames of zstd, one stream of the others.
 //! - No more comes out than the limits say.
 
 use bytes::Bytes;
@@ -92,6 +93,7 @@ pub fn check(codings: &[Coding], data: &[u8]) {
     let pieces = decoded(parsed, &wire, &mut cuts);
     assert!(same(&whole, &pieces), "the cut decides: {} and {}", shown(&whole), shown(&pieces));
 
+    as_encoded(&input, codings, &whole);
     let Ok(body) = whole else { return };
     same_prefix(parsed, &wire, &body);
     assert_eq!(second_opinion(codings, &wire).as_deref(), Ok(&*body), "two decoders read two bodies");
@@ -102,6 +104,30 @@ pub fn check(codings: &[Coding], data: &[u8]) {
         Ok(&*body),
         "sent is not what was accepted"
     );
+}
+
+/// What was encoded and not damaged is read as what it was, unless it is long and shrinks too well.
+fn as_encoded(input: &Input<'_>, codings: &[Coding], outcome: &Outcome) {
+    let undamaged = input.mode & 5 == 1 && !input.bytes.is_empty() && !input.is_long();
+    if !undamaged {
+        return;
+    }
+    let twice = input.mode & 2 != 0;
+    let expected = match codings.last() {
+        Some(Coding::Gzip | Coding::Zstd) if twice => codings.first().map(|inner| (inner, 2)),
+        Some(_) if twice => None,
+        Some(_) | None => codings.first().map(|inner| (inner, 1)),
+    };
+    match (expected, codings.len()) {
+        (None, _) => assert_eq!(*outcome, Err(Unmeasurable::BadEncoding), "something follows the end"),
+        // Twice in the outer coding is twice the wire of the inner.
+        (Some((Coding::Deflate | Coding::Brotli, 2)), 2) => {
+            assert_eq!(*outcome, Err(Unmeasurable::BadEncoding))
+        }
+        (Some((_, times)), _) => {
+            assert_eq!(outcome.as_deref(), Ok(&*input.bytes.repeat(times)), "over-blocked")
+        }
+    }
 }
 
 /// Sizes of packets: one byte each, or some that look random.

@@ -114,8 +114,10 @@ fn spellings(url: &ArtifactUrl, seed: &[u8]) {
     let host = url.host().to_string();
     let dotted = if url.host().name().is_some() { format!("{host}.") } else { host.clone() };
     let scheme = url.scheme().as_str();
-    let mixed: String =
-        host.chars().map(|c| if (c as usize + at).is_multiple_of(2) { c.to_ascii_uppercase() } else { c }).collect();
+    let mixed: String = host
+        .chars()
+        .map(|c| if (c as usize + at).is_multiple_of(2) { c.to_ascii_uppercase() } else { c })
+        .collect();
     let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at + 1).collect();
     let slash = slashes[at % slashes.len()];
     let (front, back) = path.split_at(slash);
