@@ -1,7 +1,8 @@
 //! A response head and the first bytes of a body: the set of kinds that any client could make of them.
 //!
-//! The input is parts that end in a byte 0xff: destination, path, two media types, two file names, and the rest is the
-//! beginning of the body. The second reader of media types follows the MIME Sniffing and Fetch standards.
+//! The input is parts that end in a byte 0xff: destination, path, two media types, a disposition, a location, and the
+//! rest is the beginning of the body. The second reader of media types follows the MIME Sniffing and Fetch standards, that
+//! of dispositions the grammar of RFC 6266.
 
 #![no_main]
 
@@ -13,32 +14,39 @@ use pinfold_policy::kind::{
 fuzz_target!(|data: &[u8]| {
     let mut parts = data.splitn(7, |byte| *byte == 0xff);
     let mut part = || parts.next().unwrap_or_default();
-    let [destination, path, one_type, other_type, one_name, other_name] =
+    let [destinations, path, one_type, other_type] =
         std::array::from_fn(|_| String::from_utf8_lossy(part()).into_owned());
+    let disposition = part();
+    let location = String::from_utf8_lossy(part());
     let start = part();
 
-    let destination = Some(destination.as_str()).filter(|destination| !destination.is_empty());
-    let asked = Asked { destination, service_worker: false, path: &path };
+    let asked = Asked { destinations: &destinations, service_worker: false, path: &path };
     let content_types = [one_type.as_str(), other_type.as_str()];
-    let file_names = [one_name.as_str(), other_name.as_str()];
-    let answered = Answered { content_types: &content_types, file_names: &file_names, starts: &[start] };
+    let (dispositions, locations, starts) = ([disposition], [&*location], [start]);
+    let answered = Answered {
+        content_types: &content_types,
+        dispositions: &dispositions,
+        locations: &locations,
+        starts: &starts,
+    };
     let kinds = classify(&asked, &answered);
 
     facts_only_add(&asked, &answered, kinds);
     types_of_the_standard(&content_types, kinds);
-    names_say(&file_names, kinds);
+    let names = std::str::from_utf8(disposition).map(names_by_the_grammar).unwrap_or_default();
+    names.iter().for_each(|name| name_says(name, kinds));
     magic(start);
 });
 
 /// Taking a fact away never adds a kind, and what the request alone says stays said.
 fn facts_only_add(asked: &Asked<'_>, answered: &Answered<'_>, kinds: Kinds) {
     let less = [
-        (Asked { destination: None, ..*asked }, *answered),
+        (Asked { destinations: "", ..*asked }, *answered),
         (Asked { path: "", ..*asked }, *answered),
         (*asked, Answered { content_types: &answered.content_types[1..], ..*answered }),
         (*asked, Answered { content_types: &answered.content_types[..1], ..*answered }),
-        (*asked, Answered { file_names: &answered.file_names[1..], ..*answered }),
-        (*asked, Answered { file_names: &[], ..*answered }),
+        (*asked, Answered { dispositions: &[], ..*answered }),
+        (*asked, Answered { locations: &[], ..*answered }),
         (*asked, Answered { starts: &[], ..*answered }),
         (*asked, Answered::default()),
     ];
@@ -104,29 +112,79 @@ fn essence(value: &str) -> Option<String> {
     let space = ['\t', '\n', '\r', ' '];
     let (kind, rest) = value.trim_matches(space).split_once('/')?;
     let subtype = rest.split(';').next().unwrap_or_default().trim_end_matches(space);
-    let is_token = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
+    let is_token = |text: &str| !text.is_empty() && text.chars().all(is_token_char);
     (is_token(kind) && is_token(subtype)).then(|| format!("{kind}/{subtype}").to_ascii_lowercase())
 }
 
-/// Whatever stands before its extension, a name that ends in one of these says what it is.
-fn names_say(names: &[&str], kinds: Kinds) {
-    for name in names {
-        let lower = name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
-        for (extension, kind) in [
-            (".js", Kind::Script),
-            (".mjs", Kind::Script),
-            (".wasm", Kind::Wasm),
-            (".css", Kind::Style),
-            (".svg", Kind::Document),
-            (".exe", Kind::Installer),
-            (".ps1", Kind::Installer),
-            ("%2eexe", Kind::Installer),
-        ] {
-            assert!(!lower.ends_with(extension) || kinds.contains(kind), "{name:?} is not {kinds}");
+/// The file names of RFC 6266 §4.1: tokens and quoted strings, and `filename*` in UTF-8 with its escapes undone.
+fn names_by_the_grammar(disposition: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let Some((_, mut rest)) = disposition.split_once(';') else { return names };
+    while let Some((name, after)) = rest.split_once('=') {
+        let Some((value, after)) = value(after.trim_start_matches([' ', '\t'])) else { return names };
+        match (name.trim_matches([' ', '\t']).to_ascii_lowercase().as_str(), value.get(..7)) {
+            ("filename", _) => names.push(value),
+            ("filename*", Some(charset)) if charset.eq_ignore_ascii_case("utf-8''") => {
+                names.push(decoded(&value[7..]))
+            }
+            _ => {}
         }
+        let Some((blank, after)) = after.split_once(';') else { return names };
+        if !blank.trim_matches([' ', '\t']).is_empty() {
+            return names;
+        }
+        rest = after;
+    }
+    names
+}
+
+/// A token or a quoted string (RFC 9110 §5.6), and what follows it.
+fn value(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(|char: char| !is_token_char(char)).unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut value = String::new();
+    let mut chars = quoted.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some((value, chars.as_str())),
+            '\\' => value.push(chars.next()?),
+            char => value.push(char),
+        }
+    }
+}
+
+fn is_token_char(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        let hex = tail.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit) && *byte == b'%');
+        let escaped = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whatever stands before its extension, a name that ends in one of these says what it is.
+fn name_says(name: &str, kinds: Kinds) {
+    let lower = name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    for (extension, kind) in [
+        (".js", Kind::Script),
+        (".mjs", Kind::Script),
+        (".wasm", Kind::Wasm),
+        (".css", Kind::Style),
+        (".svg", Kind::Document),
+        (".exe", Kind::Installer),
+        (".ps1", Kind::Installer),
+        ("%2eexe", Kind::Installer),
+    ] {
+        assert!(!lower.ends_with(extension) || kinds.contains(kind), "{name:?} is not {kinds}");
     }
 }
 
