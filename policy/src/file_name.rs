@@ -43,10 +43,13 @@ pub fn file_names<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> FileNames {
 impl FileNames {
     fn read(&mut self, parameter: &str) {
         let Some((name, value)) = parameter.split_once('=') else { return };
-        match name.trim().to_ascii_lowercase().as_str() {
-            "filename" | "name" => self.take(unquoted(value)),
-            "filename*" | "name*" => self.take_extended(unquoted(value)),
-            _ => {}
+        let name = name.trim().to_ascii_lowercase();
+        for value in [Some(unquoted(value)), quoted_start(value)].into_iter().flatten() {
+            match name.as_str() {
+                "filename" | "name" => self.take(value),
+                "filename*" | "name*" => self.take_extended(value),
+                _ => {}
+            }
         }
     }
 
@@ -116,6 +119,18 @@ fn outside_quotes(text: &str) -> Vec<&str> {
 
 fn unquoted(value: &str) -> &str {
     value.trim().trim_matches(['"', '\''])
+}
+
+/// The quoted string that a value begins with. Firefox takes it, and leaves whatever follows it before the semicolon.
+fn quoted_start(value: &str) -> Option<&str> {
+    let text = value.trim_start().strip_prefix('"')?;
+    let mut escaped = false;
+    let end = text.find(|char| {
+        let ends = char == '"' && !escaped;
+        escaped = char == '\\' && !escaped;
+        ends
+    })?;
+    text.get(..end)
 }
 
 /// Whether the letters and the dot of an extension are the same bytes in this charset as in ASCII. They are not in
@@ -275,6 +290,18 @@ mod tests {
 
     fn of(value: &str) -> FileNames {
         file_names([value.as_bytes()])
+    }
+
+    #[test]
+    fn what_follows_a_quoted_name_does_not_hide_it() {
+        for value in [
+            "attachment; filename=\"setup.exe\"x",
+            "attachment; filename=\"setup.exe\".txt; size=3",
+            "attachment; filename = \"setup.exe\" \"x.txt\"",
+            "attachment; filename*=\"UTF-8''setup.exe\"x",
+        ] {
+            assert!(of(value).names.contains("setup.exe"), "{value}: {:?}", of(value).names);
+        }
     }
 
     #[test]
