@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets and runs them from the kept corpus. A finding ends it with 1, and the path of the input.
+# Builds the fuzz targets and runs them from the kept corpus. Fails where something was found, with the path of the input.
 #
 #   fuzz/run.sh                      each target for 60 s, one per core at a time
 #   fuzz/run.sh -s 600 url gzip      these two, for ten minutes each
