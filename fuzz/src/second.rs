@@ -133,11 +133,15 @@ fn brotli(wire: &[u8], max: usize) -> Opinion {
     }
 }
 
+/// RFC 9659 §3, in bytes.
+const WEB_WINDOW: u64 = 8 << 20;
+
 /// RFC 8878: all frames, and nothing after them.
 fn zstd(wire: &[u8], max: usize) -> Opinion {
     let mut rest = wire;
     let mut out = Vec::new();
     let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(WEB_WINDOW);
     loop {
         decoder.init(&mut rest).map_err(|error| format!("zstd: {error}"))?;
         while !decoder.is_finished() {

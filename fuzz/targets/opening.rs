@@ -1,6 +1,6 @@
 //! What a client says first in a tunnel. (What its `CONNECT` names is `host`'s.)
 //!
-//! The input is the bytes in the tunnel, or, after a first byte below 32, a host name and what is done to the ClientHello
+//! The input is the bytes in the tunnel, or, after a first byte below 16, a host name and what is done to the ClientHello
 //! that names it. rustls is the second reader.
 
 #![no_main]
