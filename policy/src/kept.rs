@@ -156,12 +156,14 @@ impl Keep {
     /// Ends it: nothing comes any more. With a medium it blocks as [`Keep::flush`] does.
     ///
     /// # Errors
-    /// What the medium says.
+    /// What the medium says, or [`io::ErrorKind::InvalidData`] after a flush that failed.
     pub fn finish(mut self) -> io::Result<(Kept, BodyId)> {
         self.end_piece(0);
         self.flush()?;
         let place = match self.spilled {
             None => Place::Memory(self.full.into()),
+            // A flush that failed took its pieces along.
+            Some(spilled) if spilled.len != self.len => return Err(io::ErrorKind::InvalidData.into()),
             Some(spilled) => Place::Medium { medium: spilled.medium.into(), pieces: spilled.pieces.into() },
         };
         Ok((Kept { place, len: self.len, reservation: None }, BodyId(self.sha256.finalize().into())))
@@ -339,6 +341,34 @@ pub(crate) mod tests {
             prop_assert_eq!(piece.is_empty(), from == all.len());
             prop_assert!(all[from..].starts_with(&piece));
         }
+    }
+
+    #[test]
+    fn a_flush_that_failed_is_not_forgotten() {
+        /// Fails the first time.
+        #[derive(Debug, Default)]
+        struct Recovering(Shared, bool);
+
+        impl Medium for Recovering {
+            fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+                if !std::mem::replace(&mut self.1, true) {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                self.0.append(bytes)
+            }
+
+            fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+                self.0.read_at(offset, into)
+            }
+        }
+
+        let mut keep = Keep::new(None);
+        keep.push(b"a piece that is lost");
+        keep.spill_to(Box::<Recovering>::default());
+        assert!(keep.flush().is_err());
+        keep.push(b"and one that is not");
+        assert!(keep.flush().is_ok());
+        assert_eq!(keep.finish().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
