@@ -276,7 +276,7 @@ fn limits(root: &mut Section<'_>) -> Limits {
         max_installer,
         memory_body: limits.size("memory_body").unwrap_or(default.memory_body),
         held_memory: held_memory(&mut limits).unwrap_or(default.held_memory),
-        held_disk: held_disk(&mut limits, max_installer.max(max_body)).unwrap_or(default.held_disk),
+        held_disk: held_disk(&mut limits, max_installer).unwrap_or(default.held_disk),
         max_hold: timeout(&mut limits, "max_hold").unwrap_or(default.max_hold),
         patience: timeout(&mut limits, "patience").unwrap_or(default.patience),
         max_ratio: limits.integer("max_ratio", 1..=1_000_000).unwrap_or(default.max_ratio),
@@ -301,28 +301,25 @@ fn artifact_size(limits: &mut Section<'_>, key: &'static str) -> Option<u64> {
     Some(size)
 }
 
-/// The least memory with which holds begin at all: a quarter of it, which is what one vendor has, is enough for the
-/// largest window of a coding.
-const LEAST_HELD_MEMORY: u64 = 96 * 1024 * 1024;
+/// A quarter of this, which is what one vendor has, is enough for the largest window of a coding.
+const AMPLE_HELD_MEMORY: u64 = 96 * 1024 * 1024;
 
 fn held_memory(limits: &mut Section<'_>) -> Option<u64> {
     let size = limits.size("held_memory")?;
-    if size < LEAST_HELD_MEMORY {
-        let message =
-            "held_memory is too little: a quarter of it is one vendor's, and must hold the largest window";
-        let mistake = Mistake::new(message).hint("write \"96MiB\" or more");
-        limits.file().error(limits.place_of("held_memory").unwrap_or_default(), mistake);
+    if size < AMPLE_HELD_MEMORY {
+        let message = "held_memory is little: bodies whose coding has a large window are held one at a time";
+        let mistake = Mistake::new(message).hint("\"96MiB\" is enough for one of each vendor");
+        limits.file().warn(limits.place_of("held_memory").unwrap_or_default(), mistake);
     }
     Some(size)
 }
 
-fn held_disk(limits: &mut Section<'_>, largest: u64) -> Option<u64> {
+fn held_disk(limits: &mut Section<'_>, max_installer: u64) -> Option<u64> {
     let size = limits.size("held_disk");
-    if size.unwrap_or(Limits::default().held_disk) < largest {
+    if size.unwrap_or(Limits::default().held_disk) < max_installer {
         let place = limits.place_of("held_disk").or_else(|| limits.place_of("max_installer"));
-        let message = "held_disk is less than the largest artifact: it could never be held";
-        let mistake = Mistake::new(message).hint("held_disk is at least max_installer and max_body");
-        limits.file().error(place.unwrap_or_default(), mistake);
+        let message = "held_disk is less than max_installer: the largest could never be held";
+        limits.file().error(place.unwrap_or_default(), Mistake::new(message));
     }
     size
 }

@@ -94,17 +94,23 @@ impl Budget {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, who: &Reservation, more: Amount, bounds: Bounds) -> Result<(), Full> {
+    /// Takes what there is room for. With `or_alone`, who has no others beside it gets more than there is: what it needs
+    /// to begin, nobody could give it otherwise.
+    fn take(&self, who: &Reservation, more: Amount, bounds: Bounds, or_alone: bool) -> Result<(), Full> {
         let mut used = self.used();
         let Bounds { memory, disk, largest } = bounds;
-        if !used.all.plus(more).fits(memory, disk, more) {
+        let fits = |has: Amount, memory: u64, disk: u64| {
+            let is_alone = !has.minus(who.has).has_some_of(more);
+            has.plus(more).fits(memory, disk, more) || (or_alone && is_alone)
+        };
+        if !fits(used.all, memory, disk) {
             let others = used.all.minus(who.has);
             return Err(Full { is_next: others.has_some_of(more) && used.is_oldest(who.id, |_| true) });
         }
         let (memory, disk) = (memory / SHARE, (disk / SHARE).max(largest));
         for party in &who.parties {
             let has = used.by_party.get(party).copied().unwrap_or_default();
-            if !has.plus(more).fits(memory, disk, more) {
+            if !fits(has, memory, disk) {
                 let others = has.minus(who.has);
                 let is_oldest = used.is_oldest(who.id, |parties| parties.contains(party));
                 return Err(Full { is_next: others.has_some_of(more) && is_oldest });
@@ -193,7 +199,7 @@ impl Reservation {
     pub(crate) fn try_memory(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.has.memory);
         let bounds = self.budget.for_growth();
-        if more > 0 && self.budget.take(self, Amount::memory(more), bounds).is_err() {
+        if more > 0 && self.budget.take(self, Amount::memory(more), bounds, false).is_err() {
             return false;
         }
         let less = self.has.memory.saturating_sub(bytes);
@@ -222,9 +228,21 @@ impl Reservation {
         self.has.disk
     }
 
+    /// The same for one that has nothing yet but what it began with: it gives that back while it waits, so that those that
+    /// begin do not wait for each other.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when none came free in time.
+    pub(crate) async fn memory_to_begin(&mut self, bytes: u64) -> Result<(), NoRoom> {
+        if bytes > self.has.memory {
+            self.try_memory(0);
+        }
+        self.memory(bytes).await
+    }
+
     /// Has `bytes` more of disk, if there is room.
     pub(crate) fn try_more_disk(&mut self, bytes: u64) -> bool {
-        let is_taken = self.budget.take(self, Amount::disk(bytes), self.budget.bounds).is_ok();
+        let is_taken = self.budget.take(self, Amount::disk(bytes), self.budget.bounds, false).is_ok();
         if is_taken {
             self.has.disk += bytes;
         }
@@ -246,7 +264,8 @@ impl Reservation {
         loop {
             // What comes free between the look and the wait is not missed.
             let freed = self.budget.freed.notified();
-            let Err(full) = self.budget.take(self, more, self.budget.bounds) else { return Ok(()) };
+            let taken = self.budget.take(self, more, self.budget.bounds, more.disk == 0);
+            let Err(full) = taken else { return Ok(()) };
             if Instant::now() >= until {
                 if !full.is_next {
                     return Err(NoRoom);
@@ -326,6 +345,16 @@ mod tests {
     fn one_hold_may_be_as_large_as_the_largest_whatever_its_share() {
         let budget = budget(0, 100, 100);
         assert!(from(&budget, 1, "a").try_more_disk(100));
+    }
+
+    #[tokio::test]
+    async fn a_window_larger_than_a_share_is_opened_for_one_at_a_time() {
+        let budget = budget(400, 0, 0);
+        let mut first = from(&budget, 1, "a");
+        assert_eq!(first.memory(1000).await, Ok(()));
+        let mut second = from(&budget, 2, "b");
+        let (waited, ()) = tokio::join!(second.memory(1000), async { drop(first) });
+        assert_eq!(waited, Ok(()));
     }
 
     #[tokio::test]

@@ -178,7 +178,11 @@ impl Holding {
 
     /// Finds room for what the last step took, and for what the next one will take.
     async fn find_room(&mut self) -> Result<(), HoldError> {
-        self.room.reservation.memory(self.beginning()).await?;
+        if self.hold.is_empty() {
+            self.room.reservation.memory_to_begin(self.beginning()).await?;
+        } else {
+            self.room.reservation.memory(self.beginning()).await?;
+        }
         if !self.hold.keep().is_spilled() {
             let body = self.hold.keep().in_memory();
             let wire = self.wire.as_ref().map_or(0, Keep::in_memory);
@@ -322,7 +326,7 @@ pub(crate) async fn look_at_start(
 /// Whether the bytes could be decoded.
 async fn look_at(peek: &mut Peek, mut wire: &[u8], reservation: &mut Reservation) -> Result<bool, NoRoom> {
     loop {
-        reservation.memory(peek.memory()).await?;
+        reservation.memory_to_begin(peek.memory()).await?;
         match peek.step(wire) {
             Ok(Some(taken)) => wire = wire.get(taken..).unwrap_or_default(),
             Ok(None) => return Ok(true),

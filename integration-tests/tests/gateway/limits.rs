@@ -287,3 +287,27 @@ async fn thousands_of_idle_clients_and_hundreds_of_bodies_fit_in_memory() {
     let peak = gateway.peak_memory().await / MIB as u64;
     assert!(peak < 300, "{peak} MiB");
 }
+
+#[tokio::test]
+async fn with_next_to_no_memory_bodies_wait_for_each_other_and_pass() {
+    let script = (0..20_000).map(|line| format!("let v{line} = {};\n", line % 977)).collect::<String>();
+    let vendor = vendor_of(REVIEWED).await;
+    let codings = [Coding::Identity, Coding::Gzip, Coding::Br, Coding::Zstd];
+    let mut gateway = pinning(&vendor).set_in("limits", "held_memory", "1MiB");
+    for coding in codings {
+        let path = format!("/{coding:?}.js");
+        vendor.serve(&path, Answer::script(script.clone()).encoded(coding));
+        gateway = gateway.pin(vendor.url(&path), sha256(&script));
+    }
+    let gateway = gateway.listen().await;
+
+    let mut asking = Vec::new();
+    for number in 0..24u8 {
+        let client = client(&gateway).from([127, 0, 1, number]).accepting("gzip, br, zstd");
+        let url = vendor.url(&format!("/{:?}.js", codings[usize::from(number) % codings.len()]));
+        asking.push(tokio::spawn(async move { client.get(url).await }));
+    }
+    for reply in asking {
+        verified(&reply.await.unwrap(), &script);
+    }
+}
