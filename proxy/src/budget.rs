@@ -54,8 +54,8 @@ pub(crate) struct Budget {
 struct Used {
     all: Amount,
     by_party: HashMap<Party, Amount>,
-    /// Reservations by age.
-    holders: BTreeMap<u64, [Party; 2]>,
+    /// By age, those that wait.
+    waiting: BTreeMap<u64, [Party; 2]>,
     next: u64,
 }
 
@@ -69,7 +69,8 @@ struct Amount {
 /// There is no room now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Full {
-    /// Others have some of what is full, and whoever asks is the oldest of them all: it gets what comes free.
+    /// Others wait for more of what is full and have some of it, and whoever asks is the oldest of them: it gets what they
+    /// give up.
     is_next: bool,
 }
 
@@ -84,7 +85,6 @@ impl Budget {
         let mut used = self.used();
         let id = used.next;
         used.next += 1;
-        used.holders.insert(id, parties.clone());
         drop(used);
         Reservation { budget: Arc::clone(self), id, parties, has: Amount::default() }
     }
@@ -142,10 +142,10 @@ impl Budget {
 }
 
 impl Used {
-    /// Whether `id` is the oldest among holders of these parties.
+    /// Whether `id` is the oldest among those of these parties that wait, and not the only one.
     fn is_oldest(&self, id: u64, among: impl Fn(&[Party; 2]) -> bool) -> bool {
-        let oldest = self.holders.iter().find(|(_, parties)| among(parties));
-        oldest.is_some_and(|(oldest, _)| *oldest == id)
+        let mut waiting = self.waiting.iter().filter(|(_, parties)| among(parties));
+        waiting.next().is_some_and(|(oldest, _)| *oldest == id) && waiting.next().is_some()
     }
 
     fn add(&mut self, parties: &[Party; 2], more: Amount) {
@@ -261,6 +261,7 @@ impl Reservation {
 
     async fn wait_for(&self, more: Amount) -> Result<(), NoRoom> {
         let mut until = Instant::now() + self.budget.patience;
+        let _waiting = Waiting::of(self);
         loop {
             // What comes free between the look and the wait is not missed.
             let freed = self.budget.freed.notified();
@@ -282,9 +283,23 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.used().holders.remove(&self.id);
-        // Also without having had anything: the next one may be the oldest now.
         self.budget.give_back(&self.parties, self.has);
+    }
+}
+
+/// A reservation that waits, for as long as it does.
+struct Waiting<'r>(&'r Reservation);
+
+impl<'r> Waiting<'r> {
+    fn of(who: &'r Reservation) -> Self {
+        who.budget.used().waiting.insert(who.id, who.parties.clone());
+        Self(who)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.budget.used().waiting.remove(&self.0.id);
     }
 }
 
@@ -317,7 +332,7 @@ mod tests {
         drop(first);
         assert!(from(&budget, 1, "a").try_memory(75));
         assert_eq!(budget.used().all, Amount::default());
-        assert!(budget.used().by_party.is_empty() && budget.used().holders.is_empty());
+        assert!(budget.used().by_party.is_empty() && budget.used().waiting.is_empty());
     }
 
     #[test]
@@ -380,6 +395,24 @@ mod tests {
         };
         let (older, younger) = tokio::join!(older.more_disk(50), gives_up);
         assert_eq!((older, younger), (Ok(()), Err(NoRoom)));
+    }
+
+    #[tokio::test]
+    async fn who_has_something_and_waits_for_nothing_does_not_keep_the_oldest_from_its_turn() {
+        let budget = hasty(400);
+        let (mut idle, mut older, mut younger) =
+            (from(&budget, 1, "a"), from(&budget, 1, "b"), from(&budget, 1, "c"));
+        idle.more_disk(10).await.unwrap();
+        older.more_disk(40).await.unwrap();
+        younger.more_disk(50).await.unwrap();
+        let gives_up = async {
+            let waited = younger.more_disk(50).await;
+            drop(younger);
+            waited
+        };
+        let (older, younger) = tokio::join!(older.more_disk(50), gives_up);
+        assert_eq!((older, younger), (Ok(()), Err(NoRoom)));
+        assert!(budget.used().waiting.is_empty());
     }
 
     #[tokio::test]
