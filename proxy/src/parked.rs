@@ -4,6 +4,7 @@
 //! fetched is nobody else's.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::response::Parts;
@@ -44,9 +45,18 @@ impl Parked {
     /// Lets a hold go on until its time is over.
     pub(crate) fn put(&self, key: Key, guarded: Guarded) {
         let until = guarded.until;
-        // Two asks of one client for the same: one of their holds is enough.
-        if let Some(other) = self.all().insert(key, guarded) {
-            other.hold.abort();
+        // Two asks of one client for the same: one of their holds is enough. The older one is nearer to its end; if it
+        // were the younger, two clients that come back in turns would each end what the other waits for, for ever.
+        let surplus = match self.all().entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(guarded);
+                None
+            }
+            Entry::Occupied(place) if place.get().until <= until => Some(guarded),
+            Entry::Occupied(mut place) => Some(place.insert(guarded)),
+        };
+        if let Some(surplus) = surplus {
+            surplus.hold.abort();
         }
         let parked = self.clone();
         tokio::spawn(async move {
@@ -66,5 +76,33 @@ impl Parked {
 
     fn all(&self) -> MutexGuard<'_, HashMap<Key, Guarded>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn guarded(until: Instant) -> Guarded {
+        let (head, ()) = http::Response::new(()).into_parts();
+        let hold = tokio::spawn(std::future::pending());
+        Guarded { head, path: None, kinds: Kinds::NONE, hold, until }
+    }
+
+    #[tokio::test]
+    async fn of_two_holds_for_the_same_the_older_one_goes_on() {
+        let key = Key::of(&[]);
+        let (older, younger) =
+            (Instant::now() + Duration::from_secs(60), Instant::now() + Duration::from_secs(90));
+        for order in [[older, younger], [younger, older]] {
+            let parked = Parked::default();
+            for until in order {
+                parked.put(key, guarded(until));
+            }
+            assert_eq!(parked.take(&key).unwrap().until, older);
+            assert!(parked.take(&key).is_none());
+        }
     }
 }
