@@ -158,6 +158,10 @@ impl Keep {
     /// # Errors
     /// What the medium says, or [`io::ErrorKind::InvalidData`] after a flush that failed.
     pub fn finish(mut self) -> io::Result<(Kept, BodyId)> {
+        // Nobody counts the rest of a piece that was made for more.
+        if self.current.len() < self.current.capacity() / 2 {
+            self.current = BytesMut::from(&*self.current);
+        }
         self.end_piece(0);
         self.flush()?;
         let place = match self.spilled {
@@ -401,6 +405,19 @@ pub(crate) mod tests {
     #[test]
     fn an_announced_length_reserves_no_more_than_a_piece() {
         assert!(Keep::new(Some(u64::MAX)).in_memory() <= 2 * PIECE as u64);
+    }
+
+    #[test]
+    fn what_is_kept_takes_about_as_much_memory_as_it_is_long() {
+        for len in [0, 1, FIRST_PIECE + 1, PIECE, PIECE + FIRST_PIECE + 1] {
+            let mut keep = Keep::new(None);
+            keep.push(&vec![7; len]);
+            let (kept, _) = keep.finish().unwrap();
+            let Place::Memory(mut pieces) = kept.place else { panic!("it is in memory") };
+            let pieces = Arc::get_mut(&mut pieces).unwrap().iter_mut().map(std::mem::take);
+            let taken: usize = pieces.map(|piece| piece.try_into_mut().unwrap().capacity()).sum();
+            assert!(taken <= 2 * len, "{taken} for {len}");
+        }
     }
 
     #[test]
