@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp;
 use pinfold_body::Coding;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
@@ -145,10 +146,7 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
         put(&mut headers, header::CONTENT_ENCODING, coding.token());
     }
     put(&mut headers, HeaderName::from_static("pinfold-verdict"), &format!("verified; digest=\"{id}\""));
-    for cache in vendor.get_all(header::CACHE_CONTROL) {
-        headers.append(header::CACHE_CONTROL, cache.clone());
-    }
-    clamp_cache(&mut headers, max_age);
+    headers.insert(header::CACHE_CONTROL, cache_control(vendor, max_age, max_age));
     headers.insert(header::VARY, vary(vendor));
     headers
 }
@@ -255,18 +253,30 @@ fn names(tags: &HeaderValue, id: BodyId) -> bool {
         })
 }
 
-/// Bounds how long a client may keep a response, so that a revocation bites: `max-age` and `s-maxage` at most
-/// `max_age`, without `immutable` and the stale extensions.
+/// Bounds how long a client may keep what goes out with the vendor's fields, and never lets it keep it for longer than
+/// the vendor does: a client guesses only by `Last-Modified` (RFC 9111 §4.2.2).
 pub(crate) fn clamp_cache(headers: &mut HeaderMap, max_age: Duration) {
+    let guessed = if headers.contains_key(header::LAST_MODIFIED) { max_age } else { Duration::ZERO };
+    let clamped = cache_control(headers, max_age, guessed);
+    for name in [header::EXPIRES, header::AGE, header::PRAGMA] {
+        headers.remove(name);
+    }
+    headers.insert(header::CACHE_CONTROL, clamped);
+}
+
+/// How long a client may keep a response, so that a revocation bites: as long as the vendor says, `unsaid` where it does
+/// not, and at most `max_age`, without `immutable` and the stale extensions.
+fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> HeaderValue {
     let limit = max_age.as_secs();
-    let theirs: Vec<String> = headers
+    let theirs: Vec<String> = vendor
         .get_all(header::CACHE_CONTROL)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|directive| directive.trim().to_ascii_lowercase())
         .collect();
-    let wanted = theirs.iter().find_map(|directive| directive.strip_prefix("max-age=")?.parse::<u64>().ok());
+    let wanted = theirs.iter().find_map(|directive| directive.strip_prefix("max-age=")).map(seconds);
+    let wanted = wanted.or_else(|| by_older_fields(vendor)).unwrap_or(unsaid.as_secs());
     let keeps: Vec<&str> = theirs
         .iter()
         .map(String::as_str)
@@ -277,12 +287,28 @@ pub(crate) fn clamp_cache(headers: &mut HeaderMap, max_age: Duration) {
     let mut value = keeps.join(", ");
     if !keeps.contains(&"no-store") {
         let separator = if value.is_empty() { "" } else { ", " };
-        value = format!("{value}{separator}max-age={}", wanted.unwrap_or(limit).min(limit));
+        value = format!("{value}{separator}max-age={}", wanted.min(limit));
     }
-    for name in [header::EXPIRES, header::AGE, header::PRAGMA] {
-        headers.remove(name);
+    verdict_header(&value)
+}
+
+/// The argument of `max-age`; of what is no number, a client may think that it is over (RFC 9111 §4.2.1).
+fn seconds(argument: &str) -> u64 {
+    let is_number = !argument.is_empty() && argument.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { argument.parse().unwrap_or(u64::MAX) } else { 0 }
+}
+
+/// How long a response is fresh, in seconds, by the fields of HTTP/1.0: `Expires`, of which what is no date means now
+/// (RFC 9111 §5.3), and `Pragma: no-cache`.
+fn by_older_fields(vendor: &HeaderMap) -> Option<u64> {
+    if let Some(expires) = vendor.get(header::EXPIRES) {
+        let left = expires.to_str().ok().and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        let left = left.map_or(0, |date| date.timestamp().as_second() - Timestamp::now().as_second());
+        return Some(u64::try_from(left).unwrap_or(0));
     }
-    headers.insert(header::CACHE_CONTROL, verdict_header(&value));
+    let is_uncached =
+        texts(vendor, header::PRAGMA).iter().any(|pragma| pragma.eq_ignore_ascii_case("no-cache"));
+    (is_uncached && !vendor.contains_key(header::CACHE_CONTROL)).then_some(0)
 }
 
 /// A header value of text that this crate wrote.
@@ -307,9 +333,33 @@ mod tests {
     fn no_client_keeps_a_release_beyond_the_bound() {
         assert_eq!(clamped("public, max-age=31536000, immutable"), "max-age=600");
         assert_eq!(clamped("max-age=60, stale-while-revalidate=86400"), "max-age=60");
-        assert_eq!(clamped("private, no-cache"), "private, no-cache, max-age=600");
+        assert_eq!(clamped("private, no-cache"), "private, no-cache, max-age=0");
         assert_eq!(clamped("no-store"), "no-store");
         assert_eq!(clamped("max-age=99999999999999999999999"), "max-age=600");
+    }
+
+    #[test]
+    fn no_client_keeps_an_answer_for_longer_than_its_vendor_says() {
+        for (fields, expected) in [
+            (&[("expires", "-1")][..], "max-age=0"),
+            (&[("expires", "Wed, 21 Oct 2015 07:28:00 GMT")], "max-age=0"),
+            (&[("expires", "Wed, 21 Oct 2099 07:28:00 GMT")], "max-age=600"),
+            (&[("expires", "0"), ("cache-control", "max-age=60")], "max-age=60"),
+            (
+                &[("expires", "-1"), ("cache-control", "private"), ("pragma", "no-cache")],
+                "private, max-age=0",
+            ),
+            (&[("pragma", "no-cache")], "max-age=0"),
+            (&[("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")], "max-age=600"),
+            (&[], "max-age=0"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            clamp_cache(&mut headers, Duration::from_secs(600));
+            assert_eq!(headers["cache-control"], expected, "{fields:?}");
+        }
     }
 
     #[test]
