@@ -183,8 +183,14 @@ fn content_type(kind: Kind, vendor: &HeaderMap) -> String {
         Kind::Script => format!("text/javascript; charset={}", charset()),
         Kind::Style => format!("text/css; charset={}", charset()),
         Kind::Wasm => "application/wasm".into(),
-        Kind::Document if by_media_type(&essence(&theirs)) == Some(Kind::Document) => theirs,
-        Kind::Document => "text/html; charset=utf-8".into(),
+        Kind::Document if by_media_type(&essence(&theirs)) != Some(Kind::Document) => {
+            "text/html; charset=utf-8".into()
+        }
+        Kind::Document if theirs.to_ascii_lowercase().contains("charset") => {
+            format!("{}; charset={}", essence(&theirs), charset())
+        }
+        // A document can say itself which charset it is in.
+        Kind::Document => theirs,
         Kind::Installer if INSTALLER_TYPES.contains(&essence(&theirs).as_str()) => essence(&theirs),
         Kind::Installer => "application/octet-stream".into(),
     }
@@ -401,6 +407,8 @@ mod tests {
         };
         assert_eq!(typed(Kind::Document, "image/svg+xml"), "image/svg+xml");
         assert_eq!(typed(Kind::Document, "text/html, text/javascript"), "text/html; charset=utf-8");
+        assert_eq!(typed(Kind::Document, "text/html; charset=utf-7"), "text/html; charset=utf-8");
+        assert_eq!(typed(Kind::Document, "text/html; Charset=Latin1"), "text/html; charset=latin1");
         assert_eq!(typed(Kind::Installer, "application/x-msi; x=y"), "application/x-msi");
         assert_eq!(typed(Kind::Installer, "application/x-msi, text/html"), "application/octet-stream");
         assert_eq!(typed(Kind::Installer, "text/html"), "application/octet-stream");
