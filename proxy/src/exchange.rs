@@ -33,7 +33,7 @@ use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
 use crate::refusal::Refusal;
 use crate::release::{Release, Wanted};
-use crate::respond::{ClientBody, Outbound, respond};
+use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::row::{Measured, Seen, acts_as, row};
 use crate::unguarded::Unguarded;
 use crate::upload::Upload;
@@ -56,9 +56,12 @@ pub(crate) async fn exchange(
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
+    let is_head = ask.method == Method::HEAD;
     // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.
     let carried = gateway.tasks.spawn(carry(Arc::clone(&gateway), ask, body)).await;
     match carried {
+        // HTTP/2 would send the body of an answer to HEAD.
+        Ok(outbound) if is_head => respond(outbound).map(|_| no_body()),
         Ok(outbound) => respond(outbound),
         Err(error) => {
             tracing::error!(%error, "an exchange failed; this is a bug");

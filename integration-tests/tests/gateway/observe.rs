@@ -1,6 +1,7 @@
 //! Observe mode: passes what it would refuse, says so, and records it; revocations and rules 1 to 3 still refuse.
 
-use pinfold_integration_tests::{Rule, client, gateway, sha256};
+use http::Method;
+use pinfold_integration_tests::{Answer, Rule, client, gateway, sha256};
 
 use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of};
 
@@ -48,7 +49,7 @@ async fn a_vendor_can_enforce_where_the_file_observes() {
 #[tokio::test]
 async fn observed_releases_are_kept_by_browsers_ten_minutes_at_most() {
     let vendor = vendor_of(TAMPERED).await;
-    let theirs = pinfold_integration_tests::Answer::script(TAMPERED);
+    let theirs = Answer::script(TAMPERED);
     vendor.serve(
         "/app.js",
         theirs.header("cache-control", "max-age=31536000, immutable").header("x-build", "42"),
@@ -60,4 +61,17 @@ async fn observed_releases_are_kept_by_browsers_ten_minutes_at_most() {
     let cache = reply.header("cache-control").unwrap();
     assert!(!cache.contains("31536000") && !cache.contains("immutable"), "{cache}");
     assert_eq!(reply.header("x-build"), Some("42"));
+}
+
+#[tokio::test]
+async fn an_observed_answer_to_head_has_no_body() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = pinning(&vendor).set("mode", "observe").listen().await;
+
+    for client in [client(&gateway), client(&gateway).http2()] {
+        let reply = client.ask(Method::HEAD, vendor.url("/app.js")).await;
+
+        assert_eq!((reply.status().as_u16(), reply.verdict().token()), (200, "observed"));
+        assert!(reply.coded().is_empty());
+    }
 }
