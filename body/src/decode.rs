@@ -115,12 +115,12 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Unmeasurable::Truncated`] when a coding has not come to its end, or the error that came before.
-    pub fn finish(self) -> Result<(), Unmeasurable> {
+    pub fn finish(&self) -> Result<(), Unmeasurable> {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
-        let stages = [self.outer, self.inner];
-        if self.received == 0 || stages.iter().flatten().all(|stage| stage.codec.is_at_end()) {
+        let mut stages = [&self.outer, &self.inner].into_iter().flatten();
+        if self.received == 0 || stages.all(|stage| stage.codec.is_at_end()) {
             return Ok(());
         }
         Err(Unmeasurable::Truncated)

@@ -72,6 +72,12 @@ impl Hold {
         self.keep.flush()
     }
 
+    /// The bytes so far, for a client, although nobody measured them. Observe mode alone calls this.
+    #[must_use]
+    pub fn into_unmeasured(self) -> Keep {
+        self.keep
+    }
+
     /// Ends the hold: the body is complete. `aliases` are the other digests of a body seen before; without them all of
     /// it is read again. Blocks where the body is spilled.
     ///

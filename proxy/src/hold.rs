@@ -83,10 +83,11 @@ impl From<Unmeasurable> for HoldError {
     }
 }
 
-/// A hold that came to nothing, and what remains of the body. The wire bytes are there only if they were to be kept.
+/// A hold that came to nothing.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) error: HoldError,
+    /// The body as it came, from its first byte, if it was to be kept and cannot be measured.
     pub(crate) rest: Option<Arriving>,
 }
 
@@ -106,27 +107,20 @@ pub(crate) async fn hold(
     aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
 ) -> Result<Held, Failed> {
     let mut holding = Holding::new(codings, announced, limits, room);
-    let error = match holding.take_all(&mut body).await {
-        Ok(()) => match holding.finish(aliases).await {
-            Ok(held) => return Ok(held),
-            Err(error) => return Err(Failed { error, rest: Some(body) }),
-        },
-        Err(error) => error,
-    };
-    match holding.give_back_wire().await {
-        Ok(wire) => {
-            body.unread(wire);
-            Err(Failed { error, rest: Some(body) })
-        }
-        Err(error) => Err(Failed { error, rest: Some(body) }),
+    if let Err(error) = holding.take_all(&mut body).await {
+        let rest = holding.give_back(body).await;
+        return Err(Failed { error, rest });
     }
+    holding.finish(aliases).await.map_err(|error| Failed { error, rest: None })
 }
 
 /// A body that is arriving, and the room it takes.
 struct Holding {
     hold: Hold,
     decoder: Decoder,
+    /// The wire bytes, where they are to be kept and are not those of the body.
     wire: Option<Keep>,
+    keeps_wire: bool,
     room: Room,
     memory_body: u64,
 }
@@ -138,7 +132,8 @@ impl Holding {
         Self {
             hold: Hold::new(limits.max_body, expected),
             decoder: Decoder::new(codings, decode),
-            wire: limits.keep_wire.then(|| Keep::new(announced)),
+            wire: (limits.keep_wire && !codings.is_identity()).then(|| Keep::new(announced)),
+            keeps_wire: limits.keep_wire,
             room,
             memory_body: limits.memory_body,
         }
@@ -154,9 +149,16 @@ impl Holding {
             if let Some(wire) = &mut self.wire {
                 wire.push(&bytes);
             }
-            self.take(&bytes).await?;
+            let before = self.hold.len();
+            if let Err(error) = self.take(&bytes).await {
+                if self.keeps_wire && self.wire.is_none() {
+                    let taken = usize::try_from(self.hold.len().saturating_sub(before)).unwrap_or(usize::MAX);
+                    body.put_back(bytes.slice(taken.min(bytes.len())..));
+                }
+                return Err(error);
+            }
         }
-        Ok(())
+        Ok(self.decoder.finish()?)
     }
 
     async fn take(&mut self, mut wire: &[u8]) -> Result<(), HoldError> {
@@ -237,7 +239,6 @@ impl Holding {
         mut self,
         aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
     ) -> Result<Held, HoldError> {
-        self.decoder.finish()?;
         let keep = self.hold.keep();
         let is_spilled = keep.is_spilled();
         if is_spilled {
@@ -255,11 +256,16 @@ impl Holding {
         Ok(held.reserved_by(Arc::new(self.room.reservation)))
     }
 
-    /// The wire bytes so far, for a client to whom they go as they came.
-    async fn give_back_wire(self) -> Result<Kept, HoldError> {
-        let wire = self.wire.unwrap_or_else(|| Keep::new(Some(0)));
-        let (kept, _) = blocking(move || wire.finish()).await?;
-        Ok(kept.reserved_by(Arc::new(self.room.reservation)))
+    /// The body with the wire bytes so far in front, for a client to whom it goes as it came.
+    async fn give_back(self, mut rest: Arriving) -> Option<Arriving> {
+        let Self { hold, wire, keeps_wire, room, .. } = self;
+        if !keeps_wire {
+            return None;
+        }
+        let wire = wire.unwrap_or_else(|| hold.into_unmeasured());
+        let (kept, _) = blocking(move || wire.finish()).await.ok()?;
+        rest.unread(kept.reserved_by(Arc::new(room.reservation)));
+        Some(rest)
     }
 }
 
@@ -356,4 +362,64 @@ pub(crate) async fn piece_at(kept: &Kept, offset: u64) -> io::Result<Bytes> {
     }
     let kept = kept.clone();
     spawn_blocking(move || kept.piece_at(offset)).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use pinfold_body::Coding;
+
+    use super::*;
+    use crate::budget::{Bounds, Budget};
+
+    #[derive(Debug, Default)]
+    struct Memory(Mutex<Vec<u8>>);
+
+    impl Medium for Memory {
+        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(())
+        }
+
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+            let offset = usize::try_from(offset).unwrap();
+            into.copy_from_slice(&self.0.lock().unwrap()[offset..offset + into.len()]);
+            Ok(())
+        }
+    }
+
+    /// Holds 300 bytes in three pieces, at most `max_body` of them, in `codings`.
+    async fn held_of(budget: &Arc<Budget>, limits: HoldLimits, codings: Codings) -> Result<Held, Failed> {
+        let pieces = [[1; 100], [2; 100], [3; 100]].map(|piece| Bytes::copy_from_slice(&piece));
+        let spill: Spill = Arc::new(|| Ok(Box::new(Memory::default())));
+        let room = Room { reservation: budget.reservation(IpAddr::from([10, 0, 0, 1]), "a".into()), spill };
+        hold(Arriving::of(pieces), codings, None, &limits, room, |_| None).await
+    }
+
+    fn budget(memory: u64) -> Arc<Budget> {
+        Budget::new(Bounds { memory, disk: 1 << 20, largest: 1 << 20 }, Duration::from_millis(1))
+    }
+
+    const LIMITS: HoldLimits =
+        HoldLimits { max_body: 150, memory_body: 1000, max_ratio: 200, keep_wire: true };
+
+    #[tokio::test]
+    async fn what_cannot_be_measured_is_there_from_its_first_byte_or_not_at_all() {
+        for (keep_wire, memory_body) in [(true, 1000), (true, 10), (false, 1000)] {
+            let limits = HoldLimits { keep_wire, memory_body, ..LIMITS };
+            let failed =
+                held_of(&budget(1 << 20), limits, Codings::from(Coding::Identity)).await.unwrap_err();
+            assert_eq!(failed.error.reason(), Reason::BodyTooLarge);
+            assert_eq!(failed.rest.is_some(), keep_wire);
+            let Some(mut rest) = failed.rest else { continue };
+            let mut all = Vec::new();
+            while let Some(bytes) = rest.next().await {
+                all.extend_from_slice(&bytes.unwrap());
+            }
+            assert_eq!(all, [[1; 100], [2; 100], [3; 100]].concat());
+        }
+    }
 }

@@ -41,6 +41,13 @@ impl Arriving {
         Self { unread: None, looked_at, body: Some(body), gap, cut: None, trailers: None }
     }
 
+    /// A body that is there already.
+    #[cfg(test)]
+    pub(crate) fn of(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        let looked_at = pieces.into_iter().collect();
+        Self { unread: None, looked_at, body: None, gap: Duration::ZERO, cut: None, trailers: None }
+    }
+
     /// The next bytes; `None` at the end. Trailers are no bytes: [`Arriving::take_trailers`].
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         if let Some((kept, given)) = self.unread.take_if(|(kept, given)| *given < kept.len()) {
@@ -73,6 +80,11 @@ impl Arriving {
     /// Puts what was read in front of what is to come.
     pub(crate) fn unread(&mut self, bytes: Kept) {
         self.unread = Some((bytes, 0));
+    }
+
+    /// Puts the end of the last bytes in front of those that are to come.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        self.looked_at.push_front(bytes);
     }
 
     async fn read(&mut self) -> Option<Result<Bytes, Cut>> {

@@ -311,3 +311,17 @@ async fn with_next_to_no_memory_bodies_wait_for_each_other_and_pass() {
         verified(&reply.await.unwrap(), &script);
     }
 }
+
+#[tokio::test]
+async fn observe_mode_passes_the_largest_installer_too() {
+    let body = script_of(900 * 1024);
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/Agent.msi", Answer::typed("application/x-msi", body.clone()));
+    let gateway = cramped(&vendor).set("mode", "observe").set_in("limits", "upstream_timeout", "1s");
+    let gateway = gateway.listen().await;
+
+    let reply = client(&gateway).get(vendor.url("/Agent.msi")).await;
+
+    assert_eq!((reply.verdict().token(), reply.verdict().reason()), ("observed", Some("unpinned")));
+    assert!(reply.body() == body.as_bytes());
+}

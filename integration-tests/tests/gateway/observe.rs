@@ -1,7 +1,7 @@
 //! Observe mode: passes what it would refuse, says so, and records it; revocations and rules 1 to 3 still refuse.
 
 use http::Method;
-use pinfold_integration_tests::{Answer, Rule, client, gateway, sha256};
+use pinfold_integration_tests::{Answer, Coding, Rule, client, gateway, sha256};
 
 use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of};
 
@@ -61,6 +61,27 @@ async fn observed_releases_are_kept_by_browsers_ten_minutes_at_most() {
     let cache = reply.header("cache-control").unwrap();
     assert!(!cache.contains("31536000") && !cache.contains("immutable"), "{cache}");
     assert_eq!(reply.header("x-build"), Some("42"));
+}
+
+#[tokio::test]
+async fn a_coded_body_without_its_end_passes_as_it_came() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = pinning(&vendor).set("mode", "observe").listen().await;
+    for coding in [Coding::Gzip, Coding::Br, Coding::Zstd] {
+        let mut coded = coding.encode(TAMPERED.as_bytes());
+        coded.truncate(coded.len() - 2);
+        let answer = Answer::script(coded.clone()).header("content-encoding", coding.token());
+        vendor.serve("/app.js", answer);
+
+        let mut client = client(&gateway).accepting(coding.token()).begin(vendor.url("/app.js")).await;
+
+        assert_eq!((client.verdict().token(), client.verdict().reason()), ("observed", Some("truncated")));
+        let mut body = Vec::new();
+        while let Some(bytes) = client.next().await {
+            body.extend_from_slice(&bytes);
+        }
+        assert_eq!(body, coded, "{coding:?}");
+    }
 }
 
 #[tokio::test]
