@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::budget::Reservation;
-use crate::hold::{INLINE, Spill};
+use crate::hold::{INLINE, READING_MEMORY, Spill};
 
 /// A body as it goes out.
 #[derive(Clone, Debug)]
@@ -86,8 +86,10 @@ impl Writer {
             writer.reserve_disk()?;
         }
         let (kept, id) = writer.keep.finish()?;
-        let in_memory = if kept.is_spilled() { 0 } else { kept.len() };
-        writer.reservation.try_memory(in_memory);
+        let in_memory = if kept.is_spilled() { READING_MEMORY } else { kept.len() };
+        if !writer.reservation.try_memory(in_memory) {
+            return Err(io::Error::other("no room to read the encoded body"));
+        }
         Ok(Encoded { kept: kept.reserved_by(Arc::new(writer.reservation)), coding, id })
     }
 

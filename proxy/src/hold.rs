@@ -26,6 +26,9 @@ pub type Spill = Arc<dyn Fn() -> io::Result<Box<dyn Medium>> + Send + Sync>;
 /// What every hold has from its beginning, whatever else there is: a piece that fills, and what comes before it is
 /// written.
 const WORKING_MEMORY: u64 = 96 * 1024;
+/// What a body on disk takes of memory for as long as it may be read: a piece of it. Without it nothing would bound how
+/// many files are open.
+pub(crate) const READING_MEMORY: u64 = 32 * 1024;
 /// Work on bodies of up to this many bytes is done where it comes up; on larger ones, on a thread for such work.
 pub(crate) const INLINE: u64 = 32 * 1024;
 
@@ -251,7 +254,7 @@ impl Holding {
         } else {
             blocking(move || hold.finish(aliases)).await?
         };
-        let in_memory = if is_spilled { 0 } else { held.len() };
+        let in_memory = if is_spilled { READING_MEMORY } else { held.len() };
         self.room.reservation.try_memory(in_memory);
         Ok(held.reserved_by(Arc::new(self.room.reservation)))
     }
@@ -421,5 +424,20 @@ mod tests {
             }
             assert_eq!(all, [[1; 100], [2; 100], [3; 100]].concat());
         }
+    }
+
+    #[tokio::test]
+    async fn held_bodies_on_disk_are_no_more_than_there_is_memory_to_read_them() {
+        let limits = HoldLimits { max_body: 1000, memory_body: 10, ..LIMITS };
+        let budget = budget(16 * READING_MEMORY);
+        let mut held = Vec::new();
+        let error = loop {
+            match held_of(&budget, limits.clone(), Codings::from(Coding::Identity)).await {
+                Ok(one) => held.push(one),
+                Err(failed) => break failed.error,
+            }
+            assert!(held.len() <= 4, "nothing bounds how many files are open");
+        };
+        assert_eq!((error.reason(), held.is_empty()), (Reason::Overloaded, false));
     }
 }
