@@ -58,8 +58,14 @@ pub(crate) async fn exchange(
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     let is_head = ask.method == Method::HEAD;
     // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.
-    let carried = gateway.tasks.spawn(carry(Arc::clone(&gateway), ask, body)).await;
-    match carried {
+    let (carrying, place) = (carry(Arc::clone(&gateway), ask, body), Arc::clone(&link.place));
+    let carried = gateway.tasks.spawn(async move {
+        let outbound = carrying.await;
+        // A client that hangs up and comes back has no second place while its first is at work.
+        drop(place);
+        outbound
+    });
+    match carried.await {
         // HTTP/2 would send the body of an answer to HEAD.
         Ok(outbound) if is_head => respond(outbound).map(|_| no_body()),
         Ok(outbound) => respond(outbound),

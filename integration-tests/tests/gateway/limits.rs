@@ -1,11 +1,14 @@
 //! What bodies may take of memory, disk and time while they are held, and what follows beyond it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Method;
 use pinfold_integration_tests::{
     Answer, Coding, Gate, GatewayBuilder, Vendor, client, eventually, sha256, vendor,
 };
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
 use crate::{REVIEWED, pinning, refused, vendor_of, verified};
 
@@ -324,4 +327,30 @@ async fn observe_mode_passes_the_largest_installer_too() {
 
     assert_eq!((reply.verdict().token(), reply.verdict().reason()), ("observed", Some("unpinned")));
     assert!(reply.body() == body.as_bytes());
+}
+
+#[tokio::test]
+async fn what_goes_on_for_clients_that_have_left_counts_among_the_connections() {
+    const CONNECTIONS: usize = 4;
+    let gate = Gate::closed();
+    let slow = Answer::script(REVIEWED).behind(&gate);
+    let vendor = vendor().serve("/slow.js", slow).script("/app.js", REVIEWED).listen().await;
+    let gateway = pinning(&vendor).set_in("limits", "max_connections", CONNECTIONS).listen().await;
+    let url: http::Uri = vendor.url("/slow.js").parse().unwrap();
+
+    for _ in 0..5 * CONNECTIONS {
+        let Ok(Ok(mut session)) = client(&gateway).open(&url).await else { continue };
+        let left = timeout(Duration::from_millis(100), session.ask(Method::GET, url.clone())).await;
+        assert!(left.is_err(), "the vendor says nothing");
+    }
+
+    let asked = vendor.seen("/slow.js").len();
+    assert!(asked <= CONNECTIONS, "{asked}");
+    gate.open();
+    let free = async {
+        while !matches!(client(&gateway).open(&url).await, Ok(Ok(_))) {
+            tokio::task::yield_now().await;
+        }
+    };
+    eventually("a place", free).await;
 }
