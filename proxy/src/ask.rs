@@ -53,6 +53,9 @@ const CONDITIONS: [http::HeaderName; 7] = [
     header::EXPECT,
 ];
 
+/// Of these, what a change depends on: without it a vendor would write over what it was told to keep (RFC 9110 §13.1).
+const WRITING: [http::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
+
 impl Ask {
     /// Admits a request. `via` is this gateway's own pseudonym.
     ///
@@ -115,6 +118,11 @@ impl Ask {
         }
     }
 
+    /// Whether it asks for something, and changes nothing: GET and HEAD.
+    pub(crate) fn asks(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+
     /// The codings that the client takes.
     pub(crate) fn accepted(&self) -> Accepted {
         Accepted::parse(self.headers.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
@@ -137,7 +145,7 @@ impl Ask {
             "sec-purpose",
             "via",
         ];
-        if self.method != Method::GET && self.method != Method::HEAD {
+        if !self.asks() {
             return None;
         }
         let client = self.asker.address.ip().to_canonical().to_string();
@@ -164,7 +172,10 @@ impl Ask {
         let mut headers = self.headers.clone();
         headers.remove(header::EXPECT);
         if whole {
-            for name in CONDITIONS {
+            let asks = self.asks();
+            let conditions =
+                CONDITIONS.into_iter().filter(|name| asks || WRITING.iter().all(|one| one != name));
+            for name in conditions {
                 headers.remove(name);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
@@ -364,7 +364,10 @@ impl Shared {
 
     async fn release(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, cleared: Cleared) -> Outbound {
         let measured = (cleared.digests().sha256, cleared.len());
-        let wanted = Wanted { headers: &ask.headers, head_only: ask.method == Method::HEAD };
+        // Parts and conditions are for those who ask: an answer to another method is about what was done.
+        let nothing = HeaderMap::new();
+        let headers = if ask.asks() { &ask.headers } else { &nothing };
+        let wanted = Wanted { headers, head_only: ask.method == Method::HEAD };
         let plain = cleared.kind() == Kind::Installer || wanted.is_for_part();
         let encoded = self.encode(ask, policy, cleared.kept(), cleared.digests(), plain).await;
         let given = wanted.of(cleared.digests().sha256, &encoded);

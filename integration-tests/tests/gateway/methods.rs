@@ -73,3 +73,18 @@ async fn a_head_of_what_is_not_guarded_is_the_vendors() {
     assert_eq!((head.status().as_u16(), head.header("x-build"), head.coded().len()), (200, Some("42"), 0));
     assert_eq!(vendor.seen("/data.json")[0].method, Method::HEAD);
 }
+
+#[tokio::test]
+async fn a_change_stays_as_conditional_as_its_client_made_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let client = client(&gateway).header("if-match", "\"1\"").header("if-none-match", "*");
+    let client = client.header("range", "bytes=0-3");
+
+    let reply = client.ask(Method::PUT, vendor.url("/app.js")).await;
+
+    verified(&reply, REVIEWED);
+    let seen = vendor.seen("/app.js");
+    let fields = ["if-match", "if-none-match", "range"].map(|name| seen[0].header(name));
+    assert_eq!(fields, [Some("\"1\""), Some("*"), None]);
+}
