@@ -87,13 +87,17 @@ impl Hold {
         let (kept, sha256) = self.keep.finish()?;
         let digests = match aliases(sha256).filter(|digests| digests.sha256 == sha256) {
             Some(known) => known,
-            None => digests(&kept, sha256)?,
+            None => digests_of(&kept, sha256)?,
         };
         Ok(Held { kept, digests })
     }
 }
 
-fn digests(kept: &Kept, sha256: BodyId) -> io::Result<Digests> {
+/// All digests of bytes whose SHA-256 is known. Blocks where they are on a medium.
+///
+/// # Errors
+/// What the medium says, or that it has other bytes than it was given.
+pub fn digests_of(kept: &Kept, sha256: BodyId) -> io::Result<Digests> {
     let (mut sha384, mut sha512) = (Sha384::new(), Sha512::new());
     for piece in kept.pieces() {
         let piece = piece?;

@@ -131,7 +131,7 @@ impl Ask {
     /// What tells this ask from others, if it may be answered with what an earlier one fetched: client and user, the URL as it
     /// goes to the vendor, and all fields but those that differ between two tries of one client.
     pub(crate) fn key(&self) -> Option<Key> {
-        const PASSING: [&str; 12] = [
+        const PASSING: [&str; 14] = [
             "accept-encoding",
             "cache-control",
             "if-modified-since",
@@ -143,6 +143,8 @@ impl Ask {
             "referer",
             "sec-fetch-user",
             "sec-purpose",
+            "traceparent",
+            "tracestate",
             "via",
         ];
         if !self.asks() {

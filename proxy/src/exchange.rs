@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
-use pinfold_body::Coding;
+use pinfold_body::{Coding, Codings};
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::image::image_type;
@@ -26,7 +26,7 @@ use crate::encoded::Encoded;
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
 use crate::headers::{texts, values};
-use crate::hold::{self, Failed, HoldError, HoldLimits};
+use crate::hold::{self, Failed, HoldError, HoldLimits, Unmeasured};
 use crate::incoming::Arriving;
 use crate::link::Link;
 use crate::observed::ObservedUnverified;
@@ -245,7 +245,7 @@ impl Shared {
         let Answer { head, body, path, kinds, .. } = answer;
         let Ok(codings) = hold::codings(&head.headers) else {
             let seen = Seen { kinds, head: &head, path: path.as_ref() };
-            return self.unmeasurable(ask, &policy, &seen, Reason::BadEncoding, Some(body)).await;
+            return self.not_to_be_measured(ask, &policy, &seen, Reason::BadEncoding, body).await;
         };
         let announced = hold::announced(&head.headers);
         let expected = policy.expect(&ask.url);
@@ -306,26 +306,60 @@ impl Shared {
             _ => Reason::UpstreamStatus,
         };
         let seen = Seen { kinds, head: &head, path: path.as_ref() };
-        self.unmeasurable(ask, policy, &seen, reason, Some(body)).await
+        self.not_to_be_measured(ask, policy, &seen, reason, body).await
     }
 
-    /// What cannot be measured: refused, or in observe mode passed as it came.
+    /// What is not measured whatever it is: refused, or in observe mode looked through and passed as it came.
+    async fn not_to_be_measured(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        seen: &Seen<'_>,
+        reason: Reason,
+        body: Arriving,
+    ) -> Outbound {
+        let expected = policy.expect(&ask.url);
+        if consequence(&expected, reason) != Consequence::ObserveUnverified {
+            return self.unmeasurable(ask, policy, seen, reason, None).await;
+        }
+        let headers = &seen.head.headers;
+        let (codings, announced) =
+            (hold::codings(headers).unwrap_or(Codings::IDENTITY), hold::announced(headers));
+        let limits = self.upstream.hold_limits(could_be(&expected, seen.kinds));
+        let room = self.upstream.room(ask.asker.address.ip(), party(policy, ask));
+        let looking = hold::unmeasured(body, codings, announced, &limits, room);
+        let looked = timeout(self.settings.limits.max_hold, looking).await;
+        match looked.unwrap_or(Err(HoldError::Timeout)) {
+            Ok(body) => self.unmeasurable(ask, policy, seen, reason, Some(body)).await,
+            Err(error) => self.unmeasurable(ask, policy, seen, error.reason(), None).await,
+        }
+    }
+
+    /// What cannot be measured: refused, or in observe mode passed as it came, unless it can be told that it was revoked.
     async fn unmeasurable(
         &self,
         ask: &Ask,
         policy: &Policy,
         seen: &Seen<'_>,
         reason: Reason,
-        body: Option<Arriving>,
+        body: Option<Unmeasured>,
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
         match (consequence(&expected, reason), body) {
             (Consequence::Block | Consequence::Quarantine, _) | (Consequence::ObserveUnverified, None) => {
                 self.withhold(ask, policy, seen, reason, None, None).await
             }
-            (Consequence::ObserveUnverified, Some(body)) => {
+            (Consequence::ObserveUnverified, Some(Unmeasured { body, digests })) => {
+                let is_revoked = || digests.iter().any(|digests| self.is_revoked(digests));
+                if is_revoked() {
+                    return self.withhold(ask, policy, seen, Reason::Revoked, None, None).await;
+                }
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
                 match self.store.record(row).await {
+                    // Once more: the disk took a while.
+                    Ok(_) if is_revoked() => {
+                        self.withhold(&ask.again(), policy, seen, Reason::Revoked, None, None).await
+                    }
                     Ok(receipt) => Outbound::ObservedUnverified(ObservedUnverified::as_it_came(
                         seen.head.clone(),
                         body,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use pinfold_body::{Codings, DecodeLimits, Decoder, Peek, Pulled};
 use pinfold_policy::digest::{BodyId, Digests};
-use pinfold_policy::held::{Held, Hold};
+use pinfold_policy::held::{Held, Hold, digests_of};
 use pinfold_policy::kept::{Keep, Kept, Medium};
 use pinfold_policy::kind::{MAGIC_LEN, could_become_magic};
 use pinfold_policy::reason::Reason;
@@ -90,8 +90,16 @@ impl From<Unmeasurable> for HoldError {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) error: HoldError,
-    /// The body as it came, from its first byte, if it was to be kept and cannot be measured.
-    pub(crate) rest: Option<Arriving>,
+    /// The body as it came, if it was to be kept and cannot be measured.
+    pub(crate) rest: Option<Unmeasured>,
+}
+
+/// A body that goes out as it came, from its first byte.
+#[derive(Debug)]
+pub(crate) struct Unmeasured {
+    pub(crate) body: Arriving,
+    /// What it could be known by: as far as it could be decoded, and as it came.
+    pub(crate) digests: Vec<Digests>,
 }
 
 /// Where a hold finds room.
@@ -115,6 +123,22 @@ pub(crate) async fn hold(
         return Err(Failed { error, rest });
     }
     holding.finish(aliases).await.map_err(|error| Failed { error, rest: None })
+}
+
+/// Takes a body that will pass unverified, as it came, and says what it could be known by.
+pub(crate) async fn unmeasured(
+    mut body: Arriving,
+    codings: Codings,
+    announced: Option<u64>,
+    limits: &HoldLimits,
+    room: Room,
+) -> Result<Unmeasured, HoldError> {
+    let limits = HoldLimits { keep_wire: true, ..limits.clone() };
+    let mut holding = Holding::new(codings, announced, &limits, room);
+    match holding.take_all(&mut body).await {
+        Ok(()) | Err(HoldError::Unmeasurable(_)) => holding.give_back(body).await.ok_or(HoldError::Internal),
+        Err(error) => Err(error),
+    }
 }
 
 /// A body that is arriving, and the room it takes.
@@ -260,15 +284,24 @@ impl Holding {
     }
 
     /// The body with the wire bytes so far in front, for a client to whom it goes as it came.
-    async fn give_back(self, mut rest: Arriving) -> Option<Arriving> {
+    async fn give_back(self, mut body: Arriving) -> Option<Unmeasured> {
         let Self { hold, wire, keeps_wire, room, .. } = self;
         if !keeps_wire {
             return None;
         }
-        let wire = wire.unwrap_or_else(|| hold.into_unmeasured());
-        let (kept, _) = blocking(move || wire.finish()).await.ok()?;
-        rest.unread(kept.reserved_by(Arc::new(room.reservation)));
-        Some(rest)
+        let measuring = move || {
+            let (mut kept, id) = hold.into_unmeasured().finish()?;
+            let mut digests = vec![digests_of(&kept, id)?];
+            if let Some(wire) = wire {
+                let (as_it_came, id) = wire.finish()?;
+                digests.push(digests_of(&as_it_came, id)?);
+                kept = as_it_came;
+            }
+            Ok((kept, digests))
+        };
+        let (kept, digests) = blocking(measuring).await.ok()?;
+        body.unread(kept.reserved_by(Arc::new(room.reservation)));
+        Some(Unmeasured { body, digests })
     }
 }
 
@@ -419,7 +452,7 @@ mod tests {
             assert_eq!(failed.rest.is_some(), keep_wire);
             let Some(mut rest) = failed.rest else { continue };
             let mut all = Vec::new();
-            while let Some(bytes) = rest.next().await {
+            while let Some(bytes) = rest.body.next().await {
                 all.extend_from_slice(&bytes.unwrap());
             }
             assert_eq!(all, [[1; 100], [2; 100], [3; 100]].concat());

@@ -34,6 +34,7 @@ impl ObservedUnverified {
         if coding != Coding::Identity {
             head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
         }
+        head.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         // These are about the vendor's encoding of the body, not ours (RFC 9530, RFC 3230, RFC 1864).
         for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
             head.headers.remove(name);

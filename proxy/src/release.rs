@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 use pinfold_body::Coding;
 use pinfold_policy::digest::BodyId;
+use pinfold_policy::kept::Kept;
 use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
 use pinfold_policy::verdict::Cleared;
 use pinfold_store::Receipt;
@@ -56,7 +57,7 @@ impl Wanted<'_> {
 
     /// What follows for `encoded`, whose decoded identity is `id`.
     pub(crate) fn of(&self, id: BodyId, encoded: &Encoded) -> Given {
-        if self.headers.get(header::IF_NONE_MATCH).is_some_and(|tags| names(tags, id)) {
+        if self.headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| names(tags, id)) {
             return Given::NotModified;
         }
         if encoded.coding != Coding::Identity || self.head_only {
@@ -136,7 +137,11 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let (coding, id) = (encoded.coding, cleared.digests().sha256);
-    put(&mut headers, header::CONTENT_TYPE, &content_type(cleared.kind(), vendor));
+    put(
+        &mut headers,
+        header::CONTENT_TYPE,
+        &content_type(cleared.kind(), vendor, || is_utf8(cleared.kept())),
+    );
     put(&mut headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(&mut headers, header::ETAG, &etag(id, coding));
     put(&mut headers, HeaderName::from_static("repr-digest"), &repr_digest(encoded.id));
@@ -175,10 +180,14 @@ fn passes(name: &HeaderName) -> bool {
 }
 
 /// The media type that a kind goes out with, whatever the vendor called it.
-fn content_type(kind: Kind, vendor: &HeaderMap) -> String {
+fn content_type(kind: Kind, vendor: &HeaderMap, is_utf8: impl Fn() -> bool) -> String {
     // Clients differ on which of several types counts, in two fields or in one: then none does.
     let theirs = media_type(vendor).filter(|one| !one.contains(',')).unwrap_or_default();
-    let charset = || charset(&theirs).unwrap_or("utf-8".into());
+    let charset = || {
+        // What is UTF-8 was reviewed as that: another reading could take the backslash before a quote for half a letter.
+        let theirs = charset(&theirs).filter(|label| !may_end_in_ascii(label) || !is_utf8());
+        theirs.unwrap_or("utf-8".into())
+    };
     match kind {
         Kind::Script => format!("text/javascript; charset={}", charset()),
         Kind::Style => format!("text/css; charset={}", charset()),
@@ -232,6 +241,28 @@ fn is_ascii_based(label: &str) -> bool {
     let is_numbered =
         page.is_some_and(|page| (1..=4).contains(&page.len()) && page.bytes().all(|b| b.is_ascii_digit()));
     LABELS.contains(&label.as_str()) || is_numbered
+}
+
+/// Whether letters of this charset can end in a byte that is a letter of ASCII by itself: then what comes before a
+/// backslash or a quote decides whether it is one.
+fn may_end_in_ascii(label: &str) -> bool {
+    ["big5", "euc-kr", "gb18030", "gb2312", "gbk", "shift_jis"].contains(&label) || label == "windows-949"
+}
+
+/// Whether all of a body is UTF-8.
+fn is_utf8(kept: &Kept) -> bool {
+    let mut begun = Vec::new();
+    for piece in kept.pieces() {
+        let Ok(piece) = piece else { return false };
+        begun.extend_from_slice(&piece);
+        match std::str::from_utf8(&begun) {
+            Ok(_) => begun.clear(),
+            // A letter that goes on in the next piece.
+            Err(error) if error.error_len().is_none() => drop(begun.drain(..error.valid_up_to())),
+            Err(_) => return false,
+        }
+    }
+    begun.is_empty()
 }
 
 fn etag(id: BodyId, coding: Coding) -> String {
@@ -399,11 +430,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_utf8_is_not_read_as_a_charset_that_swallows_a_backslash() {
+        let kept = |pieces: &[&[u8]]| {
+            let mut keep = pinfold_policy::kept::Keep::new(Some(1));
+            pieces.iter().for_each(|piece| keep.push(piece));
+            keep.finish().unwrap().0
+        };
+        let (utf8, gbk) = (kept(&[b"let a = '\xe4", b"\xb8\xad\\'"]), kept(&[b"let a = '\xd6\xd0\\'"]));
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("text/javascript; charset=GBK"));
+        let typed = |body: &Kept| content_type(Kind::Script, &headers, || is_utf8(body));
+        assert_eq!(typed(&utf8), "text/javascript; charset=utf-8");
+        assert_eq!(typed(&gbk), "text/javascript; charset=gbk");
+        assert!(!is_utf8(&kept(&[b"\xe4\xb8"])));
+    }
+
+    #[test]
     fn a_type_that_names_several_is_none() {
         let typed = |kind, theirs: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(theirs));
-            content_type(kind, &headers)
+            content_type(kind, &headers, || false)
         };
         assert_eq!(typed(Kind::Document, "image/svg+xml"), "image/svg+xml");
         assert_eq!(typed(Kind::Document, "text/html, text/javascript"), "text/html; charset=utf-8");

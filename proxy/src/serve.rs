@@ -74,6 +74,8 @@ impl Shared {
         let mut http1 = hyper::server::conn::http1::Builder::new();
         // The gate has the clocks.
         http1.header_read_timeout(None).max_headers(MAX_FIELDS).max_buf_size(MAX_HEAD);
+        // A client that has said all may close its side and still wants the answer (RFC 9112 §9.6).
+        http1.half_close(true);
         let connection = http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
         tokio::pin!(connection);
         tokio::select! {

@@ -278,3 +278,23 @@ async fn its_place_is_free(gateway: &Gateway, vendor: &Vendor) {
     };
     eventually("a free place", free).await;
 }
+
+#[tokio::test]
+async fn a_client_that_has_said_all_gets_its_answer() {
+    let gate = Gate::closed();
+    let vendor =
+        vendor().clear_text().serve("/data", Answer::typed("text/plain", "all is well").behind(&gate));
+    let vendor = vendor.listen().await;
+    let gateway = gateway_pinning(&vendor).await;
+
+    let mut stream = dial(&gateway).await;
+    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", vendor.url("/data"), vendor.host());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    vendor.asked("/data", 1).await;
+    gate.open();
+    let mut answer = String::new();
+    eventually("the answer", stream.read_to_string(&mut answer)).await.unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("all is well"), "{answer}");
+}

@@ -96,3 +96,28 @@ async fn an_observed_answer_to_head_has_no_body() {
         assert!(reply.coded().is_empty());
     }
 }
+
+#[tokio::test]
+async fn what_was_revoked_does_not_pass_because_it_cannot_be_measured() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway().vendor(&vendor).set("mode", "observe").revoke(sha256(TAMPERED)).listen().await;
+    let with_a_tail = [Coding::Gzip.encode(TAMPERED.as_bytes()), b"x".to_vec()].concat();
+    let answers = [
+        Answer::script(TAMPERED),
+        Answer::script(with_a_tail).header("content-encoding", "gzip"),
+        // A coding that browsers do not know is none to them.
+        Answer::script(TAMPERED).header("content-encoding", "utf-8"),
+        Answer::script(TAMPERED).status(404),
+        Answer::script(TAMPERED).encoded(Coding::Br).status(203),
+    ];
+
+    for answer in answers {
+        vendor.serve("/app.js", answer);
+        let reply = client(&gateway).get(vendor.url("/app.js")).await;
+        refused(&reply, 403, "blocked", "revoked");
+    }
+    vendor.serve("/app.js", Answer::script(REVIEWED).status(404));
+    let other = client(&gateway).get(vendor.url("/app.js")).await;
+    assert_eq!((other.status().as_u16(), other.verdict().token()), (404, "observed"));
+    assert_eq!(other.body(), REVIEWED.as_bytes());
+}
