@@ -66,6 +66,15 @@ pub fn image_type(content_types: &[&str], start: &[u8]) -> Option<&'static str> 
     }
 }
 
+/// Whether [`image_type`] leaves these `Content-Type` values as they are, whatever bytes follow.
+#[must_use]
+pub fn suits_any_image(content_types: &[&str]) -> bool {
+    match Told::of(content_types) {
+        Told::Nothing | Told::Withheld => false,
+        Told::Other => true,
+    }
+}
+
 /// Whether more bytes could still make an image of `start`.
 pub(crate) fn could_become_image(start: &[u8]) -> bool {
     IMAGES.iter().any(|image| start.len() < image.len() && image.fits(start))

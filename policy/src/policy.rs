@@ -190,7 +190,9 @@ impl<'p> Expectation<'p> {
         Some(*key == *self.key_without_query)
     }
 
-    pub(crate) fn reason_without_match(&self) -> Reason {
+    /// Why a guarded body is not released here that no pin, approval or rejection is about.
+    #[must_use]
+    pub fn reason_without_match(&self) -> Reason {
         let known = self.is_pinned() || self.policy.decisions.rejections(&self.subject).is_some();
         match (known, self.vendor) {
             (true, _) => Reason::DigestMismatch,

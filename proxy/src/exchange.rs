@@ -28,6 +28,7 @@ use crate::gateway::Shared;
 use crate::headers::{texts, values};
 use crate::hold::{self, Failed, HoldError, HoldLimits, Unmeasured};
 use crate::incoming::Arriving;
+use crate::late;
 use crate::link::Link;
 use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
@@ -84,6 +85,8 @@ struct Answer {
     kinds: Kinds,
     /// The type that it needs to be rendered, where it is an image under a missing or a wrong one.
     image_type: Option<&'static str>,
+    /// Nothing of its body has come yet: its kinds are those of its head.
+    is_late: bool,
 }
 
 impl Answer {
@@ -139,7 +142,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
         return Outbound::Unguarded(Unguarded::head_only(answer.head, is_judged));
     }
     if !expected.guards(answer.kinds) {
-        return gateway.pass(&ask, &policy, answer, is_judged).await;
+        return gateway.pass(ask, policy, answer).await;
     }
     gateway.remember_guarded(&ask.url);
     if asks_for_head && !whole {
@@ -170,7 +173,9 @@ async fn fetch(
     }
     let path = head.extensions.get::<Path>().map(|path| path.0.clone());
     let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
-    let starts = if is_head {
+    // Where an earlier answer was guarded, this one's first byte is waited for.
+    let is_late = !is_head && !whole && late::is_late(&policy.expect(&ask.url), &head, &mut body).await;
+    let starts = if is_head || is_late {
         hold::Starts::default()
     } else {
         let mut reservation = gateway.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
@@ -178,11 +183,11 @@ async fn fetch(
     };
     let kinds = kinds_of(ask, &head, &starts);
     let image_type = image_type(&borrowed(&texts(&head.headers, header::CONTENT_TYPE)), starts.shown());
-    Ok(Answer { head, body, path, kinds, image_type })
+    Ok(Answer { head, body, path, kinds, image_type, is_late })
 }
 
 /// Every kind that some client could make of an answer.
-fn kinds_of(ask: &Ask, head: &http::response::Parts, starts: &hold::Starts) -> Kinds {
+pub(crate) fn kinds_of(ask: &Ask, head: &http::response::Parts, starts: &hold::Starts) -> Kinds {
     let (types, locations) =
         (texts(&head.headers, header::CONTENT_TYPE), texts(&head.headers, header::LOCATION));
     let answered = Answered {
@@ -198,12 +203,12 @@ fn kinds_of(ask: &Ask, head: &http::response::Parts, starts: &hold::Starts) -> K
     kinds
 }
 
-fn borrowed(texts: &[String]) -> Vec<&str> {
+pub(crate) fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
 
 /// Whose share of the budget a body of this URL is counted in.
-fn party(policy: &Policy, ask: &Ask) -> Arc<str> {
+pub(crate) fn party(policy: &Policy, ask: &Ask) -> Arc<str> {
     let vendor = policy.vendor(ask.url.host());
     vendor.map_or_else(|| ask.url.host().to_string().into(), |vendor| Arc::clone(&vendor.name))
 }
@@ -221,17 +226,22 @@ fn body_of(body: Incoming) -> ClientBody {
 impl Shared {
     /// Passes what is not guarded. A part that does not begin at the beginning shows no magic: where its type does not
     /// say that it is harmless, it is refused.
-    async fn pass(&self, ask: &Ask, policy: &Policy, mut answer: Answer, is_judged: bool) -> Outbound {
+    async fn pass(self: Arc<Self>, ask: Ask, policy: Arc<Policy>, mut answer: Answer) -> Outbound {
+        let is_judged = policy.expect(&ask.url).is_judged();
         if is_judged && answer.is_blind_part() {
             let refused = FetchError::Body(Reason::PartialContent);
-            return self.refuse(ask, policy, answer.kinds, &refused).await;
+            return self.refuse(&ask, &policy, answer.kinds, &refused).await;
         }
         if is_judged {
             answer.suit_nosniff();
-            answer.forget_a_way_out(ask, policy);
+            answer.forget_a_way_out(&ask, &policy);
         }
         if ask.method == Method::HEAD {
             return Outbound::Unguarded(Unguarded::answer_to_head(answer.head, is_judged));
+        }
+        if answer.is_late {
+            let looking = late::look(self, ask, policy, answer.head.clone(), answer.body);
+            return Outbound::Unguarded(Unguarded::pass_once_seen(answer.head, looking, is_judged));
         }
         Outbound::Unguarded(Unguarded::pass(answer.head, answer.body, is_judged))
     }

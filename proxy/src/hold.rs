@@ -345,7 +345,7 @@ pub(crate) async fn look_at_start(
         Err(_) => (None, Codings::could_be_undone(content_encoding(headers))),
     };
     let mut wire = Vec::with_capacity(MAGIC_LEN);
-    let mut read = 0;
+    let (mut read, mut frames) = (0, 0);
     while !is_hidden
         && (could_become_magic(&wire) || peek.as_ref().is_some_and(|peek| could_become_magic(peek.bytes())))
     {
@@ -353,7 +353,8 @@ pub(crate) async fn look_at_start(
             is_hidden = true;
             break;
         }
-        let Some(Ok(bytes)) = body.look_ahead().await else { break };
+        let Some(Ok(bytes)) = body.look_at(frames).await else { break };
+        frames += 1;
         read += bytes.len();
         wire.extend(bytes.iter().take(MAGIC_LEN - wire.len()));
         if let Some(peek) = &mut peek {

@@ -67,8 +67,16 @@ impl Arriving {
         self.trailers.take()
     }
 
-    /// Reads one more frame and keeps it for [`Arriving::next`]. `None` at the end.
-    pub(crate) async fn look_ahead(&mut self) -> Option<Result<Bytes, Cut>> {
+    /// Whether the body begins, or ends, within `limit`.
+    pub(crate) async fn begins_within(&mut self, limit: Duration) -> bool {
+        timeout(limit, self.look_at(0)).await.is_ok()
+    }
+
+    /// The frame number `at` of those that [`Arriving::next`] will give; read if need be. `None` at the end.
+    pub(crate) async fn look_at(&mut self, at: usize) -> Option<Result<Bytes, Cut>> {
+        if let Some(bytes) = self.looked_at.get(at) {
+            return Some(Ok(bytes.clone()));
+        }
         let read = self.read().await?;
         match &read {
             Ok(bytes) => self.looked_at.push_back(bytes.clone()),

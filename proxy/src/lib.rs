@@ -17,6 +17,7 @@ mod headers;
 mod hold;
 mod incoming;
 mod intercept;
+mod late;
 mod link;
 mod observed;
 mod parked;

@@ -4,7 +4,7 @@
 //! in one module each, named after them, so that a reviewer finds every way out without proof by its name.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use http::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
@@ -72,13 +72,27 @@ pub(crate) fn passing(rest: Arriving, receipt: Receipt) -> ClientBody {
 
 /// The same with the fields that came behind it: for what is not guarded, where `grpc-status` and its like stand there.
 pub(crate) fn passing_with_trailers(rest: Arriving) -> ClientBody {
-    let frames = stream::unfold(rest, |mut rest| async move {
+    StreamBody::new(frames_with_trailers(rest)).boxed_unsync()
+}
+
+/// The same for a body that is seen only later; where nothing comes of that, the client's copy breaks off.
+pub(crate) fn passing_once_seen(
+    looking: impl Future<Output = Option<Arriving>> + Send + 'static,
+) -> ClientBody {
+    let frames = stream::once(looking).flat_map(|seen| match seen {
+        Some(rest) => frames_with_trailers(rest).left_stream(),
+        None => stream::iter([Err(BoxError::from("the body was refused"))]).right_stream(),
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+fn frames_with_trailers(rest: Arriving) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
+    stream::unfold(rest, |mut rest| async move {
         let frame = match rest.next().await {
             Some(Ok(bytes)) => Ok(Frame::data(bytes)),
             Some(Err(cut)) => Err(BoxError::from(cut)),
             None => Ok(Frame::trailers(passable_trailers(rest.take_trailers()?))),
         };
         Some((frame, rest))
-    });
-    StreamBody::new(frames).boxed_unsync()
+    })
 }

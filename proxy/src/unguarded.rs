@@ -5,7 +5,7 @@ use pinfold_policy::url::ArtifactUrl;
 
 use crate::headers::{drop_forged_etag, strip_hop_by_hop};
 use crate::incoming::Arriving;
-use crate::respond::{ClientBody, no_body, passing_with_trailers};
+use crate::respond::{ClientBody, no_body, passing_once_seen, passing_with_trailers};
 
 /// A vendor's response that could not act as anything that must match a pin.
 pub(crate) struct Unguarded {
@@ -20,6 +20,16 @@ impl Unguarded {
     /// [Fetch]: https://fetch.spec.whatwg.org/#should-response-to-request-be-blocked-due-to-nosniff?
     pub(crate) fn pass(head: http::response::Parts, body: Arriving, is_judged: bool) -> Self {
         Self::of(head, passing_with_trailers(body), is_judged)
+    }
+
+    /// The same for one whose first byte has not come: `looking` gives the body once it was seen and found not to be
+    /// guarded, or nothing, and the client gets nothing then.
+    pub(crate) fn pass_once_seen(
+        head: http::response::Parts,
+        looking: impl Future<Output = Option<Arriving>> + Send + 'static,
+        is_judged: bool,
+    ) -> Self {
+        Self::of(head, passing_once_seen(looking), is_judged)
     }
 
     /// Passes a redirect that leads to where scripts are judged: to there and nowhere else, in our own spelling.

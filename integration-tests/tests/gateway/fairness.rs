@@ -103,3 +103,40 @@ async fn a_tunnel_keeps_its_place_among_the_connections_until_it_closes() {
     };
     eventually("a free place", free).await;
 }
+
+#[tokio::test]
+async fn the_head_of_a_stream_that_is_silent_at_first_does_not_wait_for_it() {
+    for media_type in ["text/event-stream", "application/grpc", "video/mp4"] {
+        let gate = Gate::closed();
+        let silent = Answer::typed(media_type, "").then(&gate, "data: 1\n\n");
+        let vendor = vendor().serve("/events", silent).script("/app.js", REVIEWED).listen().await;
+        let gateway = gateway_pinning(&vendor).await;
+
+        for client in [client(&gateway), client(&gateway).http2()] {
+            let listening = client.begin(vendor.url("/events")).await;
+            assert_eq!(listening.status(), 200);
+        }
+        let mut listening = client(&gateway).begin(vendor.url("/events")).await;
+        gate.open();
+        assert_eq!(listening.next().await, Some("data: 1\n\n".into()));
+        assert_eq!(listening.next().await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_hides_behind_a_silence_reaches_nobody() {
+    let gate = Gate::closed();
+    let hidden = Answer::typed("text/event-stream", "").then(&gate, "MZ this is a program");
+    let vendor = vendor().serve("/events", hidden).script("/app.js", REVIEWED).listen().await;
+    let gateway = gateway_pinning(&vendor).await;
+
+    let mut listening = client(&gateway).begin(vendor.url("/events")).await;
+    assert_eq!(listening.status(), 200);
+    gate.open();
+    assert!(listening.try_next().await.unwrap().is_err());
+
+    let event = gateway.event_of(&vendor.url("/events")).await;
+    assert_eq!((event.verdict(), event.reason()), (Some("blocked"), Some("unpinned")));
+    // By now it is known, and waited for.
+    crate::refused(&client(&gateway).get(vendor.url("/events")).await, 403, "blocked", "unpinned");
+}
