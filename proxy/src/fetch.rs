@@ -569,6 +569,11 @@ pub(crate) fn request(
     if is_content_odd && !request.body().is_end_stream() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    // Servers exist that answer 411 to the one without a length (RFC 9110 §8.6).
+    let is_content_expected = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+    if is_content_expected && request.body().is_end_stream() {
+        headers.insert(header::CONTENT_LENGTH, 0.into());
+    }
     *request.method_mut() = method;
     *request.uri_mut() = absolute(url)?;
     *request.headers_mut() = headers;

@@ -1,7 +1,7 @@
 //! Rule 13: whatever the method, the answer is judged.
 
 use http::Method;
-use pinfold_integration_tests::{Answer, client};
+use pinfold_integration_tests::{Answer, client, vendor};
 
 use crate::{REVIEWED, TAMPERED, gateway_pinning, refused, vendor_of, verified};
 
@@ -87,4 +87,17 @@ async fn a_change_stays_as_conditional_as_its_client_made_it() {
     let seen = vendor.seen("/app.js");
     let fields = ["if-match", "if-none-match", "range"].map(|name| seen[0].header(name));
     assert_eq!(fields, [Some("\"1\""), Some("*"), None]);
+}
+
+#[tokio::test]
+async fn content_of_no_length_is_said_to_have_none_where_content_is_expected() {
+    for vendor in [vendor().http1_only(), vendor().http2_only()] {
+        let vendor = vendor.script("/app.js", REVIEWED).listen().await;
+        let gateway = gateway_pinning(&vendor).await;
+        for (name, length) in [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("GET", None)] {
+            verified(&client(&gateway).ask(method(name), vendor.url("/app.js")).await, REVIEWED);
+            let seen = vendor.seen("/app.js").pop().unwrap();
+            assert_eq!(seen.header("content-length"), length, "{name}");
+        }
+    }
 }
