@@ -69,12 +69,13 @@ impl Link {
                 in_tunnel(head, *scheme, authority)
             }
             Leads::ToNamedHost(port) => {
-                let authority = parse(named.ok_or(Reason::MalformedRequest)?, Scheme::Http)?;
+                let named = named.ok_or(Reason::MalformedRequest)?;
                 // The port of the tunnel is where the client is; that of `Host` may be left out.
-                if authority.port != *port && named.is_some_and(|named| named.contains(':')) {
+                let authority = Authority::parse(named, Some(*port)).map_err(|_| Reason::MalformedRequest)?;
+                if authority.port != *port {
                     return Err(Reason::HostMismatch);
                 }
-                in_tunnel(head, Scheme::Http, &Authority { port: *port, ..authority })
+                in_tunnel(head, Scheme::Http, &authority)
             }
         }
     }
@@ -234,6 +235,7 @@ mod tests {
     fn in_a_tunnel_to_an_address_the_host_field_says_whose_it_is() {
         let h1 = Version::HTTP_11;
         assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["v.test"]).unwrap(), "http://v.test:443/a.js");
+        assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["[::2]"]).unwrap(), "http://[::2]:443/a.js");
         assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["v.test:80"]), Err(Reason::HostMismatch));
     }
 }
