@@ -303,7 +303,7 @@ impl<S: AsyncRead + Unpin> HeadGate<S> {
         Poll::Ready(Ok((buf.filled().len() - before) as u64))
     }
 
-    /// Waits for the answer. A client that leaves meanwhile is noticed, and what it sends ahead is kept.
+    /// Waits until the answer is out, and keeps what the client sends ahead.
     fn poll_later(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while ready!(self.poll_ahead(cx))? > 0 {}
         if self.ahead.is_empty() {
