@@ -1,6 +1,8 @@
 //! One exchange, from the request to the answer, in one place. What differs by protocol stays at the rim.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -132,7 +134,10 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     let asks_for_head = ask.method == Method::HEAD;
     let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
 
-    let fetched = fetch(&gateway, &ask, &policy, method, whole, body_of(body)).await;
+    let is_answered = Arc::default();
+    let content = body_of(body, gateway.settings.limits.idle_timeout, &is_answered);
+    let fetched = fetch(&gateway, &ask, &policy, method, whole, content).await;
+    is_answered.store(true, Ordering::Relaxed);
     let mut answer = match fetched {
         Ok(answer) => answer,
         Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await,
@@ -219,8 +224,8 @@ fn coding_for(ask: &Ask, plain: bool) -> Coding {
     if plain { Coding::Identity } else { ask.accepted().best() }
 }
 
-fn body_of(body: Incoming) -> ClientBody {
-    if body.is_end_stream() { fetch::empty() } else { Upload::of(body).boxed_unsync() }
+fn body_of(body: Incoming, limit: Duration, is_answered: &Arc<AtomicBool>) -> ClientBody {
+    if body.is_end_stream() { fetch::empty() } else { Upload::of(body, limit, is_answered).boxed_unsync() }
 }
 
 impl Shared {

@@ -1,10 +1,10 @@
 //! HTTP/2 clients that send what no library would: each ends for itself, and nobody else notices.
 
 use pinfold_integration_tests::frames::{
-    CONTINUATION, DATA, END_STREAM, Fate, Frame, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, Wire, block,
-    get,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, Frame, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS,
+    Wire, block, get,
 };
-use pinfold_integration_tests::{Gateway, Vendor, client};
+use pinfold_integration_tests::{Answer, Gate, Gateway, Vendor, client, vendor};
 
 use crate::{REVIEWED, gateway_pinning, pinning, vendor_of, verified};
 
@@ -189,4 +189,30 @@ async fn a_connection_without_streams_ends_although_it_answers_pings() {
         kinds.push(frame.kind);
     }
     assert!(kinds.contains(&GOAWAY), "it ended without a goodbye: {kinds:?}");
+}
+
+/// A request that says this and goes on.
+async fn begin(wire: &mut Wire, stream: u32, path: &str, content: &str) {
+    let fields = [(":method", "POST"), (":scheme", "https"), (":authority", HOST), (":path", path)];
+    wire.send(&Frame::new(HEADERS, END_HEADERS, stream, block(&fields))).await.unwrap();
+    wire.send(&Frame::new(DATA, 0, stream, content)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_that_stops_coming_ends_and_a_stream_that_is_listened_to_goes_on() {
+    // Nobody else ends the upload.
+    let (never, later) = (Gate::closed(), Gate::closed());
+    let calls = Answer::typed("application/grpc", "first").then(&later, "second");
+    let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&never)).serve("/calls", calls);
+    let vendor = vendor.listen().await;
+    let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
+    let mut wire = Wire::open(&client(&gateway), HOST).await;
+
+    begin(&mut wire, 1, "/calls", "I listen").await;
+    while wire.next().await.unwrap().kind != DATA {}
+    begin(&mut wire, 3, "/app.js", "let").await;
+    let Fate::Answered(problem) = wire.fate(3).await else { panic!("it ended without a word") };
+    assert!(problem.contains("request-timeout"), "{problem}");
+    later.open();
+    assert_eq!(wire.fate(1).await, Fate::Answered("second".to_owned()));
 }
