@@ -34,6 +34,7 @@ mod serve;
 mod settings;
 mod sniff;
 mod stall;
+mod streams;
 mod tunnel;
 mod unguarded;
 mod upload;

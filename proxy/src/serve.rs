@@ -2,20 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pinfold_policy::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::ask::{early_refusal, reader};
@@ -24,8 +19,9 @@ use crate::gateway::Shared;
 use crate::head_gate::{HeadGate, Timeouts};
 use crate::link::Link;
 use crate::request_head::{MAX_FIELDS, MAX_HEAD};
-use crate::respond::{BoxError, ClientBody, Outbound, respond};
+use crate::respond::{ClientBody, Outbound, respond};
 use crate::stall::Unstalled;
+use crate::streams::Streams;
 
 /// Streams of one HTTP/2 connection at one time, and requests that are worked on for it: a stream that a client resets
 /// is gone, and what was begun for it is not.
@@ -43,7 +39,11 @@ impl Shared {
         let client = link.client;
         let link = Arc::new(link);
         if is_h2 {
-            return self.serve_http2(link, stream).await;
+            let streams = Arc::new(Streams::default());
+            return tokio::select! {
+                () = self.serve_http2(link, stream, &streams) => {}
+                never = streams.let_go_of_stalled(self.settings.limits.idle_timeout) => match never {},
+            };
         }
         let shared = Arc::clone(self);
         self.serve_http1(client, stream, move |request| {
@@ -88,18 +88,17 @@ impl Shared {
         }
     }
 
-    async fn serve_http2<S>(self: &Arc<Self>, link: Arc<Link>, stream: S)
+    async fn serve_http2<S>(self: &Arc<Self>, link: Arc<Link>, stream: S, streams: &Arc<Streams>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let client = link.client;
         let limits = &self.settings.limits;
-        let (streams, idle) = watch::channel(0);
         let work = Arc::new(Semaphore::new(STREAMS as usize));
         let service = service_fn(|request| {
-            let open = Open::new(&streams);
+            let (streams, open) = (Arc::clone(streams), streams.open());
             let answering = Arc::clone(self).answer_http2(Arc::clone(&link), Arc::clone(&work), request);
-            async move { Ok::<_, Infallible>(answering.await.map(|body| Streaming { body, _open: open })) }
+            async move { Ok::<_, Infallible>(answering.await.map(|body| streams.answer(body, open))) }
         });
         let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         http2
@@ -117,14 +116,14 @@ impl Shared {
         tokio::select! {
             ended = &mut connection => return log_end(client, ended),
             () = self.drain.cancelled() => {}
-            () = unused(idle.clone(), limits.idle_timeout) => {}
+            () = streams.unused(limits.idle_timeout) => {}
         }
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = &mut connection => log_end(client, ended),
             () = self.stop.cancelled() => {}
             // A client may go on asking until it has heard of the end, and a hostile one hears nothing.
-            () = unused(idle, limits.header_timeout) => {}
+            () = streams.unused(limits.header_timeout) => {}
         }
     }
 
@@ -173,57 +172,4 @@ fn is_too_large(request: &Request<Incoming>) -> bool {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let cookies = headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
     fields + size(":path".len(), target) > MAX_HEAD || headers.len() - cookies > MAX_FIELDS
-}
-
-/// Waits until no stream has been open for as long as `limit`.
-async fn unused(mut open: watch::Receiver<usize>, limit: Duration) {
-    // The sender is gone when the connection is.
-    while open.wait_for(|open| *open == 0).await.is_ok() {
-        tokio::select! {
-            () = sleep(limit) => return,
-            _ = open.changed() => {}
-        }
-    }
-}
-
-/// An open stream, counted.
-struct Open(watch::Sender<usize>);
-
-impl Open {
-    fn new(streams: &watch::Sender<usize>) -> Self {
-        streams.send_modify(|open| *open += 1);
-        Self(streams.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.send_modify(|open| *open -= 1);
-    }
-}
-
-/// The body of an answer on an open stream.
-struct Streaming {
-    body: ClientBody,
-    _open: Open,
-}
-
-impl Body for Streaming {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -216,3 +216,18 @@ async fn an_upload_that_stops_coming_ends_and_a_stream_that_is_listened_to_goes_
     later.open();
     assert_eq!(wire.fate(1).await, Fate::Answered("second".to_owned()));
 }
+
+#[tokio::test]
+async fn a_stream_that_is_not_taken_is_let_go_although_its_connection_is_alive() {
+    let film = Answer::typed("video/mp4", vec![7; 1 << 20]);
+    let vendor = vendor().serve("/film", film).script("/app.js", REVIEWED).listen().await;
+    let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
+    let mut wire = Wire::open(&client(&gateway), HOST).await;
+    wire.send(&get(1, HOST, "/film")).await.unwrap();
+    let mut taken = 0;
+    while let Some(frame) = wire.next().await {
+        taken += if frame.kind == DATA { frame.payload.len() } else { 0 };
+    }
+    assert_eq!(taken, 65_535, "all that its window let in, and then the connection had nothing to go on for");
+    others_are_served(&gateway, &vendor).await;
+}
