@@ -8,7 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::eventually;
 
 /// RFC 1035 §4.1.1: a response, recursion desired and available.
 const FLAGS: [u8; 2] = [0x81, 0x80];
@@ -23,8 +26,9 @@ pub async fn resolver() -> Resolver {
     for last in 1..=u8::MAX {
         let address = Ipv4Addr::new(127, 53, 0, last);
         if let Ok(socket) = UdpSocket::bind((address, 53)).await {
-            let answers = Answers::default();
-            return Resolver { address, task: tokio::spawn(serve(socket, Arc::clone(&answers))), answers };
+            let (answers, silent) = (Answers::default(), watch::Sender::default());
+            let task = tokio::spawn(serve(socket, Arc::clone(&answers), silent.clone()));
+            return Resolver { address, task, answers, silent };
         }
     }
     panic!("no name server can be started at port 53 of loopback: that takes root");
@@ -36,13 +40,25 @@ pub struct Resolver {
     address: Ipv4Addr,
     answers: Answers,
     task: JoinHandle<()>,
+    /// Questions that it left open.
+    silent: watch::Sender<usize>,
 }
 
 impl Resolver {
+    /// Whatever ends in this gets no answer at all.
+    pub const SILENT: &'static str = "silent.test";
+
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {
         self.address
+    }
+
+    /// Waits until it has left so many questions open.
+    pub async fn asked_in_vain(&self, times: usize) {
+        let mut silent = self.silent.subscribe();
+        let enough = silent.wait_for(|silent| *silent >= times);
+        eventually(&format!("{times} questions without an answer"), enough).await.unwrap();
     }
 
     /// From now on a name has these addresses, in this order.
@@ -58,10 +74,14 @@ impl Drop for Resolver {
     }
 }
 
-async fn serve(socket: UdpSocket, answers: Answers) {
+async fn serve(socket: UdpSocket, answers: Answers, silent: watch::Sender<usize>) {
     let mut question = [0; LONGEST_QUESTION];
     loop {
         let (len, client) = socket.recv_from(&mut question).await.unwrap();
+        if name(&question[..len]).0.ends_with(Resolver::SILENT) {
+            silent.send_modify(|silent| *silent += 1);
+            continue;
+        }
         let answer = answer(&question[..len], &answers);
         socket.send_to(&answer, client).await.unwrap();
     }

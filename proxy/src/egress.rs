@@ -1,7 +1,7 @@
 //! Where the gateway may connect to. A name is resolved once, and the address that was checked is the one dialled.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,6 +9,8 @@ use pinfold_policy::host::{Authority, Host};
 use pinfold_policy::reason::Reason;
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::settings::Egress;
@@ -100,7 +102,7 @@ impl Egress {
         let found = match (self.resolve.get(host), host) {
             (Some(fixed), _) => vec![Place { address: *fixed, is_fixed: true }],
             (None, Host::Ip(ip)) => vec![Place::found(SocketAddr::new(*ip, *port))],
-            (None, Host::Name(name)) => tokio::net::lookup_host((&**name, *port))
+            (None, Host::Name(name)) => look_up(name.clone(), *port)
                 .await
                 .map_err(|source| EgressError::Unresolved { host: host.clone(), source })?
                 .map(Place::found)
@@ -161,6 +163,19 @@ impl Place {
     fn refused(self, host: &Host) -> EgressError {
         EgressError::Private { host: host.clone(), address: self.address.ip() }
     }
+}
+
+/// Lookups at one time: half of the runtime's threads that may block. Each takes one for as long as the resolver likes,
+/// also when nobody waits any more, and disks and passwords need some too.
+static LOOKUPS: Semaphore = Semaphore::const_new(256);
+
+async fn look_up(name: Box<str>, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    let turn = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+    let looking_up = spawn_blocking(move || {
+        let _turn = turn;
+        (&*name, port).to_socket_addrs()
+    });
+    looking_up.await.map_err(io::Error::other)?
 }
 
 /// Whether a listener of this gateway is at `address`. `is_here`: the address is known to be this machine's.

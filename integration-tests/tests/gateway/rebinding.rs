@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 
-use pinfold_integration_tests::{Gateway, Resolver, client, gateway, resolver};
+use pinfold_integration_tests::{Gateway, Resolver, client, gateway, resolver, sha256, vendor};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-use crate::refused;
+use crate::{refused, verified};
 
 const NAME: &str = "rebind.test";
 
@@ -54,4 +55,24 @@ async fn of_public_and_private_answers_the_private_ones_are_never_dialled() {
     refused(&refusal, 502, "blocked", "upstream-unreachable");
 
     assert_eq!(private.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn names_that_nobody_answers_for_hold_up_no_body() {
+    let script = "/**/".repeat(64 * 1024);
+    let (resolver, vendor) = (resolver().await, vendor().script("/app.js", script.clone()).listen().await);
+    let gateway = gateway().vendor(&vendor).resolver(&resolver).pin(vendor.url("/app.js"), sha256(&script));
+    // On disk, and so with the help of other threads.
+    let gateway = gateway.set_in("limits", "memory_body", "4KiB").listen().await;
+    let client = client(&gateway);
+    let mut lookups = JoinSet::new();
+    for n in 0..1000 {
+        let (client, name) = (client.clone(), format!("n{n}.{}:443", Resolver::SILENT));
+        lookups.spawn(async move { client.connect(&name).await.map(drop) });
+    }
+    resolver.asked_in_vain(200).await;
+    tokio::select! {
+        reply = client.get(vendor.url("/app.js")) => verified(&reply, &script),
+        ended = lookups.join_next() => panic!("a lookup was given up first: {ended:?}"),
+    }
 }
