@@ -219,8 +219,22 @@ impl Upstream {
         self.send_through(&self.http1, request).await
     }
 
-    /// The clock runs from the moment that the request's body is gone: how long that takes is up to the client.
+    /// A vendor may end a kept connection just when it is used again, and clients do not repeat what a proxy answers
+    /// with 502. What changes nothing may be sent once more (RFC 9110 §9.2.2).
     async fn send_through(
+        &self,
+        pool: &Client<Connector, ClientBody>,
+        request: Request<ClientBody>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let again = repeated(&request);
+        match (self.send_once(pool, request).await, again) {
+            (Err(FetchError::Broken(_)), Some(again)) => self.send_once(pool, again).await,
+            (answer, _) => answer,
+        }
+    }
+
+    /// The clock runs from the moment that the request's body is gone: how long that takes is up to the client.
+    async fn send_once(
         &self,
         pool: &Client<Connector, ClientBody>,
         request: Request<ClientBody>,
@@ -317,6 +331,18 @@ pub(crate) fn absolute(url: &ArtifactUrl) -> Result<Uri, FetchError> {
         .map_err(|error: http::uri::InvalidUri| FetchError::Request(error.into()))
 }
 
+/// The same request, if it is one without content that changes nothing.
+fn repeated(request: &Request<ClientBody>) -> Option<Request<ClientBody>> {
+    if !request.method().is_safe() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut again = Request::new(empty());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
 pub(crate) fn empty() -> ClientBody {
     Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync()
 }
@@ -398,7 +424,9 @@ fn explain(error: ClientError) -> FetchError {
     let mut source = std::error::Error::source(&error);
     while let Some(inner) = source {
         if let Some(hyper) = inner.downcast_ref::<hyper::Error>() {
-            let broken = hyper.is_canceled() || hyper.is_closed() || hyper.is_incomplete_message();
+            let is_io =
+                std::error::Error::source(hyper).is_some_and(<dyn std::error::Error>::is::<io::Error>);
+            let broken = hyper.is_canceled() || hyper.is_closed() || hyper.is_incomplete_message() || is_io;
             let text = BoxError::from(full_text(hyper));
             return if hyper.is_parse() || hyper.is_parse_too_large() || hyper.is_parse_status() {
                 FetchError::Malformed(text)

@@ -1,14 +1,18 @@
 //! Vendors that can't be reached, or can't be believed.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
+use http::Method;
 use pinfold_integration_tests::{
-    Answer, Gate, Identity, client, eventually, origin_root_key_pem, origin_root_pem, vendor,
+    Answer, Gate, Identity, client, eventually, gateway, origin_root_key_pem, origin_root_pem, vendor,
 };
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 use crate::{REVIEWED, gateway_pinning, pinning, refused, vendor_of, verified};
 
@@ -131,4 +135,49 @@ async fn a_client_that_hangs_up_leaves_the_gateway_whole() {
     gate.open();
 
     verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+}
+
+/// An origin that answers the first request of each connection, and ends or resets it at the second. How many it got.
+async fn fickle_origin(resets: bool) -> (SocketAddr, watch::Receiver<usize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (got, seen) = watch::channel(0);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let got = got.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                got.send_modify(|got| *got += 1);
+                let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    got.send_modify(|got| *got += 1);
+                }
+                if resets {
+                    stream.set_zero_linger().unwrap();
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_ends_when_it_is_used_again() {
+    const URL: &str = "http://fickle.test/";
+    for resets in [false, true] {
+        let (address, got) = fickle_origin(resets).await;
+        let gateway = gateway().set_in("egress.resolve", "fickle.test", address.to_string()).listen().await;
+        for _ in 0..3 {
+            let reply = client(&gateway).get(URL).await;
+            assert_eq!(reply.status(), 200, "{reply:?}");
+        }
+        assert_eq!(*got.borrow(), 5, "the first, and each other twice");
+
+        // What may change something is never repeated.
+        let reply = client(&gateway).ask(Method::POST, URL).await;
+        refused(&reply, 502, "blocked", "upstream-unreachable");
+        assert_eq!(*got.borrow(), 6);
+    }
 }
