@@ -594,7 +594,7 @@ pub(crate) fn request(
     let mut request = Request::new(body);
     // A server that expects no content here may take it for the next request (RFC 9110 §9.3.1): then nothing is next.
     let is_content_odd = matches!(method, Method::GET | Method::HEAD | Method::DELETE);
-    if is_content_odd && !request.body().is_end_stream() {
+    if (is_content_odd && !request.body().is_end_stream()) || signs_in_a_connection(&headers) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     // Servers exist that answer 411 to the one without a length (RFC 9110 §8.6).
@@ -606,6 +606,16 @@ pub(crate) fn request(
     *request.uri_mut() = absolute(url)?;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// Whether the credentials may count for whatever comes over the connection afterwards (RFC 4559 §6): the next request
+/// there may be another client's.
+fn signs_in_a_connection(headers: &HeaderMap) -> bool {
+    let scheme = |value: &HeaderValue| {
+        let scheme = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+        [&b"ntlm"[..], b"negotiate"].iter().any(|of_connections| scheme.eq_ignore_ascii_case(of_connections))
+    };
+    headers.get_all(header::AUTHORIZATION).iter().any(scheme)
 }
 
 #[cfg(test)]

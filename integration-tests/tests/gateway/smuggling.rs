@@ -230,3 +230,28 @@ async fn bytes_behind_a_complete_response_are_nobodys_answer() {
         assert!(reply.body().is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_one_client_has_signed_in_is_used_for_no_other() {
+    let origin = raw_origin(OK).await;
+    for scheme in ["NTLM", "negotiate"] {
+        let gateway = gateway_to(&origin).await;
+        let ask = async |path: &str, fields: &str| {
+            let request = format!(
+                "GET http://raw.test{path} HTTP/1.1\r\nHost: raw.test\r\n{fields}Connection: close\r\n\r\n"
+            );
+            let answer = said(&gateway, request.as_bytes()).await;
+            assert!(answer.contains("HTTP/1.1 200 "), "{answer}");
+        };
+        ask("/", "").await;
+        ask("/as-ada", &format!("Authorization: {scheme} TlRMTVNTUAAD\r\n")).await;
+        ask("/as-anyone", "").await;
+        let got = origin.take();
+        let together = |bytes: &&Vec<u8>| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            text.contains("/as-ada") && text.contains("/as-anyone")
+        };
+        assert_eq!(got.iter().filter(together).count(), 0, "{}", shown(&got));
+        assert_eq!(got.len(), 2, "{}", shown(&got));
+    }
+}
