@@ -59,7 +59,7 @@ pub use vendor::{Answer, Gate, Seen, Vendor, VendorBuilder, vendor};
 pub use websocket::{WEBSOCKET_PROOF, WebSocket};
 
 /// How long a test waits for something that should happen before it gives up. Never a measure of how fast it was.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Waits for `happening`, and fails the test naming `what` if it never comes.
 pub async fn eventually<T>(what: &str, happening: impl Future<Output = T>) -> T {
