@@ -54,11 +54,13 @@ impl Volume {
     }
 }
 
-/// What is free beyond the last tenth, in bytes.
+/// What is free beyond the last tenth, in bytes. The whole is what is used and what is available, as in df(1): blocks
+/// that the file system keeps from us are neither.
 fn look(dir: &Path) -> rustix::io::Result<u64> {
     let volume = rustix::fs::statvfs(dir)?;
-    let whole = volume.f_blocks.saturating_mul(volume.f_frsize);
-    Ok(volume.f_bavail.saturating_mul(volume.f_frsize).saturating_sub(whole.div_ceil(10)))
+    let used = volume.f_blocks.saturating_sub(volume.f_bfree);
+    let whole = used.saturating_add(volume.f_bavail);
+    Ok(volume.f_bavail.saturating_sub(whole.div_ceil(10)).saturating_mul(volume.f_frsize))
 }
 
 #[cfg(test)]
