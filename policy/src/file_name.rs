@@ -44,7 +44,9 @@ impl FileNames {
     fn read(&mut self, parameter: &str) {
         let Some((name, value)) = parameter.split_once('=') else { return };
         let name = name.trim().to_ascii_lowercase();
-        for value in [Some(unquoted(value)), quoted_start(value)].into_iter().flatten() {
+        for value in
+            [Some(unquoted(value)), quoted_start(value), Some(token_start(value))].into_iter().flatten()
+        {
             match name.as_str() {
                 "filename" | "name" => self.take(value),
                 "filename*" | "name*" => self.take_extended(value),
@@ -131,6 +133,14 @@ fn quoted_start(value: &str) -> Option<&str> {
         ends
     })?;
     text.get(..end)
+}
+
+/// The token that a value begins with (RFC 9110 §5.6.2): a strict client ends there, and leaves what follows it.
+fn token_start(value: &str) -> &str {
+    let text = value.trim_start();
+    let is_token_char = |char: char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char);
+    let end = text.find(|char| !is_token_char(char)).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default()
 }
 
 /// Whether the letters and the dot of an extension are the same bytes in this charset as in ASCII. They are not in
@@ -299,6 +309,18 @@ mod tests {
             "attachment; filename=\"setup.exe\".txt; size=3",
             "attachment; filename = \"setup.exe\" \"x.txt\"",
             "attachment; filename*=\"UTF-8''setup.exe\"x",
+        ] {
+            assert!(of(value).names.contains("setup.exe"), "{value}: {:?}", of(value).names);
+        }
+    }
+
+    #[test]
+    fn what_follows_an_unquoted_name_does_not_hide_it() {
+        for value in [
+            "attachment; filename=setup.exe(x",
+            "attachment; filename = setup.exe\u{fffd}.txt",
+            "attachment; filename=setup.exe\"x.txt",
+            "attachment; filename*=UTF-8''setup.exe(x",
         ] {
             assert!(of(value).names.contains("setup.exe"), "{value}: {:?}", of(value).names);
         }
