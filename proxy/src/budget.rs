@@ -223,11 +223,6 @@ impl Reservation {
         Ok(())
     }
 
-    /// What it has of disk, in bytes.
-    pub(crate) fn disk(&self) -> u64 {
-        self.has.disk
-    }
-
     /// The same for one that has nothing yet but what it began with: it gives that back while it waits, so that those that
     /// begin do not wait for each other.
     ///
@@ -238,6 +233,11 @@ impl Reservation {
             self.try_memory(0);
         }
         self.memory(bytes).await
+    }
+
+    /// What it has of disk, in bytes.
+    pub(crate) fn disk(&self) -> u64 {
+        self.has.disk
     }
 
     /// Has `bytes` more of disk, if there is room.
@@ -320,6 +320,11 @@ mod tests {
         budget.reservation(IpAddr::from([10, 0, 0, client]), vendor.into())
     }
 
+    /// Wants 50 bytes more of disk, and gives up what it has when it does not get them.
+    async fn wait_or_leave(mut hold: Reservation) -> Result<(), NoRoom> {
+        hold.more_disk(50).await
+    }
+
     #[test]
     fn no_client_and_no_vendor_takes_over_a_quarter() {
         let budget = budget(400, 400, 10);
@@ -388,12 +393,7 @@ mod tests {
         let (mut older, mut younger) = (from(&budget, 1, "a"), from(&budget, 1, "b"));
         older.more_disk(50).await.unwrap();
         younger.more_disk(50).await.unwrap();
-        let gives_up = async {
-            let waited = younger.more_disk(50).await;
-            drop(younger);
-            waited
-        };
-        let (older, younger) = tokio::join!(older.more_disk(50), gives_up);
+        let (older, younger) = tokio::join!(older.more_disk(50), wait_or_leave(younger));
         assert_eq!((older, younger), (Ok(()), Err(NoRoom)));
     }
 
@@ -405,12 +405,7 @@ mod tests {
         idle.more_disk(10).await.unwrap();
         older.more_disk(40).await.unwrap();
         younger.more_disk(50).await.unwrap();
-        let gives_up = async {
-            let waited = younger.more_disk(50).await;
-            drop(younger);
-            waited
-        };
-        let (older, younger) = tokio::join!(older.more_disk(50), gives_up);
+        let (older, younger) = tokio::join!(older.more_disk(50), wait_or_leave(younger));
         assert_eq!((older, younger), (Ok(()), Err(NoRoom)));
         assert!(budget.used().waiting.is_empty());
     }
