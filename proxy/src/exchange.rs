@@ -126,7 +126,7 @@ impl Answer {
 /// The steps of an exchange: expect, fetch, classify, hold, judge, act.
 async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     let policy = gateway.policy.newest();
-    if let Some(guarded) = ask.key().and_then(|key| gateway.parked.take(&key)) {
+    if let Some(guarded) = gateway.parked.take(|| ask.key()) {
         return gateway.judge_when_held(&ask, policy, guarded).await;
     }
     let expected = policy.expect(&ask.url);
@@ -136,7 +136,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
 
     let is_answered = Arc::default();
     let content = body_of(body, gateway.settings.limits.idle_timeout, &is_answered);
-    let fetched = fetch(&gateway, &ask, &policy, method, whole, content).await;
+    let fetched = fetch(&gateway, &ask, &policy, &expected, method, whole, content).await;
     is_answered.store(true, Ordering::Relaxed);
     let mut answer = match fetched {
         Ok(answer) => answer,
@@ -147,11 +147,12 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
         return Outbound::Unguarded(Unguarded::head_only(answer.head, is_judged));
     }
     if !expected.guards(answer.kinds) {
-        return gateway.pass(ask, policy, answer).await;
+        return gateway.pass(ask, policy, answer, is_judged).await;
     }
     gateway.remember_guarded(&ask.url);
     if asks_for_head && !whole {
-        answer = match fetch(&gateway, &ask, &policy, Method::GET, true, fetch::empty()).await {
+        let again = fetch(&gateway, &ask, &policy, &expected, Method::GET, true, fetch::empty());
+        answer = match again.await {
             Ok(answer) => answer,
             Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
         };
@@ -163,6 +164,7 @@ async fn fetch(
     gateway: &Shared,
     ask: &Ask,
     policy: &Policy,
+    expected: &Expectation<'_>,
     method: Method,
     whole: bool,
     body: ClientBody,
@@ -179,7 +181,7 @@ async fn fetch(
     let path = head.extensions.get::<Path>().map(|path| path.0.clone());
     let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
     // Where an earlier answer was guarded, this one's first byte is waited for.
-    let is_late = !is_head && !whole && late::is_late(&policy.expect(&ask.url), &head, &mut body).await;
+    let is_late = !is_head && !whole && late::is_late(expected, &head, &mut body).await;
     let starts = if is_head || is_late {
         hold::Starts::default()
     } else {
@@ -231,8 +233,13 @@ fn body_of(body: Incoming, limit: Duration, is_answered: &Arc<AtomicBool>) -> Cl
 impl Shared {
     /// Passes what is not guarded. A part that does not begin at the beginning shows no magic: where its type does not
     /// say that it is harmless, it is refused.
-    async fn pass(self: Arc<Self>, ask: Ask, policy: Arc<Policy>, mut answer: Answer) -> Outbound {
-        let is_judged = policy.expect(&ask.url).is_judged();
+    async fn pass(
+        self: Arc<Self>,
+        ask: Ask,
+        policy: Arc<Policy>,
+        mut answer: Answer,
+        is_judged: bool,
+    ) -> Outbound {
         if is_judged && answer.is_blind_part() {
             let refused = FetchError::Body(Reason::PartialContent);
             return self.refuse(&ask, &policy, answer.kinds, &refused).await;
@@ -281,24 +288,24 @@ impl Shared {
 
     /// Judges a body as soon as it is held. A client whose patience ends before is told to come back: the hold goes on.
     async fn judge_when_held(&self, ask: &Ask, policy: Arc<Policy>, mut guarded: Guarded) -> Outbound {
-        let key = ask.key();
-        let patience = key.map_or(self.settings.limits.max_hold, |_| self.settings.limits.patience);
+        let limits = &self.settings.limits;
+        let patience = if ask.asks() { limits.patience } else { limits.max_hold };
         let ended = timeout(patience, &mut guarded.hold).await;
         let seen = Seen { kinds: guarded.kinds, head: &guarded.head, path: guarded.path.as_ref() };
-        match (ended, key) {
-            (Ok(Ok(Ok(held))), _) => self.judge(ask, policy, &seen, held).await,
-            (Ok(Ok(Err(failed))), _) => {
+        match ended {
+            Ok(Ok(Ok(held))) => self.judge(ask, policy, &seen, held).await,
+            Ok(Ok(Err(failed))) => {
                 self.unmeasurable(ask, &policy, &seen, failed.error.reason(), failed.rest).await
             }
-            (Ok(Err(_)), _) => {
+            Ok(Err(_)) => {
                 let failed = FetchError::Body(Reason::Internal);
                 self.refuse(ask, &policy, guarded.kinds, &failed).await
             }
-            (Err(_), None) => {
-                guarded.hold.abort();
-                self.unmeasurable(ask, &policy, &seen, Reason::UpstreamTimeout, None).await
-            }
-            (Err(_), Some(key)) => {
+            Err(_) => {
+                let Some(key) = ask.key() else {
+                    guarded.hold.abort();
+                    return self.unmeasurable(ask, &policy, &seen, Reason::UpstreamTimeout, None).await;
+                };
                 let kinds = guarded.kinds;
                 // Before the answer: the client may come back at once.
                 self.parked.put(key, guarded);

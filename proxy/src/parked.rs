@@ -37,9 +37,13 @@ pub(crate) type Key = BodyId;
 pub(crate) struct Parked(Arc<Mutex<HashMap<Key, Guarded>>>);
 
 impl Parked {
-    /// The hold that this client was told to come back for.
-    pub(crate) fn take(&self, key: &Key) -> Option<Guarded> {
-        self.all().remove(key)
+    /// The hold that this client was told to come back for. Where nobody was told so, no key is made.
+    pub(crate) fn take(&self, key: impl FnOnce() -> Option<Key>) -> Option<Guarded> {
+        if self.all().is_empty() {
+            return None;
+        }
+        let key = key()?;
+        self.all().remove(&key)
     }
 
     /// Lets a hold go on until its time is over.
@@ -101,8 +105,8 @@ mod tests {
             for until in order {
                 parked.put(key, guarded(until));
             }
-            assert_eq!(parked.take(&key).unwrap().until, older);
-            assert!(parked.take(&key).is_none());
+            assert_eq!(parked.take(|| Some(key)).unwrap().until, older);
+            assert!(parked.take(|| Some(key)).is_none());
         }
     }
 }
