@@ -155,8 +155,8 @@ pub struct Answered<'a> {
     pub starts: &'a [&'a [u8]],
 }
 
-/// How many bytes of a body its magic takes.
-pub const MAGIC_LEN: usize = 14;
+/// How many bytes of a body its magic takes: the longest one, behind a byte order mark.
+pub const MAGIC_LEN: usize = 17;
 
 /// The kinds that a request alone points to: enough to strip conditions and ranges before the vendor is asked.
 #[must_use]

@@ -143,6 +143,17 @@ fn magic_counts_whatever_the_type_says() {
     }
 }
 
+/// A caller that looks at [`MAGIC_LEN`] bytes alone sees each of them.
+#[test]
+fn no_magic_reaches_beyond_what_callers_look_at() {
+    for magic in INSTALLER_MAGIC {
+        let behind_a_mark = [BYTE_ORDER_MARK, magic].concat();
+        assert!(behind_a_mark.len() <= MAGIC_LEN, "{magic:?}");
+        let answered = Answered { starts: &[&behind_a_mark], ..Answered::default() };
+        assert_eq!(kinds(at("/x"), answered), "installer", "{magic:?}");
+    }
+}
+
 #[test]
 fn one_response_can_be_several_kinds() {
     let answered = Answered { content_types: &["text/html"], starts: &[b"MZ"], ..Answered::default() };
