@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use pinfold_certs::{CaOptions, CertificateAuthority, Opened};
 use pinfold_config::Config;
 use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget};
-use pinfold_proxy::{Egress, Limits, Settings, Spill};
+use pinfold_proxy::{Clock, Egress, Limits, Settings, Spill};
 use pinfold_siem::{Output, Target};
 use pinfold_store::{StoreOptions, spill_to_temporary_file};
 use rustls::RootCertStore;
@@ -46,6 +46,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
             max_connections: limits.max_connections,
         },
         client_max_age: config.client_max_age,
+        clock: Clock::system(),
     })
 }
 

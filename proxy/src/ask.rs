@@ -19,7 +19,7 @@ use crate::headers::{join_cookies, strip_hop_by_hop, takes_trailers, text, texts
 use crate::link::Link;
 use crate::parked::Key;
 use crate::refusal::{Reader, Refusal};
-use crate::settings::Egress;
+use crate::settings::Settings;
 
 /// Text from outside is kept up to here, in bytes.
 const MAX_TEXT: usize = 4096;
@@ -61,14 +61,14 @@ impl Ask {
     ///
     /// # Errors
     /// The refusal to answer with.
-    pub(crate) fn admit(link: &Link, head: Parts, egress: &Egress, via: &str) -> Result<Self, Refusal> {
+    pub(crate) fn admit(link: &Link, head: Parts, settings: &Settings, via: &str) -> Result<Self, Refusal> {
         let reader = reader(&head.method, &head.headers);
         let id = Uuid::now_v7();
         let refuse = |reason| early_refusal(id, reason, &reader);
         if head.method == Method::CONNECT || head.method == Method::TRACE {
             return Err(refuse(Reason::MethodNotAllowed));
         }
-        let url = link.url(&head, egress).map_err(refuse)?;
+        let url = link.url(&head, &settings.egress).map_err(refuse)?;
         if has_passed(&head.headers, via) {
             return Err(refuse(Reason::Loop));
         }
@@ -91,7 +91,7 @@ impl Ask {
         let destinations = texts(&headers, "sec-fetch-dest").join(",").into();
         Ok(Self {
             id,
-            at: Timestamp::now(),
+            at: settings.clock.now(),
             started: Instant::now(),
             asker,
             method: head.method,

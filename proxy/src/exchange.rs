@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use jiff::Timestamp;
 use pinfold_body::{Coding, Codings};
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
@@ -54,7 +53,7 @@ pub(crate) async fn exchange(
     let (head, body) = request.into_parts();
     let reader = reader(&head.method, &head.headers);
     let authority = link.authority(&head);
-    let ask = match Ask::admit(&link, head, &gateway.settings.egress, &gateway.via) {
+    let ask = match Ask::admit(&link, head, &gateway.settings, &gateway.via) {
         Ok(ask) => ask,
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
@@ -400,7 +399,8 @@ impl Shared {
         self.store.remember_aliases(*held.digests());
         loop {
             let newest = self.policy.newest();
-            let verdict = judge(&policy.expect(&ask.url), Ok(held), Timestamp::now(), newest.revocations());
+            let now = self.settings.clock.now();
+            let verdict = judge(&policy.expect(&ask.url), Ok(held), now, newest.revocations());
             match verdict {
                 Verdict::Allow(cleared) => return self.release(ask, &policy, seen, cleared).await,
                 Verdict::Withhold(reason, held) => {

@@ -6,6 +6,7 @@
 
 mod ask;
 mod budget;
+mod clock;
 mod credentials;
 mod delivery;
 mod egress;
@@ -43,6 +44,7 @@ mod websocket;
 
 mod gateway;
 
+pub use clock::{Clock, Hand};
 pub use egress::EgressError;
 pub use fetch::{FetchError, Looked, Upstream};
 pub use gateway::{BindError, Gateway};

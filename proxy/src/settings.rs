@@ -10,6 +10,8 @@ use pinfold_policy::host::Host;
 use pinfold_policy::user::Users;
 use rustls::pki_types::CertificateDer;
 
+use crate::clock::Clock;
+
 /// Settings of one gateway.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -27,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long a client may keep what it was given.
     pub client_max_age: Duration,
+    /// By which it judges and records.
+    pub clock: Clock,
 }
 
 /// Where the gateway may connect to.

@@ -55,7 +55,7 @@ pub(crate) async fn connect(
         gateway: Arc::clone(&gateway),
         policy,
         id: Uuid::now_v7(),
-        at: Timestamp::now(),
+        at: gateway.settings.clock.now(),
         asker: Asker { address: link.client, user: link.user.clone(), page: None, user_agent },
         authority,
         place: Arc::clone(&link.place),
@@ -253,7 +253,7 @@ impl Shared {
         if let Some(authority) = authority {
             let row = Tunnel {
                 id: refusal.incident.0,
-                at: Timestamp::now(),
+                at: self.settings.clock.now(),
                 asker: Asker { address: link.client, user: link.user.clone(), page: None, user_agent: None },
                 authority,
                 server_name: link.tls.as_ref().and_then(|tls| tls.server_name.clone()),

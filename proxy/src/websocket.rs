@@ -53,7 +53,7 @@ pub(crate) async fn open(
     let client_side = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
     let authority = link.authority(&head);
-    let ask = match Ask::admit(&link, head, &gateway.settings.egress, &gateway.via) {
+    let ask = match Ask::admit(&link, head, &gateway.settings, &gateway.via) {
         Ok(ask) => ask,
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
