@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use pinfold_policy::decisions::{Approval, Decisions, Rejection, Revocations};
+use pinfold_policy::decisions::{Approval, Basis, Decisions, Rejection, Revocations};
 use pinfold_policy::digest::{Digest, Digests};
 use pinfold_policy::held::{Held, Hold};
 use pinfold_policy::kind::Kind;
@@ -260,11 +260,15 @@ impl Model {
                 subject: subject.as_str().into(),
                 digest: id(*body),
                 kind: Kind::Style,
-                incident: "01KB".into(),
+                basis: Basis::Reviewed,
+                expires: None,
+                record: "01KB".into(),
             }),
-            self.rejections
-                .iter()
-                .map(|(subject, body)| Rejection { subject: subject.as_str().into(), digest: id(*body) }),
+            self.rejections.iter().map(|(subject, body)| Rejection {
+                subject: subject.as_str().into(),
+                digest: id(*body),
+                expires: None,
+            }),
             revocations(false),
             self.bindings
                 .iter()

@@ -1,14 +1,51 @@
-//! What people decided while the gateway ran: approvals, rejections, revocations, and the bindings that patterns made.
+//! What was decided while the gateway ran: approvals, rejections, revocations, and the bindings that patterns made.
 //!
 //! They lie over the pins of the files. A new decision makes a new, small snapshot; the index of pins stays.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::digest::{BodyId, Digest, Digests};
 use crate::kind::Kind;
 
-/// A pin made at run time by a reviewer.
+/// Who stands behind an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// People who reviewed it.
+    Reviewed,
+    /// The rule `cooldown`: it was served unchanged for long enough, and nobody rejected it.
+    Cooldown,
+    /// Nobody: it was what the URL served first.
+    Learned,
+}
+
+impl Basis {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Reviewed, Self::Cooldown, Self::Learned];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reviewed => "reviewed",
+            Self::Cooldown => "cooldown",
+            Self::Learned => "learned",
+        }
+    }
+
+    /// Whether nobody has confirmed it yet: what it clears is released as provisional.
+    #[must_use]
+    pub fn is_provisional(self) -> bool {
+        match self {
+            Self::Reviewed => false,
+            Self::Cooldown | Self::Learned => true,
+        }
+    }
+}
+
+/// A pin made at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// The match key, without its query unless the deciding pin has one.
@@ -17,15 +54,30 @@ pub struct Approval {
     pub digest: BodyId,
     /// What it may act as.
     pub kind: Kind,
-    /// The incident that was reviewed, as it is shown.
-    pub incident: Arc<str>,
+    /// Who stands behind it.
+    pub basis: Basis,
+    /// From when on it does not count any more.
+    pub expires: Option<Timestamp>,
+    /// What was reviewed, as it is shown: the incident, or the number of the decision where there is none.
+    pub record: Arc<str>,
 }
 
 impl Approval {
-    /// How the ledger names it.
+    /// How the ledger names it: `approval`, `cooldown` or `learned`, and the record.
     #[must_use]
     pub fn rule(&self) -> Arc<str> {
-        format!("approval {}", self.incident).into()
+        let word = match self.basis {
+            Basis::Reviewed => "approval",
+            Basis::Cooldown => "cooldown",
+            Basis::Learned => "learned",
+        };
+        format!("{word} {}", self.record).into()
+    }
+
+    /// Whether it counts at `now`.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        is_before(now, self.expires)
     }
 }
 
@@ -36,6 +88,12 @@ pub struct Rejection {
     pub subject: Box<str>,
     /// The body.
     pub digest: BodyId,
+    /// From when on it does not count any more. Its URL stays known.
+    pub expires: Option<Timestamp>,
+}
+
+fn is_before(now: Timestamp, expires: Option<Timestamp>) -> bool {
+    expires.is_none_or(|expires| now < expires)
 }
 
 /// Digests that are never released again, in any notation.
@@ -84,7 +142,7 @@ impl Extend<Digest> for Revocations {
 pub struct Decisions {
     version: u64,
     approvals: HashMap<Box<str>, Vec<Approval>>,
-    rejections: HashMap<Box<str>, HashSet<BodyId>>,
+    rejections: HashMap<Box<str>, HashMap<BodyId, Option<Timestamp>>>,
     revocations: Revocations,
     bindings: HashMap<Box<str>, HashMap<BodyId, Box<str>>>,
 }
@@ -103,8 +161,8 @@ impl Decisions {
         for approval in approvals {
             decisions.approvals.entry(approval.subject.clone()).or_default().push(approval);
         }
-        for Rejection { subject, digest } in rejections {
-            decisions.rejections.entry(subject).or_default().insert(digest);
+        for Rejection { subject, digest, expires } in rejections {
+            decisions.rejections.entry(subject).or_default().insert(digest, expires);
         }
         for (pattern, digest, key) in bindings {
             decisions.bindings.entry(pattern).or_default().insert(digest, key);
@@ -128,8 +186,14 @@ impl Decisions {
         self.approvals.get(subject).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn rejections(&self, subject: &str) -> Option<&HashSet<BodyId>> {
-        self.rejections.get(subject)
+    /// Whether any digest was ever rejected there.
+    pub(crate) fn knows_rejections(&self, subject: &str) -> bool {
+        self.rejections.contains_key(subject)
+    }
+
+    pub(crate) fn rejects(&self, subject: &str, digest: BodyId, now: Timestamp) -> bool {
+        let rejected = self.rejections.get(subject).and_then(|rejected| rejected.get(&digest));
+        rejected.is_some_and(|expires| is_before(now, *expires))
     }
 
     pub(crate) fn bound_to(&self, pattern: &str, digest: BodyId) -> Option<&str> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::decisions::{Approval, Decisions, Revocations};
+use jiff::Timestamp;
+
+use crate::decisions::{Approval, Basis, Decisions, Revocations};
 use crate::digest::BodyId;
 use crate::host::Host;
 use crate::kind::Kinds;
@@ -118,6 +120,15 @@ pub struct Expectation<'p> {
     key_without_query: Box<str>,
 }
 
+/// What the approvals of a URL say of one body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Approved<'p> {
+    By(&'p Approval),
+    /// It was approved until a time that has come.
+    Expired,
+    No,
+}
+
 impl<'p> Expectation<'p> {
     /// The vendor that claims the URL's host.
     #[must_use]
@@ -172,16 +183,32 @@ impl<'p> Expectation<'p> {
         &self.key_without_query
     }
 
-    pub(crate) fn approval(&self, id: BodyId) -> Option<&'p Approval> {
-        self.approvals().iter().find(|approval| approval.digest == id)
+    /// Whether an approval allows this body, and which: one by people before any other.
+    ///
+    /// What was learned counts only as long as no file is about the URL: people have spoken then, and not of this body.
+    pub(crate) fn approved(&self, id: BodyId, now: Timestamp) -> Approved<'p> {
+        let is_pinned = !self.deciding.pins().is_empty();
+        let mut approved = Approved::No;
+        for approval in self.approvals().iter().filter(|approval| approval.digest == id) {
+            if approval.basis == Basis::Learned && is_pinned {
+                continue;
+            }
+            match (&approved, approval.is_active(now)) {
+                (Approved::By(before), true) if !before.basis.is_provisional() => {}
+                (_, true) => approved = Approved::By(approval),
+                (Approved::No, false) => approved = Approved::Expired,
+                (Approved::Expired | Approved::By(_), false) => {}
+            }
+        }
+        approved
     }
 
     fn approvals(&self) -> &'p [Approval] {
         self.policy.decisions.approvals(&self.subject)
     }
 
-    pub(crate) fn rejects(&self, id: BodyId) -> bool {
-        self.policy.decisions.rejections(&self.subject).is_some_and(|rejected| rejected.contains(&id))
+    pub(crate) fn rejects(&self, id: BodyId, now: Timestamp) -> bool {
+        self.policy.decisions.rejects(&self.subject, id, now)
     }
 
     /// Whether a pattern's digest is bound here (`true`), elsewhere (`false`), or nowhere yet.
@@ -193,7 +220,7 @@ impl<'p> Expectation<'p> {
     /// Why a guarded body is not released here that no pin, approval or rejection is about.
     #[must_use]
     pub fn reason_without_match(&self) -> Reason {
-        let known = self.is_pinned() || self.policy.decisions.rejections(&self.subject).is_some();
+        let known = self.is_pinned() || self.policy.decisions.knows_rejections(&self.subject);
         match (known, self.vendor) {
             (true, _) => Reason::DigestMismatch,
             (false, Some(_)) => Reason::Unpinned,

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::decisions::Revocations;
+use crate::decisions::{Approval, Revocations};
 use crate::digest::{BodyId, Digests};
 use crate::held::Held;
 use crate::kept::Kept;
 use crate::kind::Kind;
 use crate::pin::Pin;
 use crate::pins::Deciding;
-use crate::policy::Expectation;
+use crate::policy::{Approved, Expectation};
 use crate::reason::Reason;
 use crate::vendor::{Mode, OnMismatch, OtherScripts, Unpinned};
 
@@ -116,12 +116,13 @@ pub struct Binding {
     pub key: Box<str>,
 }
 
-/// Proof that bytes match what a person or a reviewed file allowed, and the bytes.
+/// Proof that bytes match what a person, a reviewed file, or a rule that people wrote allowed, and the bytes.
 #[derive(Debug)]
 pub struct Cleared {
     held: Held,
     kind: Kind,
     rule: Arc<str>,
+    provisional: bool,
 }
 
 impl Cleared {
@@ -155,10 +156,25 @@ impl Cleared {
         self.kind
     }
 
-    /// The pin or approval that allows them: `pins.toml:14`, or `approval` and its incident.
+    /// The pin or approval that allows them: `pins.toml:14`, or `approval`, `cooldown` or `learned` and its record.
     #[must_use]
     pub fn rule(&self) -> &Arc<str> {
         &self.rule
+    }
+
+    /// Whether only a rule allows them, and no person and no reviewed file.
+    #[must_use]
+    pub fn is_provisional(&self) -> bool {
+        self.provisional
+    }
+
+    fn by_pin(held: Held, pin: &Pin) -> Self {
+        Self { held, kind: pin.kind, rule: pin.place.to_string().into(), provisional: false }
+    }
+
+    fn by_approval(held: Held, approval: &Approval) -> Self {
+        let provisional = approval.basis.is_provisional();
+        Self { held, kind: approval.kind, rule: approval.rule(), provisional }
     }
 }
 
@@ -179,20 +195,23 @@ pub fn judge(
     if revoked.include(digests) {
         return Verdict::Withhold(Reason::Revoked, Some(held));
     }
-    if expected.rejects(held.id()) {
+    if expected.rejects(held.id(), now) {
         return Verdict::Withhold(Reason::Rejected, Some(held));
     }
-    if let Some(approval) = expected.approval(held.id()) {
-        return Verdict::Allow(Cleared { kind: approval.kind, rule: approval.rule(), held });
-    }
-    match pinned(expected, digests, now) {
-        Pinned::Active(pin) => {
-            let (kind, rule) = (pin.kind, pin.place.to_string().into());
-            Verdict::Allow(Cleared { held, kind, rule })
+    // What people said comes first, then the files, then what a rule approved: so that only the last is provisional.
+    match (expected.approved(held.id(), now), pinned(expected, digests, now)) {
+        (Approved::By(approval), _) if !approval.basis.is_provisional() => {
+            Verdict::Allow(Cleared::by_approval(held, approval))
         }
-        Pinned::Unbound(binding) => Verdict::Bind(held, binding),
-        Pinned::Expired => Verdict::Withhold(Reason::ExpiredPin, Some(held)),
-        Pinned::No => Verdict::Withhold(expected.reason_without_match(), Some(held)),
+        (_, Pinned::Active(pin)) => Verdict::Allow(Cleared::by_pin(held, pin)),
+        (_, Pinned::Unbound(binding)) => Verdict::Bind(held, binding),
+        (Approved::By(approval), Pinned::Expired | Pinned::No) => {
+            Verdict::Allow(Cleared::by_approval(held, approval))
+        }
+        (Approved::Expired | Approved::No, Pinned::Expired) | (Approved::Expired, Pinned::No) => {
+            Verdict::Withhold(Reason::ExpiredPin, Some(held))
+        }
+        (Approved::No, Pinned::No) => Verdict::Withhold(expected.reason_without_match(), Some(held)),
     }
 }
 

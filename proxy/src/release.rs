@@ -150,7 +150,9 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
     } else {
         put(&mut headers, header::CONTENT_ENCODING, coding.token());
     }
-    put(&mut headers, HeaderName::from_static("pinfold-verdict"), &format!("verified; digest=\"{id}\""));
+    // Bare, it always means that a person or a reviewed file said so.
+    let verified = if cleared.is_provisional() { "verified; provisional" } else { "verified" };
+    put(&mut headers, HeaderName::from_static("pinfold-verdict"), &format!("{verified}; digest=\"{id}\""));
     headers.insert(header::CACHE_CONTROL, cache_control(vendor, max_age, max_age));
     headers.insert(header::VARY, vary(vendor));
     headers

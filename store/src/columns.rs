@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::verdict::Outcome;
@@ -52,6 +53,13 @@ impl Columns<'_> {
             .map_err(|_| unreadable(column, "time out of range"))
     }
 
+    pub(crate) fn time_or_none(&self, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+        let time: Option<i64> = self.0.try_get(column)?;
+        let read =
+            |time| Timestamp::from_microsecond(time).map_err(|_| unreadable(column, "time out of range"));
+        time.map(read).transpose()
+    }
+
     pub(crate) fn uuid(&self, column: &str) -> Result<Uuid, sqlx::Error> {
         self.uuid_or_none(column)?.ok_or_else(|| unreadable(column, "nothing there"))
     }
@@ -77,6 +85,12 @@ impl Columns<'_> {
     pub(crate) fn outcome(&self, column: &str) -> Result<Outcome, sqlx::Error> {
         let text = self.text(column)?;
         let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == &*text);
+        known.ok_or_else(|| unreadable(column, &*text))
+    }
+
+    pub(crate) fn basis(&self, column: &str) -> Result<Basis, sqlx::Error> {
+        let text = self.text(column)?;
+        let known = Basis::ALL.into_iter().find(|basis| basis.as_str() == &*text);
         known.ok_or_else(|| unreadable(column, &*text))
     }
 

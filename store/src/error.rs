@@ -8,6 +8,7 @@ use pinfold_policy::digest::BodyId;
 use thiserror::Error;
 
 use crate::incident::Incident;
+use crate::item::ItemState;
 
 /// Something could not be read from or written to the data directory. Cheap to clone: one failed transaction answers
 /// everyone who was in it.
@@ -184,6 +185,9 @@ pub enum DecideError {
         /// The digest of the item.
         digest: BodyId,
     },
+    /// A rule decides only what nobody has decided.
+    #[error("it is {0} already, and a rule changes no decision")]
+    Decided(ItemState),
     /// The decision could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),

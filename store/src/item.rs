@@ -132,6 +132,36 @@ pub struct Decided {
     pub already: bool,
 }
 
+/// A body that a URL served, and that nobody has reviewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lesson {
+    /// The match key, without its query unless the deciding pin has one.
+    pub subject: Box<str>,
+    /// The match key at which it was seen.
+    pub url: Box<str>,
+    /// What it may act as.
+    pub kind: Kind,
+    /// The decoded body.
+    pub digest: BodyId,
+    /// Its decoded length, in bytes.
+    pub len: u64,
+    /// The vendor that claims the host.
+    pub vendor: Arc<str>,
+}
+
+/// What became of a [`Lesson`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// It is approved now: nothing had been decided there.
+    Now,
+    /// It was approved there before, by whoever was faster or by people.
+    Same,
+    /// Something else was decided there, or it is revoked: nothing is learned.
+    Other,
+    /// As much of the vendor as may be learned is learned.
+    Full,
+}
+
 /// Whether a decision is in force in the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InForce {

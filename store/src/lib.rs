@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pinfold_policy::decisions::Decisions;
+use pinfold_policy::decisions::{Basis, Decisions};
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::held::Held;
 use pinfold_policy::kept::{self, Medium};
@@ -41,12 +41,12 @@ use crate::entry::{Exchange, Gap, Tunnel};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
-use crate::item::{AskedBy, Decided, InForce, Item};
+use crate::item::{AskedBy, Decided, InForce, Item, Learned, Lesson};
 pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
-    Asked, Bind, Decide, Kept, NotKept, Refusal, Register, Room, Ruling, body_len, item, items,
+    Asked, Bind, Decide, Kept, Learn, NOBODY, NotKept, Refusal, Register, Room, Ruling, body_len, item, items,
 };
 use crate::volume::Volume;
 
@@ -248,7 +248,7 @@ impl Store {
         reason: &str,
         at: Timestamp,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Approve, incident, who, reason, at).await
+        self.decide(Ruling::Approve, Basis::Reviewed, incident, (who, reason), at).await
     }
 
     /// Bars an item's digest from its subject. Ends an earlier approval there.
@@ -262,7 +262,7 @@ impl Store {
         reason: &str,
         at: Timestamp,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Reject, incident, who, reason, at).await
+        self.decide(Ruling::Reject, Basis::Reviewed, incident, (who, reason), at).await
     }
 
     /// Revokes an item's digest: it is never released again, anywhere.
@@ -276,22 +276,47 @@ impl Store {
         reason: &str,
         at: Timestamp,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Revoke, incident, who, reason, at).await
+        self.decide(Ruling::Revoke, Basis::Reviewed, incident, (who, reason), at).await
+    }
+
+    /// Lets an item's digest be served at its subject by the rule `cooldown`, whose `record` says why it holds.
+    ///
+    /// # Errors
+    /// [`DecideError`] when there is no such item, anything was decided of it before, or it cannot be written.
+    pub async fn approve_by_cooldown(
+        &self,
+        incident: Incident,
+        record: &str,
+        at: Timestamp,
+    ) -> Result<Decided, DecideError> {
+        self.decide(Ruling::Approve, Basis::Cooldown, incident, (NOBODY, record), at).await
     }
 
     async fn decide(
         &self,
         ruling: Ruling,
+        basis: Basis,
         incident: Incident,
-        who: &str,
-        reason: &str,
+        (who, reason): (&str, &str),
         at: Timestamp,
     ) -> Result<Decided, DecideError> {
-        let decide = Decide { ruling, incident, who: who.into(), reason: reason.into(), at };
+        let decide = Decide { ruling, basis, incident, who: who.into(), reason: reason.into(), at };
         self.inner.register.change(decide).await?.map_err(|refusal| match refusal {
             Refusal::Unknown => DecideError::Unknown(incident),
             Refusal::Revoked(digest) => DecideError::Revoked { digest },
+            Refusal::Decided(state) => DecideError::Decided(state),
         })
+    }
+
+    /// Approves a body that nobody has reviewed, if nothing was ever decided of its subject and fewer than `cap` subjects
+    /// of its vendor were learned. When this returns, [`Store::decisions`] holds the approval, or that of whoever was
+    /// faster.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on disk.
+    pub async fn learn(&self, lesson: Lesson, cap: u32, at: Timestamp) -> Result<Learned, StoreError> {
+        let learned = self.inner.register.change(Learn { lesson, cap, at }).await;
+        learned.inspect_err(|_| self.inner.miss_exchange(at))
     }
 
     /// Waits until the running gateway judges by a version of the decisions, but no longer than `wait`.

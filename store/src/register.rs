@@ -6,6 +6,7 @@
 mod decide;
 mod feed_cursor;
 mod items;
+mod learn;
 mod load;
 mod quarantine;
 mod watch_file;
@@ -24,15 +25,16 @@ use tokio::task::JoinHandle;
 pub(crate) use self::decide::{Decide, Refusal, Ruling};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::items::{item, items};
+pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::quarantine::{Asked, Kept, NotKept, Room, body_len};
 use self::watch_file::Watcher;
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, int};
 
 static SCHEMA: Schema = Schema {
-    version: 2,
+    version: 3,
     create: include_str!("register/schema.sql"),
-    upgrades: &[include_str!("register/upgrade-2.sql")],
+    upgrades: &[include_str!("register/upgrade-2.sql"), include_str!("register/upgrade-3.sql")],
 };
 
 /// Changes that share a transaction, at most.

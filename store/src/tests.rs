@@ -5,6 +5,7 @@ mod deciding;
 mod feeding;
 mod full_disk;
 mod killed;
+mod learning;
 mod opening;
 mod quarantining;
 mod recording;

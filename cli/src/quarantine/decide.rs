@@ -143,7 +143,7 @@ fn decision_json(decided: &Decided, in_force: InForce, darkened: Option<&[&Pin]>
 fn cannot_decide(error: DecideError, id: &str) -> Failure {
     match error {
         DecideError::Unknown(Incident(_)) => unknown(id),
-        DecideError::Revoked { .. } => Failure::could_not(error.to_string()),
+        DecideError::Revoked { .. } | DecideError::Decided(_) => Failure::could_not(error.to_string()),
         DecideError::Store(error) => error.into(),
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::decisions::{Approval, Decisions, Rejection, Revocations};
+use crate::decisions::{Approval, Basis, Decisions, Rejection, Revocations};
 use crate::digest::{BodyId, Digests};
 use crate::held::{Held, Hold};
 use crate::kind::{Kind, Kinds};
@@ -81,7 +81,8 @@ fn judged(policy: &Policy, url: &str, body: &[u8]) -> String {
     match judge(&policy.expect(&url), Ok(held(body)), NOW.parse().unwrap(), policy.revocations()) {
         Verdict::Allow(cleared) => {
             assert_eq!(cleared.kept().piece_at(0).unwrap(), body);
-            format!("verified {}", cleared.rule())
+            let provisional = if cleared.is_provisional() { "; provisional" } else { "" };
+            format!("verified {}{provisional}", cleared.rule())
         }
         Verdict::Bind(..) => "bind".into(),
         Verdict::Withhold(reason, kept) => {
@@ -124,14 +125,37 @@ fn a_revocation_in_any_notation_beats_every_pin_and_approval() {
 }
 
 fn approval(subject: &str, body: &[u8]) -> Approval {
-    Approval { subject: subject.into(), digest: id(body), kind: Kind::Script, incident: "01X".into() }
+    Approval {
+        subject: subject.into(),
+        digest: id(body),
+        kind: Kind::Script,
+        basis: Basis::Reviewed,
+        expires: None,
+        record: "01X".into(),
+    }
+}
+
+fn by(basis: Basis, approval: Approval) -> Approval {
+    Approval { basis, ..approval }
+}
+
+fn rejection(subject: &str, body: &[u8]) -> Rejection {
+    Rejection { subject: subject.into(), digest: id(body), expires: None }
+}
+
+fn past() -> Option<Timestamp> {
+    Some(NOW.parse().unwrap())
+}
+
+fn future() -> Option<Timestamp> {
+    Some("2026-11-23T12:00:00.000001Z".parse().unwrap())
 }
 
 #[test]
 fn an_approval_adds_to_the_pins_and_a_rejection_takes_from_them() {
     let mut world = world(vec![pin(URL, &[b"one", b"two"])]);
     world.approvals.push(approval(URL, b"new"));
-    world.rejections.push(Rejection { subject: URL.into(), digest: id(b"two") });
+    world.rejections.push(rejection(URL, b"two"));
     let policy = world.policy();
     assert_eq!(judged(&policy, URL, b"new"), "verified approval 01X");
     assert_eq!(judged(&policy, &format!("{URL}?cache=1"), b"new"), "verified approval 01X");
@@ -143,8 +167,80 @@ fn an_approval_adds_to_the_pins_and_a_rejection_takes_from_them() {
 #[test]
 fn a_url_with_a_rejection_is_never_unpinned_again() {
     let mut world = world(vec![]);
-    world.rejections.push(Rejection { subject: URL.into(), digest: id(b"bad") });
+    world.rejections.push(rejection(URL, b"bad"));
     assert_eq!(judged(&world.policy(), URL, b"other"), "digest-mismatch");
+}
+
+#[test]
+fn an_approval_that_has_expired_refuses_like_a_pin_and_never_makes_the_url_unpinned() {
+    let until = |expires| {
+        let mut world = world(vec![]);
+        world.approvals.push(Approval { expires, ..approval(URL, b"one") });
+        world.policy()
+    };
+    assert_eq!(judged(&until(future()), URL, b"one"), "verified approval 01X");
+    assert_eq!(judged(&until(past()), URL, b"one"), "expired-pin");
+    assert_eq!(judged(&until(past()), URL, b"other"), "digest-mismatch");
+
+    let mut pinned = world(vec![pin(URL, &[b"one"])]);
+    pinned.approvals.push(Approval { expires: past(), ..approval(URL, b"one") });
+    assert_eq!(judged(&pinned.policy(), URL, b"one"), "verified pins.toml:3");
+}
+
+#[test]
+fn a_rejection_that_has_expired_leaves_the_url_known() {
+    let mut world = world(vec![]);
+    world.rejections.push(Rejection { expires: past(), ..rejection(URL, b"old") });
+    world.rejections.push(Rejection { expires: future(), ..rejection(URL, b"new") });
+    let policy = world.policy();
+    assert_eq!(judged(&policy, URL, b"old"), "digest-mismatch");
+    assert_eq!(judged(&policy, URL, b"new"), "rejected");
+}
+
+#[test]
+fn what_no_person_confirmed_is_provisional_and_says_by_which_rule() {
+    for (basis, said) in [
+        (Basis::Learned, "verified learned 01X; provisional"),
+        (Basis::Cooldown, "verified cooldown 01X; provisional"),
+        (Basis::Reviewed, "verified approval 01X"),
+    ] {
+        let mut world = world(vec![]);
+        world.approvals.push(by(basis, approval(URL, b"one")));
+        let policy = world.policy();
+        assert_eq!(judged(&policy, URL, b"one"), said);
+        assert_eq!(judged(&policy, URL, b"changed"), "digest-mismatch");
+    }
+}
+
+#[test]
+fn what_a_person_or_a_file_confirms_is_not_provisional() {
+    for first in [Basis::Learned, Basis::Cooldown] {
+        let mut confirmed = world(vec![]);
+        confirmed.approvals.push(by(first, approval(URL, b"one")));
+        confirmed.approvals.push(approval(URL, b"one"));
+        confirmed.approvals.push(by(first, approval(URL, b"one")));
+        assert_eq!(judged(&confirmed.policy(), URL, b"one"), "verified approval 01X");
+
+        let mut pinned = world(vec![pin(URL, &[b"one"])]);
+        pinned.approvals.push(by(first, approval(URL, b"one")));
+        assert_eq!(judged(&pinned.policy(), URL, b"one"), "verified pins.toml:3");
+    }
+}
+
+#[test]
+fn what_was_learned_does_not_outlive_a_file_that_says_otherwise() {
+    let mut other = world(vec![pin(URL, &[b"reviewed"])]);
+    other.approvals.push(by(Basis::Learned, approval(URL, b"learned")));
+    other.approvals.push(by(Basis::Cooldown, approval(URL, b"cooled")));
+    let other = other.policy();
+    assert_eq!(judged(&other, URL, b"learned"), "digest-mismatch");
+    assert_eq!(judged(&other, URL, b"cooled"), "verified cooldown 01X; provisional");
+
+    let mut expired = pin(URL, &[b"learned"]);
+    expired.expires = Some("2026-11-22".parse().unwrap());
+    let mut expired = world(vec![expired]);
+    expired.approvals.push(by(Basis::Learned, approval(URL, b"learned")));
+    assert_eq!(judged(&expired.policy(), URL, b"learned"), "expired-pin");
 }
 
 #[test]

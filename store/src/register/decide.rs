@@ -1,16 +1,18 @@
-//! Decisions about quarantined items. Each is a new row; none is ever changed.
+//! Decisions about quarantined items, and the history that they go into. Each is a new row; none is ever changed.
 
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
+use pinfold_policy::kind::Kind;
 use sqlx::SqliteConnection;
 
 use super::{Change, items, next_version};
 use crate::columns::unreadable;
 use crate::incident::Incident;
 use crate::item::{Decided, Item, ItemState};
-use crate::sqlite::uint;
+use crate::sqlite::{int, uint};
 
 /// What a reviewer says of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +72,14 @@ enum Effect {
 pub(crate) enum Refusal {
     Unknown,
     Revoked(BodyId),
+    /// Only what nobody has decided can be decided by a rule.
+    Decided(ItemState),
 }
 
-/// One decision.
+/// A decision about an item, by a person or a rule.
 pub(crate) struct Decide {
     pub(crate) ruling: Ruling,
+    pub(crate) basis: Basis,
     pub(crate) incident: Incident,
     pub(crate) who: Box<str>,
     pub(crate) reason: Box<str>,
@@ -88,6 +93,9 @@ impl Change for Decide {
         let Some(item) = items::find(connection, self.incident).await? else {
             return Ok(Err(Refusal::Unknown));
         };
+        if self.basis != Basis::Reviewed && item.state != ItemState::Waiting {
+            return Ok(Err(Refusal::Decided(item.state)));
+        }
         match self.ruling.on(item.state) {
             Effect::Refused => Ok(Err(Refusal::Revoked(item.digest))),
             Effect::None => {
@@ -101,24 +109,64 @@ impl Change for Decide {
 
 impl Decide {
     async fn write(&self, connection: &mut SqliteConnection, item: &Item) -> Result<Decided, sqlx::Error> {
-        let version = next_version(connection).await?;
-        sqlx::query(
-            "INSERT INTO decision (version, at, who, what, reason, incident, subject, digest, kind)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(version)
-        .bind(self.at.as_microsecond())
-        .bind(&*self.who)
-        .bind(self.ruling.as_str())
-        .bind(&*self.reason)
-        .bind(&item.incident.0.as_bytes()[..])
-        .bind(&*item.subject)
-        .bind(&item.digest.0[..])
-        .bind(item.kind.as_str())
-        .execute(&mut *connection)
-        .await?;
+        let row = Row {
+            at: self.at,
+            who: &self.who,
+            ruling: self.ruling,
+            basis: self.basis,
+            reason: &self.reason,
+            incident: Some(item.incident),
+            subject: &item.subject,
+            digest: item.digest,
+            kind: item.kind,
+            url: &item.url,
+            vendor: item.vendor.as_deref(),
+            len: item.len,
+        };
+        let version = append(connection, &row).await?;
         let item = items::find(connection, self.incident).await?;
         let item = item.ok_or_else(|| unreadable("incident", "the item has gone"))?;
-        Ok(Decided { version: uint(version), item, already: false })
+        Ok(Decided { version, item, already: false })
     }
+}
+
+/// One row of the history.
+pub(super) struct Row<'a> {
+    pub(super) at: Timestamp,
+    pub(super) who: &'a str,
+    pub(super) ruling: Ruling,
+    pub(super) basis: Basis,
+    pub(super) reason: &'a str,
+    pub(super) incident: Option<Incident>,
+    pub(super) subject: &'a str,
+    pub(super) digest: BodyId,
+    pub(super) kind: Kind,
+    pub(super) url: &'a str,
+    pub(super) vendor: Option<&'a str>,
+    pub(super) len: u64,
+}
+
+/// Writes it, and gives its version.
+pub(super) async fn append(connection: &mut SqliteConnection, row: &Row<'_>) -> Result<u64, sqlx::Error> {
+    let version = next_version(connection).await?;
+    sqlx::query(
+        "INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind, url, vendor, len)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(version)
+    .bind(row.at.as_microsecond())
+    .bind(row.who)
+    .bind(row.ruling.as_str())
+    .bind(row.basis.as_str())
+    .bind(row.reason)
+    .bind(row.incident.map(|incident| incident.0.as_bytes().to_vec()))
+    .bind(row.subject)
+    .bind(&row.digest.0[..])
+    .bind(row.kind.as_str())
+    .bind(row.url)
+    .bind(row.vendor)
+    .bind(int(row.len))
+    .execute(connection)
+    .await?;
+    Ok(uint(version))
 }

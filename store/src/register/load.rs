@@ -27,21 +27,28 @@ pub(super) async fn decisions(connection: &mut SqliteConnection) -> Result<Decis
     let (mut approvals, mut rejections) = (Vec::new(), Vec::new());
     // With max() alone, SQLite takes the other columns from the row of the maximum.
     let rows = sqlx::query(
-        "SELECT subject, digest, kind, incident, what, max(version) FROM decision GROUP BY subject, digest",
+        "SELECT subject, digest, kind, incident, what, basis, expires, max(version) AS version FROM decision
+         WHERE subject IS NOT NULL GROUP BY subject, digest",
     )
     .fetch_all(&mut *connection)
     .await?;
     for row in rows {
         let row = Columns(&row);
         let (subject, digest) = (row.text("subject")?, row.body("digest")?);
+        let expires = row.time_or_none("expires")?;
         match row.parsed("what")? {
             Ruling::Approve => approvals.push(Approval {
                 subject,
                 digest,
                 kind: row.parsed("kind")?,
-                incident: Incident(row.uuid("incident")?).to_string().into(),
+                basis: row.basis("basis")?,
+                expires,
+                record: match row.uuid_or_none("incident")? {
+                    Some(incident) => Incident(incident).to_string().into(),
+                    None => row.number("version")?.to_string().into(),
+                },
             }),
-            Ruling::Reject | Ruling::Revoke => rejections.push(Rejection { subject, digest }),
+            Ruling::Reject | Ruling::Revoke => rejections.push(Rejection { subject, digest, expires }),
         }
     }
     Ok(Decisions::new(

@@ -12,20 +12,27 @@ CREATE TABLE gateway (
     version INTEGER NOT NULL
 );
 
--- Everything that people ever decided. What holds is the last row of each subject and digest.
+-- Everything that was ever decided. What holds is the last row of each subject and digest. A revocation of a digest that
+-- nobody quarantined is about no subject; what was learned is about no incident.
 CREATE TABLE decision (
     version  INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL, -- microseconds since 1970
     who      TEXT NOT NULL,
-    what     TEXT NOT NULL CHECK (what IN ('approved', 'rejected', 'revoked')),
+    what     TEXT NOT NULL CHECK (what IN ('approved', 'rejected', 'revoked', 'reinstated')),
+    basis    TEXT NOT NULL CHECK (basis IN ('reviewed', 'cooldown', 'learned')),
     reason   TEXT NOT NULL,
-    incident BLOB NOT NULL,
-    subject  TEXT NOT NULL,
+    incident BLOB,
+    subject  TEXT,
     digest   BLOB NOT NULL,
-    kind     TEXT NOT NULL
+    kind     TEXT,
+    url      TEXT,
+    vendor   TEXT,
+    len      INTEGER,
+    expires  INTEGER -- microseconds since 1970
 );
 CREATE INDEX decision_by_subject ON decision (subject, digest, version);
-CREATE INDEX decision_revoked ON decision (digest) WHERE what = 'revoked';
+CREATE INDEX decision_revoked ON decision (digest, version) WHERE what IN ('revoked', 'reinstated');
+CREATE INDEX decision_learned ON decision (vendor) WHERE basis = 'learned';
 CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
 CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;
 
@@ -88,4 +95,4 @@ CREATE TABLE cursor (
     PRIMARY KEY (output, month)
 ) WITHOUT ROWID;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -87,19 +87,19 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
     let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    for name in ["pinfold.db", "ledger/2126-11.db"] {
+    for (name, version) in [("pinfold.db", 3), ("ledger/2126-11.db", 2)] {
         let path = dir.path().join(name);
         let before = std::fs::read(&path).unwrap();
 
         let mut connection =
-            crate::sqlite::open(&path, &crate::sqlite::Schema { version: 2, create: "", upgrades: &[] })
+            crate::sqlite::open(&path, &crate::sqlite::Schema { version, create: "", upgrades: &[] })
                 .await
                 .unwrap();
-        sqlx::query("PRAGMA user_version = 3").execute(&mut connection).await.unwrap();
+        sqlx::query("PRAGMA user_version = 4").execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
         let error = Store::open_gateway(dir.path(), options()).await.unwrap_err();
         assert!(
-            matches!(&error, StoreError::TooNew { found: 3, known: 2, path: named } if *named == path),
+            matches!(&error, StoreError::TooNew { found: 4, known, path: named } if (*known, named) == (version, &path)),
             "{error}"
         );
 
@@ -125,8 +125,8 @@ async fn a_directory_that_cannot_be_made_is_named() {
     );
 }
 
-/// Makes a database of format 1.
-async fn of_format_1(path: &Path, schema: &str) {
+/// Makes a database of an older format.
+async fn of_old_format(path: &Path, schema: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
@@ -146,11 +146,11 @@ async fn files_of_an_older_format_are_brought_up_to_date_by_the_gateway_alone() 
             VALUES (x'019c1a4e7b2d7c319d553f2a6e80b1c5', 0, 1, 1, 5, 7, 200, 1);";
     let dir = directory();
     let ledger = format!("{}{ROWS}", include_str!("format-1/ledger.sql"));
-    of_format_1(&dir.path().join("ledger/2126-11.db"), &ledger).await;
-    of_format_1(&dir.path().join("pinfold.db"), include_str!("format-1/register.sql")).await;
+    of_old_format(&dir.path().join("ledger/2126-11.db"), &ledger).await;
+    of_old_format(&dir.path().join("pinfold.db"), include_str!("format-1/register.sql")).await;
 
     let error = Store::open_beside(dir.path()).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooOld { found: 1, known: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::TooOld { found: 1, known: 3, .. }), "{error}");
     assert!(error.hint().contains("pinfold run"));
     let store = gateway(&dir).await;
     let by_ada = |refusal: Exchange| Exchange {
@@ -168,6 +168,35 @@ async fn files_of_an_older_format_are_brought_up_to_date_by_the_gateway_alone() 
     assert_eq!(store.item(incident).await.unwrap().unwrap().1[0].user.as_deref(), Some("ada"));
     assert!(store.gaps().await.unwrap().is_empty());
     Store::open_beside(dir.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn decisions_of_an_older_format_hold_in_the_new_one() {
+    const ROWS: &str = "
+        UPDATE state SET version = 4;
+        INSERT INTO decision VALUES
+            (1, 1, 'ada', 'approved', 'read it', x'019c1a4e7b2d7c319d553f2a6e80b1c4', 'https://v.test/a.js', zeroblob(32), 'script'),
+            (2, 2, 'bob', 'rejected', '', x'019c1a4e7b2d7c319d553f2a6e80b1c5', 'https://v.test/b.js', zeroblob(32), 'script'),
+            (4, 3, 'bob', 'revoked', 'bad', x'019c1a4e7b2d7c319d553f2a6e80b1c6', 'https://v.test/c.js', x'abababababababababababababababababababababababababababababababab', 'wasm');
+        INSERT INTO binding VALUES ('https://v.test/**', zeroblob(32), 'https://v.test/d.js', 3);";
+    for schema in [include_str!("format-1/register.sql"), include_str!("format-2/register.sql")] {
+        let dir = directory();
+        of_old_format(&dir.path().join("pinfold.db"), &format!("{schema}{ROWS}")).await;
+
+        let decisions = Arc::clone(&gateway(&dir).await.decisions().borrow());
+
+        assert_eq!((decisions.version(), decisions.revocations().len()), (4, 1));
+        let text = format!("{decisions:?}");
+        for held in [
+            "https://v.test/a.js",
+            "Reviewed",
+            "https://v.test/b.js",
+            "https://v.test/c.js",
+            "https://v.test/d.js",
+        ] {
+            assert!(text.contains(held), "no {held} in {text}");
+        }
+    }
 }
 
 #[tokio::test]

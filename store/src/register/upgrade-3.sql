@@ -1,0 +1,28 @@
+-- Format 3: decisions that no person made, that end, and that are about no item.
+ALTER TABLE decision RENAME TO decision_2;
+CREATE TABLE decision (
+    version  INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL, -- microseconds since 1970
+    who      TEXT NOT NULL,
+    what     TEXT NOT NULL CHECK (what IN ('approved', 'rejected', 'revoked', 'reinstated')),
+    basis    TEXT NOT NULL CHECK (basis IN ('reviewed', 'cooldown', 'learned')),
+    reason   TEXT NOT NULL,
+    incident BLOB,
+    subject  TEXT,
+    digest   BLOB NOT NULL,
+    kind     TEXT,
+    url      TEXT,
+    vendor   TEXT,
+    len      INTEGER,
+    expires  INTEGER -- microseconds since 1970
+);
+INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind)
+    SELECT version, at, who, what, 'reviewed', reason, incident, subject, digest, kind FROM decision_2 ORDER BY version;
+DROP TABLE decision_2;
+CREATE INDEX decision_by_subject ON decision (subject, digest, version);
+CREATE INDEX decision_revoked ON decision (digest, version) WHERE what IN ('revoked', 'reinstated');
+CREATE INDEX decision_learned ON decision (vendor) WHERE basis = 'learned';
+CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
+CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;
+
+PRAGMA user_version = 3;

@@ -1,0 +1,91 @@
+-- The number of the last change to what the gateway judges by: decisions and bindings share it.
+CREATE TABLE state (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL
+);
+INSERT INTO state VALUES (1, 0);
+
+-- The gateway that runs, or ran last: the version that it judges by.
+CREATE TABLE gateway (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    pid     INTEGER NOT NULL,
+    version INTEGER NOT NULL
+);
+
+-- Everything that people ever decided. What holds is the last row of each subject and digest.
+CREATE TABLE decision (
+    version  INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL, -- microseconds since 1970
+    who      TEXT NOT NULL,
+    what     TEXT NOT NULL CHECK (what IN ('approved', 'rejected', 'revoked')),
+    reason   TEXT NOT NULL,
+    incident BLOB NOT NULL,
+    subject  TEXT NOT NULL,
+    digest   BLOB NOT NULL,
+    kind     TEXT NOT NULL
+);
+CREATE INDEX decision_by_subject ON decision (subject, digest, version);
+CREATE INDEX decision_revoked ON decision (digest) WHERE what = 'revoked';
+CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
+CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;
+
+-- The URL at which a pattern's digest was verified first.
+CREATE TABLE binding (
+    pattern TEXT NOT NULL,
+    digest  BLOB NOT NULL,
+    url     TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (pattern, digest)
+) WITHOUT ROWID;
+
+-- Quarantine: one row for each body refused at a subject.
+CREATE TABLE item (
+    id         INTEGER PRIMARY KEY,
+    incident   BLOB NOT NULL UNIQUE,
+    subject    TEXT NOT NULL,
+    digest     BLOB NOT NULL,
+    url        TEXT NOT NULL,
+    vendor     TEXT,
+    len        INTEGER NOT NULL,
+    kind       TEXT NOT NULL,
+    media_type TEXT,
+    reason     TEXT NOT NULL,
+    first      INTEGER NOT NULL,
+    last       INTEGER NOT NULL,
+    asked      INTEGER NOT NULL,
+    clients    INTEGER NOT NULL,
+    path       TEXT, -- JSON: address, TLS version, cipher, issuer, fingerprint, HTTP version
+    UNIQUE (subject, digest)
+);
+CREATE INDEX item_by_digest ON item (digest);
+
+CREATE TABLE asker (
+    item       INTEGER NOT NULL REFERENCES item,
+    address    TEXT NOT NULL,
+    page       TEXT,
+    user_agent TEXT,
+    first      INTEGER NOT NULL,
+    last       INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    path       TEXT,
+    user       TEXT
+);
+CREATE INDEX asker_by_item ON asker (item, address);
+
+-- Bodies of items. One that is not kept yet is being written: its size is a reservation.
+CREATE TABLE body (
+    digest BLOB PRIMARY KEY,
+    len    INTEGER NOT NULL,
+    size   INTEGER NOT NULL, -- on disk
+    kept   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- How far each output has come in the feed of each month.
+CREATE TABLE cursor (
+    output TEXT NOT NULL,
+    month  TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (output, month)
+) WITHOUT ROWID;
+
+PRAGMA user_version = 2;

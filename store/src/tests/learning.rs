@@ -1,0 +1,136 @@
+//! What no person decides: what is learned, and what a rule approves.
+
+use pinfold_policy::policy::{Policy, Rulebook};
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_policy::verdict::{Verdict, judge};
+
+use super::*;
+use crate::DecideError;
+use crate::item::{ItemState, Learned, Lesson};
+
+/// What is said of a body at the subject: the rule, whether it is provisional, or the reason.
+fn said(store: &Store, body: &[u8]) -> String {
+    let policy = Policy::new(Arc::new(Rulebook::default()), Arc::clone(&store.decisions().borrow()));
+    let url = ArtifactUrl::parse(URL).unwrap();
+    match judge(&policy.expect(&url), Ok(held(body)), noon(), policy.revocations()) {
+        Verdict::Allow(cleared) if cleared.is_provisional() => format!("{}; provisional", cleared.rule()),
+        Verdict::Allow(cleared) => cleared.rule().to_string(),
+        Verdict::Bind(..) => "bind".to_owned(),
+        Verdict::Withhold(reason, _) => reason.code().to_owned(),
+    }
+}
+
+fn lesson(subject: &str, body: &[u8]) -> Lesson {
+    Lesson {
+        subject: subject.into(),
+        url: URL.into(),
+        kind: Kind::Script,
+        digest: Digests::of(body).sha256,
+        len: body.len() as u64,
+        vendor: "comm100".into(),
+    }
+}
+
+async fn learn(store: &Store, subject: &str, body: &[u8]) -> Learned {
+    store.learn(lesson(subject, body), 3, noon()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_first_content_of_a_url_is_learned_and_no_other() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    assert_eq!(said(&store, REVIEWED), "unlisted-host");
+
+    assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Now);
+
+    // In force when the call returns.
+    assert_eq!(said(&store, REVIEWED), "learned 1; provisional");
+    assert_eq!(said(&store, TAMPERED), "digest-mismatch");
+    assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Same);
+    assert_eq!(learn(&store, SUBJECT, TAMPERED).await, Learned::Other);
+    assert_eq!(store.decisions().borrow().version(), 1);
+
+    let copy = as_after_a_crash(dir.path());
+    assert_eq!(said(&gateway(&copy).await, REVIEWED), "learned 1; provisional");
+}
+
+#[tokio::test]
+async fn of_many_that_learn_at_one_time_one_does() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut learning = tokio::task::JoinSet::new();
+    for client in 0..20_u8 {
+        let store = store.clone();
+        learning.spawn(async move { learn(&store, SUBJECT, &[client % 2]).await });
+    }
+    let learned = learning.join_all().await;
+    let count = |what| learned.iter().filter(|learned| **learned == what).count();
+    assert_eq!((count(Learned::Now), count(Learned::Same), count(Learned::Other)), (1, 9, 10));
+}
+
+#[tokio::test]
+async fn no_more_is_learned_of_a_vendor_than_the_cap() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for n in 0..3 {
+        assert_eq!(learn(&store, &format!("{SUBJECT}/{n}"), REVIEWED).await, Learned::Now);
+    }
+    assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Full);
+    assert_eq!(learn(&store, &format!("{SUBJECT}/0"), REVIEWED).await, Learned::Same);
+    let other = Lesson { vendor: "jsdelivr".into(), ..lesson(SUBJECT, REVIEWED) };
+    assert_eq!(store.learn(other, 3, noon()).await.unwrap(), Learned::Now);
+}
+
+#[tokio::test]
+async fn nothing_is_learned_where_a_person_has_decided() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
+    store.reject(incident, "ada", "odd", noon()).await.unwrap();
+    assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Other);
+    assert_eq!(learn(&store, SUBJECT, TAMPERED).await, Learned::Other);
+
+    store.reject_everywhere(incident, "ada", "odd", noon()).await.unwrap();
+    assert_eq!(learn(&store, "https://b.example/x.js", TAMPERED).await, Learned::Other);
+    assert_eq!(said(&store, REVIEWED), "digest-mismatch");
+}
+
+#[tokio::test]
+async fn what_was_learned_is_confirmed_or_rejected_by_a_person() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    learn(&store, SUBJECT, REVIEWED).await;
+    let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), REVIEWED).await;
+
+    store.reject(incident, "ada", "odd", noon()).await.unwrap();
+    assert_eq!(said(&store, REVIEWED), "rejected");
+    assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Other);
+
+    store.approve(incident, "ada", "read it", noon()).await.unwrap();
+    assert_eq!(said(&store, REVIEWED), format!("approval {incident}"));
+}
+
+#[tokio::test]
+async fn a_rule_approves_only_what_nobody_has_decided() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
+
+    let cooled = store.approve_by_cooldown(incident, "unchanged for 7 days", noon()).await.unwrap();
+
+    assert_eq!((cooled.item.state, cooled.already), (ItemState::Approved, false));
+    assert_eq!(said(&store, TAMPERED), format!("cooldown {incident}; provisional"));
+    let decided = cooled.item.decided.unwrap();
+    assert_eq!((&*decided.who, &*decided.reason), ("pinfold", "unchanged for 7 days"));
+
+    for (decide, state) in [
+        (store.reject(incident, "ada", "odd", noon()).await, ItemState::Rejected),
+        (store.approve(incident, "ada", "read it", noon()).await, ItemState::Approved),
+        (store.reject_everywhere(incident, "ada", "odd", noon()).await, ItemState::Revoked),
+    ] {
+        assert_eq!(decide.unwrap().item.state, state);
+    }
+    let error = store.approve_by_cooldown(incident, "again", noon()).await.unwrap_err();
+    assert!(matches!(error, DecideError::Decided(ItemState::Revoked)), "{error}");
+    assert_eq!(said(&store, TAMPERED), "revoked");
+}
