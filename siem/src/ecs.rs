@@ -9,6 +9,7 @@ mod action;
 mod document;
 mod exchange;
 mod gap;
+mod notice;
 mod peer;
 mod tunnel;
 
@@ -34,6 +35,7 @@ pub fn line(event: &Event, observer: &Observer) -> String {
             exchange::write(&mut document, &row, observer);
         }
         Event::Gap(gap) => gap::write(&mut document, gap, observer),
+        Event::Notice(notice) => notice::write(&mut document, notice, observer),
         Event::Tunnel { tunnel, end } => tunnel::write(&mut document, tunnel, *end, observer),
     }
     document.into_line()
@@ -79,7 +81,7 @@ impl Happening {
         document.keyword("event.code", self.action.code());
         document.keyword("event.outcome", self.action.outcome());
         document.keyword("event.reason", self.reason.map(Reason::code));
-        document.number("event.severity", action::severity(self.reason));
+        document.number("event.severity", action::severity(self.action, self.reason));
 
         document.time("event.start", self.start);
         document.time("event.end", self.end);

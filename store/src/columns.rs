@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::entry::{ClientTls, DeliveryPath};
+use crate::entry::{ClientTls, DeliveryPath, What};
 use crate::sqlite::uint;
 
 /// A row that is read column by column. What cannot be read is an error that names the column.
@@ -91,6 +91,12 @@ impl Columns<'_> {
     pub(crate) fn basis(&self, column: &str) -> Result<Basis, sqlx::Error> {
         let text = self.text(column)?;
         let known = Basis::ALL.into_iter().find(|basis| basis.as_str() == &*text);
+        known.ok_or_else(|| unreadable(column, &*text))
+    }
+
+    pub(crate) fn what(&self, column: &str) -> Result<What, sqlx::Error> {
+        let text = self.text(column)?;
+        let known = What::ALL.into_iter().find(|what| what.as_str() == &*text);
         known.ok_or_else(|| unreadable(column, &*text))
     }
 

@@ -152,6 +152,57 @@ pub struct Gap {
     pub tunnels: u64,
 }
 
+/// What a notice is about. A closed list, which ledger, events and docs share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// Changed files are in force.
+    PolicyReloaded,
+    /// Changed files cannot be used, and those before them stay in force.
+    ReloadFailed,
+}
+
+impl What {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::PolicyReloaded, Self::ReloadFailed];
+
+    /// Its name, in the ledger and as `event.action`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PolicyReloaded => "policy-reloaded",
+            Self::ReloadFailed => "reload-failed",
+        }
+    }
+}
+
+/// Something that happened beside the traffic, and that whoever reads the events has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// UUIDv7; also the event's id.
+    pub id: Uuid,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+    /// Who did it; none where the gateway did.
+    pub who: Option<Arc<str>>,
+    /// What it is about: a file, a URL.
+    pub subject: Option<Box<str>>,
+    /// The body that it is about.
+    pub digest: Option<BodyId>,
+    /// The incident that it is about.
+    pub incident: Option<Incident>,
+    /// The evidence, in words. What goes beyond [`Notice::LONGEST_TEXT`] is not kept.
+    pub text: Box<str>,
+    /// The version of the policy that holds since, or still.
+    pub policy_version: u64,
+}
+
+impl Notice {
+    /// Bytes of [`Notice::text`] that are kept.
+    pub const LONGEST_TEXT: usize = 4096;
+}
+
 /// One event of the feed: a ledger row that is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "most events are exchanges, and they live in short lists")]
@@ -176,4 +227,6 @@ pub enum Event {
     },
     /// What is not in the ledger.
     Gap(Gap),
+    /// What happened beside the traffic.
+    Notice(Notice),
 }

@@ -24,23 +24,23 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::notepad::Notepad;
-pub(crate) use self::query::{EventReader, exchanges, gaps, tunnels};
+pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
 use self::writer::Writer;
 use crate::bodies::make_dir;
-use crate::entry::{Exchange, Tunnel, TunnelEnd};
+use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
 use crate::sqlite::{self, Schema};
 
 static SCHEMA: Schema = Schema {
-    version: 2,
+    version: 3,
     create: include_str!("ledger/schema.sql"),
-    upgrades: &[include_str!("ledger/upgrade-2.sql")],
+    upgrades: &[include_str!("ledger/upgrade-2.sql"), include_str!("ledger/upgrade-3.sql")],
 };
 
-/// Exchanges and tunnels that wait for the disk at one time.
+/// Exchanges, tunnels and notices that wait for the disk at one time.
 const AWAITED: usize = 4096;
 /// Receipts that are known to be on disk.
 const KNOWN: usize = 1 << 18;
@@ -61,6 +61,7 @@ pub(crate) enum Stream {
     Each,
     Tunnel,
     Gap,
+    Notice,
 }
 
 impl Stream {
@@ -70,6 +71,7 @@ impl Stream {
             Self::Each => 2,
             Self::Tunnel => 3,
             Self::Gap => 4,
+            Self::Notice => 5,
         }
     }
 }
@@ -184,6 +186,12 @@ impl Ledger {
             .inspect_err(|_| self.shared.tally().miss_tunnel(at))?;
         let open = (!refused).then(|| (row, Arc::clone(&self.shared)));
         Ok(OpenTunnel { open })
+    }
+
+    /// See [`crate::Store::notice`].
+    pub(crate) async fn notice(&self, notice: Notice) -> Result<(), StoreError> {
+        self.await_disk(|tally, reply| tally.notice(notice, reply)).await?;
+        Ok(())
     }
 
     /// An exchange is refused, and nothing says so in the ledger: the gap will.

@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bodies::{Bodies, make_dir, sync_dir};
-use crate::entry::{Exchange, Gap, Tunnel};
+use crate::entry::{Exchange, Gap, Notice, Tunnel};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
@@ -357,6 +357,14 @@ impl Store {
         self.inner.ledger()?.tunnel_opened(tunnel).await
     }
 
+    /// Records what happened beside the traffic; on disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not recorded.
+    pub async fn notice(&self, notice: Notice) -> Result<(), StoreError> {
+        self.inner.ledger()?.notice(notice).await
+    }
+
     /// Rows of the ledger, the newest first.
     ///
     /// # Errors
@@ -379,6 +387,14 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn gaps(&self) -> Result<Vec<Gap>, StoreError> {
         ledger::gaps(&self.inner.data_dir).await
+    }
+
+    /// Up to `limit` notices, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn notices(&self, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        ledger::notices(&self.inner.data_dir, limit).await
     }
 
     /// The events of one output, by its name, from where it has acknowledged them.

@@ -6,6 +6,7 @@ mod feeding;
 mod full_disk;
 mod killed;
 mod learning;
+mod noticing;
 mod opening;
 mod quarantining;
 mod recording;
@@ -185,6 +186,7 @@ fn ids(events: &[Event]) -> Vec<Uuid> {
         Event::Exchange { exchange, .. } => exchange.id,
         Event::Tunnel { tunnel, .. } => tunnel.id,
         Event::Gap(gap) => gap.id,
+        Event::Notice(notice) => notice.id,
     };
     events.iter().map(id).collect()
 }

@@ -2,7 +2,7 @@
 
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
-use pinfold_store::entry::{Tunnel, TunnelEnd};
+use pinfold_store::entry::{Tunnel, TunnelEnd, What};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident $name:literal $code:literal $types:expr;)+) => {
@@ -23,7 +23,7 @@ macro_rules! actions {
                 match self { $(Self::$variant => $code),+ }
             }
 
-            /// `event.type`, of those that ECS allows for the categories web and network.
+            /// `event.type`, of those that ECS allows for the categories of the event.
             pub(super) fn types(self) -> &'static [&'static str] {
                 match self { $(Self::$variant => $types),+ }
             }
@@ -48,6 +48,10 @@ actions! {
     TunnelLost "tunnel-lost" "PF-2003" &["connection", "allowed"];
     /// Exchanges and tunnels are missing in the ledger: it could not be written.
     RecordingGap "recording-gap" "PF-3001" &["info"];
+    /// Changed files are in force.
+    PolicyReloaded "policy-reloaded" "PF-3002" &["change"];
+    /// Changed files cannot be used.
+    ReloadFailed "reload-failed" "PF-3003" &["info"];
 }
 
 impl Action {
@@ -68,6 +72,13 @@ impl Action {
         }
     }
 
+    pub(super) fn of_notice(what: What) -> Self {
+        match what {
+            What::PolicyReloaded => Self::PolicyReloaded,
+            What::ReloadFailed => Self::ReloadFailed,
+        }
+    }
+
     /// `event.kind`: a refusal is an alert.
     pub(super) fn kind(self) -> &'static str {
         if self.is_refusal() { "alert" } else { "event" }
@@ -76,10 +87,14 @@ impl Action {
     /// `event.outcome`: whether the client got what it asked for, or the gateway could do what it must.
     pub(super) fn outcome(self) -> &'static str {
         match self {
-            Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused | Self::RecordingGap => {
-                "failure"
+            Self::ArtifactBlocked
+            | Self::ArtifactQuarantined
+            | Self::TunnelRefused
+            | Self::RecordingGap
+            | Self::ReloadFailed => "failure",
+            Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed | Self::PolicyReloaded => {
+                "success"
             }
-            Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed => "success",
             Self::TunnelLost => "unknown",
         }
     }
@@ -91,15 +106,17 @@ impl Action {
             | Self::ArtifactVerified
             | Self::TunnelClosed
             | Self::TunnelLost
-            | Self::RecordingGap => false,
+            | Self::RecordingGap
+            | Self::PolicyReloaded
+            | Self::ReloadFailed => false,
         }
     }
 }
 
 /// `event.severity`, on the scale of Elastic's detection rules: 0 nothing, 21 low, 47 medium, 73 high, 99 critical.
-/// The reason alone gives it: content that changed matters as much where it was only observed.
-pub(super) fn severity(reason: Option<Reason>) -> u64 {
-    let Some(reason) = reason else { return 0 };
+/// Where there is a reason, it alone gives it: content that changed matters as much where it was only observed.
+pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
+    let Some(reason) = reason else { return severity_of_none(action) };
     match reason {
         Reason::Revoked => 99,
         Reason::DigestMismatch | Reason::Rejected | Reason::PathChanged => 73,
@@ -133,5 +150,21 @@ pub(super) fn severity(reason: Option<Reason>) -> u64 {
         | Reason::Loop
         | Reason::Overloaded
         | Reason::Held => 21,
+    }
+}
+
+/// Files that cannot be used are rules that somebody believes to be in force.
+fn severity_of_none(action: Action) -> u64 {
+    match action {
+        Action::ReloadFailed => 47,
+        Action::ArtifactBlocked
+        | Action::ArtifactQuarantined
+        | Action::ArtifactObserved
+        | Action::ArtifactVerified
+        | Action::TunnelClosed
+        | Action::TunnelRefused
+        | Action::TunnelLost
+        | Action::RecordingGap
+        | Action::PolicyReloaded => 0,
     }
 }

@@ -4,7 +4,7 @@ use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::Authority;
 use pinfold_policy::kind::{Kind, Kinds};
 use pinfold_policy::verdict::Outcome;
-use pinfold_store::entry::{Asker, ClientTls, DeliveryPath, Exchange, Gap, Tunnel, TunnelEnd};
+use pinfold_store::entry::{Asker, ClientTls, DeliveryPath, Exchange, Gap, Notice, Tunnel, TunnelEnd, What};
 use pinfold_store::incident::Incident;
 use serde_json::{Value, json};
 
@@ -94,6 +94,20 @@ fn gap() -> Gap {
     }
 }
 
+fn notice(what: What) -> Notice {
+    Notice {
+        id: Uuid::from_u128(0x019c_1a4e_7b2d_7c31_9d55_3f2a_6e80_b1c7),
+        at: "2026-11-23T06:30:00Z".parse().unwrap(),
+        what,
+        who: Some("ada".into()),
+        subject: Some("/etc/pinfold/pinfold.toml".into()),
+        digest: Some(BodyId([0xab; 32])),
+        incident: Some(Incident(Uuid::from_u128(9))),
+        text: "pins.toml:14:12: digest is 63 hex digits, expected 64".into(),
+        policy_version: 18,
+    }
+}
+
 const END: TunnelEnd = TunnelEnd { sent: 100, received: 2000, open_ms: 1500 };
 
 /// Every sort of event, with every reason, with all fields and with as few as there can be.
@@ -104,6 +118,11 @@ fn every_event() -> Vec<Event> {
         Event::Tunnel { tunnel: tunnel(None), end: None },
         Event::Gap(gap()),
     ];
+    for what in What::ALL {
+        events.push(Event::Notice(notice(what)));
+        let bare = Notice { who: None, subject: None, digest: None, incident: None, ..notice(what) };
+        events.push(Event::Notice(bare));
+    }
     for reason in Reason::ALL {
         for outcome in [Outcome::Observed, Outcome::Blocked, Outcome::Quarantined] {
             events.push(once(exchange(outcome, Some(*reason))));
@@ -346,6 +365,43 @@ fn a_gap_says_how_much_is_missing_and_since_when() {
     ] {
         assert_eq!(at(&event, path), &expected, "{path}");
     }
+}
+
+#[test]
+fn a_notice_says_what_happened_by_whom_to_what_and_what_holds_since() {
+    let event = value(&Event::Notice(notice(What::ReloadFailed)));
+    for (path, expected) in [
+        ("event.action", json!("reload-failed")),
+        ("event.code", json!("PF-3003")),
+        ("event.kind", json!("event")),
+        ("event.category", json!(["configuration"])),
+        ("event.type", json!(["info"])),
+        ("event.outcome", json!("failure")),
+        ("event.severity", json!(47)),
+        ("event.duration", json!(0)),
+        (
+            "message",
+            json!(
+                "Changed files cannot be used, the policy stays as it was: \
+                 pins.toml:14:12: digest is 63 hex digits, expected 64"
+            ),
+        ),
+        ("user.name", json!("ada")),
+        ("file.hash.sha256", json!("ab".repeat(32))),
+        ("Pinfold.subject", json!("/etc/pinfold/pinfold.toml")),
+        ("Pinfold.incident", json!(Incident(Uuid::from_u128(9)).to_string())),
+        ("Pinfold.policy_version", json!(18)),
+        ("Pinfold.verdict", Value::Null),
+        ("source.ip", Value::Null),
+    ] {
+        assert_eq!(at(&event, path), &expected, "{path}");
+    }
+
+    let event = value(&Event::Notice(notice(What::PolicyReloaded)));
+    assert_eq!(at(&event, "event.code"), "PF-3002");
+    assert_eq!(at(&event, "event.type"), &json!(["change"]));
+    assert_eq!(at(&event, "event.outcome"), "success");
+    assert_eq!(at(&event, "event.severity"), 0);
 }
 
 #[test]

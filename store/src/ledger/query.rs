@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::rows::{read_exchange, read_gap, read_tunnel};
+use super::rows::{read_exchange, read_gap, read_notice, read_tunnel};
 use super::{SCHEMA, Stream, dir_in, file_of, files};
-use crate::entry::{Event, Exchange, Gap, Tunnel, TunnelEnd};
+use crate::entry::{Event, Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::incident::Incident;
 use crate::month::Month;
@@ -116,6 +116,25 @@ pub(crate) async fn gaps(data_dir: &Path) -> Result<Vec<Gap>, StoreError> {
     Ok(found)
 }
 
+/// Up to `limit` notices, the newest first.
+pub(crate) async fn notices(data_dir: &Path, limit: u32) -> Result<Vec<Notice>, StoreError> {
+    let limit = limit as usize;
+    let mut found = Vec::new();
+    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+        if found.len() >= limit {
+            break;
+        }
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        let rows = sqlx::query("SELECT * FROM notice_text ORDER BY id DESC LIMIT ?")
+            .bind(i64::try_from(limit - found.len()).unwrap_or(i64::MAX))
+            .fetch_all(&mut connection)
+            .await;
+        let rows = rows.and_then(|rows| rows.iter().map(read_notice).collect::<Result<Vec<_>, _>>());
+        found.extend(rows.map_err(StoreError::database(&path))?);
+    }
+    Ok(found)
+}
+
 /// Reads the events of one month.
 #[derive(Debug)]
 pub(crate) struct EventReader {
@@ -149,12 +168,13 @@ async fn read_events(
 ) -> Result<Vec<(i64, Event)>, sqlx::Error> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let to: Option<i64> = sqlx::query_scalar(
-        "SELECT max(seq) FROM (SELECT seq FROM feed WHERE seq > ? AND stream IN (?, ?, ?) ORDER BY seq LIMIT ?)",
+        "SELECT max(seq) FROM (SELECT seq FROM feed WHERE seq > ? AND stream IN (?, ?, ?, ?) ORDER BY seq LIMIT ?)",
     )
     .bind(after)
     .bind(stream.number())
     .bind(Stream::Tunnel.number())
     .bind(Stream::Gap.number())
+    .bind(Stream::Notice.number())
     .bind(max)
     .fetch_one(&mut *connection)
     .await?;
@@ -162,6 +182,7 @@ async fn read_events(
     let mut events = exchange_events(connection, stream, after, to).await?;
     events.extend(tunnel_events(connection, after, to).await?);
     events.extend(gap_events(connection, after, to).await?);
+    events.extend(notice_events(connection, after, to).await?);
     events.sort_by_key(|(seq, _)| *seq);
     Ok(events)
 }
@@ -186,7 +207,7 @@ async fn exchange_events(
         let event = match stream {
             // The row counts others too, and they have events of their own.
             Stream::Each => Event::Exchange { last: exchange.at, exchange, count: 1, whole: None },
-            Stream::Counted | Stream::Tunnel | Stream::Gap => {
+            Stream::Counted | Stream::Tunnel | Stream::Gap | Stream::Notice => {
                 Event::Exchange { exchange, count, whole: Some(whole), last }
             }
         };
@@ -231,4 +252,21 @@ async fn gap_events(
     .fetch_all(connection)
     .await?;
     rows.iter().map(|row| Ok((row.try_get("seq")?, Event::Gap(read_gap(row)?)))).collect()
+}
+
+async fn notice_events(
+    connection: &mut SqliteConnection,
+    after: i64,
+    to: i64,
+) -> Result<Vec<(i64, Event)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT feed.seq, n.* FROM feed JOIN notice_text n ON n.id = feed.id
+         WHERE feed.seq > ? AND feed.seq <= ? AND feed.stream = ?",
+    )
+    .bind(after)
+    .bind(to)
+    .bind(Stream::Notice.number())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("seq")?, Event::Notice(read_notice(row)?)))).collect()
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{ExchangeRow, TunnelRow};
 use crate::columns::{Columns, client_tls_text, path_text, unreadable};
-use crate::entry::{Asker, Exchange, Gap, Tunnel, TunnelEnd};
+use crate::entry::{Asker, Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::incident::Incident;
 use crate::sqlite::int;
 
@@ -223,6 +223,51 @@ pub(super) async fn insert_gap(connection: &mut SqliteConnection, gap: &Gap) -> 
         .execute(connection)
         .await?;
     Ok(inserted.rows_affected() > 0)
+}
+
+/// Writes a notice, with as much of its text as is kept.
+pub(super) async fn insert_notice(
+    connection: &mut SqliteConnection,
+    words: &mut Words,
+    notice: &Notice,
+) -> Result<(), sqlx::Error> {
+    let c = &mut *connection;
+    let what = words.number(c, notice.what.as_str()).await?;
+    let who = words.maybe(c, notice.who.as_deref()).await?;
+    let subject = words.maybe(c, notice.subject.as_deref()).await?;
+    let text = notice.text.get(..notice.text.floor_char_boundary(Notice::LONGEST_TEXT));
+    sqlx::query(
+        "INSERT INTO notice (id, at, what, who, subject, digest, incident, text, policy_version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&notice.id.as_bytes()[..])
+    .bind(notice.at.as_microsecond())
+    .bind(what)
+    .bind(who)
+    .bind(subject)
+    .bind(notice.digest.as_ref().map(|digest| &digest.0[..]))
+    .bind(notice.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
+    .bind(text.unwrap_or_default())
+    .bind(int(notice.policy_version))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Reads a row of `notice_text`.
+pub(super) fn read_notice(row: &SqliteRow) -> Result<Notice, sqlx::Error> {
+    let columns = Columns(row);
+    Ok(Notice {
+        id: columns.uuid("id")?,
+        at: columns.time("at")?,
+        what: columns.what("what")?,
+        who: columns.text_or_none("who")?.map(Into::into),
+        subject: columns.text_or_none("subject")?,
+        digest: columns.body_or_none("digest")?,
+        incident: columns.uuid_or_none("incident")?.map(Incident),
+        text: columns.text("text")?,
+        policy_version: columns.number("policy_version")?,
+    })
 }
 
 /// Reads a row of `gap`.

@@ -76,10 +76,23 @@ CREATE TABLE gap (
     tunnels   INTEGER NOT NULL   -- not recorded; most of them flowed
 ) WITHOUT ROWID;
 
+-- What happened beside the traffic: files that were read again, say.
+CREATE TABLE notice (
+    id             BLOB PRIMARY KEY, -- UUIDv7
+    at             INTEGER NOT NULL,
+    what           INTEGER NOT NULL, -- word, as all that follow without a remark
+    who            INTEGER,          -- none: the gateway
+    subject        INTEGER,
+    digest         BLOB,             -- SHA-256
+    incident       BLOB,             -- UUIDv7
+    text           TEXT NOT NULL,    -- itself
+    policy_version INTEGER NOT NULL  -- number
+) WITHOUT ROWID;
+
 -- What the outputs read, in the order in which it became final. Written with the row that it is about.
 CREATE TABLE feed (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    stream INTEGER NOT NULL, -- 1: an exchange row whose minute is over, 2: each exchange, 3: a tunnel, 4: a gap
+    stream INTEGER NOT NULL, -- 1: an exchange row whose minute is over, 2: each exchange, 3: a tunnel, 4: a gap, 5: a notice
     id     BLOB NOT NULL
 );
 
@@ -121,4 +134,12 @@ LEFT JOIN word dialled ON dialled.id = t.dialled
 LEFT JOIN word reason ON reason.id = t.reason
 LEFT JOIN word user ON user.id = t.user;
 
-PRAGMA user_version = 2;
+CREATE VIEW notice_text AS
+SELECT n.id, n.at, what.text AS what, who.text AS who, subject.text AS subject, n.digest, n.incident, n.text,
+    n.policy_version
+FROM notice n
+LEFT JOIN word what ON what.id = n.what
+LEFT JOIN word who ON who.id = n.who
+LEFT JOIN word subject ON subject.id = n.subject;
+
+PRAGMA user_version = 3;

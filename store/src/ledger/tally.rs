@@ -1,4 +1,4 @@
-//! What is in memory and not on disk yet: exchanges and tunnels that somebody waits for, and repeats that nobody
+//! What is in memory and not on disk yet: exchanges, tunnels and notices that somebody waits for, and repeats that nobody
 //! waits for. One lock guards all of it, so that what the writer takes is consistent.
 
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::entry::{Exchange, Gap, Tunnel, TunnelEnd};
+use crate::entry::{Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
 
@@ -54,6 +54,13 @@ pub(crate) struct Opened {
     pub(crate) reply: Reply,
 }
 
+/// A notice that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) notice: Notice,
+    pub(crate) reply: Reply,
+}
+
 /// Exchanges that were only counted.
 #[derive(Debug)]
 pub(crate) struct Repeats {
@@ -71,9 +78,17 @@ pub(crate) struct Part {
     pub(crate) wholes: HashMap<Uuid, u64>,
     pub(crate) tunnels: Vec<Opened>,
     pub(crate) ends: Vec<(Uuid, Option<TunnelEnd>)>,
+    pub(crate) notices: Vec<Told>,
     /// Rows that are final.
     pub(crate) finals: Vec<Uuid>,
     pub(crate) gap: Option<Gap>,
+}
+
+impl Part {
+    /// Whether somebody waits for it.
+    fn is_awaited(&self) -> bool {
+        !self.firsts.is_empty() || !self.tunnels.is_empty() || !self.notices.is_empty()
+    }
 }
 
 /// What the writer takes.
@@ -184,6 +199,12 @@ impl Tally {
         row
     }
 
+    pub(crate) fn notice(&mut self, notice: Notice, reply: Reply) -> Row {
+        let row = Row { month: Month::of(notice.at), id: notice.id };
+        self.part(row.month).notices.push(Told { notice, reply });
+        row
+    }
+
     pub(crate) fn end(&mut self, row: Row, end: Option<TunnelEnd>) {
         self.part(row.month).ends.push((row.id, end));
     }
@@ -221,9 +242,10 @@ impl Tally {
         let awaited = self.parts.iter_mut().map(|(month, part)| {
             let firsts = std::mem::take(&mut part.firsts);
             let tunnels = std::mem::take(&mut part.tunnels);
-            (*month, Part { firsts, tunnels, ..Part::default() })
+            let notices = std::mem::take(&mut part.notices);
+            (*month, Part { firsts, tunnels, notices, ..Part::default() })
         });
-        awaited.filter(|(_, part)| !part.firsts.is_empty() || !part.tunnels.is_empty()).collect()
+        awaited.filter(|(_, part)| part.is_awaited()).collect()
     }
 
     /// Puts back what could not be written, without that for which somebody has waited in vain.

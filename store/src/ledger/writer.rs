@@ -132,7 +132,9 @@ impl Writer {
     async fn write(&mut self, month: Month, mut part: Part) -> Result<(), StoreError> {
         let written = self.transact(month, &part).await;
         let firsts = part.firsts.drain(..).map(|first| first.reply);
-        let waiting: Vec<_> = firsts.chain(part.tunnels.drain(..).map(|opened| opened.reply)).collect();
+        let tunnels = part.tunnels.drain(..).map(|opened| opened.reply);
+        let notices = part.notices.drain(..).map(|told| told.reply);
+        let waiting: Vec<_> = firsts.chain(tunnels).chain(notices).collect();
         let gap = part.gap;
         if written.is_err() {
             // What is remembered of the file is doubtful now.
@@ -223,6 +225,12 @@ impl Page<'_> {
         }
         for id in &part.finals {
             self.finish(*id).await?;
+        }
+        for told in &part.notices {
+            rows::insert_notice(self.connection, self.words, &told.notice).await?;
+            if self.feeds.counted || self.feeds.each {
+                self.feed(Stream::Notice, told.notice.id).await?;
+            }
         }
         if let Some(gap) = &part.gap {
             self.gap(gap).await?;

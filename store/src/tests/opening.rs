@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::entry::{Notice, What};
 use crate::item::InForce;
 use crate::{Filter, StoreError};
 
@@ -87,19 +88,20 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
     let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    for (name, version) in [("pinfold.db", 3), ("ledger/2126-11.db", 2)] {
+    for (name, known) in [("pinfold.db", 3), ("ledger/2126-11.db", 3)] {
         let path = dir.path().join(name);
         let before = std::fs::read(&path).unwrap();
 
         let mut connection =
-            crate::sqlite::open(&path, &crate::sqlite::Schema { version, create: "", upgrades: &[] })
+            crate::sqlite::open(&path, &crate::sqlite::Schema { version: known, create: "", upgrades: &[] })
                 .await
                 .unwrap();
-        sqlx::query("PRAGMA user_version = 4").execute(&mut connection).await.unwrap();
+        sqlx::query("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
         let error = Store::open_gateway(dir.path(), options()).await.unwrap_err();
         assert!(
-            matches!(&error, StoreError::TooNew { found: 4, known, path: named } if (*known, named) == (version, &path)),
+            matches!(&error, StoreError::TooNew { found: 9, known: knows, path: named }
+                if *named == path && *knows == known),
             "{error}"
         );
 
@@ -126,7 +128,7 @@ async fn a_directory_that_cannot_be_made_is_named() {
 }
 
 /// Makes a database of an older format.
-async fn of_old_format(path: &Path, schema: &str) {
+async fn of_format(path: &Path, schema: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
@@ -135,7 +137,7 @@ async fn of_old_format(path: &Path, schema: &str) {
 }
 
 #[tokio::test]
-async fn files_of_an_older_format_are_brought_up_to_date_by_the_gateway_alone() {
+async fn files_of_format_1_are_brought_up_to_date_by_the_gateway_alone() {
     const ROWS: &str = "
         INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'GET'), (3, '2'), (4, 'https://v.test/a.js'),
             (5, 'script'), (6, 'blocked'), (7, 'bank.example:443');
@@ -146,8 +148,8 @@ async fn files_of_an_older_format_are_brought_up_to_date_by_the_gateway_alone() 
             VALUES (x'019c1a4e7b2d7c319d553f2a6e80b1c5', 0, 1, 1, 5, 7, 200, 1);";
     let dir = directory();
     let ledger = format!("{}{ROWS}", include_str!("format-1/ledger.sql"));
-    of_old_format(&dir.path().join("ledger/2126-11.db"), &ledger).await;
-    of_old_format(&dir.path().join("pinfold.db"), include_str!("format-1/register.sql")).await;
+    of_format(&dir.path().join("ledger/2126-11.db"), &ledger).await;
+    of_format(&dir.path().join("pinfold.db"), include_str!("format-1/register.sql")).await;
 
     let error = Store::open_beside(dir.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::TooOld { found: 1, known: 3, .. }), "{error}");
@@ -181,7 +183,7 @@ async fn decisions_of_an_older_format_hold_in_the_new_one() {
         INSERT INTO binding VALUES ('https://v.test/**', zeroblob(32), 'https://v.test/d.js', 3);";
     for schema in [include_str!("format-1/register.sql"), include_str!("format-2/register.sql")] {
         let dir = directory();
-        of_old_format(&dir.path().join("pinfold.db"), &format!("{schema}{ROWS}")).await;
+        of_format(&dir.path().join("pinfold.db"), &format!("{schema}{ROWS}")).await;
 
         let decisions = Arc::clone(&gateway(&dir).await.decisions().borrow());
 
@@ -197,6 +199,41 @@ async fn decisions_of_an_older_format_hold_in_the_new_one() {
             assert!(text.contains(held), "no {held} in {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_ledger_of_format_2_keeps_its_rows_and_its_place_and_takes_notices() {
+    const ROWS: &str = "
+        INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'bank.example:443'), (3, 'ada');
+        INSERT INTO tunnel (id, open, at, client, client_port, authority, status, policy_version, user)
+            VALUES (x'019c1a4e7b2d7c319d553f2a6e80b1c5', 1, 1, 1, 5, 2, 200, 1, 3);
+        INSERT INTO gap VALUES (x'019c1a4e7b2d7c319d553f2a6e80b1c6', 1, 2, 3, 4);
+        INSERT INTO feed (stream, id) VALUES (4, x'019c1a4e7b2d7c319d553f2a6e80b1c6');";
+    let dir = directory();
+    let ledger = format!("{}{ROWS}", include_str!("format-2/ledger.sql"));
+    of_format(&dir.path().join("ledger/2126-11.db"), &ledger).await;
+
+    let store = gateway(&dir).await;
+    let reloaded = Notice {
+        id: Uuid::now_v7(),
+        at: noon(),
+        what: What::PolicyReloaded,
+        who: None,
+        subject: None,
+        digest: None,
+        incident: None,
+        text: "pins.toml".into(),
+        policy_version: 8,
+    };
+    store.notice(reloaded.clone()).await.unwrap();
+
+    assert_eq!(store.tunnels(9).await.unwrap()[0].tunnel.asker.user.as_deref(), Some("ada"));
+    assert_eq!(store.gaps().await.unwrap().len(), 1);
+    let events = events(&store, Repeats::Counted).await;
+    assert!(
+        matches!(&events[..], [Event::Gap(_), Event::Tunnel { .. }, Event::Notice(notice)] if *notice == reloaded),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! What happened beside the traffic.
+
+use pinfold_policy::digest::BodyId;
+use pinfold_store::entry::{Notice, What};
+
+use super::Happening;
+use super::action::Action;
+use super::document::Document;
+use crate::observer::Observer;
+
+pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observer) {
+    let happening = Happening {
+        id: notice.id,
+        action: Action::of_notice(notice.what),
+        reason: None,
+        start: notice.at,
+        end: notice.at,
+        policy_version: Some(notice.policy_version),
+    };
+    happening.write(document, categories(notice.what));
+    document.keyword("message", &*format!("{}: {}", headline(notice.what), notice.text));
+    document.keywords("tags", [notice.what.as_str()]);
+    document.keyword("user.name", notice.who.as_deref());
+    document.keywords("related.user", notice.who.as_deref());
+    document.keywords("related.hosts", [&*observer.hostname]);
+
+    let hash = notice.digest.map(BodyId::to_hex);
+    document.keyword("file.hash.sha256", hash.as_deref());
+    document.keywords("related.hash", hash.as_deref());
+    let sri = notice.digest.map(|digest| digest.to_string());
+    document.keyword("Pinfold.digest", sri.as_deref());
+    document.keyword("Pinfold.subject", notice.subject.as_deref());
+    let incident = notice.incident.map(|incident| incident.to_string());
+    document.keyword("Pinfold.incident", incident.as_deref());
+    document.number("Pinfold.count", 1);
+}
+
+fn categories(what: What) -> &'static [&'static str] {
+    match what {
+        What::PolicyReloaded | What::ReloadFailed => &["configuration"],
+    }
+}
+
+fn headline(what: What) -> &'static str {
+    match what {
+        What::PolicyReloaded => "Changed files are in force",
+        What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
+    }
+}
