@@ -58,6 +58,7 @@ fn vendor(mut block: Section<'_>, mode: Mode) -> Option<PlacedVendor> {
         websocket: block
             .choice("websocket", &[("allow", true), ("block", false)])
             .unwrap_or(default.websocket),
+        ..default
     };
     warn_of_whole_domains(&block, hosts.as_deref().unwrap_or_default());
     let place = block.place_of("name").unwrap_or_default();

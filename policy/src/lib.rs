@@ -3,6 +3,7 @@
 //! Nothing here knows the time, a file, a socket or a task. A verdict is a function of a [`policy::Policy`], a
 //! [`held::Held`] body and a moment that is passed in.
 
+pub mod cooldown;
 pub mod decisions;
 pub mod digest;
 pub mod file_name;

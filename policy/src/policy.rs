@@ -161,6 +161,12 @@ impl<'p> Expectation<'p> {
         !self.deciding.pins().is_empty() || !self.approvals().is_empty()
     }
 
+    /// Whether something is allowed here now that a person has reviewed.
+    #[must_use]
+    pub fn has_reviewed_pin(&self, now: Timestamp) -> bool {
+        self.deciding.pins().iter().any(|pin| pin.is_active(now)) || !self.approvals().is_empty()
+    }
+
     /// Whether a response that could act as `kinds` must match a pin.
     #[must_use]
     pub fn guards(&self, kinds: Kinds) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::host::{Host, HostPattern};
 use crate::kind::Kinds;
@@ -38,6 +39,21 @@ pub enum OnMismatch {
     Quarantine,
 }
 
+/// How often the vendor is asked what it serves now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recheck {
+    /// On every request, and never in the background.
+    Always,
+    /// In the background, about once in this time.
+    Every(Duration),
+}
+
+impl Default for Recheck {
+    fn default() -> Self {
+        Self::Every(Duration::from_secs(15 * 60))
+    }
+}
+
 /// What a vendor's rules are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -49,6 +65,10 @@ pub struct Rules {
     pub unpinned: Unpinned,
     /// For other content than the pinned.
     pub on_mismatch: OnMismatch,
+    /// How often the vendor is asked what it serves now.
+    pub recheck: Recheck,
+    /// What the vendor has served unchanged for so long is approved by rule, if it is set.
+    pub cooldown: Option<Duration>,
     /// Whether WebSockets to the vendor pass.
     pub websocket: bool,
 }
@@ -60,6 +80,8 @@ impl Default for Rules {
             mode: Mode::default(),
             unpinned: Unpinned::default(),
             on_mismatch: OnMismatch::default(),
+            recheck: Recheck::default(),
+            cooldown: None,
             websocket: true,
         }
     }
