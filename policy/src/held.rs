@@ -107,8 +107,9 @@ pub fn digests_of(kept: &Kept, sha256: BodyId) -> io::Result<Digests> {
     Ok(Digests { sha256, sha384: sha384.finalize().into(), sha512: sha512.finalize().into() })
 }
 
-/// A complete, decoded, measured body. It is not cleared: only [`crate::verdict::judge`] can do that.
-#[derive(Debug)]
+/// A complete, decoded, measured body. It is not cleared: only [`crate::verdict::judge`] can do that. Clones share the
+/// bytes.
+#[derive(Clone, Debug)]
 pub struct Held {
     kept: Kept,
     digests: Digests,
@@ -119,6 +120,12 @@ impl Held {
     #[must_use]
     pub fn reserved_by(self, reservation: Arc<dyn Any + Send + Sync>) -> Self {
         Self { kept: self.kept.reserved_by(reservation), digests: self.digests }
+    }
+
+    /// The same body without what [`Held::reserved_by`] gave it: for who counts its bytes elsewhere.
+    #[must_use]
+    pub fn unreserved(&self) -> Self {
+        Self { kept: self.kept.unreserved(), digests: self.digests }
     }
 
     /// Its length in bytes, decoded.

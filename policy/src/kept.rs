@@ -206,6 +206,12 @@ impl Kept {
         self
     }
 
+    /// The same bytes without that: for who counts them elsewhere.
+    #[must_use]
+    pub fn unreserved(&self) -> Self {
+        Self { reservation: None, ..self.clone() }
+    }
+
     /// How many bytes there are.
     #[must_use]
     pub fn len(&self) -> u64 {

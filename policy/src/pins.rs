@@ -4,6 +4,7 @@
 //! tree of its origin.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::pin::{Pin, PinUrl, Segment};
 use crate::url::ArtifactUrl;
@@ -14,6 +15,7 @@ pub struct PinIndex {
     pins: Vec<Pin>,
     exact: HashMap<Box<str>, Vec<u32>>,
     patterns: HashMap<Box<str>, Tree>,
+    releases: HashMap<Arc<str>, Vec<u32>>,
 }
 
 /// The pins that decide about one URL.
@@ -41,6 +43,9 @@ impl PinIndex {
     pub fn new(pins: Vec<Pin>) -> Self {
         let mut index = Self::default();
         for (at, pin) in (0u32..).zip(&pins) {
+            if let Some(release) = &pin.release {
+                index.releases.entry(Arc::clone(release)).or_default().push(at);
+            }
             match &pin.url {
                 PinUrl::Exact(url) => index.exact.entry(url.key().into()).or_default().push(at),
                 PinUrl::Pattern(pattern) => {
@@ -68,6 +73,12 @@ impl PinIndex {
     #[must_use]
     pub fn all(&self) -> &[Pin] {
         &self.pins
+    }
+
+    /// The pins of one release, of whatever vendor.
+    #[must_use]
+    pub fn of_release(&self, release: &str) -> Vec<&Pin> {
+        self.releases.get(release).map(|places| self.at(places)).unwrap_or_default()
     }
 
     fn at(&self, places: &[u32]) -> Vec<&Pin> {

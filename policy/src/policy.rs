@@ -8,7 +8,7 @@ use crate::decisions::{Approval, Basis, Decisions, Revocations};
 use crate::digest::BodyId;
 use crate::host::Host;
 use crate::kind::Kinds;
-use crate::pin::Pin;
+use crate::pin::{Pin, PinUrl};
 use crate::pins::{Deciding, PinIndex};
 use crate::reason::Reason;
 use crate::url::{ArtifactUrl, Scheme};
@@ -103,6 +103,7 @@ impl Policy {
         Expectation {
             vendor: self.vendor(url.host()),
             subject: subject.into(),
+            host: url.host().clone(),
             key_without_query: url.key_without_query().into(),
             deciding,
             policy: self,
@@ -116,6 +117,7 @@ pub struct Expectation<'p> {
     policy: &'p Policy,
     vendor: Option<&'p Arc<Vendor>>,
     deciding: Deciding<'p>,
+    host: Host,
     subject: Box<str>,
     key_without_query: Box<str>,
 }
@@ -183,6 +185,22 @@ impl<'p> Expectation<'p> {
     #[must_use]
     pub fn deciding(&self) -> &Deciding<'p> {
         &self.deciding
+    }
+
+    /// The pins of exact URLs that belong to `release` and to whom this URL belongs to: a vendor, or else a host.
+    #[must_use]
+    pub fn release(&self, release: &str) -> Vec<(&'p ArtifactUrl, &'p Pin)> {
+        let pins = self.policy.rules.pins.of_release(release).into_iter();
+        let mine = |url: &ArtifactUrl| match (self.vendor, self.policy.vendor(url.host())) {
+            (Some(vendor), Some(other)) => vendor.name == other.name,
+            (None, None) => *url.host() == self.host,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let exact = pins.filter_map(|pin| match &pin.url {
+            PinUrl::Exact(url) => Some((url, pin)),
+            PinUrl::Pattern(_) => None,
+        });
+        exact.filter(|(url, _)| mine(url)).collect()
     }
 
     pub(crate) fn key_without_query(&self) -> &str {

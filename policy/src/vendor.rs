@@ -65,6 +65,8 @@ pub struct Rules {
     pub unpinned: Unpinned,
     /// For other content than the pinned.
     pub on_mismatch: OnMismatch,
+    /// Whether a reviewed body goes out in place of a refusal.
+    pub substitute: bool,
     /// How often the vendor is asked what it serves now.
     pub recheck: Recheck,
     /// What the vendor has served unchanged for so long is approved by rule, if it is set.
@@ -80,6 +82,7 @@ impl Default for Rules {
             mode: Mode::default(),
             unpinned: Unpinned::default(),
             on_mismatch: OnMismatch::default(),
+            substitute: false,
             recheck: Recheck::default(),
             cooldown: None,
             websocket: true,

@@ -54,6 +54,8 @@ impl Unmeasurable {
 pub enum Outcome {
     /// The bytes match a pin or an approval.
     Verified,
+    /// Other bytes were refused, and these went out in their place: they match a pin or an approval.
+    Substituted,
     /// The bytes passed although nobody verified them.
     Observed,
     /// Refused.
@@ -64,13 +66,15 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Verified, Self::Observed, Self::Blocked, Self::Quarantined];
+    pub const ALL: [Self; 5] =
+        [Self::Verified, Self::Substituted, Self::Observed, Self::Blocked, Self::Quarantined];
 
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Verified => "verified",
+            Self::Substituted => "substituted",
             Self::Observed => "observed",
             Self::Blocked => "blocked",
             Self::Quarantined => "quarantined",
@@ -81,7 +85,7 @@ impl Outcome {
     #[must_use]
     pub fn is_release(self) -> bool {
         match self {
-            Self::Verified | Self::Observed => true,
+            Self::Verified | Self::Substituted | Self::Observed => true,
             Self::Blocked | Self::Quarantined => false,
         }
     }
@@ -130,6 +134,12 @@ impl Cleared {
     #[must_use]
     pub fn kept(&self) -> &Kept {
         self.held.kept()
+    }
+
+    /// The body, for the shelf. It is judged anew each time that it is taken from there.
+    #[must_use]
+    pub fn held(&self) -> &Held {
+        &self.held
     }
 
     /// Their length.
@@ -213,6 +223,33 @@ pub fn judge(
         }
         (Approved::No, Pinned::No) => Verdict::Withhold(expected.reason_without_match(), Some(held)),
     }
+}
+
+/// Whether [`judge`] would allow a body with these digests: for who has to choose one before it is at hand. It clears
+/// nothing.
+#[must_use]
+pub fn allows(expected: &Expectation<'_>, digests: &Digests, now: Timestamp, revoked: &Revocations) -> bool {
+    if revoked.include(digests) || expected.rejects(digests.sha256, now) {
+        return false;
+    }
+    let is_approved = match expected.approved(digests.sha256, now) {
+        Approved::By(_) => true,
+        Approved::Expired | Approved::No => false,
+    };
+    is_approved
+        || match pinned(expected, digests, now) {
+            Pinned::Active(_) => true,
+            Pinned::Unbound(_) | Pinned::Expired | Pinned::No => false,
+        }
+}
+
+/// The releases that a body belongs to, by the pins that allow it; none where one allows it outside of any release.
+#[must_use]
+pub fn releases_of<'p>(expected: &Expectation<'p>, digests: &Digests, now: Timestamp) -> Vec<&'p Arc<str>> {
+    let pins = expected.deciding().pins().iter();
+    let allowing =
+        pins.filter(|pin| pin.is_active(now) && pin.digests.iter().any(|digest| digests.include(digest)));
+    allowing.map(|pin| pin.release.as_ref()).collect::<Option<_>>().unwrap_or_default()
 }
 
 enum Pinned<'p> {
@@ -317,6 +354,51 @@ pub fn consequence(expected: &Expectation<'_>, reason: Reason) -> Consequence {
         | Reason::Held
         | Reason::StoreUnavailable
         | Reason::Internal => Consequence::Block,
+    }
+}
+
+/// Whether a reviewed body may go out in place of what was refused for `reason` here.
+#[must_use]
+pub fn may_substitute(expected: &Expectation<'_>, reason: Reason) -> bool {
+    if !expected.rules().substitute || !expected.is_pinned() {
+        return false;
+    }
+    match reason {
+        Reason::DigestMismatch
+        | Reason::Revoked
+        | Reason::Rejected
+        | Reason::ExpiredPin
+        | Reason::PathChanged
+        | Reason::Redirect
+        | Reason::UpstreamStatus
+        | Reason::BodyTooLarge
+        | Reason::BadEncoding
+        | Reason::Truncated
+        | Reason::PartialContent
+        | Reason::MalformedResponse
+        | Reason::UpstreamTls
+        | Reason::UpstreamUnreachable
+        | Reason::UpstreamTimeout => true,
+        // The vendor's fault is what a substitute makes good: not the request's, and not what the gateway cannot do.
+        Reason::Unpinned
+        | Reason::UnlistedHost
+        | Reason::PrivateAddress
+        | Reason::PortNotAllowed
+        | Reason::ClientNotAllowed
+        | Reason::WebsocketBlocked
+        | Reason::CredentialsRequired
+        | Reason::HostMismatch
+        | Reason::MethodNotAllowed
+        | Reason::SniMismatch
+        | Reason::NotHttp
+        | Reason::MalformedRequest
+        | Reason::HeadersTooLarge
+        | Reason::RequestTimeout
+        | Reason::Loop
+        | Reason::Overloaded
+        | Reason::Held
+        | Reason::StoreUnavailable
+        | Reason::Internal => false,
     }
 }
 

@@ -282,7 +282,7 @@ impl Drop for Ledger {
 /// A refusal that keeps no body has an incident of its own: no other exchange can be part of its row.
 fn shares_a_row(exchange: &Exchange) -> bool {
     match exchange.outcome {
-        Outcome::Verified | Outcome::Observed | Outcome::Quarantined => true,
+        Outcome::Verified | Outcome::Substituted | Outcome::Observed | Outcome::Quarantined => true,
         Outcome::Blocked => exchange.incident.is_none_or(|incident| incident.0 != exchange.id),
     }
 }

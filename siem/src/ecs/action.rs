@@ -40,6 +40,8 @@ actions! {
     ArtifactObserved "artifact-observed" "PF-1003" &["access", "allowed"];
     /// An artifact matched its pin or approval.
     ArtifactVerified "artifact-verified" "PF-1004" &["access", "allowed"];
+    /// An artifact was refused, and a reviewed one went out in its place.
+    ArtifactSubstituted "artifact-substituted" "PF-1005" &["access", "allowed"];
     /// A tunnel was opened, and has closed.
     TunnelClosed "tunnel-closed" "PF-2001" &["connection", "allowed", "end"];
     /// A tunnel was not opened, or was ended by the gateway.
@@ -58,6 +60,7 @@ impl Action {
     pub(super) fn of_exchange(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Verified => Self::ArtifactVerified,
+            Outcome::Substituted => Self::ArtifactSubstituted,
             Outcome::Observed => Self::ArtifactObserved,
             Outcome::Blocked => Self::ArtifactBlocked,
             Outcome::Quarantined => Self::ArtifactQuarantined,
@@ -92,9 +95,11 @@ impl Action {
             | Self::TunnelRefused
             | Self::RecordingGap
             | Self::ReloadFailed => "failure",
-            Self::ArtifactObserved | Self::ArtifactVerified | Self::TunnelClosed | Self::PolicyReloaded => {
-                "success"
-            }
+            Self::ArtifactObserved
+            | Self::ArtifactVerified
+            | Self::ArtifactSubstituted
+            | Self::TunnelClosed
+            | Self::PolicyReloaded => "success",
             Self::TunnelLost => "unknown",
         }
     }
@@ -104,6 +109,7 @@ impl Action {
             Self::ArtifactBlocked | Self::ArtifactQuarantined | Self::TunnelRefused => true,
             Self::ArtifactObserved
             | Self::ArtifactVerified
+            | Self::ArtifactSubstituted
             | Self::TunnelClosed
             | Self::TunnelLost
             | Self::RecordingGap
@@ -161,6 +167,7 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::ArtifactQuarantined
         | Action::ArtifactObserved
         | Action::ArtifactVerified
+        | Action::ArtifactSubstituted
         | Action::TunnelClosed
         | Action::TunnelRefused
         | Action::TunnelLost

@@ -71,6 +71,7 @@ fn message(row: &Row<'_>) -> String {
     let exchange = row.exchange;
     let done = match exchange.outcome {
         Outcome::Verified => "Verified",
+        Outcome::Substituted => "Substituted",
         Outcome::Observed => "Observed",
         Outcome::Blocked => "Blocked",
         Outcome::Quarantined => "Quarantined",

@@ -124,7 +124,7 @@ fn every_event() -> Vec<Event> {
         events.push(Event::Notice(bare));
     }
     for reason in Reason::ALL {
-        for outcome in [Outcome::Observed, Outcome::Blocked, Outcome::Quarantined] {
+        for outcome in [Outcome::Substituted, Outcome::Observed, Outcome::Blocked, Outcome::Quarantined] {
             events.push(once(exchange(outcome, Some(*reason))));
         }
         events.push(once(bare(*reason)));
