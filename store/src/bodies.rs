@@ -9,10 +9,9 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use pinfold_body::{Coding, Codings, DecodeLimits, Decoder};
 use pinfold_policy::digest::BodyId;
-use pinfold_policy::held::Hold;
+use pinfold_policy::held::{Held, Hold};
 use pinfold_policy::kept::{Kept, Medium};
 use uuid::Uuid;
 
@@ -78,23 +77,51 @@ impl Bodies {
         sync_dir(dir)
     }
 
-    /// Reads a body of `len` decoded bytes, and proves that it is that body. `None` if there is no file. Blocks.
-    pub(crate) fn read(&self, id: BodyId, len: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    /// Reads a body of `len` decoded bytes, and proves that it is that body; onto `spill` where one is given. `None` if
+    /// there is no file. Blocks.
+    pub(crate) fn read(
+        &self,
+        id: BodyId,
+        len: u64,
+        spill: Option<Box<dyn Medium>>,
+    ) -> Result<Option<Held>, StoreError> {
         let path = self.place(id);
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(StoreError::file("open", &path)(cause)),
         };
-        let hold = decode(&mut file, len)
+        let hold = decode(&mut file, len, spill)
             .map_err(StoreError::file("read", &path))?
             .ok_or_else(|| StoreError::damaged(&path, "it does not decode"))?;
         let held = hold.finish(|_| None).map_err(StoreError::file("read", &path))?;
-        if held.id() != id {
-            return Err(StoreError::damaged(&path, format!("its content is {}", held.id())));
+        if held.id() == id {
+            Ok(Some(held))
+        } else {
+            Err(StoreError::damaged(&path, format!("its content is {}", held.id())))
         }
-        let pieces: io::Result<Vec<Bytes>> = held.kept_for_quarantine().pieces().collect();
-        pieces.map(|pieces| Some(pieces.concat())).map_err(StoreError::file("read", &path))
+    }
+
+    /// Whether there is a file for a body. Blocks.
+    pub(crate) fn has(&self, id: BodyId) -> bool {
+        self.place(id).is_file()
+    }
+
+    /// Removes the files of bodies that nobody needs, and says how many. Blocks.
+    pub(crate) fn sweep(&self, is_needed: impl Fn(BodyId) -> bool) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        let shards = self.by_digest.read_dir().map_err(StoreError::file("read", &self.by_digest))?;
+        for shard in shards.flatten() {
+            for file in shard.path().read_dir().into_iter().flatten().flatten() {
+                let path = file.path();
+                let id = path.file_stem().and_then(|hex| BodyId::from_hex(hex.to_str()?));
+                if id.is_some_and(|id| !is_needed(id)) {
+                    std::fs::remove_file(&path).map_err(StoreError::file("remove", &path))?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
     }
 
     fn place(&self, id: BodyId) -> PathBuf {
@@ -104,11 +131,14 @@ impl Bodies {
     }
 }
 
-fn decode(file: &mut File, len: u64) -> io::Result<Option<Hold>> {
+fn decode(file: &mut File, len: u64, spill: Option<Box<dyn Medium>>) -> io::Result<Option<Hold>> {
     // We wrote the file, but anyone may have changed it since: the length bounds what it can become.
     let limits = DecodeLimits { max_ratio: u64::MAX, max_encoded: u64::MAX };
     let mut decoder = Decoder::new(Codings::from(Coding::Zstd), limits);
     let mut hold = Hold::new(len, Some(len));
+    if let Some(medium) = spill {
+        hold.spill_to(medium);
+    }
     let mut buffer = vec![0; READ];
     loop {
         let read = file.read(&mut buffer)?;
@@ -116,6 +146,7 @@ fn decode(file: &mut File, len: u64) -> io::Result<Option<Hold>> {
         if decoder.push(wire, &mut hold).is_err() {
             return Ok(None);
         }
+        hold.flush()?;
     }
     Ok(decoder.finish().is_ok().then_some(hold))
 }

@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use crate::entry::{ClientTls, DeliveryPath, What};
+use crate::shelf::Fields;
 use crate::sqlite::uint;
 
 /// A row that is read column by column. What cannot be read is an error that names the column.
@@ -113,6 +114,10 @@ impl Columns<'_> {
         Ok(Some(DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version }))
     }
 
+    pub(crate) fn fields(&self, column: &str) -> Result<Fields, sqlx::Error> {
+        serde_json::from_str(&self.text(column)?).map_err(|error| unreadable(column, error))
+    }
+
     pub(crate) fn client_tls(&self, column: &str) -> Result<Option<ClientTls>, sqlx::Error> {
         let Some(text) = self.text_or_none(column)? else { return Ok(None) };
         let (version, cipher, server_name) =
@@ -128,6 +133,11 @@ type PathParts = (std::net::SocketAddr, Part, Part, Part, Part, Box<str>);
 pub(crate) fn path_text(path: &DeliveryPath) -> String {
     let DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version } = path;
     serde_json::json!([address, tls_version, cipher, issuer, fingerprint, http_version]).to_string()
+}
+
+/// Header fields as a JSON array of pairs.
+pub(crate) fn fields_text(fields: &Fields) -> String {
+    serde_json::json!(fields).to_string()
 }
 
 /// The client's side of the connection as a JSON array.

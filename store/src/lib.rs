@@ -18,13 +18,17 @@ mod ledger;
 mod lock;
 mod month;
 mod register;
+pub mod shelf;
 mod sqlite;
 mod volume;
 
+use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use pinfold_policy::decisions::{Basis, Decisions};
 use pinfold_policy::digest::{BodyId, Digests};
@@ -46,8 +50,10 @@ pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
-    Asked, Bind, Decide, Kept, Learn, NOBODY, NotKept, Refusal, Register, Room, Ruling, body_len, item, items,
+    Asked, Bind, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, Refusal, Register, Room, Ruling,
+    Shelve, Unshelve, body_len, item, items, needed, shelved,
 };
+use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
 
 /// Bodies whose other digests are remembered.
@@ -232,9 +238,72 @@ impl Store {
     pub async fn body_of(&self, id: BodyId) -> Result<Option<Vec<u8>>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
         let Some(len) = body_len(&mut reader, id).await? else { return Ok(None) };
+        let held = self.inner.read_body(id, len, u64::MAX).await?;
+        let pieces: Option<io::Result<Vec<Bytes>>> =
+            held.map(|held| held.kept_for_quarantine().pieces().collect());
+        pieces.transpose().map(|pieces| pieces.map(|pieces| pieces.concat())).map_err(|_| StoreError::Closed)
+    }
+
+    /// What is on the shelf, the one asked for last first. What nobody has asked for since `unasked_since` is gone from
+    /// it, with its body unless that is needed elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn shelved(&self, unasked_since: Timestamp) -> Result<Vec<Shelved>, StoreError> {
+        self.inner.register.change(ForgetUnasked { since: unasked_since }).await?;
+        let mut reader = self.inner.register.reader().await?;
+        let shelved = shelved(&mut reader).await?;
+        let needed: HashSet<BodyId> = needed(&mut reader).await?.into_iter().collect();
         let bodies = self.inner.bodies.clone();
-        let reading = tokio::task::spawn_blocking(move || bodies.read(id, len));
-        reading.await.map_err(|_| StoreError::Closed)?
+        let sweeping = tokio::task::spawn_blocking(move || bodies.sweep(|id| needed.contains(&id)));
+        sweeping.await.map_err(|_| StoreError::Closed)??;
+        Ok(shelved)
+    }
+
+    /// Puts a verified body on the shelf, or notes that it was verified there again. Its file is written where there is
+    /// none, or where the one there has turned out not to hold it (`is_damaged`). In the last tenth of the volume
+    /// nothing is put there: the vendor can be asked again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn shelve(&self, shelved: Shelved, body: &Held, is_damaged: bool) -> Result<(), StoreError> {
+        let (inner, id, kept) = (Arc::clone(&self.inner), body.id(), body.kept_for_quarantine().clone());
+        let writing = tokio::task::spawn_blocking(move || {
+            if inner.bodies.has(id) && !is_damaged {
+                return Ok(true);
+            }
+            let has_room = inner.volume.has_room(kept.len());
+            if has_room {
+                inner.bodies.write(id, &kept)?;
+            }
+            Ok(has_room)
+        });
+        if writing.await.map_err(|_| StoreError::Closed)?? {
+            self.inner.register.change(Shelve(shelved)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a body off the shelf at one variant.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be written.
+    pub async fn unshelve(&self, variant: Variant, digest: BodyId) -> Result<(), StoreError> {
+        self.inner.register.change(Unshelve { variant, digest }).await
+    }
+
+    /// A body of `len` bytes from disk, measured; onto disk again, without a name, where it is longer than
+    /// `memory_body`. `None` if there is no file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the file does not hold that body any more; else what cannot be read.
+    pub async fn read_body(
+        &self,
+        id: BodyId,
+        len: u64,
+        memory_body: u64,
+    ) -> Result<Option<Held>, StoreError> {
+        self.inner.read_body(id, len, memory_body).await
     }
 
     /// Lets an item's digest be served at its subject. Ends an earlier rejection there.
@@ -450,6 +519,20 @@ impl Inner {
             self.register.change(NotKept(id)).await?;
         }
         Ok(quarantined.incident)
+    }
+
+    async fn read_body(
+        self: &Arc<Self>,
+        id: BodyId,
+        len: u64,
+        memory_body: u64,
+    ) -> Result<Option<Held>, StoreError> {
+        let inner = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            let spill = (len > memory_body).then(|| inner.bodies.spill(Arc::clone(&inner.volume)));
+            inner.bodies.read(id, len, spill.transpose()?)
+        });
+        reading.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Counts an exchange that ends because something else than its row could not be written.

@@ -9,6 +9,7 @@ mod items;
 mod learn;
 mod load;
 mod quarantine;
+mod shelf;
 mod watch_file;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::items::{item, items};
 pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::quarantine::{Asked, Kept, NotKept, Room, body_len};
+pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
 use self::watch_file::Watcher;
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, int};

@@ -95,4 +95,24 @@ CREATE TABLE cursor (
     PRIMARY KEY (output, month)
 ) WITHOUT ROWID;
 
+-- The shelf: verified bodies, by what was asked and by digest. A row is a memory and no permission.
+CREATE TABLE shelf (
+    url         TEXT NOT NULL,
+    origin      TEXT NOT NULL, -- empty: none
+    vary        TEXT NOT NULL, -- names, sorted, with commas
+    vary_values BLOB NOT NULL, -- SHA-256 over the values
+    digest      BLOB NOT NULL,
+    sha384      BLOB NOT NULL,
+    sha512      BLOB NOT NULL,
+    len         INTEGER NOT NULL,
+    head        TEXT NOT NULL, -- JSON: pairs of name and value
+    kinds       TEXT NOT NULL,
+    path        TEXT,
+    seen        INTEGER NOT NULL, -- when the vendor served it last, microseconds since 1970
+    asked       INTEGER NOT NULL,
+    client      TEXT NOT NULL, -- JSON: pairs of name and value
+    PRIMARY KEY (url, origin, vary, vary_values, digest)
+) WITHOUT ROWID;
+CREATE INDEX shelf_by_digest ON shelf (digest);
+
 PRAGMA user_version = 3;
