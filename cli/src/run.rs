@@ -148,6 +148,7 @@ fn cannot_bind(error: &BindError) -> Failure {
         }
         BindError::Tls(_) => Failure::could_not(error.to_string())
             .hint("install the system's roots ('ca-certificates'), or name some in upstream_tls.extra_roots"),
+        BindError::Store(error) => Failure::from(error.clone()),
     }
 }
 

@@ -45,7 +45,8 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
             idle_timeout: limits.idle_timeout,
             max_connections: limits.max_connections,
         },
-        client_max_age: config.client_max_age,
+        shelf_memory: config.cache.memory,
+        client_max_age: config.cache.client_max_age,
         clock: Clock::system(),
     })
 }

@@ -13,7 +13,9 @@ use toml::de::DeTable;
 
 use crate::diagnostic::quoted;
 use crate::section::Section;
-use crate::settings::{self, Certs, Egress, Limits, Quarantine, Repeats, SiemFormat, SiemOutput, SiemTarget};
+use crate::settings::{
+    self, Cache, Certs, Egress, Limits, Quarantine, Repeats, SiemFormat, SiemOutput, SiemTarget,
+};
 use crate::source::{Mistake, SourceFile};
 use crate::vendors::{self, PlacedVendor};
 
@@ -37,7 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) egress: Egress,
     pub(crate) extra_roots: Vec<PathBuf>,
     pub(crate) limits: Limits,
-    pub(crate) client_max_age: Duration,
+    pub(crate) cache: Cache,
     pub(crate) quarantine: Quarantine,
     pub(crate) vendors: Vec<PlacedVendor>,
     pub(crate) siem: Vec<SiemOutput>,
@@ -65,7 +67,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let egress = egress(&mut root);
     let extra_roots = extra_roots(&mut root, base);
     let limits = limits(&mut root);
-    let client_max_age = client_max_age(&mut root);
+    let cache = cache(&mut root);
     let quarantine = quarantine(&mut root, &limits);
     let vendors = vendors::read(&mut root, mode);
     let siem = siem(&mut root, base);
@@ -83,7 +85,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
         egress,
         extra_roots,
         limits,
-        client_max_age,
+        cache,
         quarantine,
         vendors,
         siem,
@@ -334,11 +336,13 @@ fn timeout(limits: &mut Section<'_>, key: &'static str) -> Option<Duration> {
     Some(timeout)
 }
 
-fn client_max_age(root: &mut Section<'_>) -> Duration {
+fn cache(root: &mut Section<'_>) -> Cache {
+    let default = Cache::default();
     let mut cache = root.section("cache");
-    let age = cache.duration("client_max_age").unwrap_or(settings::DEFAULT_CLIENT_MAX_AGE);
+    let memory = cache.size("memory").unwrap_or(default.memory);
+    let client_max_age = cache.duration("client_max_age").unwrap_or(default.client_max_age);
     cache.finish();
-    age
+    Cache { memory, client_max_age }
 }
 
 fn quarantine(root: &mut Section<'_>, limits: &Limits) -> Quarantine {

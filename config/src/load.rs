@@ -132,7 +132,7 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         egress: gateway.egress,
         extra_roots: gateway.extra_roots,
         limits: gateway.limits,
-        client_max_age: gateway.client_max_age,
+        cache: gateway.cache,
         quarantine: gateway.quarantine,
         siem: gateway.siem,
         rulebook,

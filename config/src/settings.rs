@@ -42,8 +42,8 @@ pub struct Config {
     pub extra_roots: Vec<PathBuf>,
     /// What is too large or too slow.
     pub limits: Limits,
-    /// The longest that browsers may keep a released body.
-    pub client_max_age: Duration,
+    /// What is kept of what was verified, here and in browsers.
+    pub cache: Cache,
     /// How much is kept of what was refused.
     pub quarantine: Quarantine,
     /// Where events go.
@@ -141,6 +141,21 @@ impl Default for Limits {
     }
 }
 
+/// `[cache]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Memory for verified bodies, in each coding that clients ask for, in bytes.
+    pub memory: u64,
+    /// The longest that browsers may keep a released body.
+    pub client_max_age: Duration,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { memory: 256 * MIB, client_max_age: Duration::from_secs(10 * 60) }
+    }
+}
+
 /// `[quarantine]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantine {
@@ -202,5 +217,3 @@ pub(crate) fn default_clients() -> Vec<IpNet> {
     let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
     vec![v4.into(), Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into()]
 }
-
-pub(crate) const DEFAULT_CLIENT_MAX_AGE: Duration = Duration::from_secs(10 * 60);

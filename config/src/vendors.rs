@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
+use pinfold_policy::cooldown::SIGHTINGS;
 use pinfold_policy::host::HostPattern;
 use pinfold_policy::kind::{Kind, Kinds};
-use pinfold_policy::vendor::{Mode, OnMismatch, Rules, Unpinned, Vendor};
+use pinfold_policy::vendor::{Mode, OnMismatch, Recheck, Rules, Unpinned, Vendor};
 use toml::Spanned;
 
 use crate::diagnostic::quoted;
 use crate::gateway::MODES;
+use crate::quantity;
 use crate::section::{Section, choose};
 use crate::source::{Mistake, SourceFile};
 
@@ -55,15 +58,76 @@ fn vendor(mut block: Section<'_>, mode: Mode) -> Option<PlacedVendor> {
         mode: block.choice("mode", &MODES).unwrap_or(mode),
         unpinned: block.choice("unpinned", &unpinned).unwrap_or(default.unpinned),
         on_mismatch: block.choice("on_mismatch", &mismatch).unwrap_or(default.on_mismatch),
+        substitute: block.boolean("substitute").unwrap_or(default.substitute),
         websocket: block
             .choice("websocket", &[("allow", true), ("block", false)])
             .unwrap_or(default.websocket),
-        ..default
+        recheck: block.parse("recheck", recheck).unwrap_or(default.recheck),
+        cooldown: block.parse("cooldown", cooldown).unwrap_or(default.cooldown),
     };
+    can_cool_down(&block, &rules);
     warn_of_whole_domains(&block, hosts.as_deref().unwrap_or_default());
     let place = block.place_of("name").unwrap_or_default();
     block.finish();
     Some(PlacedVendor { name: Spanned::new(place, name?), hosts: hosts?, rules })
+}
+
+/// A vendor is asked no more often than this.
+const SHORTEST_RECHECK: Duration = Duration::from_secs(1);
+
+fn recheck(text: &str) -> Result<Recheck, Mistake> {
+    let Some(interval) = duration_or("always", "recheck", text)? else { return Ok(Recheck::Always) };
+    if interval < SHORTEST_RECHECK {
+        let message = format!("recheck is {}, expected \"1s\" or more", quoted(text));
+        return Err(Mistake::new(message).hint("\"always\" asks the vendor on every request"));
+    }
+    Ok(Recheck::Every(interval))
+}
+
+fn cooldown(text: &str) -> Result<Option<Duration>, Mistake> {
+    let lasts = duration_or("off", "cooldown", text)?;
+    if lasts.is_some_and(|lasts| lasts.is_zero()) {
+        let message = "cooldown is 0: whatever the vendor serves would be approved";
+        return Err(Mistake::new(message).hint("write \"7d\", or \"off\" to leave it to reviewers"));
+    }
+    Ok(lasts)
+}
+
+/// A duration, or none for a word.
+fn duration_or(word: &str, key: &str, text: &str) -> Result<Option<Duration>, Mistake> {
+    if text == word {
+        return Ok(None);
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return quantity::duration(key, text).map(Some);
+    }
+    let message =
+        format!("{key} is {}, expected {} or a duration such as \"7d\"", quoted(text), quoted(word));
+    Err(Mistake::new(message))
+}
+
+/// The rule approves what is in quarantine, once rechecks have seen it often enough.
+fn can_cool_down(block: &Section<'_>, rules: &Rules) {
+    let Some(lasts) = rules.cooldown else { return };
+    let place = block.place_of("cooldown").unwrap_or_default();
+    if rules.on_mismatch == OnMismatch::Block {
+        let message = "cooldown approves what is in quarantine, and on_mismatch = \"block\" keeps nothing";
+        let hint = "set on_mismatch = \"quarantine\", or cooldown = \"off\"";
+        block.file().error(place.clone(), Mistake::new(message).hint(hint));
+    }
+    match rules.recheck {
+        Recheck::Always => {
+            let message = "cooldown needs rechecks in the background, and recheck = \"always\" makes none";
+            let hint = "set recheck = \"15m\", or cooldown = \"off\"";
+            block.file().error(place, Mistake::new(message).hint(hint));
+        }
+        Recheck::Every(interval) if lasts < interval.saturating_mul(SIGHTINGS) => {
+            let message = format!("in this time there are fewer than {SIGHTINGS} rechecks");
+            let hint = "the rule waits for as many: write a longer cooldown, or a shorter recheck";
+            block.file().warn(place, Mistake::new(message).hint(hint));
+        }
+        Recheck::Every(_) => {}
+    }
 }
 
 /// A name goes into response headers, events and command lines as it is.

@@ -123,7 +123,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.egress, Egress::default());
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.quarantine, Quarantine::default());
-    assert_eq!(config.client_max_age.as_secs(), 600);
+    assert_eq!(config.cache.client_max_age.as_secs(), 600);
     assert!(config.siem.is_empty() && config.extra_roots.is_empty());
     assert!(config.users.is_none() && config.users_file.is_none());
 }
@@ -164,7 +164,7 @@ fn the_template_shows_every_key_with_its_default() {
     assert_eq!(shown.egress, Egress { resolve: shown.egress.resolve.clone(), ..Egress::default() });
     assert_eq!(shown.limits, Limits::default());
     assert_eq!(shown.quarantine, Quarantine::default());
-    assert_eq!(shown.client_max_age.as_secs(), 600);
+    assert_eq!(shown.cache.client_max_age.as_secs(), 600);
     assert_eq!(shown.rulebook.vendors.all()[0].rules, pinfold_policy::vendor::Rules::default());
     // One unknown key in each table: the answer lists the keys that table may have.
     let text = uncommented(template::PINFOLD_TOML);

@@ -320,6 +320,53 @@ fn vendors() {
     }
 }
 
+#[test]
+fn rechecks_and_cooldown() {
+    for (text, expected) in [
+        (
+            "recheck = \"500ms\"",
+            "error:4:11: recheck is \"500ms\", expected \"1s\" or more | \"always\" asks the vendor on every request",
+        ),
+        (
+            "recheck = \"0s\"",
+            "error:4:11: recheck is \"0s\", expected \"1s\" or more | \"always\" asks the vendor on every request",
+        ),
+        (
+            "recheck = \"15\"",
+            "error:4:11: recheck is \"15\", expected a duration such as \"90s\", \"15m\", \"12h\" or \"7d\" | write \"15s\"",
+        ),
+        (
+            "recheck = \"never\"",
+            "error:4:11: recheck is \"never\", expected \"always\" or a duration such as \"7d\"",
+        ),
+        (
+            "cooldown = \"on\"",
+            "error:4:12: cooldown is \"on\", expected \"off\" or a duration such as \"7d\"",
+        ),
+        (
+            "cooldown = \"0d\"",
+            "error:4:12: cooldown is 0: whatever the vendor serves would be approved | write \"7d\", or \"off\" to leave it to reviewers",
+        ),
+        (
+            "cooldown = \"5h\"",
+            "warning:4:12: in this time there are fewer than 24 rechecks | the rule waits for as many: write a longer cooldown, or a shorter recheck",
+        ),
+        (
+            "cooldown = \"7d\"\nrecheck = \"always\"",
+            "error:4:12: cooldown needs rechecks in the background, and recheck = \"always\" makes none | set recheck = \"15m\", or cooldown = \"off\"",
+        ),
+        (
+            "cooldown = \"7d\"\non_mismatch = \"block\"",
+            "error:4:12: cooldown approves what is in quarantine, and on_mismatch = \"block\" keeps nothing | set on_mismatch = \"quarantine\", or cooldown = \"off\"",
+        ),
+    ] {
+        assert_eq!(found(&format!("{VENDOR}{text}"), ""), [expected], "{text}");
+    }
+    for text in ["recheck = \"always\"", "recheck = \"1s\"", "cooldown = \"off\"", "cooldown = \"6h\""] {
+        assert_eq!(found(&format!("{VENDOR}{text}"), ""), [""; 0], "{text}");
+    }
+}
+
 /// A pin at the vendor's host, with one thing changed.
 fn pin(key: &str, value: &str) -> String {
     let mut keys = vec![

@@ -36,10 +36,11 @@ pub struct GatewayBuilder {
 }
 
 impl GatewayBuilder {
-    /// Claims a vendor's host with the default rule, and makes the vendor reachable.
+    /// Claims a vendor's host, and makes the vendor reachable. It is asked on every request, so that each answer of the
+    /// gateway is about what the vendor serves then; [`GatewayBuilder::rule`] leaves the shelf at work.
     #[must_use]
     pub fn vendor(self, vendor: &Vendor) -> Self {
-        self.rule(vendor, Rule::default())
+        self.rule(vendor, Rule::default().set("recheck", "always"))
     }
 
     /// Claims a vendor's host with this rule, and makes the vendor reachable.

@@ -194,6 +194,11 @@ impl Vendor {
         self.record.answers.lock().unwrap().insert(path.to_owned(), answer);
     }
 
+    /// Serves what `decide` makes of each request from now on.
+    pub fn serve_by(&self, path: &str, decide: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+        self.record.deciders.lock().unwrap().insert(path.to_owned(), Decider(Arc::new(decide)));
+    }
+
     /// Serves this script from now on.
     pub fn script(&self, path: &str, body: impl Into<Bytes>) {
         self.serve(path, Answer::script(body));
@@ -389,9 +394,20 @@ impl Gate {
     }
 }
 
+/// Answers by what was asked.
+#[derive(Clone)]
+struct Decider(Arc<dyn Fn(&Seen) -> Answer + Send + Sync>);
+
+impl std::fmt::Debug for Decider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decider")
+    }
+}
+
 #[derive(Debug)]
 struct Record {
     answers: Mutex<HashMap<String, Answer>>,
+    deciders: Mutex<HashMap<String, Decider>>,
     seen: watch::Sender<Vec<Seen>>,
     sent: watch::Sender<u64>,
 }
@@ -400,6 +416,7 @@ impl Record {
     fn new(answers: HashMap<String, Answer>) -> Self {
         Self {
             answers: Mutex::new(answers),
+            deciders: Mutex::default(),
             seen: watch::Sender::new(Vec::new()),
             sent: watch::Sender::new(0),
         }
@@ -407,15 +424,16 @@ impl Record {
 
     /// Notes a request, and gives its answer when its gate is open.
     async fn answer<B>(&self, request: &Request<B>) -> Answer {
-        let answer = self.answers.lock().unwrap().get(request.uri().path()).cloned();
-        self.seen.send_modify(|all| {
-            all.push(Seen {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
-                version: request.version(),
-                headers: request.headers().clone(),
-            });
-        });
+        let seen = Seen {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            headers: request.headers().clone(),
+        };
+        let path = request.uri().path();
+        let decided = self.deciders.lock().unwrap().get(path).map(|decider| (decider.0)(&seen));
+        let answer = decided.or_else(|| self.answers.lock().unwrap().get(path).cloned());
+        self.seen.send_modify(|all| all.push(seen));
         let answer = answer.unwrap_or_else(|| Answer::typed("text/plain", "nothing here").status(404));
         if let Some(mut gate) = answer.gate.clone() {
             // A dropped gate is an open one: the test that held it is over.

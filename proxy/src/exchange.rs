@@ -34,9 +34,10 @@ use crate::link::Link;
 use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
 use crate::refusal::Refusal;
-use crate::release::{Release, Wanted};
+use crate::release::{Grounds, Release, Wanted};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::row::{Measured, Seen, acts_as, row};
+use crate::shelf::{self, Flight, Fresh};
 use crate::unguarded::Unguarded;
 use crate::upload::Upload;
 use crate::websocket;
@@ -129,6 +130,10 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
         return gateway.judge_when_held(&ask, policy, guarded).await;
     }
     let expected = policy.expect(&ask.url);
+    let flight = match gateway.answer_from_shelf(&ask, &policy, &expected).await {
+        shelf::Answer::Given(outbound) => return outbound,
+        shelf::Answer::AskVendor(flight) => flight,
+    };
     let whole = expected.guards(classify_request(&ask.facts())) || gateway.was_guarded(&ask.url);
     let asks_for_head = ask.method == Method::HEAD;
     let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
@@ -156,7 +161,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
             Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
         };
     }
-    gateway.guarded(&ask, policy, answer).await
+    gateway.guarded(&ask, policy, answer, flight).await
 }
 
 async fn fetch(
@@ -258,7 +263,13 @@ impl Shared {
     }
 
     /// Holds and judges a guarded answer, and does what follows.
-    async fn guarded(&self, ask: &Ask, policy: Arc<Policy>, answer: Answer) -> Outbound {
+    async fn guarded(
+        self: &Arc<Self>,
+        ask: &Ask,
+        policy: Arc<Policy>,
+        answer: Answer,
+        flight: Option<Flight>,
+    ) -> Outbound {
         let status = answer.head.status;
         if status != StatusCode::OK {
             return self.not_ok(ask, &policy, answer).await;
@@ -275,12 +286,20 @@ impl Shared {
             ..self.upstream.hold_limits(could_be(&expected, kinds))
         };
         let room = self.upstream.room(ask.asker.address.ip(), party(&policy, ask));
-        let store = self.store.clone();
         let until = Instant::now() + self.settings.limits.max_hold;
+        let (gateway, store) = (Arc::clone(self), self.store.clone());
+        let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
         // A task of its own: it goes on when the client is told to come back.
         let hold = tokio::spawn(async move {
             let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
-            timeout_at(until, holding).await.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))
+            let held = timeout_at(until, holding)
+                .await
+                .unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
+            let seen = Seen { kinds, head: &head_of, path: path_of.as_ref() };
+            gateway.shelve(&asked, &seen, &held);
+            // Whoever waited finds it on the shelf, also if this client does not come back.
+            drop(flight);
+            Ok(held)
         });
         self.judge_when_held(ask, policy, Guarded { head, path, kinds, hold, until }).await
     }
@@ -397,12 +416,18 @@ impl Shared {
     /// Judges a measured body. The revocations are read from the newest snapshot, whatever snapshot decides the rest.
     async fn judge(&self, ask: &Ask, mut policy: Arc<Policy>, seen: &Seen<'_>, mut held: Held) -> Outbound {
         self.store.remember_aliases(*held.digests());
+        let mut is_bound_now = false;
         loop {
             let newest = self.policy.newest();
             let now = self.settings.clock.now();
             let verdict = judge(&policy.expect(&ask.url), Ok(held), now, newest.revocations());
             match verdict {
-                Verdict::Allow(cleared) => return self.release(ask, &policy, seen, cleared).await,
+                Verdict::Allow(cleared) => {
+                    if is_bound_now {
+                        self.shelve(ask, seen, cleared.held());
+                    }
+                    return self.release(ask, &policy, seen, cleared, Grounds::Verified).await;
+                }
                 Verdict::Withhold(reason, held) => {
                     return self.act(ask, &policy, seen, reason, held).await;
                 }
@@ -413,21 +438,49 @@ impl Shared {
                     // Bound now, here or by another request elsewhere: the newest policy knows.
                     policy = self.policy.newest();
                     held = unbound;
+                    is_bound_now = true;
                 }
             }
         }
     }
 
-    async fn release(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, cleared: Cleared) -> Outbound {
+    /// Puts a body on the shelf that the newest policy allows where it was asked for.
+    fn shelve(&self, ask: &Ask, seen: &Seen<'_>, held: &Held) {
+        if !ask.asks() {
+            return;
+        }
+        let (policy, now) = (self.policy.newest(), self.settings.clock.now());
+        match judge(&policy.expect(&ask.url), Ok(held.clone()), now, policy.revocations()) {
+            Verdict::Allow(cleared) => {
+                let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
+                self.shelf.put(ask, &fresh, now, self.room_on_shelf());
+            }
+            Verdict::Bind(..) | Verdict::Withhold(..) => {}
+        }
+    }
+
+    /// Releases what was cleared, once that is recorded.
+    pub(crate) async fn release(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        seen: &Seen<'_>,
+        cleared: Cleared,
+        grounds: Grounds,
+    ) -> Outbound {
         let measured = (cleared.digests().sha256, cleared.len());
         // Parts and conditions are for those who ask: an answer to another method is about what was done.
         let nothing = HeaderMap::new();
         let headers = if ask.asks() { &ask.headers } else { &nothing };
         let wanted = Wanted { headers, head_only: ask.method == Method::HEAD };
         let plain = cleared.kind() == Kind::Installer || wanted.is_for_part();
-        let encoded = self.encode(ask, policy, cleared.kept(), cleared.digests(), plain).await;
+        let reservation = self.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        let coding = coding_for(ask, plain);
+        let encoded = self.shelf.encoded(&self.encoders, cleared.held(), coding, reservation).await;
         let given = wanted.of(cleared.digests().sha256, &encoded);
-        let mut row = seen.row(ask, policy, Outcome::Verified, None, Some(measured));
+        let (outcome, reason, incident) = grounds.recorded();
+        let mut row = seen.row(ask, policy, outcome, reason, Some(measured));
+        row.incident = incident;
         row.rule = Some(Arc::clone(cleared.rule()));
         row.status = given.status().as_u16();
         if self.is_revoked(cleared.digests()) {
@@ -444,7 +497,7 @@ impl Shared {
                 encoded,
                 (&wanted, given),
                 (receipt, &self.deliveries),
-                self.settings.client_max_age,
+                (grounds, self.settings.client_max_age),
             )),
             Err(error) => self.unrecorded(ask, policy, &error),
         }
@@ -549,6 +602,9 @@ impl Shared {
                 Err(error) => return self.unrecorded(ask, policy, &error),
             }
         }
+        if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, refusal.incident)).await {
+            return substitute;
+        }
         row.incident = Some(refusal.incident);
         match self.store.record(row).await {
             Ok(_) => Outbound::Refusal(refusal),
@@ -572,6 +628,9 @@ impl Shared {
         let mut row = row(ask, policy, Outcome::Blocked, Some(reason));
         row.kinds = kinds;
         row.status = refusal.status().as_u16();
+        if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, refusal.incident)).await {
+            return substitute;
+        }
         row.incident = Some(refusal.incident);
         match self.store.record(row).await {
             Ok(_) => Outbound::Refusal(refusal),

@@ -11,7 +11,7 @@ use pinfold_certs::CertificateAuthority;
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::ArtifactUrl;
-use pinfold_store::Store;
+use pinfold_store::{Store, StoreError};
 use quick_cache::sync::Cache;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +34,7 @@ use crate::policy_cell::PolicyCell;
 use crate::respond::{ClientBody, Outbound, respond};
 use crate::serve::switching;
 use crate::settings::Settings;
+use crate::shelf::Shelf;
 use crate::tunnel;
 
 /// URLs whose answers were guarded are remembered up to this many, so that the next request asks for the whole body.
@@ -56,6 +57,9 @@ pub enum BindError {
     /// The TLS library refuses its configuration.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The store does not say what is on the shelf.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// What all connections share.
@@ -68,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) encoders: Encoders,
     pub(crate) deliveries: Deliveries,
     pub(crate) parked: Parked,
+    pub(crate) shelf: Shelf,
     pub(crate) interceptor: Interceptor,
     /// This gateway's name in `Via`.
     pub(crate) via: String,
@@ -109,6 +114,9 @@ impl Gateway {
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let spilling = store.clone();
         let spill: Spill = Arc::new(move || spilling.spill().map_err(io::Error::other));
+        let tasks = TaskTracker::new();
+        let now = settings.clock.now();
+        let shelf = Shelf::open(store.clone(), settings.shelf_memory, now, tasks.clone()).await?;
         let shared = Shared {
             credentials: settings.users.clone().map(Credentials::of).transpose()?,
             policy: PolicyCell::new(rulebook, store.decisions()),
@@ -116,12 +124,13 @@ impl Gateway {
             encoders: Encoders::new(spill, settings.limits.memory_body),
             deliveries: Deliveries::default(),
             parked: Parked::default(),
+            shelf,
             interceptor: Interceptor::new(ca, settings.limits.header_timeout)?,
             via: format!("pinfold-{}", Uuid::now_v7().simple()),
             own,
             settings,
             store,
-            tasks: TaskTracker::new(),
+            tasks,
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             guarded: Cache::new(GUARDED_URLS),

@@ -33,6 +33,7 @@ mod respond;
 mod row;
 mod serve;
 mod settings;
+mod shelf;
 mod sniff;
 mod stall;
 mod streams;

@@ -8,8 +8,10 @@ use pinfold_body::Coding;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kept::Kept;
 use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
-use pinfold_policy::verdict::Cleared;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::verdict::{Cleared, Outcome};
 use pinfold_store::Receipt;
+use pinfold_store::incident::Incident;
 
 use crate::delivery::Deliveries;
 use crate::encoded::Encoded;
@@ -30,6 +32,39 @@ const PASSING: [&str; 6] = [
 /// A cleared body in the coding that the client asked for.
 pub(crate) struct Release {
     response: Response<ClientBody>,
+}
+
+/// Why a cleared body goes out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Grounds {
+    /// It was asked for.
+    Verified,
+    /// Something else was refused.
+    InPlaceOf { reason: Reason, incident: Incident },
+}
+
+impl Grounds {
+    /// What the ledger says of it.
+    pub(crate) fn recorded(self) -> (Outcome, Option<Reason>, Option<Incident>) {
+        match self {
+            Self::Verified => (Outcome::Verified, None, None),
+            Self::InPlaceOf { reason, incident } => (Outcome::Substituted, Some(reason), Some(incident)),
+        }
+    }
+
+    /// `Pinfold-Verdict` (CONTRACT "what the client sees").
+    fn verdict(self, cleared: &Cleared) -> String {
+        let id = cleared.digests().sha256;
+        // Bare, it always means that a person or a reviewed file said so.
+        let provisional = if cleared.is_provisional() { "; provisional" } else { "" };
+        match self {
+            Self::Verified => format!("verified{provisional}; digest=\"{id}\""),
+            Self::InPlaceOf { reason, incident } => format!(
+                "substituted{provisional}; reason={}; incident=\"{incident}\"; digest=\"{id}\"",
+                reason.code()
+            ),
+        }
+    }
 }
 
 /// What a client asked for, as far as a release depends on it.
@@ -87,9 +122,10 @@ impl Release {
         encoded: Encoded,
         (wanted, given): (&Wanted<'_>, Given),
         (receipt, deliveries): (Receipt, &Deliveries),
-        max_age: Duration,
+        (grounds, max_age): (Grounds, Duration),
     ) -> Self {
         let mut headers = headers(vendor, cleared, &encoded, max_age);
+        put(&mut headers, HeaderName::from_static("pinfold-verdict"), &grounds.verdict(cleared));
         let len = encoded.kept.len();
         let status = given.status();
         let part = match given {
@@ -150,9 +186,6 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
     } else {
         put(&mut headers, header::CONTENT_ENCODING, coding.token());
     }
-    // Bare, it always means that a person or a reviewed file said so.
-    let verified = if cleared.is_provisional() { "verified; provisional" } else { "verified" };
-    put(&mut headers, HeaderName::from_static("pinfold-verdict"), &format!("{verified}; digest=\"{id}\""));
     headers.insert(header::CACHE_CONTROL, cache_control(vendor, max_age, max_age));
     headers.insert(header::VARY, vary(vendor));
     headers
@@ -174,7 +207,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn passes(name: &HeaderName) -> bool {
+pub(crate) fn passes(name: &HeaderName) -> bool {
     let name = name.as_str();
     PASSING.contains(&name)
         || name.starts_with("access-control-")
@@ -335,6 +368,15 @@ fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> Hea
 fn seconds(argument: &str) -> u64 {
     let is_number = !argument.is_empty() && argument.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { argument.parse().unwrap_or(u64::MAX) } else { 0 }
+}
+
+/// How long a response is fresh that says so in the fields of HTTP/1.0 alone, as a directive that means the same later on.
+pub(crate) fn in_newer_words(vendor: &HeaderMap) -> Option<HeaderValue> {
+    let theirs = texts(vendor, header::CACHE_CONTROL).join(",").to_ascii_lowercase();
+    if theirs.contains("max-age=") {
+        return None;
+    }
+    Some(verdict_header(&format!("max-age={}", by_older_fields(vendor)?)))
 }
 
 /// How long a response is fresh, in seconds, by the fields of HTTP/1.0: `Expires`, of which what is no date means now

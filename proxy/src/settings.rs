@@ -27,6 +27,8 @@ pub struct Settings {
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Bounds on time and memory.
     pub limits: Limits,
+    /// Memory for verified bodies that are served without the vendor, in bytes.
+    pub shelf_memory: u64,
     /// How long a client may keep what it was given.
     pub client_max_age: Duration,
     /// By which it judges and records.

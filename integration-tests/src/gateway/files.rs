@@ -48,8 +48,14 @@ impl Pin {
 
     /// Another kind than `script`.
     #[must_use]
-    pub fn kind(mut self, kind: &str) -> Self {
-        self.keys.push(("kind".to_owned(), kind.into()));
+    pub fn kind(self, kind: &str) -> Self {
+        self.key("kind", kind)
+    }
+
+    /// Any other key.
+    #[must_use]
+    pub fn key(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.keys.push((key.to_owned(), value.into()));
         self
     }
 

@@ -119,7 +119,10 @@ async fn quarantine_shows_who_asked_and_hands_out_the_body() {
 #[tokio::test]
 async fn what_was_never_pinned_can_be_approved_from_quarantine() {
     let vendor = vendor_of(REVIEWED).await;
-    let gateway = gateway().rule(&vendor, Rule::default().set("unpinned", "quarantine")).listen().await;
+    let gateway = gateway()
+        .rule(&vendor, Rule::default().set("unpinned", "quarantine").set("recheck", "always"))
+        .listen()
+        .await;
     let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
 
     gateway.command(&["quarantine", "approve", &incident]).await.success();

@@ -1,0 +1,300 @@
+//! Rule 4: a pinned URL with a verified body is answered without the vendor.
+
+use http::Method;
+use pinfold_integration_tests::{Answer, Coding, Gate, Pin, Rule, client, sha256};
+
+use super::*;
+
+/// A gateway that pins `/app.js` and keeps a shelf.
+fn shelving(vendor: &Vendor) -> GatewayBuilder {
+    gateway().rule(vendor, Rule::default()).pin(vendor.url("/app.js"), sha256(REVIEWED))
+}
+
+#[tokio::test]
+async fn a_verified_body_is_served_without_the_vendor() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = shelving(&vendor).listen().await;
+
+    for _ in 0..3 {
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+        verified(&client(&gateway).http2().get(vendor.url("/app.js")).await, REVIEWED);
+    }
+
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+    gateway.terminate().await;
+    let counted: u64 = gateway.rest_of_events().await.iter().map(|event| event.count().unwrap()).sum();
+    assert_eq!(counted, 6, "each of them is recorded");
+}
+
+#[tokio::test]
+async fn the_page_goes_on_when_the_vendor_changes_or_vanishes() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = shelving(&vendor).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    vendor.script("/app.js", TAMPERED);
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    let url = vendor.url("/app.js");
+    drop(vendor);
+    verified(&client(&gateway).get(url).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn the_shelf_outlives_the_gateway() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = shelving(&vendor).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    gateway.terminate().await;
+    vendor.script("/app.js", TAMPERED);
+
+    gateway.start_again().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_clients_cause_one_fetch() {
+    let gate = Gate::closed();
+    let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
+    let gateway = shelving(&vendor).listen().await;
+
+    let asking: Vec<_> = (0..1000)
+        .map(|_| {
+            let (client, url) = (client(&gateway), vendor.url("/app.js"));
+            tokio::spawn(async move { client.get(url).await })
+        })
+        .collect();
+    vendor.asked("/app.js", 1).await;
+    gate.open();
+
+    for reply in asking {
+        verified(&reply.await.unwrap(), REVIEWED);
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_fetch_that_fails_ask_for_themselves() {
+    let gate = Gate::closed();
+    let vendor = vendor().serve("/app.js", Answer::script(TAMPERED).behind(&gate)).listen().await;
+    let gateway = shelving(&vendor).listen().await;
+
+    let asking: Vec<_> = (0..5)
+        .map(|_| {
+            let (client, url) = (client(&gateway), vendor.url("/app.js"));
+            tokio::spawn(async move { client.get(url).await })
+        })
+        .collect();
+    vendor.asked("/app.js", 1).await;
+    gate.open();
+
+    for reply in asking {
+        refused(&reply.await.unwrap(), 403, "quarantined", "digest-mismatch");
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_anothers_fetch_is_told_to_come_back() {
+    let gate = Gate::closed();
+    let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
+    let gateway = shelving(&vendor).set_in("limits", "patience", "1s").listen().await;
+
+    let first = {
+        let (client, url) = (client(&gateway), vendor.url("/app.js"));
+        tokio::spawn(async move { client.get(url).await })
+    };
+    vendor.asked("/app.js", 1).await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 503, "blocked", "held");
+    gate.open();
+
+    verified(&first.await.unwrap(), REVIEWED);
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+#[tokio::test]
+async fn each_coding_is_of_the_same_body() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = shelving(&vendor).listen().await;
+
+    for _ in 0..2 {
+        for coding in [None, Some(Coding::Gzip), Some(Coding::Br), Some(Coding::Zstd)] {
+            let client = client(&gateway);
+            let client = match coding {
+                Some(coding) => client.accepting(coding.token()),
+                None => client,
+            };
+            let reply = client.get(vendor.url("/app.js")).await;
+            verified(&reply, REVIEWED);
+            assert_eq!(reply.header("content-encoding"), coding.map(Coding::token));
+            assert_eq!(reply.header("vary"), Some("Accept-Encoding"));
+        }
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+#[tokio::test]
+async fn head_conditions_and_ranges_are_answered_from_the_shelf() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = shelving(&vendor).listen().await;
+    let got = client(&gateway).get(vendor.url("/app.js")).await;
+    let etag = got.header("etag").unwrap();
+
+    let head = client(&gateway).ask(Method::HEAD, vendor.url("/app.js")).await;
+    assert_eq!((head.status().as_u16(), head.header("etag")), (200, Some(etag)));
+    let known = client(&gateway).header("if-none-match", etag).get(vendor.url("/app.js")).await;
+    assert_eq!((known.status().as_u16(), known.coded().len()), (304, 0));
+    let part = client(&gateway).header("range", "bytes=0-9").get(vendor.url("/app.js")).await;
+    assert_eq!((part.status().as_u16(), part.body().as_slice()), (206, &REVIEWED.as_bytes()[..10]));
+    let other = client(&gateway).header("range", "bytes=0-9").header("if-range", "\"x\"");
+    verified(&other.get(vendor.url("/app.js")).await, REVIEWED);
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+#[tokio::test]
+async fn a_plain_load_does_not_break_a_later_crossorigin_one() {
+    let vendor = vendor().listen().await;
+    vendor.serve_by("/app.js", |request| {
+        let answer = Answer::script(REVIEWED).header("vary", "Origin");
+        match request.header("origin") {
+            Some(origin) => answer.header("access-control-allow-origin", origin),
+            None => answer,
+        }
+    });
+    let gateway = shelving(&vendor).listen().await;
+    let allowed = async |origin: Option<&'static str>| {
+        let client = client(&gateway);
+        let client = match origin {
+            Some(origin) => client.header("origin", origin),
+            None => client,
+        };
+        let reply = client.get(vendor.url("/app.js")).await;
+        verified(&reply, REVIEWED);
+        reply.header("access-control-allow-origin").map(str::to_owned)
+    };
+
+    for _ in 0..2 {
+        assert_eq!(allowed(None).await, None);
+        assert_eq!(allowed(Some("https://one.test")).await.as_deref(), Some("https://one.test"));
+        assert_eq!(allowed(Some("https://two.test")).await.as_deref(), Some("https://two.test"));
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 3);
+}
+
+#[tokio::test]
+async fn no_client_gets_anothers_variant() {
+    let (old, new) = ("let browser = 'old';", "let browser = 'new';");
+    let vendor = vendor().listen().await;
+    vendor.serve_by("/app.js", move |request| {
+        let script = if request.header("user-agent") == Some("old") { old } else { new };
+        Answer::script(script).header("vary", "Accept-Encoding, User-Agent")
+    });
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(old)).digest(sha256(new));
+    let gateway = gateway().rule(&vendor, Rule::default()).pinned(pin).listen().await;
+
+    for _ in 0..3 {
+        for (agent, script) in [("old", old), ("new", new)] {
+            verified(&client(&gateway).header("user-agent", agent).get(vendor.url("/app.js")).await, script);
+        }
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 2);
+}
+
+#[tokio::test]
+async fn what_credentials_fetched_is_nobody_elses() {
+    let (one, two) = ("let one = 1;", "let two = 2;");
+    let vendor = vendor_of(one).await;
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(one)).digest(sha256(two));
+    let gateway = gateway().rule(&vendor, Rule::default()).pinned(pin).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, one);
+    vendor.script("/app.js", two);
+
+    let signed_in = client(&gateway).header("authorization", "Basic eDp5");
+    verified(&signed_in.get(vendor.url("/app.js")).await, two);
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, one);
+    assert_eq!(vendor.seen("/app.js").len(), 2);
+}
+
+#[tokio::test]
+async fn what_varies_by_everything_or_by_a_cookie_is_for_one_client() {
+    for vary in ["*", "Cookie", "accept, cookie"] {
+        let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).header("vary", vary)).listen().await;
+        let gateway = shelving(&vendor).listen().await;
+        for asked in 1..=2 {
+            verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+            assert_eq!(vendor.seen("/app.js").len(), asked, "{vary}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_changed_on_disk_is_fetched_again_and_never_served() {
+    let vendor = vendor_of(REVIEWED).await;
+    for damage in [Some(&b"not a body"[..]), None] {
+        let gateway = shelving(&vendor).listen().await;
+        let before = vendor.seen("/app.js").len();
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+        gateway.terminate().await;
+        let files = bodies_of(&gateway);
+        assert_eq!(files.len(), 1);
+        match damage {
+            Some(bytes) => std::fs::write(&files[0], bytes).unwrap(),
+            None => std::fs::remove_file(&files[0]).unwrap(),
+        }
+
+        gateway.start_again().await;
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+        assert_eq!(vendor.seen("/app.js").len(), before + 2);
+        gateway.terminate().await;
+
+        gateway.start_again().await;
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+        assert_eq!(vendor.seen("/app.js").len(), before + 2, "it was written again");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_body_leaves_the_shelf_at_the_next_request() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/other.js", REVIEWED);
+    let rule = Rule::default().set("unpinned", "quarantine");
+    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    let refusal = client(&gateway).get(vendor.url("/other.js")).await;
+    let incident = refusal.verdict().incident().unwrap().to_owned();
+
+    let command = ["quarantine", "reject", &incident, "--everywhere", "--reason", "it is bad"];
+    gateway.command(&command).await.success();
+
+    let known = client(&gateway).header("if-none-match", &format!("\"{}\"", sha256(REVIEWED)));
+    refused(&known.get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+}
+
+#[tokio::test]
+async fn an_installer_too_large_for_memory_is_served_from_the_shelf() {
+    let body = "MZ installer ".repeat(400_000);
+    let vendor =
+        vendor().serve("/setup.exe", Answer::typed("application/octet-stream", body.clone())).listen().await;
+    let pin = Pin::new(vendor.url("/setup.exe")).digest(sha256(&body)).kind("installer");
+    let builder = gateway().rule(&vendor, Rule::default()).pinned(pin);
+    let gateway = builder.set_in("cache", "memory", "1MiB").listen().await;
+
+    for _ in 0..2 {
+        verified(&client(&gateway).get(vendor.url("/setup.exe")).await, &body);
+        let part = client(&gateway).header("range", "bytes=-10").get(vendor.url("/setup.exe")).await;
+        assert_eq!((part.status().as_u16(), part.body().len()), (206, 10));
+        gateway.terminate().await;
+        gateway.start_again().await;
+    }
+    assert_eq!(vendor.seen("/setup.exe").len(), 1);
+}
+
+/// The files below `bodies/sha256`.
+fn bodies_of(gateway: &Gateway) -> Vec<std::path::PathBuf> {
+    let shards = gateway.dir().join("pinfold-data/bodies/sha256").read_dir().unwrap();
+    shards
+        .flat_map(|shard| shard.unwrap().path().read_dir().unwrap())
+        .map(|file| file.unwrap().path())
+        .collect()
+}

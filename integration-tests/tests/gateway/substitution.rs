@@ -1,0 +1,140 @@
+//! `substitute = true`: reviewed bytes in place of a refusal.
+
+use pinfold_integration_tests::{Answer, Pin, Rule, client, sha256};
+
+use super::*;
+
+/// A vendor that is asked on every request, and whose refusals are made good from the shelf.
+fn substituting() -> Rule {
+    Rule::default().set("recheck", "always").set("substitute", true)
+}
+
+fn substituted(reply: &Reply, script: &str, reason: &str) {
+    let verdict = reply.verdict();
+    assert_eq!(
+        (reply.status().as_u16(), verdict.token(), verdict.reason()),
+        (200, "substituted", Some(reason)),
+        "{reply:?}"
+    );
+    assert_eq!(reply.body(), script.as_bytes());
+}
+
+#[tokio::test]
+async fn a_changed_script_is_kept_and_the_reviewed_one_goes_out() {
+    let vendor = vendor_of(REVIEWED).await;
+    let builder = gateway().rule(&vendor, substituting());
+    let gateway = builder.pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    vendor.script("/app.js", TAMPERED);
+
+    let reply = client(&gateway).get(vendor.url("/app.js")).await;
+
+    substituted(&reply, REVIEWED, "digest-mismatch");
+    let incident = reply.verdict().incident().unwrap().to_owned();
+    let shown = gateway.command(&["quarantine", "show", &incident]).await.success().text();
+    assert!(shown.contains(&sha256(TAMPERED)), "{shown}");
+    let event = gateway.event_of(&vendor.url("/app.js")).await;
+    assert_eq!(event.text("Pinfold.verdict"), Some("verified"));
+    gateway.terminate().await;
+    let events = gateway.rest_of_events().await;
+    let event = events.iter().find(|event| event.text("Pinfold.verdict") == Some("substituted")).unwrap();
+    assert_eq!(event.text("event.reason"), Some("digest-mismatch"));
+    assert_eq!(event.text("event.code"), Some("PF-1005"));
+}
+
+#[tokio::test]
+async fn a_vendor_that_breaks_does_not_break_the_page() {
+    let vendor = vendor().serve("/raw", Answer::raw("")).script("/app.js", REVIEWED).listen().await;
+    let builder = gateway().rule(&vendor, substituting()).set_in("limits", "upstream_timeout", "1s");
+    let gateway = builder.pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    for (answer, reason) in [
+        (Answer::script("gone").status(500), "upstream-status"),
+        (Answer::script(REVIEWED).header("content-encoding", "gzip"), "bad-encoding"),
+        (
+            Answer::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-length: 8\r\n\r\n"),
+            "malformed-response",
+        ),
+        (Answer::raw("HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\nlet"), "truncated"),
+    ] {
+        vendor.serve("/app.js", answer);
+        substituted(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED, reason);
+    }
+    let url = vendor.url("/app.js");
+    drop(vendor);
+    substituted(&client(&gateway).get(url).await, REVIEWED, "upstream-unreachable");
+}
+
+#[tokio::test]
+async fn what_is_revoked_rejected_or_expired_substitutes_nothing() {
+    let vendor = vendor_of(REVIEWED).await;
+    let builder = gateway().rule(&vendor, substituting());
+    let strict = builder.pin(vendor.url("/app.js"), sha256(REVIEWED)).revoke(sha256(REVIEWED)).listen().await;
+    refused(&client(&strict).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+    vendor.script("/app.js", TAMPERED);
+    refused(&client(&strict).get(vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+
+    let vendor = vendor_of(REVIEWED).await;
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(REVIEWED)).expires("2020-01-01");
+    let gateway = gateway().rule(&vendor, substituting()).pinned(pin).listen().await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "expired-pin");
+}
+
+#[tokio::test]
+async fn of_two_reviewed_bodies_the_one_served_last_goes_out() {
+    let (one, two) = ("let one = 1;", "let two = 2;");
+    let vendor = vendor_of(one).await;
+    let releases = |url: &str| {
+        let pin = |release, script| Pin::new(url).digest(sha256(script)).key("release", release);
+        [pin("1.0", one), pin("2.0", two)]
+    };
+    let builder = gateway().rule(&vendor, substituting());
+    let gateway =
+        releases(&vendor.url("/app.js")).into_iter().fold(builder, GatewayBuilder::pinned).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, one);
+    vendor.script("/app.js", two);
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, two);
+    vendor.script("/app.js", TAMPERED);
+
+    substituted(&client(&gateway).get(vendor.url("/app.js")).await, two, "digest-mismatch");
+}
+
+#[tokio::test]
+async fn files_of_two_releases_never_meet() {
+    let (main_1, chunk_1) = ("let main = 1;", "let chunk = 1;");
+    let (main_2, chunk_2) = ("let main = 2;", "let chunk = 2;");
+    let vendor = vendor().script("/main.js", main_1).script("/chunk.js", chunk_1).listen().await;
+    let pin = |path: &str, release: &str, script: &str| {
+        Pin::new(vendor.url(path)).digest(sha256(script)).key("release", release)
+    };
+    let pins = [
+        pin("/main.js", "1.0", main_1),
+        pin("/chunk.js", "1.0", chunk_1),
+        pin("/main.js", "2.0", main_2),
+        pin("/chunk.js", "2.0", chunk_2),
+    ];
+    let builder = gateway().rule(&vendor, Rule::default());
+    let gateway = pins.into_iter().fold(builder, GatewayBuilder::pinned).listen().await;
+    let page = async || {
+        let mut scripts = Vec::new();
+        for path in ["/main.js", "/chunk.js"] {
+            let reply = client(&gateway).get(vendor.url(path)).await;
+            assert_eq!(reply.verdict().token(), "verified");
+            scripts.push(String::from_utf8(reply.body().clone()).unwrap());
+        }
+        scripts
+    };
+    assert_eq!(page().await, [main_1, chunk_1]);
+
+    // The vendor is halfway through, and somebody sees it whom the shelf has nothing for.
+    vendor.script("/main.js", main_2);
+    let elsewhere = client(&gateway).header("origin", "https://elsewhere.test");
+    verified(&elsewhere.get(vendor.url("/main.js")).await, main_2);
+    assert_eq!(page().await, [main_1, chunk_1]);
+
+    vendor.script("/chunk.js", chunk_2);
+    let elsewhere = client(&gateway).header("origin", "https://elsewhere.test");
+    verified(&elsewhere.get(vendor.url("/chunk.js")).await, chunk_2);
+    assert_eq!(page().await, [main_2, chunk_2], "all of them are there: they change over together");
+}

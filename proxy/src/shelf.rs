@@ -1,0 +1,125 @@
+//! The shelf: verified bodies, served without asking the vendor.
+//!
+//! It remembers what was verified where, and permits nothing. What it gives out is a [`Held`], which is judged anew for
+//! each request like one that just came from the vendor: a pin that has ended, a rejection and a revocation count from
+//! the next request on, whatever lies here.
+//!
+//! Which body a URL gets is up to the vendor, among those that are allowed: the one it served last to a client that asked
+//! the same way. URLs of one release change together, once all of them are here.
+
+mod answer;
+mod flights;
+mod release;
+mod stock;
+mod variants;
+
+use std::sync::Arc;
+
+use http::response::Parts;
+use jiff::{SignedDuration, Timestamp};
+use pinfold_body::Coding;
+use pinfold_policy::digest::Digests;
+use pinfold_policy::held::Held;
+use pinfold_policy::kind::Kinds;
+use pinfold_policy::verdict::Cleared;
+use pinfold_store::entry::DeliveryPath;
+use pinfold_store::shelf::Shelved;
+use pinfold_store::{Store, StoreError};
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::answer::Answer;
+pub(crate) use self::flights::Flight;
+use self::flights::Flights;
+use self::stock::Stock;
+use self::variants::{Served, Variants};
+use crate::ask::Ask;
+use crate::budget::Reservation;
+use crate::encoded::{Encoded, Encoders};
+
+/// What nobody has asked for in this time is taken off the shelf when the gateway starts.
+const UNASKED: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Verified bodies.
+pub(crate) struct Shelf {
+    store: Store,
+    variants: Variants,
+    stock: Stock,
+    flights: Arc<Flights>,
+    /// What is being written, until the gateway ends.
+    writing: TaskTracker,
+}
+
+/// A body that was verified, and what came with it.
+pub(crate) struct Fresh<'a> {
+    pub(crate) head: &'a Parts,
+    pub(crate) kinds: Kinds,
+    pub(crate) path: Option<&'a DeliveryPath>,
+    pub(crate) cleared: &'a Cleared,
+}
+
+impl Shelf {
+    /// A shelf with what an earlier gateway left on it, in `memory` bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be read.
+    pub(crate) async fn open(
+        store: Store,
+        memory: u64,
+        now: Timestamp,
+        writing: TaskTracker,
+    ) -> Result<Self, StoreError> {
+        let since = now.checked_sub(UNASKED).unwrap_or(Timestamp::MIN);
+        let variants = Variants::of(store.shelved(since).await?);
+        Ok(Self { store, variants, stock: Stock::new(memory), flights: Arc::default(), writing })
+    }
+
+    /// Puts a body there that was verified for `ask`, now; `room` is a reservation for it alone, if it lies on disk.
+    pub(crate) fn put(&self, ask: &Ask, fresh: &Fresh<'_>, now: Timestamp, room: Reservation) {
+        let held = fresh.cleared.held().unreserved();
+        let is_damaged = self.stock.forget_damage(held.id());
+        let Some(put) = self.variants.put(ask, fresh, now, is_damaged) else { return };
+        self.stock.take_in(held.clone(), room);
+        if let Some(row) = put.row {
+            self.write(row, held, is_damaged);
+        }
+        for (variant, digest) in put.gone {
+            let store = self.store.clone();
+            self.writing.spawn(async move {
+                if let Err(error) = store.unshelve(variant, digest).await {
+                    tracing::debug!(%error, "the shelf's file still has what the shelf has not");
+                }
+            });
+        }
+    }
+
+    fn write(&self, row: Shelved, held: Held, is_damaged: bool) {
+        let store = self.store.clone();
+        self.writing.spawn(async move {
+            // It is served from memory, and after the next start the vendor is asked again.
+            if let Err(error) = store.shelve(row, &held, is_damaged).await {
+                tracing::debug!(%error, "a verified body could not be put on the shelf's disk");
+            }
+        });
+    }
+
+    /// The body of `served`, measured; `None` where it is not there any more.
+    async fn body(&self, served: &Served, room: Reservation) -> Option<Held> {
+        self.stock.body(&self.store, &served.digests, served.len, room).await
+    }
+
+    /// A cleared body in `coding`: encoded once for all who ask, where it is on the shelf.
+    pub(crate) async fn encoded(
+        &self,
+        encoders: &Encoders,
+        held: &Held,
+        coding: Coding,
+        reservation: Reservation,
+    ) -> Encoded {
+        self.stock.encoded(encoders, held, coding, reservation).await
+    }
+}
+
+/// Whether two bodies are the same.
+fn is_same(one: &Digests, other: &Digests) -> bool {
+    one.sha256 == other.sha256
+}

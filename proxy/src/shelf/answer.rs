@@ -1,0 +1,142 @@
+//! Answering from the shelf: before the vendor is asked, and in place of a refusal.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::header;
+use pinfold_policy::kind::Kinds;
+use pinfold_policy::policy::{Expectation, Policy};
+use pinfold_policy::reason::Reason;
+use pinfold_policy::vendor::Recheck;
+use pinfold_policy::verdict::{Cleared, Verdict, judge, may_substitute};
+use pinfold_store::incident::Incident;
+use tokio::time::{Instant, timeout_at};
+
+use super::flights::{Flight, Joined};
+use super::release::Missing;
+use super::variants::Served;
+use crate::ask::Ask;
+use crate::budget::Reservation;
+use crate::fetch::FetchError;
+use crate::gateway::Shared;
+use crate::release::Grounds;
+use crate::respond::Outbound;
+use crate::row::Seen;
+
+/// What to do about a request.
+pub(crate) enum Answer {
+    /// It is answered.
+    Given(Outbound),
+    /// Ask the vendor. Others wait until the flight is over, if it is one.
+    AskVendor(Option<Flight>),
+}
+
+impl Shared {
+    /// Answers from the shelf what may be answered so. Of those who ask for the same at one time, one asks the vendor; the
+    /// others wait for that, as long as they would for a hold.
+    pub(crate) async fn answer_from_shelf(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        expected: &Expectation<'_>,
+    ) -> Answer {
+        if !self.may_be_shelved(ask, expected) {
+            return Answer::AskVendor(None);
+        }
+        let until = Instant::now() + self.settings.limits.patience;
+        let mut waited_for = None;
+        loop {
+            match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
+                Ok((served, cleared)) => {
+                    return Answer::Given(self.give(ask, policy, &served, cleared, Grounds::Verified).await);
+                }
+                Err(Missing::Ambiguous) => return Answer::AskVendor(None),
+                Err(Missing::Nothing) => {}
+            }
+            let variant = self.shelf.variants.variant_of(ask);
+            // It came to nothing for this very variant: what the vendor serves is no shared matter.
+            if waited_for.as_ref() == Some(&variant) {
+                return Answer::AskVendor(None);
+            }
+            match self.shelf.flights.join(variant.clone()) {
+                Joined::First(flight) => return Answer::AskVendor(Some(flight)),
+                Joined::Behind(ahead) => {
+                    if timeout_at(until, ahead.lands()).await.is_err() {
+                        let held = FetchError::Body(Reason::Held);
+                        return Answer::Given(self.refuse(ask, policy, Kinds::NONE, &held).await);
+                    }
+                    waited_for = Some(variant);
+                }
+            }
+        }
+    }
+
+    /// Whether the shelf may answer at all. What is asked for with credentials is between client and vendor.
+    fn may_be_shelved(&self, ask: &Ask, expected: &Expectation<'_>) -> bool {
+        let is_always_asked = match expected.rules().recheck {
+            Recheck::Always => true,
+            Recheck::Every(_) => false,
+        };
+        ask.asks()
+            && expected.is_pinned()
+            && !is_always_asked
+            && !ask.headers.contains_key(header::AUTHORIZATION)
+    }
+
+    /// A reviewed body in place of what was refused for `reason`, where the vendor's rule wants that and there is one.
+    pub(crate) async fn substitute(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        reason: Reason,
+        incident: Incident,
+    ) -> Option<Outbound> {
+        let expected = policy.expect(&ask.url);
+        if !ask.asks() || !may_substitute(&expected, reason) {
+            return None;
+        }
+        let variants = &self.shelf.variants;
+        for served in [variants.find(ask), variants.find_for_other_origins(ask)] {
+            if let Ok((served, cleared)) = self.on_shelf(ask, policy, &expected, served).await {
+                let grounds = Grounds::InPlaceOf { reason, incident };
+                return Some(self.give(ask, policy, &served, cleared, grounds).await);
+            }
+        }
+        None
+    }
+
+    /// Takes one of `served` from the shelf and judges it.
+    async fn on_shelf(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        expected: &Expectation<'_>,
+        served: Vec<Arc<Served>>,
+    ) -> Result<(Arc<Served>, Cleared), Missing> {
+        let (now, newest) = (self.settings.clock.now(), self.policy.newest());
+        let served = self.shelf.choose(ask, policy, expected, served, now, newest.revocations())?;
+        let held = self.shelf.body(&served, self.room_on_shelf()).await.ok_or(Missing::Nothing)?;
+        match judge(expected, Ok(held), now, newest.revocations()) {
+            Verdict::Allow(cleared) => Ok((served, cleared)),
+            Verdict::Bind(..) | Verdict::Withhold(..) => Err(Missing::Nothing),
+        }
+    }
+
+    async fn give(
+        &self,
+        ask: &Ask,
+        policy: &Policy,
+        served: &Served,
+        cleared: Cleared,
+        grounds: Grounds,
+    ) -> Outbound {
+        let seen = Seen { kinds: served.kinds, head: &served.head, path: served.path.as_ref() };
+        self.release(ask, policy, &seen, cleared, grounds).await
+    }
+
+    /// A share of the budget for what the shelf has on disk.
+    pub(crate) fn room_on_shelf(&self) -> Reservation {
+        // No client has this address, and no vendor a name with a space.
+        self.upstream.reservation(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "the shelf".into())
+    }
+}

@@ -1,0 +1,201 @@
+//! The bodies themselves: in memory, in each coding that clients ask for; those that are too large for that, in files
+//! without a name, within what there is room for in the budget of held bodies.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pinfold_body::Coding;
+use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::held::{Held, Hold};
+use pinfold_policy::kept::{Keep, Kept};
+use pinfold_store::Store;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::task::spawn_blocking;
+
+use crate::budget::Reservation;
+use crate::encoded::{Encoded, Encoders};
+use crate::hold::READING_MEMORY;
+
+/// No body has more than this part of the memory.
+const LARGEST: u64 = 16;
+/// What a body takes of memory beside its bytes, about.
+const OVERHEAD: u64 = 512;
+/// Bodies on disk that are ready to be read.
+const FILES: usize = 64;
+
+pub(crate) struct Stock {
+    memory: Cache<(BodyId, Coding), Stocked, Weight>,
+    largest: u64,
+    files: Cache<BodyId, Held>,
+    damaged: Mutex<HashSet<BodyId>>,
+}
+
+#[derive(Clone)]
+enum Stocked {
+    Body(Held),
+    Encoded(Encoded),
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<(BodyId, Coding), Stocked> for Weight {
+    fn weight(&self, _: &(BodyId, Coding), stocked: &Stocked) -> u64 {
+        let len = match stocked {
+            Stocked::Body(held) => held.len(),
+            Stocked::Encoded(encoded) => encoded.kept.len(),
+        };
+        len.saturating_add(OVERHEAD)
+    }
+}
+
+impl Stock {
+    pub(crate) fn new(memory: u64) -> Self {
+        const USUAL: u64 = 64 * 1024;
+        let items = usize::try_from(memory / USUAL).unwrap_or(usize::MAX);
+        Self {
+            memory: Cache::with_weighter(items.max(16), memory, Weight),
+            largest: memory / LARGEST,
+            files: Cache::new(FILES),
+            damaged: Mutex::default(),
+        }
+    }
+
+    /// Keeps a body that was verified just now. `room` is for one that lies on disk.
+    pub(crate) fn take_in(&self, held: Held, room: Reservation) {
+        let key = (held.id(), Coding::Identity);
+        if !held.kept_for_quarantine().is_spilled() {
+            if held.len() <= self.largest && self.memory.peek(&key).is_none() {
+                self.memory.insert(key, Stocked::Body(held));
+            }
+        } else if self.memory.peek(&key).is_none() && self.files.peek(&held.id()).is_none() {
+            self.keep_file(held, room);
+        }
+    }
+
+    /// Keeps a body that is on disk, if there is room.
+    fn keep_file(&self, held: Held, mut room: Reservation) {
+        if room.try_memory(READING_MEMORY) && room.try_more_disk(held.len()) {
+            self.files.insert(held.id(), held.reserved_by(Arc::new(room)));
+        }
+    }
+
+    /// A body, wherever it is. One that is only in the store is read, measured and kept for the next who asks.
+    pub(crate) async fn body(
+        &self,
+        store: &Store,
+        digests: &Digests,
+        len: u64,
+        mut room: Reservation,
+    ) -> Option<Held> {
+        let id = digests.sha256;
+        let place = match self.memory.get_value_or_guard_async(&(id, Coding::Identity)).await {
+            Ok(Stocked::Body(held)) => return Some(held),
+            Ok(Stocked::Encoded(_)) => return None,
+            Err(place) => place,
+        };
+        let is_small = len <= self.largest;
+        if let Some(held) = self.files.get(&id) {
+            if !is_small {
+                return Some(held);
+            }
+            let held = in_memory(held).await.ok()?;
+            // Whoever removed the place has put something there.
+            drop(place.insert(Stocked::Body(held.clone())));
+            self.files.remove(&id);
+            return Some(held);
+        }
+        let has_room = is_small || (room.try_memory(READING_MEMORY) && room.try_more_disk(len));
+        if !has_room {
+            return None;
+        }
+        let held = match store.read_body(id, len, self.largest).await {
+            Ok(Some(held)) => held,
+            Ok(None) => return self.note_damage(id, "its file has gone"),
+            Err(error) => return self.note_damage(id, &error.to_string()),
+        };
+        if is_small {
+            drop(place.insert(Stocked::Body(held.clone())));
+            return Some(held);
+        }
+        let held = held.reserved_by(Arc::new(room));
+        self.files.insert(id, held.clone());
+        Some(held)
+    }
+
+    /// A body in `coding`. Those who ask for the same one wait for one encoder.
+    pub(crate) async fn encoded(
+        &self,
+        encoders: &Encoders,
+        held: &Held,
+        coding: Coding,
+        reservation: Reservation,
+    ) -> Encoded {
+        let (kept, digests) = (held.kept_for_quarantine(), held.digests());
+        let is_stocked = self.memory.peek(&(held.id(), Coding::Identity)).is_some();
+        if coding == Coding::Identity || !is_stocked {
+            return encoders.encode(kept, digests, coding, reservation).await;
+        }
+        let place = match self.memory.get_value_or_guard_async(&(held.id(), coding)).await {
+            Ok(Stocked::Encoded(encoded)) => return encoded,
+            Ok(Stocked::Body(_)) => return encoders.encode(kept, digests, coding, reservation).await,
+            Err(place) => place,
+        };
+        let encoded = encoders.encode(kept, digests, coding, reservation).await;
+        // Where there was no room, it came back as it is.
+        if encoded.coding == coding
+            && let Ok(kept) = resident(&encoded.kept).await
+        {
+            let stocked = Encoded { kept, ..encoded.clone() };
+            drop(place.insert(Stocked::Encoded(stocked)));
+        }
+        encoded
+    }
+
+    /// The file does not hold what its name says: it is written again when its body has been verified again.
+    fn note_damage(&self, id: BodyId, why: &str) -> Option<Held> {
+        tracing::error!("a body on the shelf cannot be read, and the vendor is asked again: {id}: {why}");
+        self.damaged().insert(id);
+        None
+    }
+
+    /// Whether a body's file was damaged; from now on it is not.
+    pub(crate) fn forget_damage(&self, id: BodyId) -> bool {
+        self.damaged().remove(&id)
+    }
+
+    fn damaged(&self) -> std::sync::MutexGuard<'_, HashSet<BodyId>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body from disk in memory, measured once more.
+async fn in_memory(held: Held) -> io::Result<Held> {
+    let moving = spawn_blocking(move || {
+        let mut hold = Hold::new(held.len(), Some(held.len()));
+        for piece in held.kept_for_quarantine().pieces() {
+            hold.push(&piece?).map_err(io::Error::other)?;
+        }
+        let digests = *held.digests();
+        hold.finish(|_| Some(digests))
+    });
+    moving.await.map_err(io::Error::other)?
+}
+
+/// The same bytes in memory, counted by nobody else.
+async fn resident(kept: &Kept) -> io::Result<Kept> {
+    if !kept.is_spilled() {
+        return Ok(kept.unreserved());
+    }
+    let kept = kept.clone();
+    let moving = spawn_blocking(move || {
+        let mut keep = Keep::new(Some(kept.len()));
+        for piece in kept.pieces() {
+            keep.push(&piece?);
+        }
+        keep.finish().map(|(kept, _)| kept)
+    });
+    moving.await.map_err(io::Error::other)?
+}
