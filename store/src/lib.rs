@@ -19,6 +19,7 @@ mod lock;
 mod month;
 mod register;
 pub mod shelf;
+pub mod sighting;
 mod sqlite;
 mod volume;
 
@@ -50,7 +51,7 @@ pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
-    Asked, Bind, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, Refusal, Register, Room, Ruling,
+    Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, Refusal, Register, Room, Ruling,
     Shelve, Unshelve, body_len, item, items, needed, shelved,
 };
 use crate::shelf::{Shelved, Variant};
@@ -193,13 +194,37 @@ impl Store {
         kind: Kind,
         held: &Held,
     ) -> Result<Incident, StoreError> {
-        let (id, len, at) = (held.id(), held.len(), refusal.at);
-        let asked = Asked::new(refusal, subject, kind, (id, len), self.inner.room);
+        let body = (held.id(), held.len());
+        self.keep_refused(Asked::new(refusal, subject, kind, body, self.inner.room), held).await
+    }
+
+    /// The same for a body that a recheck saw before any client asked for it: nobody is counted. `refusal` is what a
+    /// client would have met.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn quarantine_unasked(
+        &self,
+        refusal: &Exchange,
+        subject: &str,
+        kind: Kind,
+        held: &Held,
+    ) -> Result<Incident, StoreError> {
+        let body = (held.id(), held.len());
+        let seen = Asked::new(refusal, subject, kind, body, self.inner.room).by_recheck();
+        self.keep_refused(seen, held).await
+    }
+
+    async fn keep_refused(&self, asked: Asked, held: &Held) -> Result<Incident, StoreError> {
+        let (id, at, by) = (held.id(), asked.at, asked.by);
         let kept = held.kept_for_quarantine().clone();
         let inner = Arc::clone(&self.inner);
         let keeping = tokio::spawn(async move {
             let done = inner.keep_item(asked, id, kept).await;
-            done.inspect_err(|_| inner.miss_exchange(at))
+            done.inspect_err(|_| match by {
+                By::Client => inner.miss_exchange(at),
+                By::Recheck => {}
+            })
         });
         keeping.await.map_err(|_| StoreError::Closed)?
     }

@@ -10,6 +10,7 @@ mod learn;
 mod load;
 mod quarantine;
 mod shelf;
+mod sighting;
 mod watch_file;
 
 use std::future::Future;
@@ -27,16 +28,20 @@ pub(crate) use self::decide::{Decide, Refusal, Ruling};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::items::{item, items};
 pub(crate) use self::learn::{Learn, NOBODY};
-pub(crate) use self::quarantine::{Asked, Kept, NotKept, Room, body_len};
+pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
+pub(crate) use self::sighting::{NotSeen, Noted, Seen, Told, in_use, standing};
 use self::watch_file::Watcher;
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, int};
 
 static SCHEMA: Schema = Schema {
     version: 3,
-    create: include_str!("register/schema.sql"),
-    upgrades: &[include_str!("register/upgrade-2.sql"), include_str!("register/upgrade-3.sql")],
+    create: concat!(include_str!("register/schema.sql"), include_str!("register/sighting.sql")),
+    upgrades: &[
+        include_str!("register/upgrade-2.sql"),
+        concat!(include_str!("register/upgrade-3.sql"), include_str!("register/sighting.sql")),
+    ],
 };
 
 /// Changes that share a transaction, at most.

@@ -10,6 +10,7 @@ mod noticing;
 mod opening;
 mod quarantining;
 mod recording;
+mod sighting;
 
 use std::path::Path;
 use std::process::Command;

@@ -23,7 +23,7 @@ pub(crate) struct Room {
     pub(crate) per_subject: u32,
 }
 
-/// Someone asked for a body that is refused.
+/// A body that is refused: someone asked for it, or a recheck saw it before anyone did.
 pub(crate) struct Asked {
     pub(crate) incident: Incident,
     pub(crate) subject: Box<str>,
@@ -41,6 +41,16 @@ pub(crate) struct Asked {
     pub(crate) user_agent: Option<Box<str>>,
     pub(crate) path: Option<String>,
     pub(crate) room: Room,
+    pub(crate) by: By,
+}
+
+/// Who came upon a refused body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A client, who is counted.
+    Client,
+    /// The gateway itself, by a recheck.
+    Recheck,
 }
 
 /// What follows for one who asked.
@@ -77,16 +87,22 @@ impl Asked {
             user_agent: refusal.asker.user_agent.clone(),
             path: refusal.path.as_ref().map(path_text),
             room,
+            by: By::Client,
         }
+    }
+
+    /// The same, seen by a recheck.
+    pub(crate) fn by_recheck(self) -> Self {
+        Self { by: By::Recheck, ..self }
     }
 
     async fn count_item(&self, connection: &mut SqliteConnection) -> Result<(i64, Incident), sqlx::Error> {
         let at = self.at.as_microsecond();
         let (id, incident): (i64, Vec<u8>) = sqlx::query_as(
             "INSERT INTO item (incident, subject, digest, url, vendor, len, kind, media_type, reason, first, last,
-                 asked, clients, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?)
+                 asked, clients, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)
              ON CONFLICT (subject, digest) DO UPDATE
-                 SET asked = asked + 1, last = max(last, excluded.last), first = min(first, excluded.first)
+                 SET asked = asked + excluded.asked, last = max(last, excluded.last), first = min(first, excluded.first)
              RETURNING id, incident",
         )
         .bind(&self.incident.0.as_bytes()[..])
@@ -100,6 +116,7 @@ impl Asked {
         .bind(self.reason.unwrap_or(Reason::Unpinned).code())
         .bind(at)
         .bind(at)
+        .bind(i64::from(self.by == By::Client))
         .bind(self.path.as_deref())
         .fetch_one(connection)
         .await?;
@@ -195,7 +212,10 @@ impl Change for Asked {
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Quarantined, sqlx::Error> {
         let (item, incident) = self.count_item(connection).await?;
-        self.count_asker(connection, item).await?;
+        match self.by {
+            By::Client => self.count_asker(connection, item).await?,
+            By::Recheck => {}
+        }
         Ok(Quarantined { incident, body_wanted: self.reserve(connection).await? })
     }
 }

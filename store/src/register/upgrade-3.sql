@@ -1,4 +1,4 @@
--- Format 3: decisions that no person made, that end, and that are about no item.
+-- Format 3: decisions that no person made, that end, and that are about no item. The tables of rechecks are in sighting.sql.
 ALTER TABLE decision RENAME TO decision_2;
 CREATE TABLE decision (
     version  INTEGER PRIMARY KEY,

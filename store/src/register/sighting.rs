@@ -1,0 +1,390 @@
+//! Sightings: what rechecks look at, and what they have seen there.
+
+use jiff::{SignedDuration, Timestamp};
+use pinfold_policy::cooldown::{Run, Watched};
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::reason::Reason;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::Change;
+use crate::columns::{Columns, unreadable};
+use crate::sighting::{
+    Drift, IN_USE, InUse, MAX_ALL_VARIANTS, MAX_RUNS, MAX_VARIANTS, Sighted, Sighting, Standing, Untold,
+    Variant, VariantId,
+};
+use crate::sqlite::{int, uint};
+
+/// A client asked for a variant. Gives it unless there are too many.
+pub(crate) struct Noted {
+    pub(crate) variant: Variant,
+    pub(crate) at: Timestamp,
+}
+
+impl Change for Noted {
+    type Output = Option<InUse>;
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<InUse>, sqlx::Error> {
+        let Self { variant, at } = self;
+        let known: Option<i64> = sqlx::query_scalar(
+            "UPDATE variant SET asked = ?, url = ?, headers = ? WHERE subject = ? AND key = ? RETURNING id",
+        )
+        .bind(at.as_microsecond())
+        .bind(&*variant.url)
+        .bind(headers_text(variant))
+        .bind(&*variant.subject)
+        .bind(&variant.key.0[..])
+        .fetch_optional(&mut *connection)
+        .await?;
+        if known.is_none() && !self.make_room(connection).await? {
+            return Ok(None);
+        }
+        let id = match known {
+            Some(id) => id,
+            None => self.insert(connection).await?,
+        };
+        let row = sqlx::query("SELECT * FROM variant WHERE id = ?").bind(id).fetch_one(connection).await?;
+        read_in_use(&row).map(Some)
+    }
+}
+
+impl Noted {
+    async fn insert(&self, connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar(
+            "INSERT INTO variant (subject, key, url, headers, asked) VALUES (?, ?, ?, ?, ?) RETURNING id",
+        )
+        .bind(&*self.variant.subject)
+        .bind(&self.variant.key.0[..])
+        .bind(&*self.variant.url)
+        .bind(headers_text(&self.variant))
+        .bind(self.at.as_microsecond())
+        .fetch_one(connection)
+        .await
+    }
+
+    /// Whether there is a place for one more: what nobody has asked for in a while makes room.
+    async fn make_room(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        let (of_subject, all): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM variant WHERE subject = ?), (SELECT count(*) FROM variant)",
+        )
+        .bind(&*self.variant.subject)
+        .fetch_one(&mut *connection)
+        .await?;
+        let subject = match (uint(of_subject) >= MAX_VARIANTS, uint(all) >= MAX_ALL_VARIANTS) {
+            (false, false) => return Ok(true),
+            (true, _) => Some(&*self.variant.subject),
+            (false, true) => None,
+        };
+        let oldest: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM variant WHERE asked < ?1 AND (?2 IS NULL OR subject = ?2) ORDER BY asked LIMIT 1",
+        )
+        .bind(in_use_since(self.at))
+        .bind(subject)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(oldest) = oldest else { return Ok(false) };
+        sqlx::query("DELETE FROM run WHERE variant = ?").bind(oldest).execute(&mut *connection).await?;
+        sqlx::query("DELETE FROM variant WHERE id = ?").bind(oldest).execute(connection).await?;
+        Ok(true)
+    }
+}
+
+/// A recheck found nothing.
+pub(crate) struct NotSeen {
+    pub(crate) id: VariantId,
+    pub(crate) at: Timestamp,
+    pub(crate) reason: Reason,
+}
+
+impl Change for NotSeen {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE variant SET checked = ?1, failing = coalesce(failing, ?1), failures = failures + 1, failure = ?2
+             WHERE id = ?3",
+        )
+        .bind(self.at.as_microsecond())
+        .bind(self.reason.code())
+        .bind(self.id.0)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A recheck found a body. Gives nothing where the variant has made room for another meanwhile.
+pub(crate) struct Seen {
+    pub(crate) sighting: Sighting,
+    /// Drifts of one subject that have a record of their own.
+    pub(crate) per_subject: u32,
+}
+
+impl Change for Seen {
+    type Output = Option<Sighted>;
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<Sighted>, sqlx::Error> {
+        let Sighting { id, at, digest, is_drift, .. } = self.sighting;
+        let subject: Option<String> = sqlx::query_scalar(
+            "UPDATE variant SET checked = ?1, known = coalesce(known, ?1), failing = NULL, failures = 0, failure = NULL
+             WHERE id = ?2 RETURNING subject",
+        )
+        .bind(at.as_microsecond())
+        .bind(id.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(subject) = subject else { return Ok(None) };
+        self.continue_run(connection).await?;
+        let drift = if is_drift {
+            Some(self.drift(connection, &subject).await?)
+        } else {
+            settle(connection, &subject, digest).await?;
+            None
+        };
+        Ok(Some(Sighted { variants: watched(connection, &subject, at).await?, drift }))
+    }
+}
+
+impl Seen {
+    async fn continue_run(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let Sighting { id, at, digest, is_drift, patience } = self.sighting;
+        let row = sqlx::query("SELECT * FROM run WHERE variant = ? ORDER BY id DESC LIMIT 1")
+            .bind(id.0)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let last = row.as_ref().map(|row| Ok::<_, sqlx::Error>((Columns(row).number("id")?, run(row, "")?)));
+        let (replaced, run) = match last.transpose()? {
+            Some((row, run)) if run.digest == digest => (Some(int(row)), run.again(at, patience)),
+            Some(_) | None => (None, Run::begin(digest, at)),
+        };
+        sqlx::query(
+            "INSERT OR REPLACE INTO run (id, variant, digest, is_drift, since, steady, last, sightings, longest_gap)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(replaced)
+        .bind(id.0)
+        .bind(&digest.0[..])
+        .bind(is_drift)
+        .bind(run.since.as_microsecond())
+        .bind(run.steady.as_microsecond())
+        .bind(run.last.as_microsecond())
+        .bind(int(run.sightings))
+        .bind(micros(run.longest_gap))
+        .execute(&mut *connection)
+        .await?;
+        if replaced.is_none() {
+            sqlx::query(
+                "DELETE FROM run WHERE variant = ?1 AND id NOT IN
+                     (SELECT id FROM run WHERE variant = ?1 ORDER BY id DESC LIMIT ?2)",
+            )
+            .bind(id.0)
+            .bind(int(MAX_RUNS))
+            .execute(connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Each body has one record, however often it comes and goes. What was decided or is expected by now leaves room for
+    /// what comes next, as in the quarantine.
+    async fn drift(&self, connection: &mut SqliteConnection, subject: &str) -> Result<Drift, sqlx::Error> {
+        let Sighting { at, digest, .. } = self.sighting;
+        let known: Option<(Vec<u8>, i64, bool)> = sqlx::query_as(
+            "UPDATE drift SET last = max(last, ?1), sightings = sightings + 1, settled = 0
+             WHERE subject = ?2 AND digest = ?3 RETURNING id, first, told",
+        )
+        .bind(at.as_microsecond())
+        .bind(subject)
+        .bind(&digest.0[..])
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some((id, first, told)) = known {
+            return Ok(Drift::Recorded { untold: untold(&id, first, told)? });
+        }
+        let open: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM drift WHERE subject = ? AND NOT settled AND NOT EXISTS
+                 (SELECT 1 FROM decision d WHERE d.digest = drift.digest
+                  AND (d.subject = drift.subject OR d.what = 'revoked'))",
+        )
+        .bind(subject)
+        .fetch_one(&mut *connection)
+        .await?;
+        if uint(open) >= u64::from(self.per_subject) {
+            return self.count(connection, subject).await;
+        }
+        sqlx::query("DELETE FROM volatile WHERE subject = ?").bind(subject).execute(&mut *connection).await?;
+        let id = Uuid::now_v7();
+        sqlx::query(
+            "INSERT INTO drift (id, subject, digest, first, last, sightings, settled, told)
+             VALUES (?1, ?2, ?3, ?4, ?4, 1, 0, 0)",
+        )
+        .bind(&id.as_bytes()[..])
+        .bind(subject)
+        .bind(&digest.0[..])
+        .bind(at.as_microsecond())
+        .execute(connection)
+        .await?;
+        Ok(Drift::Recorded { untold: untold(id.as_bytes(), at.as_microsecond(), false)? })
+    }
+
+    async fn count(&self, connection: &mut SqliteConnection, subject: &str) -> Result<Drift, sqlx::Error> {
+        let (id, since, told): (Vec<u8>, i64, bool) = sqlx::query_as(
+            "INSERT INTO volatile (subject, id, since, sightings, told) VALUES (?, ?, ?, 1, 0)
+             ON CONFLICT (subject) DO UPDATE SET sightings = sightings + 1 RETURNING id, since, told",
+        )
+        .bind(subject)
+        .bind(&Uuid::now_v7().as_bytes()[..])
+        .bind(self.sighting.at.as_microsecond())
+        .fetch_one(connection)
+        .await?;
+        Ok(Drift::Counted { untold: untold(&id, since, told)? })
+    }
+}
+
+fn untold(id: &[u8], at: i64, told: bool) -> Result<Option<Untold>, sqlx::Error> {
+    let id = Uuid::from_slice(id).map_err(|_| unreadable("id", "not 16 bytes"))?;
+    let at = Timestamp::from_microsecond(at).map_err(|_| unreadable("first", "time out of range"))?;
+    Ok((!told).then_some(Untold { id, at }))
+}
+
+/// It is what is expected.
+async fn settle(connection: &mut SqliteConnection, subject: &str, digest: BodyId) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE drift SET settled = 1 WHERE subject = ? AND digest = ?")
+        .bind(subject)
+        .bind(&digest.0[..])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The event of this name is on disk.
+pub(crate) struct Told(pub(crate) Uuid);
+
+impl Change for Told {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        for table in ["UPDATE drift SET told = 1 WHERE id = ?", "UPDATE volatile SET told = 1 WHERE id = ?"] {
+            sqlx::query(table).bind(&self.0.as_bytes()[..]).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// All variants that a client asked for lately.
+pub(crate) async fn in_use(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<InUse>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM variant WHERE asked >= ? ORDER BY id")
+        .bind(in_use_since(now))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(read_in_use).collect()
+}
+
+async fn watched(
+    connection: &mut SqliteConnection,
+    subject: &str,
+    now: Timestamp,
+) -> Result<Vec<Watched>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT v.known, r.digest AS run_digest, r.since AS run_since, r.steady AS run_steady, r.last AS run_last,
+             r.sightings AS run_sightings, r.longest_gap AS run_longest_gap
+         FROM variant v LEFT JOIN run r ON r.id = (SELECT max(id) FROM run WHERE variant = v.id)
+         WHERE v.subject = ? AND v.asked >= ?",
+    )
+    .bind(subject)
+    .bind(in_use_since(now))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| Ok(Watched { known: Columns(row).time_or_none("known")?, run: run_or_none(row)? }))
+        .collect()
+}
+
+/// What vendors serve now, at one subject or at all of them.
+pub(crate) async fn standing(
+    connection: &mut SqliteConnection,
+    subject: Option<&str>,
+) -> Result<Vec<Standing>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT v.subject, v.url, v.asked, v.failing, v.failure, r.digest AS run_digest, r.since AS run_since,
+             r.steady AS run_steady, r.last AS run_last, r.sightings AS run_sightings,
+             r.longest_gap AS run_longest_gap, coalesce(r.is_drift, 0) AS is_drift, t.sightings AS volatile
+         FROM variant v LEFT JOIN run r ON r.id = (SELECT max(id) FROM run WHERE variant = v.id)
+             LEFT JOIN volatile t ON t.subject = v.subject
+         WHERE ?1 IS NULL OR v.subject = ?1 ORDER BY v.subject, v.id",
+    )
+    .bind(subject)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read_standing).collect()
+}
+
+fn read_standing(row: &SqliteRow) -> Result<Standing, sqlx::Error> {
+    let columns = Columns(row);
+    let failing = match columns.time_or_none("failing")? {
+        Some(since) => Some((since, columns.parsed("failure")?)),
+        None => None,
+    };
+    Ok(Standing {
+        subject: columns.text("subject")?,
+        url: columns.text("url")?,
+        asked: columns.time("asked")?,
+        run: run_or_none(row)?,
+        is_drift: columns.number("is_drift")? != 0,
+        failing,
+        volatile: columns.number_or_none("volatile")?,
+    })
+}
+
+fn read_in_use(row: &SqliteRow) -> Result<InUse, sqlx::Error> {
+    let row = Columns(row);
+    let headers = row.text("headers")?;
+    Ok(InUse {
+        id: VariantId(int(row.number("id")?)),
+        variant: Variant {
+            subject: row.text("subject")?,
+            key: row.body("key")?,
+            url: row.text("url")?,
+            headers: serde_json::from_str(&headers).map_err(|error| unreadable("headers", error))?,
+        },
+        asked: row.time("asked")?,
+        checked: row.time_or_none("checked")?,
+        failures: row.small("failures")?,
+    })
+}
+
+fn run_or_none(row: &SqliteRow) -> Result<Option<Run>, sqlx::Error> {
+    if Columns(row).body_or_none("run_digest")?.is_none() {
+        return Ok(None);
+    }
+    run(row, "run_").map(Some)
+}
+
+fn run(row: &SqliteRow, prefix: &str) -> Result<Run, sqlx::Error> {
+    let row = Columns(row);
+    let column = |name: &str| format!("{prefix}{name}");
+    Ok(Run {
+        digest: row.body(&column("digest"))?,
+        since: row.time(&column("since"))?,
+        steady: row.time(&column("steady"))?,
+        last: row.time(&column("last"))?,
+        sightings: row.number(&column("sightings"))?,
+        longest_gap: SignedDuration::from_micros(int(row.number(&column("longest_gap"))?)),
+    })
+}
+
+fn headers_text(variant: &Variant) -> String {
+    serde_json::json!(variant.headers).to_string()
+}
+
+fn in_use_since(now: Timestamp) -> i64 {
+    now.as_microsecond().saturating_sub(micros(IN_USE))
+}
+
+fn micros(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,197 @@
+use pinfold_policy::digest::BodyId;
+
+use super::*;
+use crate::sighting::{Drift, IN_USE, MAX_VARIANTS, Sighted, Sighting, Standing, Variant, VariantId};
+
+const OTHER: &str = "https://vue.comm100.com/other.js";
+
+fn variant(subject: &str, number: u8) -> Variant {
+    Variant {
+        subject: subject.into(),
+        key: BodyId([number; 32]),
+        url: format!("{subject}?siteId={number}").into(),
+        headers: vec![("accept".into(), "*/*".into()), ("user-agent".into(), "Mozilla/5.0 (\"X\")".into())],
+    }
+}
+
+async fn noted(store: &Store, number: u8) -> VariantId {
+    store.note_variant(variant(SUBJECT, number), noon()).await.unwrap().unwrap().id
+}
+
+fn body(number: u8) -> BodyId {
+    Digests::of(&[number]).sha256
+}
+
+/// Rechecks once a minute.
+async fn seen(store: &Store, id: VariantId, minute: i64, number: u8, is_drift: bool) -> Sighted {
+    let (at, digest) = (seconds(60 * minute), body(number));
+    let sighting = Sighting { id, at, digest, is_drift, patience: SignedDuration::from_mins(4) };
+    store.seen(sighting).await.unwrap().unwrap()
+}
+
+async fn now_there(store: &Store) -> Standing {
+    let standing = store.standing(Some(SUBJECT)).await.unwrap();
+    assert_eq!(standing.len(), 1);
+    standing.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn a_variant_is_in_use_for_a_week_after_it_was_asked_for_last() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let first = store.note_variant(variant(SUBJECT, 1), noon()).await.unwrap().unwrap();
+    assert_eq!((first.variant, first.checked, first.failures), (variant(SUBJECT, 1), None, 0));
+    let later = Variant { url: "https://vue.comm100.com/livechat.ashx?t=2".into(), ..variant(SUBJECT, 1) };
+    let again = store.note_variant(later.clone(), seconds(60)).await.unwrap().unwrap();
+    assert_eq!((again.id, &again.variant, again.asked), (first.id, &later, seconds(60)));
+
+    assert_eq!(store.variants_in_use(seconds(60) + IN_USE).await.unwrap(), [again]);
+    assert_eq!(store.variants_in_use(seconds(61) + IN_USE).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_client_that_makes_up_variants_takes_nobodys_place() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for number in 0..MAX_VARIANTS as u8 {
+        noted(&store, number).await;
+    }
+    assert_eq!(store.note_variant(variant(SUBJECT, 99), noon()).await.unwrap(), None);
+    assert!(store.note_variant(variant(OTHER, 99), noon()).await.unwrap().is_some());
+    let id = noted(&store, 0).await;
+    seen(&store, id, 0, 1, false).await;
+
+    let late = seconds(1) + IN_USE;
+    assert!(store.note_variant(variant(SUBJECT, 99), late).await.unwrap().is_some());
+    let gone = Sighting { id, at: late, digest: body(1), is_drift: true, patience: SignedDuration::ZERO };
+    assert_eq!(store.seen(gone).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_run_lasts_while_the_vendor_serves_the_same_and_a_restart_keeps_it() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let id = noted(&store, 1).await;
+    seen(&store, id, 0, 1, false).await;
+    seen(&store, id, 1, 2, true).await;
+    seen(&store, id, 3, 2, true).await;
+    store.close().await.unwrap();
+
+    let store = gateway(&dir).await;
+    let sighted = seen(&store, id, 7, 2, true).await;
+    let run = sighted.variants[0].run.unwrap();
+    assert_eq!((run.digest, run.since, run.steady), (body(2), seconds(60), seconds(60)));
+    assert_eq!((run.last, run.sightings, run.longest_gap), (seconds(420), 3, SignedDuration::from_mins(4)));
+    assert_eq!(sighted.variants[0].known, Some(noon()));
+
+    let run = seen(&store, id, 12, 2, true).await.variants[0].run.unwrap();
+    assert_eq!((run.since, run.steady, run.sightings), (seconds(60), seconds(720), 1));
+    let run = seen(&store, id, 13, 1, false).await.variants[0].run.unwrap();
+    assert_eq!((run.digest, run.since, run.sightings), (body(1), seconds(780), 1));
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_down_is_noted_and_seen_as_nothing() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let id = noted(&store, 1).await;
+    seen(&store, id, 0, 1, false).await;
+    for minute in [1, 2] {
+        store.not_seen(id, seconds(60 * minute), Reason::UpstreamUnreachable).await.unwrap();
+    }
+    let there = now_there(&store).await;
+    assert_eq!(there.failing, Some((seconds(60), Reason::UpstreamUnreachable)));
+    assert_eq!(there.run.unwrap().sightings, 1);
+    assert_eq!(store.variants_in_use(noon()).await.unwrap()[0].failures, 2);
+
+    let run = seen(&store, id, 3, 1, false).await.variants[0].run.unwrap();
+    assert_eq!((run.sightings, run.longest_gap), (2, SignedDuration::from_mins(3)));
+    assert_eq!(now_there(&store).await.failing, None);
+}
+
+#[tokio::test]
+async fn a_flapping_vendor_has_one_record_for_each_body_and_each_is_told_once() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let id = noted(&store, 1).await;
+    let mut untold = Vec::new();
+    for minute in 0..40 {
+        let number = u8::try_from(minute % 2).unwrap();
+        match seen(&store, id, minute, number, true).await.drift {
+            Some(Drift::Recorded { untold: Some(name) }) => {
+                untold.push(name);
+                assert_eq!(name.at, seconds(60 * minute));
+                // A crash here: it is told again, under the same name.
+                let again = seen(&store, id, minute, number, true).await.drift;
+                assert_eq!(again, Some(Drift::Recorded { untold: Some(name) }));
+                store.drift_told(name.id).await.unwrap();
+            }
+            drift => assert_eq!(drift, Some(Drift::Recorded { untold: None })),
+        }
+    }
+    assert_eq!(untold.len(), 2);
+    assert!(now_there(&store).await.is_drift);
+    assert_eq!(seen(&store, id, 40, 1, false).await.drift, None);
+    assert!(!now_there(&store).await.is_drift);
+}
+
+#[tokio::test]
+async fn a_vendor_with_a_nonce_in_each_answer_is_volatile_and_is_told_once() {
+    let dir = directory();
+    let small = StoreOptions { quarantine_per_url: 3, ..options() };
+    let store = Store::open_gateway(dir.path(), small).await.unwrap();
+    let id = noted(&store, 1).await;
+    let mut told = Vec::new();
+    for minute in 0..100u8 {
+        let drift = seen(&store, id, minute.into(), minute, true).await.drift.unwrap();
+        let (Drift::Recorded { untold } | Drift::Counted { untold }) = drift;
+        assert_eq!(matches!(drift, Drift::Recorded { .. }), minute < 3, "{minute}");
+        if let Some(name) = untold {
+            told.push(minute);
+            store.drift_told(name.id).await.unwrap();
+        }
+    }
+    assert_eq!(told, [0, 1, 2, 3]);
+    let there = now_there(&store).await;
+    assert_eq!((there.volatile, there.is_drift), (Some(97), true));
+    let runs: i64 = sqlx::query_scalar("SELECT count(*) FROM run")
+        .fetch_one(&mut store.inner.register.reader().await.unwrap().connection)
+        .await
+        .unwrap();
+    assert_eq!(runs, 20);
+}
+
+#[tokio::test]
+async fn what_was_decided_leaves_room_for_the_next_drift() {
+    let dir = directory();
+    let small = StoreOptions { quarantine_per_url: 1, ..options() };
+    let store = Store::open_gateway(dir.path(), small).await.unwrap();
+    let id = noted(&store, 1).await;
+    let refusal = Exchange { body: None, ..refused("0.0.0.0:0", noon()) };
+    seen(&store, id, 0, 7, true).await;
+    let kept = held(&[7]);
+    let incident = store.quarantine_unasked(&refusal, SUBJECT, Kind::Script, &kept).await.unwrap();
+    assert!(matches!(seen(&store, id, 1, 8, true).await.drift, Some(Drift::Counted { .. })));
+
+    store.reject(incident, "ann@desk", "not ours", seconds(90)).await.unwrap();
+    assert!(matches!(seen(&store, id, 2, 8, true).await.drift, Some(Drift::Recorded { .. })));
+    assert_eq!(now_there(&store).await.volatile, None);
+}
+
+#[tokio::test]
+async fn what_a_recheck_saw_first_is_in_quarantine_with_nobody_who_asked() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let unasked = refused("0.0.0.0:0", noon());
+    let incident = store.quarantine_unasked(&unasked, SUBJECT, Kind::Script, &held(TAMPERED)).await.unwrap();
+    let (item, askers) = store.item(incident).await.unwrap().unwrap();
+    assert_eq!((item.asked, item.clients, item.body_kept, askers), (0, 0, true, vec![]));
+
+    assert_eq!(quarantine(&store, &refused("10.0.0.1:1", seconds(9)), TAMPERED).await, incident);
+    store
+        .quarantine_unasked(&refused("0.0.0.0:0", seconds(10)), SUBJECT, Kind::Script, &held(TAMPERED))
+        .await
+        .unwrap();
+    let (item, askers) = store.item(incident).await.unwrap().unwrap();
+    assert_eq!((item.asked, item.clients, askers.len(), item.last), (1, 1, 1, seconds(10)));
+}
