@@ -166,7 +166,8 @@ impl<'p> Expectation<'p> {
     /// Whether something is allowed here now that a person has reviewed.
     #[must_use]
     pub fn has_reviewed_pin(&self, now: Timestamp) -> bool {
-        self.deciding.pins().iter().any(|pin| pin.is_active(now)) || !self.approvals().is_empty()
+        let reviewed = |approval: &Approval| approval.basis == Basis::Reviewed && approval.is_active(now);
+        self.deciding.pins().iter().any(|pin| pin.is_active(now)) || self.approvals().iter().any(reviewed)
     }
 
     /// Whether a response that could act as `kinds` must match a pin.
