@@ -159,11 +159,15 @@ pub enum What {
     PolicyReloaded,
     /// Changed files cannot be used, and those before them stay in force.
     ReloadFailed,
+    /// A recheck saw a body where something else is expected, for the first time.
+    Drift,
+    /// A URL serves something else each time: further drifts there are only counted.
+    UrlVolatile,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::PolicyReloaded, Self::ReloadFailed];
+    pub const ALL: [Self; 4] = [Self::PolicyReloaded, Self::ReloadFailed, Self::Drift, Self::UrlVolatile];
 
     /// Its name, in the ledger and as `event.action`.
     #[must_use]
@@ -171,6 +175,8 @@ impl What {
         match self {
             Self::PolicyReloaded => "policy-reloaded",
             Self::ReloadFailed => "reload-failed",
+            Self::Drift => "drift",
+            Self::UrlVolatile => "url-volatile",
         }
     }
 }

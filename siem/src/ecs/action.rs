@@ -54,6 +54,10 @@ actions! {
     PolicyReloaded "policy-reloaded" "PF-3002" &["change"];
     /// Changed files cannot be used.
     ReloadFailed "reload-failed" "PF-3003" &["info"];
+    /// A recheck saw other content than the pinned, for the first time.
+    Drift "drift" "PF-3101" &["info"];
+    /// Further drifts of a URL are only counted.
+    UrlVolatile "url-volatile" "PF-3102" &["info"];
 }
 
 impl Action {
@@ -79,6 +83,8 @@ impl Action {
         match what {
             What::PolicyReloaded => Self::PolicyReloaded,
             What::ReloadFailed => Self::ReloadFailed,
+            What::Drift => Self::Drift,
+            What::UrlVolatile => Self::UrlVolatile,
         }
     }
 
@@ -99,7 +105,9 @@ impl Action {
             | Self::ArtifactVerified
             | Self::ArtifactSubstituted
             | Self::TunnelClosed
-            | Self::PolicyReloaded => "success",
+            | Self::PolicyReloaded
+            | Self::Drift
+            | Self::UrlVolatile => "success",
             Self::TunnelLost => "unknown",
         }
     }
@@ -114,7 +122,9 @@ impl Action {
             | Self::TunnelLost
             | Self::RecordingGap
             | Self::PolicyReloaded
-            | Self::ReloadFailed => false,
+            | Self::ReloadFailed
+            | Self::Drift
+            | Self::UrlVolatile => false,
         }
     }
 }
@@ -159,10 +169,12 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
     }
 }
 
-/// Files that cannot be used are rules that somebody believes to be in force.
+/// Files that cannot be used are rules that somebody believes to be in force. Content that changed matters as much before
+/// anybody asked for it.
 fn severity_of_none(action: Action) -> u64 {
     match action {
-        Action::ReloadFailed => 47,
+        Action::Drift => 73,
+        Action::ReloadFailed | Action::UrlVolatile => 47,
         Action::ArtifactBlocked
         | Action::ArtifactQuarantined
         | Action::ArtifactObserved

@@ -38,6 +38,7 @@ pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observe
 fn categories(what: What) -> &'static [&'static str] {
     match what {
         What::PolicyReloaded | What::ReloadFailed => &["configuration"],
+        What::Drift | What::UrlVolatile => &["web"],
     }
 }
 
@@ -45,5 +46,7 @@ fn headline(what: What) -> &'static str {
     match what {
         What::PolicyReloaded => "Changed files are in force",
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
+        What::Drift => "The vendor serves something else than what is pinned",
+        What::UrlVolatile => "The vendor serves something else each time",
     }
 }

@@ -405,6 +405,17 @@ fn a_notice_says_what_happened_by_whom_to_what_and_what_holds_since() {
 }
 
 #[test]
+fn content_that_changed_matters_before_anybody_asked_for_it() {
+    for (what, code, severity) in [(What::Drift, "PF-3101", 73), (What::UrlVolatile, "PF-3102", 47)] {
+        let event = value(&Event::Notice(notice(what)));
+        assert_eq!(at(&event, "event.action"), what.as_str());
+        assert_eq!(at(&event, "event.code"), code);
+        assert_eq!(at(&event, "event.category"), &json!(["web"]));
+        assert_eq!(at(&event, "event.severity"), severity);
+    }
+}
+
+#[test]
 fn an_approval_is_a_rule_too() {
     let approved = Exchange {
         rule: Some("approval 01KB3Z5V9QJ8R2M4T6W8Y0A1CD".into()),
