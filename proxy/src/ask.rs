@@ -1,10 +1,11 @@
 //! One request, admitted: who asks for what.
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use jiff::Timestamp;
 use pinfold_body::Accepted;
 use pinfold_policy::kind::Asked;
@@ -23,6 +24,9 @@ use crate::settings::Settings;
 
 /// Text from outside is kept up to here, in bytes.
 const MAX_TEXT: usize = 4096;
+
+/// No client has this address, and nothing else in the budget.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
 /// What was asked for, by whom, and when.
 #[derive(Clone, Debug)]
@@ -102,6 +106,28 @@ impl Ask {
             reader,
             client_tls: link.tls.clone(),
         })
+    }
+
+    /// A request of the gateway's own, with fields that a client has sent before.
+    pub(crate) fn of_recheck(url: ArtifactUrl, headers: HeaderMap, at: Timestamp) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            at,
+            started: Instant::now(),
+            asker: Asker { address: NOBODY, user: None, page: None, user_agent: None },
+            method: Method::GET,
+            http_version: version_name(Version::HTTP_11),
+            url,
+            destinations: texts(&headers, "sec-fetch-dest").join(",").into(),
+            headers,
+            reader: Reader::default(),
+            client_tls: None,
+        }
+    }
+
+    /// Whether no client asked.
+    pub(crate) fn is_recheck(&self) -> bool {
+        self.asker.address == NOBODY
     }
 
     /// The same request under an id of its own, for a second row.

@@ -47,19 +47,22 @@ impl Clock {
         }
     }
 
-    /// Waits until it is `at` or later. A clock that is set or moved meanwhile is followed.
+    /// Waits until it is `at` or later, or the clock was set back meanwhile: whoever waits looks what time it is.
     pub async fn sleep_until(&self, at: Timestamp) {
+        let mut before = self.now();
         match self {
             Self::System => loop {
+                let now = self.now();
                 // Negative where it is over.
-                let Ok(left) = Duration::try_from(at.duration_since(Timestamp::now())) else { return };
-                if left.is_zero() {
+                let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+                if left.is_zero() || now < before {
                     return;
                 }
+                before = now;
                 tokio::time::sleep(left.min(LOOK_AGAIN)).await;
             },
             Self::Moved(clock) => {
-                if clock.clone().wait_for(|now| *now >= at).await.is_err() {
+                if clock.clone().wait_for(|now| *now >= at || *now < before).await.is_err() {
                     // Nobody can move it any more: it never gets there.
                     std::future::pending::<()>().await;
                 }
@@ -94,11 +97,20 @@ mod tests {
                 clock.now()
             }
         });
-        hand.move_to(second(900));
+        tokio::task::yield_now().await;
+        hand.move_to(second(1059));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         hand.move_to(second(1061));
         assert_eq!(waiting.await.unwrap(), second(1061));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_wakes_too() {
+        let (clock, hand) = Clock::moved(second(1000));
+        let (waiting, back) = (clock.sleep_until(second(1060)), second(900));
+        tokio::join!(waiting, async { hand.move_to(back) });
+        assert_eq!(clock.now(), back);
     }
 
     #[tokio::test]

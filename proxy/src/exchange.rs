@@ -80,11 +80,11 @@ pub(crate) async fn exchange(
 }
 
 /// What a vendor answered, and what could be made of it.
-struct Answer {
-    head: http::response::Parts,
-    body: Arriving,
-    path: Option<DeliveryPath>,
-    kinds: Kinds,
+pub(crate) struct Answer {
+    pub(crate) head: http::response::Parts,
+    pub(crate) body: Arriving,
+    pub(crate) path: Option<DeliveryPath>,
+    pub(crate) kinds: Kinds,
     /// The type that it needs to be rendered, where it is an image under a missing or a wrong one.
     image_type: Option<&'static str>,
     /// Nothing of its body has come yet: its kinds are those of its head.
@@ -164,7 +164,8 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
     gateway.guarded(&ask, policy, answer, flight).await
 }
 
-async fn fetch(
+/// Asks the vendor, and looks at the beginning of what it answers.
+pub(crate) async fn fetch(
     gateway: &Shared,
     ask: &Ask,
     policy: &Policy,
@@ -218,8 +219,14 @@ pub(crate) fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
 
+/// Whose share of the budget rechecks have, all together, so that clients do not wait for them. No vendor has this name.
+const RECHECKS: &str = "(rechecks)";
+
 /// Whose share of the budget a body of this URL is counted in.
 pub(crate) fn party(policy: &Policy, ask: &Ask) -> Arc<str> {
+    if ask.is_recheck() {
+        return RECHECKS.into();
+    }
     let vendor = policy.vendor(ask.url.host());
     vendor.map_or_else(|| ask.url.host().to_string().into(), |vendor| Arc::clone(&vendor.name))
 }
@@ -281,6 +288,7 @@ impl Shared {
         };
         let announced = hold::announced(&head.headers);
         let expected = policy.expect(&ask.url);
+        self.rechecks.note(ask, &expected, &head.headers);
         let limits = HoldLimits {
             keep_wire: observes(&expected),
             ..self.upstream.hold_limits(could_be(&expected, kinds))
@@ -671,7 +679,7 @@ fn observes(expected: &Expectation<'_>) -> bool {
 }
 
 /// What a body could act as, the kind that its pins say included: an installer may be larger than others.
-fn could_be(expected: &Expectation<'_>, mut kinds: Kinds) -> Kinds {
+pub(crate) fn could_be(expected: &Expectation<'_>, mut kinds: Kinds) -> Kinds {
     kinds.extend(expected.deciding().pins().iter().map(|pin| pin.kind));
     kinds
 }

@@ -15,7 +15,7 @@ use pinfold_store::{Store, StoreError};
 use quick_cache::sync::Cache;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -31,6 +31,7 @@ use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
 use crate::parked::Parked;
 use crate::policy_cell::PolicyCell;
+use crate::recheck::{self, Note, Rechecks};
 use crate::respond::{ClientBody, Outbound, respond};
 use crate::serve::switching;
 use crate::settings::Settings;
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) deliveries: Deliveries,
     pub(crate) parked: Parked,
     pub(crate) shelf: Shelf,
+    pub(crate) rechecks: Rechecks,
     pub(crate) interceptor: Interceptor,
     /// This gateway's name in `Via`.
     pub(crate) via: String,
@@ -92,6 +94,7 @@ pub(crate) struct Shared {
 pub struct Gateway {
     shared: Arc<Shared>,
     listeners: Vec<TcpListener>,
+    notes: mpsc::Receiver<Note>,
 }
 
 impl Gateway {
@@ -117,6 +120,7 @@ impl Gateway {
         let tasks = TaskTracker::new();
         let now = settings.clock.now();
         let shelf = Shelf::open(store.clone(), settings.shelf_memory, now, tasks.clone()).await?;
+        let (rechecks, notes) = Rechecks::new();
         let shared = Shared {
             credentials: settings.users.clone().map(Credentials::of).transpose()?,
             policy: PolicyCell::new(rulebook, store.decisions()),
@@ -125,6 +129,7 @@ impl Gateway {
             deliveries: Deliveries::default(),
             parked: Parked::default(),
             shelf,
+            rechecks,
             interceptor: Interceptor::new(ca, settings.limits.header_timeout)?,
             via: format!("pinfold-{}", Uuid::now_v7().simple()),
             own,
@@ -136,7 +141,7 @@ impl Gateway {
             guarded: Cache::new(GUARDED_URLS),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
-        Ok(Self { shared: Arc::new(shared), listeners })
+        Ok(Self { shared: Arc::new(shared), listeners, notes })
     }
 
     /// The addresses that it listens on, with the ports that were picked.
@@ -159,6 +164,7 @@ impl Gateway {
                 }
             });
         }
+        shared.tasks.spawn(recheck::run(Arc::clone(&shared), self.notes));
         let mut looks = tokio::time::interval(shared.settings.limits.idle_timeout);
         loop {
             tokio::select! {

@@ -26,6 +26,7 @@ mod policy_cell;
 mod prefixed;
 mod proxy_status;
 mod range;
+mod recheck;
 mod refusal;
 mod release;
 mod request_head;

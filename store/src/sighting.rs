@@ -37,6 +37,12 @@ pub struct Variant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VariantId(pub(crate) i64);
 
+impl From<i64> for VariantId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
 /// A variant that is in use, and how far rechecks have come with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InUse {

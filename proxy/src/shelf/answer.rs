@@ -48,6 +48,7 @@ impl Shared {
         loop {
             match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
                 Ok((served, cleared)) => {
+                    self.rechecks.note(ask, expected, &served.head.headers);
                     return Answer::Given(self.give(ask, policy, &served, cleared, Grounds::Verified).await);
                 }
                 Err(Missing::Ambiguous) => return Answer::AskVendor(None),

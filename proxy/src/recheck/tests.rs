@@ -1,0 +1,230 @@
+//! A whole gateway with a clock that is moved, and a vendor that can change, flap and die.
+
+mod stage;
+
+use pinfold_policy::vendor::Recheck;
+use pinfold_store::entry::What;
+use pinfold_store::item::ItemState;
+
+use super::*;
+use stage::{DAY, HOUR, stage};
+
+const REVIEWED: &str = "console.log('reviewed')";
+const TAMPERED: &str = "console.log('tampered')";
+
+#[tokio::test]
+async fn what_changed_is_in_quarantine_and_told_once_before_any_client_asks() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+    stage.recheck().await;
+    assert!(stage.items().await.is_empty());
+
+    stage.vendor.serves(TAMPERED);
+    for _ in 0..3 {
+        stage.recheck().await;
+    }
+
+    let items = stage.items().await;
+    assert_eq!(items.len(), 1);
+    assert_eq!((items[0].asked, items[0].clients, items[0].body_kept), (0, 0, true));
+    let told = stage.told().await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].what, told[0].incident), (What::Drift, Some(items[0].incident)));
+    assert_eq!(told[0].subject.as_deref(), Some("http://vendor.test/app.js"));
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+}
+
+#[tokio::test]
+async fn a_recheck_looks_like_the_client_and_says_nothing_of_who_it_was() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    let fields = "user-agent: Browser/1\r\naccept: */*\r\naccept-language: de\r\norigin: http://intranet.test\r\n\
+                  cookie: id=1\r\nauthorization: Basic eDp5\r\nreferer: http://intranet.test/secret\r\n";
+    stage.client_gets_with("/app.js?siteId=7", fields).await;
+    stage.recheck().await;
+
+    let asked = stage.vendor.asked();
+    let [of_client, of_recheck] = &asked[..] else { panic!("{asked:?}") };
+    assert!(of_client.contains("cookie: id=1"), "{of_client}");
+    assert!(of_recheck.starts_with("GET /app.js?siteId=7 "), "{of_recheck}");
+    for kept in
+        ["user-agent: Browser/1", "accept: */*", "accept-language: de", "origin: http://intranet.test"]
+    {
+        assert!(of_recheck.contains(kept), "{of_recheck}");
+    }
+    for gone in ["cookie", "authorization", "referer"] {
+        assert!(!of_recheck.contains(gone), "{of_recheck}");
+    }
+}
+
+#[tokio::test]
+async fn a_nonce_in_each_answer_for_a_day_fills_nothing_and_floods_nobody() {
+    let mut stage = stage().pin(REVIEWED).every(HOUR / 4).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves("nonce {}");
+    for _ in 0..80 {
+        stage.recheck().await;
+    }
+
+    let items = stage.items().await;
+    assert_eq!(items.len(), stage::PER_URL);
+    assert!(items.iter().all(|item| item.body_kept));
+    let told: Vec<_> = stage.told().await.iter().map(|notice| notice.what).collect();
+    let drifts = told.iter().filter(|what| **what == What::Drift).count();
+    assert_eq!((drifts, told.len()), (stage::PER_URL, stage::PER_URL + 1));
+    assert_eq!(stage.standing().await.volatile, Some(80 - stage::PER_URL as u64));
+
+    stage.vendor.serves(REVIEWED);
+    assert_eq!(stage.client_gets("/app.js").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_vendor_that_flaps_between_two_bodies_is_told_once() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    for body in [TAMPERED, REVIEWED].repeat(10) {
+        stage.vendor.serves(body);
+        stage.recheck().await;
+    }
+    assert_eq!(stage.told().await.len(), 1);
+    assert_eq!(stage.items().await.len(), 1);
+    assert_eq!(stage.standing().await.run.unwrap().sightings, 1);
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_down_is_no_sighting_and_goes_on_where_it_was_when_it_is_back() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    stage.recheck().await;
+    stage.vendor.hangs_up(true);
+    stage.recheck().await;
+    let down = stage.standing().await;
+    assert_eq!(down.run.unwrap().sightings, 1);
+    assert_eq!(down.failing.map(|(_, reason)| reason.code()), Some("upstream-unreachable"));
+    assert!(stage.told().await.is_empty());
+
+    stage.vendor.hangs_up(false);
+    // It is asked less often now.
+    stage.recheck_after(2 * HOUR).await;
+    let back = stage.standing().await;
+    assert_eq!((back.run.unwrap().sightings, back.failing), (2, None));
+}
+
+#[tokio::test]
+async fn an_error_page_is_no_drift() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.answers(404);
+    stage.recheck().await;
+    let there = stage.standing().await;
+    assert_eq!(there.failing.map(|(_, reason)| reason.code()), Some("upstream-status"));
+    assert!(there.run.is_none() && stage.told().await.is_empty());
+}
+
+#[tokio::test]
+async fn with_always_nothing_is_asked_in_the_background() {
+    let mut stage = stage().pin(REVIEWED).rules(|rules| rules.recheck = Recheck::Always).start().await;
+    stage.client_gets("/app.js").await;
+    stage.until_noted(1).await;
+    for _ in 0..10 {
+        stage.move_by(DAY / 2);
+        stage.client_gets("/other.js").await;
+    }
+    assert_eq!(stage.vendor.asked().iter().filter(|head| head.contains("/app.js")).count(), 1);
+}
+
+#[tokio::test]
+async fn each_variant_that_vary_names_is_looked_at_and_codings_make_none() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.vendor.varies("Accept-Encoding, User-Agent");
+    for fields in [
+        "user-agent: A\r\naccept-encoding: gzip\r\n",
+        "user-agent: A\r\naccept-encoding: br\r\naccept-language: fr\r\n",
+        "user-agent: B\r\n",
+        "user-agent: B\r\norigin: http://intranet.test\r\n",
+    ] {
+        stage.client_gets_with("/app.js", fields).await;
+    }
+    stage.until_noted(3).await;
+    stage.recheck().await;
+    assert_eq!(stage.store().standing(None).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn cooldown_approves_what_was_served_unchanged_and_says_why_and_one_rejection_ends_it_for_good() {
+    let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves(TAMPERED);
+    while stage.items().await.first().is_none_or(|item| item.state == ItemState::Waiting) {
+        stage.recheck().await;
+    }
+    let item = stage.items().await.remove(0);
+    let decided = item.decided.unwrap();
+    assert_eq!(&*decided.who, "pinfold");
+    // Every 72 minutes, and the first one counts.
+    assert!(decided.reason.contains("41 sightings, none more than 4321 s apart"), "{}", decided.reason);
+    stage.recheck().await;
+    assert_eq!(stage.client_gets("/app.js").await, (200, TAMPERED.into()), "what the vendor served last");
+
+    let now = stage.now();
+    stage.store().reject(item.incident, "ann@desk", "not ours", now).await.unwrap();
+    for _ in 0..50 {
+        stage.recheck().await;
+    }
+    assert_eq!(stage.items().await[0].state, ItemState::Rejected);
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+}
+
+#[tokio::test]
+async fn cooldown_begins_anew_where_the_content_differed_once() {
+    let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
+    stage.client_gets("/app.js").await;
+    for number in 0..90 {
+        stage.vendor.serves(if number % 30 == 29 { REVIEWED } else { TAMPERED });
+        stage.recheck().await;
+    }
+    assert_eq!(stage.items().await[0].state, ItemState::Waiting);
+}
+
+#[tokio::test]
+async fn cooldown_approves_nothing_where_the_last_pin_has_expired() {
+    let expiring = stage().pin(REVIEWED).expires().rules(|rules| rules.cooldown = Some(2 * DAY));
+    let mut stage = expiring.start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves(TAMPERED);
+    for _ in 0..60 {
+        stage.recheck().await;
+    }
+    assert_eq!(stage.items().await[0].state, ItemState::Waiting);
+}
+
+#[tokio::test]
+async fn a_restart_keeps_what_was_seen_and_the_time_in_between_is_a_gap() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves(TAMPERED);
+    stage.recheck().await;
+    stage.recheck().await;
+    let mut stage = stage.restart().await;
+    stage.client_gets("/app.js").await;
+    stage.until_noted_now().await;
+    stage.recheck_after(2 * HOUR).await;
+
+    let run = stage.standing().await.run.unwrap();
+    assert_eq!((run.sightings, run.longest_gap.as_mins()), (3, 144));
+    assert_eq!(stage.told().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_begins_anew_and_stops_no_rechecks() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    stage.recheck().await;
+    stage.recheck().await;
+    let before = stage.now();
+    stage.move_back_by(30 * DAY);
+    stage.recheck().await;
+
+    let run = stage.standing().await.run.unwrap();
+    assert_eq!(run.sightings, 1);
+    assert!(run.since < before);
+}

@@ -1,0 +1,86 @@
+//! Which variant of a URL a client asked for: what rechecks have to send to be given the same.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_store::sighting::Variant;
+
+use crate::ask::Ask;
+use crate::headers::texts;
+
+/// A longer value is not kept.
+const LONGEST_VALUE: usize = 1024;
+/// A longer URL is not rechecked.
+const LONGEST_URL: usize = 8192;
+
+/// What tells variants of a URL apart: `Origin`, which may decide whatever `Vary` says, and what `Vary` names. Not the codings: what is
+/// compared is decoded.
+pub(super) fn facts(ask: &Ask, answer: &HeaderMap) -> Bytes {
+    let mut names: Vec<String> = texts(answer, header::VARY)
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| is_imitated(name) && name != "accept-encoding")
+        .chain(["origin".to_owned()])
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut text = Vec::new();
+    for name in names {
+        for value in ask.headers.get_all(&name) {
+            // Neither stands in a field.
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'\n');
+            text.extend_from_slice(value.as_bytes());
+            text.push(b'\n');
+        }
+    }
+    text.into()
+}
+
+/// What to ask for, to be given what this client was given.
+pub(super) fn of(ask: &Ask, subject: &str, facts: Bytes) -> Option<Variant> {
+    let url = format!("{}{}", ask.url.origin(), ask.url.request_target());
+    let headers = ask.headers.iter().filter(|(name, _)| is_imitated(name.as_str()));
+    let readable = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let short = readable.filter(|(_, value)| value.len() <= LONGEST_VALUE);
+    (url.len() <= LONGEST_URL).then(|| Variant {
+        subject: subject.into(),
+        key: BodyId::of(&[facts]),
+        url: url.into(),
+        headers: short.map(|(name, value)| (name.into(), value.into())).collect(),
+    })
+}
+
+/// The request that it is asked for with. `None` if the store holds nothing that could be asked for.
+pub(super) fn request(variant: &Variant) -> Option<(ArtifactUrl, HeaderMap)> {
+    let url = ArtifactUrl::parse(&variant.url).ok()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &variant.headers {
+        headers.append(HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?);
+    }
+    Some((url, headers))
+}
+
+/// What makes a request look like that of its client, and tells nothing of who it was: no cookie, no credential, no page.
+fn is_imitated(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "device-memory",
+        "downlink",
+        "dpr",
+        "ect",
+        "origin",
+        "rtt",
+        "save-data",
+        "user-agent",
+        "viewport-width",
+        "width",
+    ];
+    NAMES.contains(&name)
+        || name == "accept"
+        || name.starts_with("accept-")
+        || name.starts_with("sec-ch-")
+        || name.starts_with("sec-fetch-")
+        || name == "service-worker"
+}
