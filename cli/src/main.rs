@@ -16,6 +16,7 @@ mod run;
 mod terminal;
 mod trust;
 mod user;
+mod vendor_now;
 mod wiring;
 mod words;
 
@@ -146,7 +147,9 @@ impl Command {
             Self::Pin(PinCommand::Add(options)) => {
                 pin::add::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
             }
-            Self::Pin(PinCommand::List) => pin::list::run(&configuration, terminal).map(|()| Found::Nothing),
+            Self::Pin(PinCommand::List) => {
+                pin::list::run(&configuration, terminal).await.map(|()| Found::Nothing)
+            }
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::words::{counted, minute, path_json, size};
 
-/// Prints every item: what waits first, and what was asked for last first.
+/// Prints every item: what waits first, and what was seen last first.
 pub(super) async fn run(review: &Review<'_>) -> Result<(), Failure> {
     let terminal = review.terminal;
     let mut items = review.store.quarantined().await?;
@@ -22,7 +22,7 @@ pub(super) async fn run(review: &Review<'_>) -> Result<(), Failure> {
         Column::Text("STATE"),
         Column::Number("SIZE"),
         Column::Number("CLIENTS"),
-        Column::Text("LAST ASKED, UTC"),
+        Column::Text("LAST SEEN, UTC"),
         Column::Wide("URL"),
         Column::Wide("REASON"),
     ]);
@@ -31,7 +31,7 @@ pub(super) async fn run(review: &Review<'_>) -> Result<(), Failure> {
             item.incident.to_string(),
             item.state.to_string(),
             size(item.len),
-            item.clients.to_string(),
+            if item.asked == 0 { "recheck".to_owned() } else { item.clients.to_string() },
             minute(item.last),
             item.subject.to_string(),
             item.reason.to_string(),

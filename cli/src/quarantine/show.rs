@@ -7,6 +7,7 @@ use pinfold_policy::digest::Digest;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::item::{AskedBy, Item, ItemState};
+use pinfold_store::sighting::Standing;
 use serde_json::{Value, json};
 
 use super::list::{clients, item_json};
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::printable::printable;
 use crate::terminal::{Terminal, Tone};
+use crate::vendor_now;
 use crate::words::{exact_size, path_json, path_text, second};
 
 /// Rows of clients that are shown to people; JSON has all of them.
@@ -26,11 +28,13 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let incident = review.incident(id).await?;
     let Some((item, asked_by)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let pinned = pinned(review, &item);
+    let there = review.store.standing(Some(&item.subject)).await?;
     if terminal.json {
         let mut shown = item_json(&item);
         if let Value::Object(fields) = &mut shown {
             fields.insert("pinned".to_owned(), pinned.into());
             fields.insert("asked_by".to_owned(), asked_by.iter().map(asked_json).collect());
+            fields.insert("vendor_now".to_owned(), there.iter().map(vendor_now::as_json).collect());
         }
         return terminal.print_json(&shown);
     }
@@ -40,12 +44,13 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
         state(item.state, terminal),
         printable(&item.url),
     );
-    for (name, value) in facts(&item, pinned) {
+    for (name, value) in facts(&item, pinned, &there) {
         text.push_str(&format!("  {name:<8}  {value}\n"));
     }
-    let times = if item.asked == 1 { "once".to_owned() } else { format!("{} times", item.asked) };
-    let who = format!("asked {times}, by {}", clients(&item));
-    text.push_str(&format!("\n{}\n{}", who, askers(&asked_by, terminal)));
+    text.push_str(&format!("\n{}", asked(&item)));
+    if !asked_by.is_empty() {
+        text.push_str(&format!("\n{}", askers(&asked_by, terminal)));
+    }
     terminal.print(&text)?;
     if terminal.width.is_some() {
         terminal.note(&format!("\n{}", next_steps(&item)));
@@ -62,7 +67,15 @@ fn state(state: ItemState, terminal: &Terminal) -> String {
     terminal.paint(tone, state.as_str())
 }
 
-fn facts(item: &Item, pinned: Option<Vec<String>>) -> Vec<(&'static str, String)> {
+fn asked(item: &Item) -> String {
+    match item.asked {
+        0 => "no client has asked for it so far: a recheck saw it".to_owned(),
+        1 => format!("asked once, by {}", clients(item)),
+        times => format!("asked {times} times, by {}", clients(item)),
+    }
+}
+
+fn facts(item: &Item, pinned: Option<Vec<String>>, there: &[Standing]) -> Vec<(&'static str, String)> {
     let mut facts = vec![("reason", format!("{}: {}", item.reason, item.reason.text()))];
     if item.subject != item.url {
         facts.push(("decides", format!("a decision holds for {}", printable(&item.subject))));
@@ -81,6 +94,7 @@ fn facts(item: &Item, pinned: Option<Vec<String>>) -> Vec<(&'static str, String)
         "body",
         format!("{}, {}, {}; {kept}", exact_size(item.len), item.kind, printable(media_type)),
     ));
+    facts.extend(there.iter().map(|there| ("serves", vendor_now::in_full(there, item.digest))));
     facts.push(("first", second(item.first)));
     facts.push(("last", second(item.last)));
     if let Some(decided) = &item.decided {
