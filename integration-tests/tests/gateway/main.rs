@@ -46,6 +46,7 @@ mod platform;
 mod ranges;
 mod reasons;
 mod rebinding;
+mod recheck;
 mod redirects;
 mod refusal;
 mod release;
