@@ -451,7 +451,8 @@ impl Store {
         self.inner.ledger()?.tunnel_opened(tunnel).await
     }
 
-    /// Records what happened beside the traffic; on disk when this returns.
+    /// Records what happened beside the traffic; on disk when this returns. Whoever cannot know whether it was, after a
+    /// crash, may do so again: one of the same name and time is there once.
     ///
     /// # Errors
     /// [`StoreError`] when it is not recorded.

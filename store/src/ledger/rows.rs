@@ -225,19 +225,19 @@ pub(super) async fn insert_gap(connection: &mut SqliteConnection, gap: &Gap) -> 
     Ok(inserted.rows_affected() > 0)
 }
 
-/// Writes a notice, with as much of its text as is kept.
+/// Writes a notice, with as much of its text as is kept. `false` if one of its name is there.
 pub(super) async fn insert_notice(
     connection: &mut SqliteConnection,
     words: &mut Words,
     notice: &Notice,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let c = &mut *connection;
     let what = words.number(c, notice.what.as_str()).await?;
     let who = words.maybe(c, notice.who.as_deref()).await?;
     let subject = words.maybe(c, notice.subject.as_deref()).await?;
     let text = notice.text.get(..notice.text.floor_char_boundary(Notice::LONGEST_TEXT));
-    sqlx::query(
-        "INSERT INTO notice (id, at, what, who, subject, digest, incident, text, policy_version)
+    let inserted = sqlx::query(
+        "INSERT OR IGNORE INTO notice (id, at, what, who, subject, digest, incident, text, policy_version)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&notice.id.as_bytes()[..])
@@ -251,7 +251,7 @@ pub(super) async fn insert_notice(
     .bind(int(notice.policy_version))
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }
 
 /// Reads a row of `notice_text`.

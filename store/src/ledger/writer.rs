@@ -227,8 +227,8 @@ impl Page<'_> {
             self.finish(*id).await?;
         }
         for told in &part.notices {
-            rows::insert_notice(self.connection, self.words, &told.notice).await?;
-            if self.feeds.counted || self.feeds.each {
+            let is_new = rows::insert_notice(self.connection, self.words, &told.notice).await?;
+            if is_new && (self.feeds.counted || self.feeds.each) {
                 self.feed(Stream::Notice, told.notice.id).await?;
             }
         }

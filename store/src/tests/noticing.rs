@@ -42,6 +42,19 @@ async fn a_notice_is_on_disk_when_it_is_acknowledged_and_is_one_event_for_each_o
 }
 
 #[tokio::test]
+async fn what_is_told_again_after_a_crash_is_there_once() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let told = notice(noon(), "told before the crash");
+    store.notice(told.clone()).await.unwrap();
+    let crashed = as_after_a_crash(dir.path());
+    let after = gateway(&crashed).await;
+    after.notice(Notice { text: "told again".into(), ..told.clone() }).await.unwrap();
+    assert_eq!(after.notices(9).await.unwrap(), std::slice::from_ref(&told));
+    assert_eq!(events(&after, Repeats::Counted).await, [Event::Notice(told)]);
+}
+
+#[tokio::test]
 async fn a_long_text_is_cut_between_characters() {
     let dir = directory();
     let store = gateway(&dir).await;
