@@ -44,8 +44,6 @@ pub struct Shelved {
     pub seen: Timestamp,
     /// When a client asked for the variant last, as far as that was written down.
     pub asked: Timestamp,
-    /// What that client said of itself, so that the vendor can be asked as it would be: no cookies, no credentials.
-    pub client: Fields,
 }
 
 /// Header fields, in order.

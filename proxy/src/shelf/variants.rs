@@ -50,7 +50,6 @@ struct Known {
     names: Box<[HeaderName]>,
     /// When a client asked last, in seconds since 1970.
     asked: AtomicI64,
-    client: Fields,
     /// When its rows were written last.
     written: Timestamp,
     /// Never empty.
@@ -191,7 +190,7 @@ impl Variants {
 impl Known {
     fn new(variant: Variant, names: Box<[HeaderName]>, ask: &Ask) -> Self {
         let asked = AtomicI64::new(ask.at.as_second());
-        Self { variant, names, asked, client: client(ask), written: Timestamp::MIN, served: Vec::new() }
+        Self { variant, names, asked, written: Timestamp::MIN, served: Vec::new() }
     }
 
     fn read(row: Shelved) -> Option<(Box<str>, Self)> {
@@ -210,7 +209,6 @@ impl Known {
             variant: row.variant,
             names,
             asked: AtomicI64::new(row.asked.as_second()),
-            client: row.client,
             written: row.asked,
             served: vec![Arc::new(served)],
         };
@@ -233,8 +231,7 @@ impl Known {
         self.served.insert(0, served);
         let surplus = self.served.drain(BODIES.min(self.served.len())..);
         put.gone.extend(surplus.map(|one| (self.variant.clone(), one.digests.sha256)));
-        self.asked.store(ask.at.as_second(), Ordering::Relaxed);
-        self.client = client(ask);
+        self.asked.fetch_max(ask.at.as_second(), Ordering::Relaxed);
         if is_news || now.duration_since(self.written).abs() > WRITE_AGAIN {
             self.written = now;
             put.row = self.served.first().map(|one| self.row(one));
@@ -247,12 +244,11 @@ impl Known {
             variant: self.variant.clone(),
             digests: served.digests,
             len: served.len,
-            head: texts_of(&served.head.headers),
+            head: pairs(served.head.headers.iter()),
             kinds: served.kinds,
             path: served.path.clone(),
             seen: served.seen,
             asked,
-            client: self.client.clone(),
         }
     }
 
@@ -359,22 +355,6 @@ fn values(ask: &Ask, names: &[HeaderName]) -> BodyId {
         all.push(b'\n');
     }
     BodyId::of(&[all.into()])
-}
-
-/// What a client says of itself that a vendor may look at. No cookies, no credentials, no page.
-const CLIENT: [HeaderName; 3] = [header::USER_AGENT, header::ACCEPT, header::ACCEPT_LANGUAGE];
-
-fn client(ask: &Ask) -> Fields {
-    let told = ask.headers.iter().filter(|(name, _)| {
-        CLIENT.contains(name)
-            || name.as_str().starts_with("sec-ch-")
-            || name.as_str().starts_with("sec-fetch-")
-    });
-    pairs(told)
-}
-
-fn texts_of(headers: &HeaderMap) -> Fields {
-    pairs(headers.iter())
 }
 
 fn pairs<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Fields {

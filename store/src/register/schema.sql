@@ -110,7 +110,6 @@ CREATE TABLE shelf (
     path        TEXT,
     seen        INTEGER NOT NULL, -- when the vendor served it last, microseconds since 1970
     asked       INTEGER NOT NULL,
-    client      TEXT NOT NULL, -- JSON: pairs of name and value
     PRIMARY KEY (url, origin, vary, vary_values, digest)
 ) WITHOUT ROWID;
 CREATE INDEX shelf_by_digest ON shelf (digest);
