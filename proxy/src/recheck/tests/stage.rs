@@ -232,7 +232,7 @@ impl Stage {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it never came to that");
+        tokio::time::timeout(Duration::from_secs(240), waiting).await.expect("it never came to that");
     }
 
     pub(super) async fn items(&self) -> Vec<Item> {
