@@ -3,12 +3,15 @@
 //! Vendors' servers treat `/%61pp.js`, `/app.js` and `/x/../app.js` as one file. The match key does too, so that
 //! a pin cannot be dodged by asking differently. What a server might tell apart (`%2F`, `//`) stays apart.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
-use url::Url;
+use url::{Position, Url};
 
 use crate::host::{Authority, AuthorityError, Host, HostError};
 
@@ -42,16 +45,19 @@ impl Scheme {
 }
 
 /// Where an artifact comes from, parsed once. Two are equal when their match keys are.
+///
+/// A list of pins holds a million of them: no text is kept twice.
 #[derive(Clone)]
 pub struct ArtifactUrl {
-    scheme: Scheme,
-    authority: Authority,
+    authority: Arc<Authority>,
     /// The match key, query included.
     key: Box<str>,
+    /// Path and query for the request line where they are not those of the key: the WHATWG serialisation, escapes as
+    /// the client wrote them.
+    request_target: Option<Box<str>>,
     /// Where in `key` the path starts and where it ends (the `?` of the query, or the end).
-    path: (usize, usize),
-    /// Path and query for the request line: the WHATWG serialisation, escapes as the client wrote them.
-    request_target: Box<str>,
+    path: Range<u32>,
+    scheme: Scheme,
 }
 
 /// Why some text is not the URL of an artifact.
@@ -107,7 +113,7 @@ impl ArtifactUrl {
     /// Where a reference such as `Location` leads from here. `None` if that is no artifact's URL.
     #[must_use]
     pub fn join(&self, reference: &str) -> Option<Self> {
-        let base = Url::parse(&format!("{}{}", self.origin(), self.request_target)).ok()?;
+        let base = Url::parse(&format!("{}{}", self.origin(), self.request_target())).ok()?;
         let joined = base.join(reference).ok()?;
         if joined.as_str().len() > Self::MAX_LEN { None } else { Self::from_url(&joined).ok() }
     }
@@ -125,7 +131,8 @@ impl ArtifactUrl {
         let authority = Authority { host, port: url.port().unwrap_or(scheme.default_port()) };
         let query = url.query().filter(|query| !query.is_empty());
 
-        let mut key = origin(scheme, &authority);
+        let mut key = String::with_capacity(url.as_str().len());
+        push_origin(&mut key, scheme, &authority);
         let start = key.len();
         push_canonical(&mut key, url.path());
         let end = key.len();
@@ -133,17 +140,26 @@ impl ArtifactUrl {
             key.push('?');
             push_canonical(&mut key, query);
         }
-        let request_target = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
+        let request_target = &url[Position::BeforePath..Position::AfterQuery];
+        let is_in_key = key.get(start..) == Some(request_target);
+        let place = |at: usize| u32::try_from(at).map_err(|_| UrlError::TooLong);
         Ok(Self {
-            scheme,
-            authority,
+            authority: authority.into(),
+            path: place(start)?..place(end)?,
             key: key.into(),
-            path: (start, end),
-            request_target: request_target.into(),
+            request_target: (!is_in_key).then(|| request_target.into()),
+            scheme,
         })
+    }
+
+    /// Keeps one authority for all URLs that name it: the pins of a list name few hosts.
+    pub fn share_authority(&mut self, known: &mut HashSet<Arc<Authority>>) {
+        match known.get(&self.authority) {
+            Some(same) => self.authority = Arc::clone(same),
+            None => {
+                known.insert(Arc::clone(&self.authority));
+            }
+        }
     }
 
     /// Http or https.
@@ -173,31 +189,32 @@ impl ArtifactUrl {
     /// The match key without its query.
     #[must_use]
     pub fn key_without_query(&self) -> &str {
-        self.key.get(..self.path.1).unwrap_or(&self.key)
+        self.key.get(..self.path.end as usize).unwrap_or(&self.key)
     }
 
     /// The path of the match key, with its leading slash.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.key.get(self.path.0..self.path.1).unwrap_or("/")
+        self.key.get(self.path.start as usize..self.path.end as usize).unwrap_or("/")
     }
 
     /// The query of the match key, without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.key.get(self.path.1 + 1..)
+        self.key.get(self.path.end as usize + 1..)
     }
 
     /// Scheme, host, and port unless it is the scheme's: `https://cdn.example:8443`.
     #[must_use]
     pub fn origin(&self) -> &str {
-        self.key.get(..self.path.0).unwrap_or(&self.key)
+        self.key.get(..self.path.start as usize).unwrap_or(&self.key)
     }
 
     /// Path and query as they go to the vendor: dot segments resolved, escapes as the client wrote them.
     #[must_use]
     pub fn request_target(&self) -> &str {
-        &self.request_target
+        let in_key = || self.key.get(self.path.start as usize..).unwrap_or("/");
+        self.request_target.as_deref().unwrap_or_else(in_key)
     }
 
     /// The last segment of the path: a file's name, or nothing.
@@ -207,31 +224,38 @@ impl ArtifactUrl {
     }
 }
 
-pub(crate) fn origin(scheme: Scheme, authority: &Authority) -> String {
-    let mut origin = format!("{}://{}", scheme.as_str(), authority.host);
-    if authority.port != scheme.default_port() {
-        origin.push_str(&format!(":{}", authority.port));
+fn push_origin(out: &mut String, scheme: Scheme, authority: &Authority) {
+    out.push_str(scheme.as_str());
+    out.push_str("://");
+    match &authority.host {
+        Host::Name(name) => out.push_str(name),
+        Host::Ip(_) => out.push_str(&authority.host.to_string()),
     }
-    origin
+    if authority.port != scheme.default_port() {
+        out.push_str(&format!(":{}", authority.port));
+    }
 }
 
 /// Appends `text` with escaped unreserved characters (RFC 3986 §2.3) decoded, other escapes in upper case, and
 /// a star or a percent sign that begins no escape written as one. Applied to its own output it changes nothing.
 pub(crate) fn push_canonical(out: &mut String, text: &str) {
-    let mut rest = text.chars();
-    while let Some(char) = rest.next() {
-        match char {
-            '%' => match escape(rest.as_str().as_bytes()) {
-                Some(byte) => {
-                    rest.nth(1);
-                    push_escape(out, byte);
-                }
-                None => out.push_str("%25"),
-            },
-            '*' => out.push_str("%2A"),
-            other => out.push(other),
-        }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'%' | b'*')) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let (char, after) = special.split_at(1);
+        rest = match escape(after.as_bytes()) {
+            Some(byte) if char == "%" => {
+                push_escape(out, byte);
+                after.get(2..).unwrap_or_default()
+            }
+            Some(_) | None => {
+                out.push_str(if char == "%" { "%25" } else { "%2A" });
+                after
+            }
+        };
     }
+    out.push_str(rest);
 }
 
 /// The byte that two hex digits stand for, if they come first.
