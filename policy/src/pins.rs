@@ -4,7 +4,12 @@
 //! tree of its origin.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Deref;
 use std::sync::Arc;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::pin::{Pin, PinUrl, Segment};
 use crate::url::ArtifactUrl;
@@ -13,18 +18,42 @@ use crate::url::ArtifactUrl;
 #[derive(Debug, Default)]
 pub struct PinIndex {
     pins: Vec<Pin>,
-    exact: HashMap<Box<str>, Vec<u32>>,
+    /// By match key, the first exact pin that has it. The key itself is read off the pin.
+    exact: HashTable<u32>,
+    hasher: RandomState,
+    /// By the first pin of a match key, the others.
+    more: HashMap<u32, Vec<u32>>,
     patterns: HashMap<Box<str>, Tree>,
     releases: HashMap<Arc<str>, Vec<u32>>,
+}
+
+/// Pins that decide together. Nearly always it is one, which takes no memory of its own.
+#[derive(Clone, Debug)]
+pub enum Found<'p> {
+    /// One.
+    One([&'p Pin; 1]),
+    /// Several, or none.
+    Many(Vec<&'p Pin>),
+}
+
+impl<'p> Deref for Found<'p> {
+    type Target = [&'p Pin];
+
+    fn deref(&self) -> &[&'p Pin] {
+        match self {
+            Self::One(pin) => pin,
+            Self::Many(pins) => pins,
+        }
+    }
 }
 
 /// The pins that decide about one URL.
 #[derive(Clone, Debug)]
 pub enum Deciding<'p> {
     /// Exact pins, with or without the query: they decide alone.
-    Exact(Vec<&'p Pin>),
+    Exact(Found<'p>),
     /// Every pattern that fits, or none.
-    Patterns(Vec<&'p Pin>),
+    Patterns(Found<'p>),
 }
 
 impl<'p> Deciding<'p> {
@@ -40,14 +69,15 @@ impl<'p> Deciding<'p> {
 impl PinIndex {
     /// Indexes `pins`. Several pins of one URL add up.
     #[must_use]
-    pub fn new(pins: Vec<Pin>) -> Self {
-        let mut index = Self::default();
+    pub fn new(mut pins: Vec<Pin>) -> Self {
+        pins.shrink_to_fit();
+        let mut index = Self { exact: HashTable::with_capacity(pins.len()), ..Self::default() };
         for (at, pin) in (0u32..).zip(&pins) {
             if let Some(release) = &pin.release {
                 index.releases.entry(Arc::clone(release)).or_default().push(at);
             }
             match &pin.url {
-                PinUrl::Exact(url) => index.exact.entry(url.key().into()).or_default().push(at),
+                PinUrl::Exact(url) => index.insert(url, at, &pins),
                 PinUrl::Pattern(pattern) => {
                     index.patterns.entry(pattern.origin.clone()).or_default().insert(&pattern.segments, at);
                 }
@@ -57,16 +87,41 @@ impl PinIndex {
         index
     }
 
+    fn insert(&mut self, url: &ArtifactUrl, at: u32, pins: &[Pin]) {
+        let hash = |key: &str| self.hasher.hash_one(key);
+        let same = |other: &u32| exact_key(pins, *other) == Some(url.key());
+        let entry =
+            self.exact.entry(hash(url.key()), same, |at| hash(exact_key(pins, *at).unwrap_or_default()));
+        match entry {
+            Entry::Vacant(entry) => {
+                entry.insert(at);
+            }
+            Entry::Occupied(first) => self.more.entry(*first.get()).or_default().push(at),
+        }
+    }
+
     /// The pins that decide about `url`. A pin of exactly its query decides before one that takes any query, and
     /// an exact pin before a pattern.
     #[must_use]
     pub fn deciding(&self, url: &ArtifactUrl) -> Deciding<'_> {
-        let exact = self.exact.get(url.key()).or_else(|| self.exact.get(url.key_without_query()));
-        if let Some(exact) = exact {
-            return Deciding::Exact(self.at(exact));
+        let without_query = || url.query().and_then(|_| self.first(url.key_without_query()));
+        if let Some(first) = self.first(url.key()).or_else(without_query) {
+            return Deciding::Exact(self.with_more(first));
         }
         let found = self.patterns.get(url.origin()).map(|tree| tree.find(url.path())).unwrap_or_default();
-        Deciding::Patterns(self.at(&found))
+        Deciding::Patterns(Found::Many(self.at(&found)))
+    }
+
+    fn with_more(&self, first: u32) -> Found<'_> {
+        match (self.more.get(&first), pin_at(&self.pins, first)) {
+            (None, Some(pin)) => Found::One([pin]),
+            (more, _) => Found::Many(self.at(std::iter::once(&first).chain(more.into_iter().flatten()))),
+        }
+    }
+
+    fn first(&self, key: &str) -> Option<u32> {
+        let same = |at: &u32| exact_key(&self.pins, *at) == Some(key);
+        self.exact.find(self.hasher.hash_one(key), same).copied()
     }
 
     /// All pins, in the order of the files.
@@ -81,8 +136,27 @@ impl PinIndex {
         self.releases.get(release).map(|places| self.at(places)).unwrap_or_default()
     }
 
-    fn at(&self, places: &[u32]) -> Vec<&Pin> {
-        places.iter().filter_map(|at| self.pins.get(usize::try_from(*at).ok()?)).collect()
+    /// Where in [`PinIndex::all`] the pins are that share their URL or pattern with another, in no order.
+    pub fn repeated(&self) -> impl Iterator<Item = usize> + '_ {
+        let exact = self.more.iter().flat_map(|(first, more)| std::iter::once(first).chain(more));
+        let nodes = self.patterns.values().flat_map(|tree| &tree.nodes);
+        let patterns = nodes.map(|node| &node.pins).filter(|pins| pins.len() > 1).flatten();
+        exact.chain(patterns).filter_map(|at| usize::try_from(*at).ok())
+    }
+
+    fn at<'i>(&self, places: impl IntoIterator<Item = &'i u32>) -> Vec<&Pin> {
+        places.into_iter().filter_map(|at| pin_at(&self.pins, *at)).collect()
+    }
+}
+
+fn pin_at(pins: &[Pin], at: u32) -> Option<&Pin> {
+    pins.get(usize::try_from(at).ok()?)
+}
+
+fn exact_key(pins: &[Pin], at: u32) -> Option<&str> {
+    match &pin_at(pins, at)?.url {
+        PinUrl::Exact(url) => Some(url.key()),
+        PinUrl::Pattern(_) => None,
     }
 }
 
@@ -234,6 +308,44 @@ mod tests {
         for other in ["http://v.test/1/a.js", "https://v.test:8443/1/a.js", "https://w.test/1/a.js"] {
             assert!(found(&["https://v.test/*/a.js"], other).is_empty(), "{other}");
         }
+    }
+
+    #[test]
+    fn pins_of_one_url_add_up_in_the_order_of_the_files() {
+        let pins = [
+            "https://v.test/a.js",
+            "https://v.test/b.js",
+            "https://v.test/%61.js",
+            "https://v.test/a.js?v=1",
+        ];
+        let mut pins: Vec<Pin> = pins.into_iter().map(pin).collect();
+        for (line, pin) in (1..).zip(&mut pins) {
+            pin.place.line = line;
+        }
+        let index = PinIndex::new(pins);
+        let lines = |url: &str| {
+            let url = ArtifactUrl::parse(url).unwrap();
+            index.deciding(&url).pins().iter().map(|pin| pin.place.line).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("https://v.test/a.js"), [1, 3]);
+        assert_eq!(lines("https://v.test/a.js?v=2"), [1, 3]);
+        assert_eq!(lines("https://v.test/a.js?v=1"), [4]);
+        assert_eq!(lines("https://v.test/b.js"), [2]);
+    }
+
+    #[test]
+    fn pins_that_share_a_url_or_a_pattern_are_told() {
+        let pins = [
+            "https://v.test/*",
+            "https://v.test/a.js",
+            "https://v.test/b.js",
+            "https://v.test/a.js?",
+            "HTTPS://v.test/*",
+        ];
+        let index = PinIndex::new(pins.into_iter().map(pin).collect());
+        let mut repeated: Vec<_> = index.repeated().collect();
+        repeated.sort_unstable();
+        assert_eq!(repeated, [0, 1, 3, 4]);
     }
 
     #[test]
