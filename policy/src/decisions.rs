@@ -97,43 +97,62 @@ fn is_before(now: Timestamp, expires: Option<Timestamp>) -> bool {
 }
 
 /// Digests that are never released again, in any notation.
+///
+/// Those of the files can be many, and a decision of people must not copy them: sets are laid over each other, and all
+/// are looked into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Revocations(HashSet<Digest>);
+pub struct Revocations {
+    layers: Vec<Arc<HashSet<Digest>>>,
+}
 
 impl Revocations {
+    /// These and `others`, of which none is copied.
+    #[must_use]
+    pub fn over(&self, others: &Self) -> Self {
+        Self { layers: self.layers.iter().chain(&others.layers).cloned().collect() }
+    }
+
     /// Whether one of the digests of a body is revoked.
     #[must_use]
     pub fn include(&self, digests: &Digests) -> bool {
-        !self.0.is_empty() && digests.all().iter().any(|digest| self.0.contains(digest))
+        let mut filled = self.layers.iter().filter(|layer| !layer.is_empty());
+        filled.any(|layer| digests.all().iter().any(|digest| layer.contains(digest)))
     }
 
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.0.iter().copied()
+        self.layers.iter().enumerate().flat_map(move |(at, layer)| {
+            let is_above =
+                move |digest: &Digest| self.layers.iter().take(at).any(|above| above.contains(digest));
+            layer.iter().copied().filter(move |digest| !is_above(digest))
+        })
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.layers.iter().all(|layer| layer.is_empty())
     }
 }
 
 impl FromIterator<Digest> for Revocations {
     fn from_iter<I: IntoIterator<Item = Digest>>(digests: I) -> Self {
-        Self(digests.into_iter().collect())
+        Self { layers: vec![Arc::new(digests.into_iter().collect())] }
     }
 }
 
 impl Extend<Digest> for Revocations {
     fn extend<I: IntoIterator<Item = Digest>>(&mut self, digests: I) {
-        self.0.extend(digests);
+        match self.layers.first_mut() {
+            Some(top) => Arc::make_mut(top).extend(digests),
+            None => *self = digests.into_iter().collect(),
+        }
     }
 }
 

@@ -43,9 +43,8 @@ impl Policy {
     /// Lays decisions over a rulebook.
     #[must_use]
     pub fn new(rules: Arc<Rulebook>, decisions: Arc<Decisions>) -> Self {
-        let mut revocations = rules.revocations.clone();
-        revocations.extend(decisions.revocations().iter());
-        Self { rules, decisions, revocations: Arc::new(revocations) }
+        let revocations = Arc::new(decisions.revocations().over(&rules.revocations));
+        Self { rules, decisions, revocations }
     }
 
     /// The same rulebook under newer decisions.

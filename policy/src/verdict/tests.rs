@@ -124,6 +124,22 @@ fn a_revocation_in_any_notation_beats_every_pin_and_approval() {
     }
 }
 
+#[test]
+fn revocations_of_files_and_of_people_hold_side_by_side() {
+    let revoked = |bodies: &[&[u8]]| bodies.iter().map(|body| id(body).into()).collect::<Revocations>();
+    let files = Arc::new(Rulebook { revocations: revoked(&[b"one", b"two"]), ..Rulebook::default() });
+    let decided = |people| Arc::new(Decisions::new(1, [], [], people, []));
+    let policy = Policy::new(files, decided(revoked(&[b"two", b"three"])));
+    for body in [&b"one"[..], b"two", b"three"] {
+        assert!(policy.revocations().include(&Digests::of(body)));
+    }
+    assert!(!policy.revocations().include(&Digests::of(b"four")));
+    assert_eq!(policy.revocations().len(), 3);
+    let undone = policy.with(decided(Revocations::default()));
+    assert!(undone.revocations().include(&Digests::of(b"two")));
+    assert!(!undone.revocations().include(&Digests::of(b"three")));
+}
+
 fn approval(subject: &str, body: &[u8]) -> Approval {
     Approval {
         subject: subject.into(),
