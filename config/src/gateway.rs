@@ -207,7 +207,7 @@ fn egress(root: &mut Section<'_>) -> Egress {
 fn ports(egress: &mut Section<'_>, key: &'static str) -> Option<Vec<u16>> {
     let items = egress.value(key)?.items()?;
     let port = |number: u32| u16::try_from(number).ok();
-    Some(items.iter().filter_map(|item| item.integer(1..=65535).and_then(port)).collect())
+    Some(items.filter_map(|item| item.integer(1..=65535).and_then(port)).collect())
 }
 
 fn resolve(section: &Section<'_>) -> HashMap<Host, SocketAddr> {

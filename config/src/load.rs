@@ -9,11 +9,11 @@ use pinfold_policy::user::Users;
 use pinfold_policy::vendor::{Rules, Vendors};
 use toml::Spanned;
 
-use crate::crosscheck;
+use crate::crosscheck::{self, Surroundings};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::document;
 use crate::gateway::{self, Gateway, PinsFiles};
-use crate::pins::{self, PinsFile};
+use crate::pins::{self, PinsFile, Reading};
 use crate::settings::Config;
 use crate::source::{Mistake, SourceFile, Unreadable};
 use crate::users::{self, UsersFile};
@@ -91,8 +91,11 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
     let Some(gateway) = document::parse(&source).map(|table| gateway::read(&source, &table, base)) else {
         return Err(Diagnostics(source.into_findings()));
     };
+    let Gateway { mode, vendors, other_tls, other_scripts, .. } = gateway;
+    let vendors = Vendors::new(vendors.into_iter().map(PlacedVendor::into_vendor).collect());
+    let surroundings = Surroundings { vendors: &vendors, other_tls, egress: &gateway.egress };
     let (pins_files, pins) = match today {
-        Some(today) => read_pins(&source, &gateway.pins, base, today),
+        Some(today) => read_pins(&source, &gateway.pins, base, Reading { today, surroundings }),
         None => (paths(&gateway.pins, base), PinsRead::default()),
     };
     let users_file = gateway.users.as_ref().map(|name| base.join(name.get_ref()));
@@ -100,9 +103,6 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         Some(_) => read_users(&source, gateway.users.as_ref(), users_file.as_deref()),
         None => None,
     };
-    let Gateway { mode, vendors, other_tls, other_scripts, .. } = gateway;
-    let vendors = Vendors::new(vendors.into_iter().map(PlacedVendor::into_vendor).collect());
-    crosscheck::check(&pins.files, &vendors, other_tls, &gateway.egress);
 
     let mut rulebook = Rulebook {
         vendors,
@@ -154,7 +154,12 @@ fn paths(pins: &PinsFiles, base: &Path) -> Vec<PathBuf> {
     }
 }
 
-fn read_pins(main: &SourceFile, pins: &PinsFiles, base: &Path, today: Date) -> (Vec<PathBuf>, PinsRead) {
+fn read_pins(
+    main: &SourceFile,
+    pins: &PinsFiles,
+    base: &Path,
+    reading: Reading<'_>,
+) -> (Vec<PathBuf>, PinsRead) {
     let paths = paths(pins, base);
     let mut read = PinsRead::default();
     for (at, path) in paths.iter().enumerate() {
@@ -162,10 +167,10 @@ fn read_pins(main: &SourceFile, pins: &PinsFiles, base: &Path, today: Date) -> (
             PinsFiles::Default => None,
             PinsFiles::Named(names) => names.get(at),
         };
-        match (SourceFile::read(path), named) {
+        match (SourceFile::read_list(path), named) {
             (Ok(source), named) => {
                 let name = named.map_or("pins.toml", |name| name.get_ref());
-                read.files.push(pins::read(source, name, today));
+                read.files.push(pins::read(source, name, reading));
             }
             (Err(Unreadable::NotUtf8(found)), _) => read.unreadable.push(*found),
             // Nobody asked for it; `pinfold pin add` makes it.
@@ -197,16 +202,24 @@ fn read_users(main: &SourceFile, name: Option<&Spanned<String>>, path: Option<&P
     }
 }
 
-/// Moves pins and revocations into the rulebook, and gives everything that was found on the way.
+/// Moves pins and revocations into the rulebook, checks them against each other, and gives everything that
+/// was found on the way.
 fn findings(main: SourceFile, pins: PinsRead, rulebook: &mut Rulebook) -> Vec<Diagnostic> {
-    let mut found = main.into_findings();
-    found.extend(pins.unreadable);
+    let PinsRead { mut files, unreadable } = pins;
     let mut all = Vec::new();
-    for file in pins.files {
-        rulebook.revocations.extend(file.revoked.into_iter().map(Spanned::into_inner));
-        all.extend(file.pins.into_iter().map(|placed| placed.pin));
-        found.extend(file.source.into_findings());
+    for PinsFile { said, .. } in &mut files {
+        let pins = std::mem::take(&mut said.pins);
+        // A list alone is a million pins that stay where they are.
+        if all.is_empty() { all = pins } else { all.extend(pins) }
     }
     rulebook.pins = PinIndex::new(all);
+    crosscheck::check(&files, &rulebook.pins);
+
+    let mut found = main.into_findings();
+    found.extend(unreadable);
+    for PinsFile { source, said } in files {
+        rulebook.revocations.extend(said.revoked.into_iter().map(Spanned::into_inner));
+        found.extend(source.into_findings());
+    }
     found
 }

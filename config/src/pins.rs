@@ -1,17 +1,22 @@
 //! pins.toml: reviewed pins and revocations.
 
+mod pieces;
+
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use pinfold_policy::digest::{Digest, DigestError};
+use pinfold_policy::host::Authority;
 use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::{Pin, PinUrl, Place};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::crosscheck::Surroundings;
 use crate::diagnostic::quoted;
+use crate::document;
 use crate::section::{Section, choose};
 use crate::source::{Mistake, SourceFile};
 
@@ -22,77 +27,235 @@ const SOON: i32 = 30;
 #[derive(Debug)]
 pub(crate) struct PinsFile {
     pub(crate) source: SourceFile,
-    pub(crate) pins: Vec<PlacedPin>,
+    pub(crate) said: Said,
+}
+
+/// The blocks of a file or of a part of it, and where their parts stand.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) pins: Vec<Pin>,
+    pub(crate) places: Places,
     pub(crate) revoked: Vec<Spanned<Digest>>,
 }
 
+/// Where the parts of pins stand, side by side: a list has a million of them, and nearly nobody asks.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// For each pin that of its kind, or of its header where it says none.
+    kinds: Vec<Span>,
+    /// Those of all digests of the first pin, then of the second.
+    digests: Vec<Span>,
+}
+
 /// A pin and where its parts stand.
-#[derive(Debug)]
-pub(crate) struct PlacedPin {
-    pub(crate) pin: Pin,
-    pub(crate) url: Range<usize>,
-    pub(crate) kind: Range<usize>,
-    pub(crate) digests: Vec<Spanned<Digest>>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<'p> {
+    pub(crate) pin: &'p Pin,
+    pub(crate) kind: Span,
+    digests: &'p [Span],
+}
+
+/// Part of a text, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        // No text is as long as 4 GiB.
+        let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: place(range.start), end: place(range.end) }
+    }
+}
+
+impl From<Span> for Range<usize> {
+    fn from(span: Span) -> Self {
+        span.start as usize..span.end as usize
+    }
+}
+
+impl Span {
+    fn behind(self, offset: usize) -> Self {
+        let Range { start, end } = self.into();
+        (start + offset..end + offset).into()
+    }
+}
+
+impl Places {
+    /// How many pins.
+    pub(crate) fn len(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// `pins` are those of the file, in its order.
+    pub(crate) fn of<'p>(&'p self, pins: &'p [Pin]) -> impl Iterator<Item = Placed<'p>> {
+        let mut rest = self.digests.as_slice();
+        pins.iter().zip(&self.kinds).map(move |(pin, kind)| {
+            let (digests, others) = rest.split_at_checked(pin.digests.len()).unwrap_or_default();
+            rest = others;
+            Placed { pin, kind: *kind, digests }
+        })
+    }
+
+    fn append(&mut self, part: Self, offset: usize) {
+        self.kinds.extend(part.kinds.into_iter().map(|span| span.behind(offset)));
+        self.digests.extend(part.digests.into_iter().map(|span| span.behind(offset)));
+    }
+}
+
+impl<'p> Placed<'p> {
+    pub(crate) fn digests(self) -> impl Iterator<Item = (&'p Digest, Range<usize>)> {
+        self.pin.digests.iter().zip(self.digests.iter().map(|span| (*span).into()))
+    }
+}
+
+impl Said {
+    /// Adds what a part of the text says that begins at byte `offset`, behind `lines` lines.
+    fn append(&mut self, part: Self, offset: usize, lines: u32) {
+        self.pins.extend(part.pins.into_iter().map(|mut pin| {
+            pin.place.line = pin.place.line.saturating_add(lines);
+            pin
+        }));
+        self.places.append(part.places, offset);
+        let moved = |revoked: Spanned<Digest>| {
+            let Range { start, end } = revoked.span();
+            Spanned::new(start + offset..end + offset, revoked.into_inner())
+        };
+        self.revoked.extend(part.revoked.into_iter().map(moved));
+    }
+}
+
+/// What a list of pins is read against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'r> {
+    pub(crate) today: Date,
+    pub(crate) surroundings: Surroundings<'r>,
 }
 
 /// Reads a whole file. `name` is what the configuration calls it.
-pub(crate) fn read(source: SourceFile, name: &str, today: Date) -> PinsFile {
-    let Some(table) = crate::document::parse(&source) else {
-        return PinsFile { source, pins: Vec::new(), revoked: Vec::new() };
-    };
-    let (pins, revoked) = entries(&source, &table, name, today);
-    drop(table);
-    PinsFile { source, pins, revoked }
+pub(crate) fn read(source: SourceFile, name: &str, reading: Reading<'_>) -> PinsFile {
+    let file = name.into();
+    let said =
+        pieces::read(&source, pieces::LENGTHS, |piece, shared| piece_of_list(piece, &file, reading, shared))
+            .unwrap_or_else(|| whole(&source, &file, reading));
+    PinsFile { source, said }
 }
 
-fn entries(
+fn whole(source: &SourceFile, file: &Arc<str>, reading: Reading<'_>) -> Said {
+    let read = |table| blocks(source, &table, file, reading, &mut Shared::default());
+    document::parse(source).map(read).unwrap_or_default()
+}
+
+/// What a piece of a file says, unless it means something else there than on its own: see [`pieces`].
+fn piece_of_list(
+    piece: &SourceFile,
+    file: &Arc<str>,
+    reading: Reading<'_>,
+    shared: &mut Shared,
+) -> Option<Said> {
+    let table = document::parse(piece)?;
+    let begins_with_block = pieces::begins_with_header(piece.text());
+    let is_blocks = |key: &str, is_list| begins_with_block && is_list && ["pin", "revoke"].contains(&key);
+    let mut entries = table.get_ref().iter();
+    let stands_alone = entries.all(|(key, value)| is_blocks(key.get_ref(), value.get_ref().is_array()));
+    stands_alone.then(|| blocks(piece, &table, file, reading, shared))
+}
+
+fn blocks(
     source: &SourceFile,
     table: &Spanned<DeTable<'_>>,
-    name: &str,
-    today: Date,
-) -> (Vec<PlacedPin>, Vec<Spanned<Digest>>) {
-    let name: Arc<str> = name.into();
+    file: &Arc<str>,
+    reading: Reading<'_>,
+    shared: &mut Shared,
+) -> Said {
     let mut root = Section::root(source, table);
-    let pins = root.sections("pin").into_iter().filter_map(|block| pin(block, &name, today)).collect();
-    let revoked = root.sections("revoke").into_iter().filter_map(revocation).collect();
+    let mut reader = Reader { file: shared.text(file), reading, said: Said::default(), shared };
+    for block in root.sections("pin") {
+        reader.pin(block);
+    }
+    let mut said = reader.said;
+    said.revoked = root.sections("revoke").into_iter().filter_map(revocation).collect();
     root.finish();
-    (pins, revoked)
+    said
 }
 
-fn pin(mut block: Section<'_>, file: &Arc<str>, today: Date) -> Option<PlacedPin> {
-    let url = block.parse("url", url);
-    let url = block.required("url", url, "\"https://cdn.example.com/app.js\"");
-    let digests = block.parse_list("digests", digest);
-    let digests = block.required("digests", digests, "[\"sha256-…\"]");
-    if block.is_empty_list("digests") {
-        let mistake = Mistake::new("digests is empty: nothing could be served").hint(FETCH);
-        block.file().error(block.place_of("digests").unwrap_or_default(), mistake);
-    }
-    let digests = warn_of_repeats(block.file(), digests.unwrap_or_default());
-    let kind = block.parse("kind", |text| choose("kind", text, &Kind::ALL.map(|kind| (kind.as_str(), kind))));
-    let release = block.text("release");
-    let owner = block.text("owner");
-    let reason = block.text("reason");
-    warn_of_no_provenance(&block, [("owner", owner), ("reason", reason)]);
-    let (added, expires) = dates(&mut block, today);
+struct Reader<'r> {
+    file: Arc<str>,
+    reading: Reading<'r>,
+    said: Said,
+    shared: &'r mut Shared,
+}
 
-    let line = block.file().position(block.place().start).line;
-    let place = block.place();
-    let url_place = block.place_of("url").unwrap_or(place.clone());
-    let kind_place = block.place_of("kind").unwrap_or(place);
-    block.finish();
-    let pin = Pin {
-        url: url?,
-        digests: digests.iter().map(|digest| *digest.get_ref()).collect(),
-        kind: kind.unwrap_or(Kind::Script),
-        release: release.map(Into::into),
-        owner: owner.map(Into::into),
-        reason: reason.map(Into::into),
-        added,
-        expires,
-        place: Place { file: Arc::clone(file), line },
-    };
-    Some(PlacedPin { pin, url: url_place, kind: kind_place, digests })
+/// What many pins have in common, kept once: who answers for them, why, and where they are. Each thread has its own, so
+/// that none waits for another to count.
+#[derive(Default)]
+struct Shared {
+    texts: HashSet<Arc<str>>,
+    authorities: HashSet<Arc<Authority>>,
+}
+
+impl Shared {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(same) = self.texts.get(text) {
+            return Arc::clone(same);
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
+        new
+    }
+
+    fn url(&mut self, mut url: PinUrl) -> PinUrl {
+        match &mut url {
+            PinUrl::Exact(url) => url.share_authority(&mut self.authorities),
+            PinUrl::Pattern(_) => {}
+        }
+        url
+    }
+}
+
+impl Reader<'_> {
+    fn pin(&mut self, mut block: Section<'_>) {
+        let url = block.parse("url", url);
+        let url = block.required("url", url, "\"https://cdn.example.com/app.js\"");
+        let digests = block.parse_list("digests", digest);
+        let digests = block.required("digests", digests, "[\"sha256-…\"]");
+        let none = digests.as_ref().is_none_or(Vec::is_empty);
+        if none && block.is_empty_list("digests") {
+            let mistake = Mistake::new("digests is empty: nothing could be served").hint(FETCH);
+            block.file().error(block.place_of("digests").unwrap_or_default(), mistake);
+        }
+        let digests = warn_of_repeats(block.file(), digests.unwrap_or_default());
+        let kind =
+            block.parse("kind", |text| choose("kind", text, &Kind::ALL.map(|kind| (kind.as_str(), kind))));
+        let release = block.text("release");
+        let owner = block.text("owner");
+        let reason = block.text("reason");
+        warn_of_no_provenance(&block, [("owner", owner), ("reason", reason)]);
+        let (added, expires) = dates(&mut block, self.reading.today);
+
+        let (file, place) = (block.file(), block.place());
+        let url_place = block.place_of("url").unwrap_or(place.clone());
+        let kind_place = block.place_of("kind").unwrap_or(place.clone());
+        block.finish();
+        let Some(url) = url.map(|url| self.shared.url(url)) else { return };
+        self.reading.surroundings.check(file, &url, url_place);
+        let mut shared = |text: Option<&str>| text.map(|text| self.shared.text(text));
+        self.said.pins.push(Pin {
+            url,
+            digests: digests.iter().map(|digest| *digest.get_ref()).collect(),
+            kind: kind.unwrap_or(Kind::Script),
+            release: shared(release),
+            owner: shared(owner),
+            reason: shared(reason),
+            added,
+            expires,
+            place: Place { file: Arc::clone(&self.file), line: file.position(place.start).line },
+        });
+        self.said.places.kinds.push(kind_place.into());
+        self.said.places.digests.extend(digests.iter().map(|digest| Span::from(digest.span())));
+    }
 }
 
 fn revocation(mut block: Section<'_>) -> Option<Spanned<Digest>> {
@@ -136,7 +299,8 @@ fn digest(text: &str) -> Result<Digest, Mistake> {
 
 fn warn_of_repeats(file: &SourceFile, digests: Vec<Spanned<Digest>>) -> Vec<Spanned<Digest>> {
     let mut seen = HashSet::new();
-    for digest in &digests {
+    let compared = if digests.len() > 1 { digests.as_slice() } else { &[] };
+    for digest in compared {
         if !seen.insert(digest.get_ref()) {
             file.warn(digest.span(), Mistake::new("the same digest is listed twice"));
         }
@@ -148,7 +312,7 @@ fn warn_of_repeats(file: &SourceFile, digests: Vec<Spanned<Digest>>) -> Vec<Span
 fn warn_of_no_provenance(block: &Section<'_>, said: [(&str, Option<&str>); 2]) {
     let missing: Vec<_> = said
         .into_iter()
-        .filter(|(key, text)| !block.is_of_another_type(key) && text.is_none_or(str::is_empty))
+        .filter(|(key, text)| text.is_none_or(str::is_empty) && !block.is_of_another_type(key))
         .map(|(key, _)| key)
         .collect();
     if !missing.is_empty() {

@@ -4,6 +4,7 @@
 //! that cannot be used is reported where it stands and read as absent, so that it does not hide the next one.
 
 use std::ops::{Range, RangeInclusive};
+use std::rc::Rc;
 
 use jiff::civil::Date;
 use toml::Spanned;
@@ -17,7 +18,7 @@ use crate::source::{Mistake, SourceFile};
 #[derive(Debug)]
 pub(crate) struct Section<'t> {
     file: &'t SourceFile,
-    header: String,
+    header: Rc<str>,
     place: Range<usize>,
     table: Option<&'t DeTable<'t>>,
     asked: Vec<&'static str>,
@@ -25,8 +26,7 @@ pub(crate) struct Section<'t> {
 
 impl<'t> Section<'t> {
     pub(crate) fn root(file: &'t SourceFile, table: &'t Spanned<DeTable<'t>>) -> Self {
-        let header = String::new();
-        Self { file, header, place: 0..0, table: Some(table.get_ref()), asked: Vec::new() }
+        Self { file, header: "".into(), place: 0..0, table: Some(table.get_ref()), asked: Vec::new() }
     }
 
     pub(crate) fn file(&self) -> &'t SourceFile {
@@ -63,9 +63,9 @@ impl<'t> Section<'t> {
 
     /// The table under `key`; one without keys where there is none.
     pub(crate) fn section(&mut self, key: &'static str) -> Section<'t> {
-        let header = match self.header.as_str() {
-            "" => format!("[{key}]"),
-            outer => format!("[{}.{key}]", outer.trim_matches(['[', ']'])),
+        let header: Rc<str> = match &*self.header {
+            "" => format!("[{key}]").into(),
+            outer => format!("[{}.{key}]", outer.trim_matches(['[', ']'])).into(),
         };
         let value = self.value(key);
         let table = value.as_ref().and_then(|value| match value.item.get_ref() {
@@ -83,7 +83,7 @@ impl<'t> Section<'t> {
 
     /// The `[[key]]` blocks.
     pub(crate) fn sections(&mut self, key: &'static str) -> Vec<Section<'t>> {
-        let header = format!("[[{key}]]");
+        let header: Rc<str> = format!("[[{key}]]").into();
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = value.item.get_ref() else {
             let found = if value.item.get_ref().is_table() { format!("[{key}]") } else { value.found() };
@@ -94,10 +94,11 @@ impl<'t> Section<'t> {
         let section = |item: &'t Spanned<DeValue<'t>>| match item.get_ref() {
             DeValue::Table(table) => Some(Section {
                 file: self.file,
-                header: header.clone(),
+                header: Rc::clone(&header),
                 place: item.span(),
                 table: Some(table),
-                asked: Vec::new(),
+                // As many as the longest block has keys.
+                asked: Vec::with_capacity(8),
             }),
             _ => Value { file: self.file, key, item }.wrong_type("a table"),
         };
@@ -165,8 +166,8 @@ impl<'t> Section<'t> {
         read: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Option<Vec<Spanned<T>>> {
         let items = self.value(key)?.items()?;
-        let read = |item: &Value<'t>| Some(Spanned::new(item.item.span(), item.parse(&read)?));
-        Some(items.iter().filter_map(read).collect())
+        let read = |item: Value<'t>| Some(Spanned::new(item.item.span(), item.parse(&read)?));
+        Some(items.filter_map(read).collect())
     }
 
     /// A value that must be there.
@@ -221,12 +222,13 @@ impl<'t> Value<'t> {
         read(self.text()?).map_err(|mistake| self.file.error(self.place(), mistake)).ok()
     }
 
-    pub(crate) fn items(&self) -> Option<Vec<Value<'t>>> {
+    pub(crate) fn items(&self) -> Option<impl Iterator<Item = Value<'t>> + use<'t>> {
         let DeValue::Array(items) = self.item.get_ref() else {
             let hint = self.item.get_ref().as_str().map(|text| format!("write [{}]", quoted(text)));
             return self.wrong("a list", hint);
         };
-        Some(items.iter().map(|item| Value { item, ..*self }).collect())
+        let Value { file, key, .. } = *self;
+        Some(items.iter().map(move |item| Value { file, key, item }))
     }
 
     pub(crate) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {

@@ -238,8 +238,11 @@ fn a_byte_order_mark_and_windows_line_ends_change_no_position() {
 fn a_file_that_is_too_large_is_not_read() {
     let files = Files::new("", None);
     let pins = fs::File::create(files.0.path().join("pins.toml")).unwrap();
-    pins.set_len(64 * 1024 * 1024 + 1).unwrap();
-    assert_eq!(files.lines(), ["error: pins.toml: is larger than 64 MiB"]);
+    pins.set_len(1024 * 1024 * 1024 + 1).unwrap();
+    assert_eq!(files.lines(), ["error: pins.toml: is larger than 1024 MiB"]);
+    let gateway = fs::File::create(files.0.path().join("pinfold.toml")).unwrap();
+    gateway.set_len(64 * 1024 * 1024 + 1).unwrap();
+    assert_eq!(files.lines(), ["error: pinfold.toml: is larger than 64 MiB"]);
 }
 
 #[test]
