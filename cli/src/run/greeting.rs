@@ -1,6 +1,8 @@
 //! What the gateway says of itself when it is ready.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use pinfold_config::Config;
 use pinfold_policy::host::{Host, HostPattern};
@@ -37,7 +39,7 @@ impl Greeting {
         let is_built_in = config.file.is_none();
         Self {
             is_built_in,
-            vendors: rules.vendors.all().iter().map(|vendor| vendor_line(vendor, rules)).collect(),
+            vendors: vendor_lines(rules),
             others: others(rules),
             clients: clients.join(", "),
             try_url: if is_built_in { Some(QUICKSTART_URL.to_owned()) } else { try_url(rules) },
@@ -97,7 +99,32 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn vendor_line(vendor: &Vendor, rules: &Rulebook) -> String {
+fn vendor_lines(rules: &Rulebook) -> Vec<String> {
+    let pins = pins_by_vendor(rules);
+    let line =
+        |vendor: &Arc<Vendor>| vendor_line(vendor, pins.get(&*vendor.name).copied().unwrap_or_default());
+    rules.vendors.all().iter().map(line).collect()
+}
+
+/// Counted in one pass for all vendors: a list has a million pins, and there can be a hundred vendors.
+fn pins_by_vendor(rules: &Rulebook) -> HashMap<&str, usize> {
+    let mut counts = HashMap::new();
+    for pin in rules.pins.all() {
+        let vendor = match &pin.url {
+            PinUrl::Exact(url) => rules.vendors.of(url.host()),
+            PinUrl::Pattern(_) => {
+                let origin = ArtifactUrl::parse(pin.url.origin()).ok();
+                origin.and_then(|origin| rules.vendors.of(origin.host()))
+            }
+        };
+        if let Some(vendor) = vendor {
+            *counts.entry(&*vendor.name).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn vendor_line(vendor: &Vendor, pins: usize) -> String {
     let hosts: Vec<_> = vendor.hosts.iter().take(HOSTS_SHOWN).map(ToString::to_string).collect();
     let more = vendor.hosts.len().saturating_sub(hosts.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -105,14 +132,6 @@ fn vendor_line(vendor: &Vendor, rules: &Rulebook) -> String {
         Mode::Enforce => "enforce",
         Mode::Observe => "observe, refuse nothing but what is revoked",
     };
-    let is_of = |pin: &&pinfold_policy::pin::Pin| {
-        let host = match &pin.url {
-            PinUrl::Exact(url) => Some(url.host().clone()),
-            PinUrl::Pattern(_) => ArtifactUrl::parse(pin.url.origin()).ok().map(|url| url.host().clone()),
-        };
-        host.and_then(|host| rules.vendors.of(&host)).is_some_and(|of| of.name == vendor.name)
-    };
-    let pins = rules.pins.all().iter().filter(is_of).count();
     format!("vendor {}: {mode}; {}; {}{more}", vendor.name, counted(pins, "pin"), hosts.join(", "))
 }
 
