@@ -53,7 +53,7 @@ impl Policy {
         Self::new(Arc::clone(&self.rules), decisions)
     }
 
-    /// Counts up with each decision.
+    /// Counts up with each decision, and each time that other files are in force.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.decisions.version()

@@ -26,7 +26,7 @@ mod volume;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,8 +51,8 @@ pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
-    Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, Refusal, Register, Room, Ruling,
-    Shelve, Unshelve, body_len, item, items, needed, shelved,
+    Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
+    Room, Ruling, Shelve, Unshelve, body_len, item, items, needed, shelved,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -87,7 +87,7 @@ pub struct StoreOptions {
 #[derive(Debug)]
 struct Inner {
     data_dir: PathBuf,
-    room: Room,
+    room: Mutex<Room>,
     volume: Arc<Volume>,
     bodies: Bodies,
     register: Register,
@@ -147,7 +147,7 @@ impl Store {
         register: Register,
         gateway: Option<Gateway>,
     ) -> Self {
-        let aliases = Cache::new(ALIASES);
+        let (aliases, room) = (Cache::new(ALIASES), Mutex::new(room));
         let volume = Arc::new(Volume::of(data_dir));
         let data_dir = data_dir.to_owned();
         Self { inner: Arc::new(Inner { data_dir, room, volume, bodies, register, aliases, gateway }) }
@@ -157,6 +157,21 @@ impl Store {
     #[must_use]
     pub fn decisions(&self) -> watch::Receiver<Arc<Decisions>> {
         self.inner.register.decisions()
+    }
+
+    /// Gives the policy a number that it never had, since other files hold now: [`Store::decisions`] are those of before
+    /// under that number when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on disk.
+    pub async fn number_other_files(&self) -> Result<u64, StoreError> {
+        self.inner.register.change(OtherFiles).await
+    }
+
+    /// From now on the quarantine has other bounds. What it holds stays.
+    pub fn bound_quarantine(&self, max: u64, per_url: u32) {
+        *self.inner.room.lock().unwrap_or_else(PoisonError::into_inner) =
+            Room { bytes: max, per_subject: per_url };
     }
 
     /// Binds a pattern's digest to the URL at which it was verified first. When this returns, [`Store::decisions`]
@@ -195,7 +210,7 @@ impl Store {
         held: &Held,
     ) -> Result<Incident, StoreError> {
         let body = (held.id(), held.len());
-        self.keep_refused(Asked::new(refusal, subject, kind, body, self.inner.room), held).await
+        self.keep_refused(Asked::new(refusal, subject, kind, body, self.inner.room()), held).await
     }
 
     /// The same for a body that a recheck saw before any client asked for it: nobody is counted. `refusal` is what a
@@ -211,7 +226,7 @@ impl Store {
         held: &Held,
     ) -> Result<Incident, StoreError> {
         let body = (held.id(), held.len());
-        let seen = Asked::new(refusal, subject, kind, body, self.inner.room).by_recheck();
+        let seen = Asked::new(refusal, subject, kind, body, self.inner.room()).by_recheck();
         self.keep_refused(seen, held).await
     }
 
@@ -534,6 +549,10 @@ pub fn spill_to_temporary_file() -> Result<Box<dyn Medium>, StoreError> {
 }
 
 impl Inner {
+    fn room(&self) -> Room {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn keep_item(&self, asked: Asked, id: BodyId, kept: kept::Kept) -> Result<Incident, StoreError> {
         let quarantined = self.register.change(asked).await?;
         if !quarantined.body_wanted {

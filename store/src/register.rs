@@ -324,6 +324,17 @@ impl Change for Bind {
     }
 }
 
+/// Other files are in force. They share the numbers of decisions: one number is one policy, also after a restart.
+pub(crate) struct OtherFiles;
+
+impl Change for OtherFiles {
+    type Output = u64;
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        next_version(connection).await.map(sqlite::uint)
+    }
+}
+
 /// The gateway says by which version it judges.
 struct InForceNow {
     version: u64,

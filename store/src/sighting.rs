@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it is not on disk.
     pub async fn seen(&self, sighting: Sighting) -> Result<Option<Sighted>, StoreError> {
-        let per_subject = self.inner.room.per_subject;
+        let per_subject = self.inner.room().per_subject;
         self.inner.register.change(Seen { sighting, per_subject }).await
     }
 

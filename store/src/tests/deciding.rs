@@ -66,6 +66,27 @@ async fn a_decision_beside_the_gateway_is_in_force_in_it() {
 }
 
 #[tokio::test]
+async fn other_files_take_a_number_of_their_own_that_no_decision_ever_has() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let incident = waiting(&store).await;
+    let approved = store.approve(incident, WHO, WHY, noon()).await.unwrap().version;
+
+    let numbered = store.number_other_files().await.unwrap();
+
+    assert!(numbered > approved);
+    let decisions = Arc::clone(&store.decisions().borrow());
+    assert_eq!(decisions.version(), numbered);
+    assert_eq!(verdict(&decisions), format!("approval {incident}"));
+    let crashed = as_after_a_crash(dir.path());
+    let after = gateway(&crashed).await;
+    assert_eq!(after.decisions().borrow().version(), numbered);
+    let rejected = after.reject(incident, WHO, WHY, noon()).await.unwrap().version;
+    assert!(rejected > numbered);
+    assert_eq!(verdict(&after.decisions().borrow()), "rejected");
+}
+
+#[tokio::test]
 async fn decisions_survive_a_crash_and_their_history_is_kept() {
     let dir = directory();
     let store = gateway(&dir).await;

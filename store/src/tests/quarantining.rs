@@ -127,6 +127,23 @@ async fn beyond_its_bounds_the_quarantine_keeps_rows_and_no_bodies() {
 }
 
 #[tokio::test]
+async fn other_bounds_hold_for_what_comes_next() {
+    let dir = directory();
+    let small = StoreOptions { quarantine_per_url: 1, ..options() };
+    let store = Store::open_gateway(dir.path(), small).await.unwrap();
+    for number in 0..2u8 {
+        quarantine(&store, &refused("10.0.0.1:1", seconds(number.into())), &[number; 100]).await;
+    }
+    store.bound_quarantine(1 << 30, 2);
+    for number in 2..4u8 {
+        quarantine(&store, &refused("10.0.0.1:1", seconds(number.into())), &[number; 100]).await;
+    }
+    let items = store.quarantined().await.unwrap();
+    let kept: Vec<_> = items.iter().rev().map(|item| item.body_kept).collect();
+    assert_eq!(kept, [true, false, true, false]);
+}
+
+#[tokio::test]
 async fn what_was_decided_leaves_room_for_what_comes_next_and_says_by_whom() {
     let dir = directory();
     let small = StoreOptions { quarantine_per_url: 1, ..options() };
@@ -178,7 +195,7 @@ async fn half_written_bodies_of_a_crash_are_gone_and_their_space_is_free() {
         SUBJECT,
         Kind::Script,
         (Digests::of(REVIEWED).sha256, REVIEWED.len() as u64),
-        store.inner.room,
+        store.inner.room(),
     );
     assert!(store.inner.register.change(asked).await.unwrap().body_wanted);
     std::fs::write(dir.path().join("bodies/unfinished/half"), "half").unwrap();
