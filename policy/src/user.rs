@@ -256,6 +256,12 @@ impl Users {
         &self.all
     }
 
+    /// Whether a user of this name is, password and roles included, as among `others`.
+    #[must_use]
+    pub fn have_alike(&self, name: &str, others: &Self) -> bool {
+        self.find(name).is_some_and(|user| others.find(name) == Some(user))
+    }
+
     fn find(&self, name: &str) -> Option<&User> {
         self.all.get(*self.by_name.get(name)?)
     }
@@ -338,6 +344,23 @@ mod tests {
             assert_eq!(text.parse::<PasswordHash>(), Err(error), "{text}");
         }
         assert!(salted("$argon2id$v=19$m=64,t=1,p=1").parse::<PasswordHash>().unwrap().costs().are_weak());
+    }
+
+    #[test]
+    fn a_user_is_alike_where_nothing_about_them_has_changed() {
+        let hash = |password: &str| PasswordHash::of(password, b"0123456789abcdef").unwrap();
+        let user = |name: &str, password: &str, role| User {
+            name: name.into(),
+            password: hash(password),
+            roles: vec![role],
+        };
+        let before =
+            [user("ada", "a", Role::Proxy), user("bob", "b", Role::Proxy), user("eve", "e", Role::Proxy)];
+        let after =
+            [user("ada", "a", Role::Proxy), user("bob", "c", Role::Proxy), user("eve", "e", Role::Viewer)];
+        let (before, after) = (Users::new(before.to_vec()).unwrap(), Users::new(after.to_vec()).unwrap());
+        let alike = ["ada", "bob", "eve", "nobody"].map(|name| after.have_alike(name, &before));
+        assert_eq!(alike, [true, false, false, false]);
     }
 
     #[test]
