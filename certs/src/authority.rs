@@ -19,7 +19,7 @@ use crate::root::Root;
 const SHORTEST_LEAF: Duration = Duration::from_secs(60);
 
 /// What the issuing CA is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaOptions {
     /// Whom it may sign for, if `name_constraints` is on.
     pub vendor_hosts: Vec<HostPattern>,
