@@ -20,7 +20,7 @@ use crate::headers::{join_cookies, strip_hop_by_hop, takes_trailers, text, texts
 use crate::link::Link;
 use crate::parked::Key;
 use crate::refusal::{Reader, Refusal};
-use crate::settings::Settings;
+use crate::settings::Egress;
 
 /// Text from outside is kept up to here, in bytes.
 const MAX_TEXT: usize = 4096;
@@ -65,14 +65,20 @@ impl Ask {
     ///
     /// # Errors
     /// The refusal to answer with.
-    pub(crate) fn admit(link: &Link, head: Parts, settings: &Settings, via: &str) -> Result<Self, Refusal> {
+    pub(crate) fn admit(
+        link: &Link,
+        head: Parts,
+        egress: &Egress,
+        via: &str,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         let reader = reader(&head.method, &head.headers);
         let id = Uuid::now_v7();
         let refuse = |reason| early_refusal(id, reason, &reader);
         if head.method == Method::CONNECT || head.method == Method::TRACE {
             return Err(refuse(Reason::MethodNotAllowed));
         }
-        let url = link.url(&head, &settings.egress).map_err(refuse)?;
+        let url = link.url(&head, egress).map_err(refuse)?;
         if has_passed(&head.headers, via) {
             return Err(refuse(Reason::Loop));
         }
@@ -95,7 +101,7 @@ impl Ask {
         let destinations = texts(&headers, "sec-fetch-dest").join(",").into();
         Ok(Self {
             id,
-            at: settings.clock.now(),
+            at: now,
             started: Instant::now(),
             asker,
             method: head.method,

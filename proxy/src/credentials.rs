@@ -70,6 +70,19 @@ impl Credentials {
         })
     }
 
+    /// The same for other users. A credential that was right stays known where nothing about its user has changed: not
+    /// every client is to be checked anew because one was added.
+    pub(crate) fn followed_by(&self, users: Arc<Users>) -> Self {
+        let known = Cache::new(REMEMBERED);
+        for (tag, name) in self.known.iter() {
+            if users.have_alike(&name, &self.users) {
+                known.insert(tag, name);
+            }
+        }
+        let (queue, at_work) = (Arc::clone(&self.queue), Arc::clone(&self.at_work));
+        Self { users, key: self.key, known, queue, at_work }
+    }
+
     /// The user that a request is from.
     ///
     /// # Errors
@@ -187,7 +200,8 @@ impl Shared {
         link: Arc<Link>,
         request: &Request<Incoming>,
     ) -> Result<Arc<Link>, Response<ClientBody>> {
-        let Some(credentials) = &self.credentials else { return Ok(link) };
+        let newest = self.policy.newest();
+        let Some(credentials) = &newest.live.credentials else { return Ok(link) };
         match credentials.identify(link.client.ip().to_canonical(), request.headers()).await {
             Ok(user) => Ok(Arc::new(Link { user: Some(user), ..Link::clone(&link) })),
             Err(reason) => {
@@ -274,6 +288,34 @@ mod tests {
     /// Of `open sesame`.
     const HASH: &str =
         "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$xaW9jW1nqBjBzztRIhRyK5oGq6/azN5UkLyxA9sPeBo";
+
+    #[tokio::test]
+    async fn with_other_users_only_what_was_right_of_those_who_are_as_they_were_stays_known() {
+        let user =
+            |name: &str, role| User { name: name.into(), password: HASH.parse().unwrap(), roles: vec![role] };
+        let users = |all: Vec<User>| Arc::new(Users::new(all).unwrap());
+        let all = ["ada", "bob", "eve"].map(|name| user(name, Role::Proxy)).to_vec();
+        let before = Credentials::of(users(all)).unwrap();
+        let client = IpAddr::from([10, 0, 0, 1]);
+        let ask = |name: &str| {
+            let mut headers = HeaderMap::new();
+            let field = basic(format!("{name}:open sesame"));
+            headers.insert(header::PROXY_AUTHORIZATION, HeaderValue::from_str(&field).unwrap());
+            headers
+        };
+        for name in ["ada", "bob", "eve"] {
+            assert_eq!(before.identify(client, &ask(name)).await.as_deref(), Ok(name));
+        }
+
+        let after = before.followed_by(users(vec![user("ada", Role::Proxy), user("eve", Role::Viewer)]));
+
+        let known: Vec<_> = after.known.iter().map(|(_, name)| name).collect();
+        assert_eq!(known, ["ada".into()]);
+        assert_eq!(after.identify(client, &ask("ada")).await.as_deref(), Ok("ada"));
+        for gone in ["bob", "eve"] {
+            assert_eq!(after.identify(client, &ask(gone)).await, Err(Reason::CredentialsRequired));
+        }
+    }
 
     #[tokio::test]
     async fn a_right_credential_is_checked_once_however_many_come_with_it_and_a_wrong_one_is_not_remembered()

@@ -14,7 +14,7 @@ use pinfold_policy::image::image_type;
 use pinfold_policy::kept::Kept;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request};
 use pinfold_policy::part::is_blind_part;
-use pinfold_policy::policy::{Expectation, Policy};
+use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
@@ -33,6 +33,7 @@ use crate::late;
 use crate::link::Link;
 use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
+use crate::policy_cell::Snapshot;
 use crate::refusal::Refusal;
 use crate::release::{Grounds, Release, Wanted};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
@@ -54,14 +55,16 @@ pub(crate) async fn exchange(
     let (head, body) = request.into_parts();
     let reader = reader(&head.method, &head.headers);
     let authority = link.authority(&head);
-    let ask = match Ask::admit(&link, head, &gateway.settings, &gateway.via) {
+    let policy = gateway.policy.newest();
+    let now = gateway.settings.clock.now();
+    let ask = match Ask::admit(&link, head, &policy.live.egress, &gateway.via, now) {
         Ok(ask) => ask,
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     let is_head = ask.method == Method::HEAD;
     // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.
-    let (carrying, place) = (carry(Arc::clone(&gateway), ask, body), Arc::clone(&link.place));
+    let (carrying, place) = (carry(Arc::clone(&gateway), policy, ask, body), Arc::clone(&link.place));
     let carried = gateway.tasks.spawn(async move {
         let outbound = carrying.await;
         // A client that hangs up and comes back has no second place while its first is at work.
@@ -110,7 +113,7 @@ impl Answer {
 
     /// A redirect to where nothing is judged is kept by no client: fetched as data and cached, it would lead a later
     /// request for a script there, and no one would ask here.
-    fn forget_a_way_out(&mut self, ask: &Ask, policy: &Policy) {
+    fn forget_a_way_out(&mut self, ask: &Ask, policy: &Snapshot) {
         let leads_out =
             || !redirect_target(&ask.url, &self.head).is_some_and(|to| policy.judges_scripts_at(&to));
         if self.head.status.is_redirection()
@@ -124,8 +127,7 @@ impl Answer {
 }
 
 /// The steps of an exchange: expect, fetch, classify, hold, judge, act.
-async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
-    let policy = gateway.policy.newest();
+async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Incoming) -> Outbound {
     if let Some(guarded) = gateway.parked.take(|| ask.key()) {
         return gateway.judge_when_held(&ask, policy, guarded).await;
     }
@@ -168,7 +170,7 @@ async fn carry(gateway: Arc<Shared>, ask: Ask, body: Incoming) -> Outbound {
 pub(crate) async fn fetch(
     gateway: &Shared,
     ask: &Ask,
-    policy: &Policy,
+    policy: &Snapshot,
     expected: &Expectation<'_>,
     method: Method,
     whole: bool,
@@ -177,7 +179,7 @@ pub(crate) async fn fetch(
     let is_head = method == Method::HEAD;
     let headers = ask.vendor_headers(&gateway.via, whole);
     let request = fetch::request(&ask.url, method, headers, body)?;
-    let upstream = &gateway.upstream;
+    let upstream = &policy.live.upstream;
     let answer = if whole { upstream.send_guarded(request).await } else { upstream.send(request).await };
     let (head, body) = answer?.into_parts();
     if head.status.is_informational() {
@@ -190,7 +192,7 @@ pub(crate) async fn fetch(
     let starts = if is_head || is_late {
         hold::Starts::default()
     } else {
-        let mut reservation = gateway.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        let mut reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
         hold::look_at_start(&mut body, &head.headers, &mut reservation).await?
     };
     let kinds = kinds_of(ask, &head, &starts);
@@ -223,7 +225,7 @@ pub(crate) fn borrowed(texts: &[String]) -> Vec<&str> {
 const RECHECKS: &str = "(rechecks)";
 
 /// Whose share of the budget a body of this URL is counted in.
-pub(crate) fn party(policy: &Policy, ask: &Ask) -> Arc<str> {
+pub(crate) fn party(policy: &Snapshot, ask: &Ask) -> Arc<str> {
     if ask.is_recheck() {
         return RECHECKS.into();
     }
@@ -247,7 +249,7 @@ impl Shared {
     async fn pass(
         self: Arc<Self>,
         ask: Ask,
-        policy: Arc<Policy>,
+        policy: Arc<Snapshot>,
         mut answer: Answer,
         is_judged: bool,
     ) -> Outbound {
@@ -273,7 +275,7 @@ impl Shared {
     async fn guarded(
         self: &Arc<Self>,
         ask: &Ask,
-        policy: Arc<Policy>,
+        policy: Arc<Snapshot>,
         answer: Answer,
         flight: Option<Flight>,
     ) -> Outbound {
@@ -291,10 +293,10 @@ impl Shared {
         self.rechecks.note(ask, &expected, &head.headers);
         let limits = HoldLimits {
             keep_wire: observes(&expected),
-            ..self.upstream.hold_limits(could_be(&expected, kinds))
+            ..policy.live.upstream.hold_limits(could_be(&expected, kinds))
         };
-        let room = self.upstream.room(ask.asker.address.ip(), party(&policy, ask));
-        let until = Instant::now() + self.settings.limits.max_hold;
+        let room = policy.live.upstream.room(ask.asker.address.ip(), party(&policy, ask));
+        let until = Instant::now() + policy.live.max_hold;
         let (gateway, store) = (Arc::clone(self), self.store.clone());
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
         // A task of its own: it goes on when the client is told to come back.
@@ -313,9 +315,8 @@ impl Shared {
     }
 
     /// Judges a body as soon as it is held. A client whose patience ends before is told to come back: the hold goes on.
-    async fn judge_when_held(&self, ask: &Ask, policy: Arc<Policy>, mut guarded: Guarded) -> Outbound {
-        let limits = &self.settings.limits;
-        let patience = if ask.asks() { limits.patience } else { limits.max_hold };
+    async fn judge_when_held(&self, ask: &Ask, policy: Arc<Snapshot>, mut guarded: Guarded) -> Outbound {
+        let patience = if ask.asks() { policy.live.patience } else { policy.live.max_hold };
         let ended = timeout(patience, &mut guarded.hold).await;
         let seen = Seen { kinds: guarded.kinds, head: &guarded.head, path: guarded.path.as_ref() };
         match ended {
@@ -341,7 +342,7 @@ impl Shared {
     }
 
     /// A guarded URL that answered something else than 200.
-    async fn not_ok(&self, ask: &Ask, policy: &Policy, answer: Answer) -> Outbound {
+    async fn not_ok(&self, ask: &Ask, policy: &Snapshot, answer: Answer) -> Outbound {
         let Answer { head, body, path, kinds, .. } = answer;
         let reason = match head.status.as_u16() {
             301 | 302 | 303 | 307 | 308 => match redirect_target(&ask.url, &head) {
@@ -361,7 +362,7 @@ impl Shared {
     async fn not_to_be_measured(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         seen: &Seen<'_>,
         reason: Reason,
         body: Arriving,
@@ -373,10 +374,10 @@ impl Shared {
         let headers = &seen.head.headers;
         let (codings, announced) =
             (hold::codings(headers).unwrap_or(Codings::IDENTITY), hold::announced(headers));
-        let limits = self.upstream.hold_limits(could_be(&expected, seen.kinds));
-        let room = self.upstream.room(ask.asker.address.ip(), party(policy, ask));
+        let limits = policy.live.upstream.hold_limits(could_be(&expected, seen.kinds));
+        let room = policy.live.upstream.room(ask.asker.address.ip(), party(policy, ask));
         let looking = hold::unmeasured(body, codings, announced, &limits, room);
-        let looked = timeout(self.settings.limits.max_hold, looking).await;
+        let looked = timeout(policy.live.max_hold, looking).await;
         match looked.unwrap_or(Err(HoldError::Timeout)) {
             Ok(body) => self.unmeasurable(ask, policy, seen, reason, Some(body)).await,
             Err(error) => self.unmeasurable(ask, policy, seen, error.reason(), None).await,
@@ -387,7 +388,7 @@ impl Shared {
     async fn unmeasurable(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         seen: &Seen<'_>,
         reason: Reason,
         body: Option<Unmeasured>,
@@ -413,7 +414,7 @@ impl Shared {
                         body,
                         reason,
                         receipt,
-                        self.settings.client_max_age,
+                        policy.live.client_max_age,
                     )),
                     Err(error) => self.unrecorded(ask, policy, &error),
                 }
@@ -422,7 +423,7 @@ impl Shared {
     }
 
     /// Judges a measured body. The revocations are read from the newest snapshot, whatever snapshot decides the rest.
-    async fn judge(&self, ask: &Ask, mut policy: Arc<Policy>, seen: &Seen<'_>, mut held: Held) -> Outbound {
+    async fn judge(&self, ask: &Ask, mut policy: Arc<Snapshot>, seen: &Seen<'_>, mut held: Held) -> Outbound {
         self.store.remember_aliases(*held.digests());
         let mut is_bound_now = false;
         loop {
@@ -471,7 +472,7 @@ impl Shared {
     pub(crate) async fn release(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         seen: &Seen<'_>,
         cleared: Cleared,
         grounds: Grounds,
@@ -482,7 +483,7 @@ impl Shared {
         let headers = if ask.asks() { &ask.headers } else { &nothing };
         let wanted = Wanted { headers, head_only: ask.method == Method::HEAD };
         let plain = cleared.kind() == Kind::Installer || wanted.is_for_part();
-        let reservation = self.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        let reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
         let coding = coding_for(ask, plain);
         let encoded = self.shelf.encoded(&self.encoders, cleared.held(), coding, reservation).await;
         let given = wanted.of(cleared.digests().sha256, &encoded);
@@ -505,7 +506,7 @@ impl Shared {
                 encoded,
                 (&wanted, given),
                 (receipt, &self.deliveries),
-                (grounds, self.settings.client_max_age),
+                (grounds, policy.live.client_max_age),
             )),
             Err(error) => self.unrecorded(ask, policy, &error),
         }
@@ -515,12 +516,12 @@ impl Shared {
     async fn encode(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         kept: &Kept,
         digests: &Digests,
         plain: bool,
     ) -> Encoded {
-        let reservation = self.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        let reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
         self.encoders.encode(kept, digests, coding_for(ask, plain), reservation).await
     }
 
@@ -529,7 +530,7 @@ impl Shared {
         self.policy.newest().revocations().include(digests)
     }
 
-    async fn revoked(&self, ask: &Ask, policy: &Policy, seen: &Seen<'_>, measured: Measured) -> Outbound {
+    async fn revoked(&self, ask: &Ask, policy: &Snapshot, seen: &Seen<'_>, measured: Measured) -> Outbound {
         self.withhold(ask, policy, seen, Reason::Revoked, Some(measured), None).await
     }
 
@@ -537,7 +538,7 @@ impl Shared {
     async fn act(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         seen: &Seen<'_>,
         reason: Reason,
         held: Option<Held>,
@@ -560,7 +561,7 @@ impl Shared {
     async fn observe(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         seen: &Seen<'_>,
         reason: Reason,
         held: Held,
@@ -582,7 +583,7 @@ impl Shared {
                 encoded,
                 reason,
                 (receipt, &self.deliveries),
-                self.settings.client_max_age,
+                policy.live.client_max_age,
             )),
             Err(error) => self.unrecorded(ask, policy, &error),
         }
@@ -592,7 +593,7 @@ impl Shared {
     async fn withhold(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         seen: &Seen<'_>,
         reason: Reason,
         measured: Option<Measured>,
@@ -624,7 +625,7 @@ impl Shared {
     pub(crate) async fn refuse(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         kinds: Kinds,
         cause: &FetchError,
     ) -> Outbound {
@@ -647,7 +648,7 @@ impl Shared {
     }
 
     /// What cannot be recorded is not released.
-    fn unrecorded(&self, ask: &Ask, policy: &Policy, error: &pinfold_store::StoreError) -> Outbound {
+    fn unrecorded(&self, ask: &Ask, policy: &Snapshot, error: &pinfold_store::StoreError) -> Outbound {
         // The store says once that it cannot be written.
         tracing::debug!(%error, url = %ask.url, "cannot record an exchange: it is refused");
         let expected = policy.expect(&ask.url);

@@ -127,6 +127,15 @@ const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// The connections to vendors.
 #[derive(Clone)]
 pub struct Upstream {
+    pools: Pools,
+    limits: Limits,
+    budget: Arc<Budget>,
+    spill: Spill,
+}
+
+/// Connections that are kept.
+#[derive(Clone)]
+struct Pools {
     /// For what points to something guarded. Its connections carry nothing that goes on for hours, so that no stream of
     /// events can use up what a vendor allows at one time.
     guarded: Client<Connector, ClientBody>,
@@ -134,9 +143,38 @@ pub struct Upstream {
     other: Client<Connector, ClientBody>,
     /// For what HTTP/2 does not carry: switching protocols.
     http1: Client<Connector, ClientBody>,
-    limits: Limits,
-    budget: Arc<Budget>,
-    spill: Spill,
+    /// What they are made by.
+    connector: Connector,
+}
+
+impl Pools {
+    fn new(connector: Connector, idle: Duration) -> Self {
+        let both: [&[u8]; 2] = [b"h2", b"http/1.1"];
+        Self {
+            guarded: pool(&connector, &both, idle),
+            other: pool(&connector, &both, idle),
+            http1: pool(&connector, &[b"http/1.1"], idle),
+            connector,
+        }
+    }
+}
+
+fn pool(connector: &Connector, protocols: &[&[u8]], idle: Duration) -> Client<Connector, ClientBody> {
+    let mut tls = rustls::ClientConfig::clone(connector.tls.config());
+    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let connector = Connector { tls: TlsConnector::from(Arc::new(tls)), ..connector.clone() };
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(idle)
+        .pool_max_idle_per_host(32)
+        .http1_max_headers(MAX_FIELDS)
+        .http1_max_buf_size(MAX_HEAD)
+        .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        // A client that reads slowly holds up its own stream, and not the connection that others share.
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .build(connector)
 }
 
 /// What a look at a URL found: for `pin add`, which fetches and holds as the gateway does.
@@ -159,40 +197,32 @@ impl Upstream {
     pub fn new(settings: &Settings, own: Vec<SocketAddr>, spill: Spill) -> Result<Self, rustls::Error> {
         let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = upstream_tls::client_config(&provider, &settings.extra_roots)?;
-        let pool = |protocols: &[&[u8]]| {
-            let mut tls = tls.clone();
-            tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-            let connector = Connector {
-                egress: Arc::new(settings.egress.clone()),
-                own: own.clone().into(),
-                tls: TlsConnector::from(Arc::new(tls)),
-                limit: settings.limits.upstream_timeout,
-            };
-            Client::builder(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(settings.limits.idle_timeout)
-                .pool_max_idle_per_host(32)
-                .http1_max_headers(MAX_FIELDS)
-                .http1_max_buf_size(MAX_HEAD)
-                .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-                // A client that reads slowly holds up its own stream, and not the connection that others share.
-                .http2_initial_stream_window_size(STREAM_WINDOW)
-                .http2_initial_connection_window_size(CONNECTION_WINDOW)
-                .build(connector)
-        };
         let limits = settings.limits.clone();
-        let both: [&[u8]; 2] = [b"h2", b"http/1.1"];
+        let connector = Connector {
+            egress: Arc::new(settings.egress.clone()),
+            own: own.into(),
+            tls: TlsConnector::from(Arc::new(tls)),
+            limit: limits.upstream_timeout,
+        };
         let bounds =
             Bounds { memory: limits.held_memory, disk: limits.held_disk, largest: limits.max_installer };
-        Ok(Self {
-            guarded: pool(&both),
-            other: pool(&both),
-            http1: pool(&[b"http/1.1"]),
-            budget: Budget::new(bounds, limits.upstream_timeout),
-            spill,
-            limits,
-        })
+        let budget = Budget::new(bounds, limits.upstream_timeout);
+        Ok(Self { pools: Pools::new(connector, limits.idle_timeout), budget, spill, limits })
+    }
+
+    /// The same for other settings: the budget stays, and so do the connections, unless they lead where `egress` may
+    /// not lead any more.
+    pub(crate) fn followed_by(&self, settings: &Settings) -> Self {
+        let Limits { max_body, max_ratio, max_hold, patience, .. } = settings.limits;
+        let limits = Limits { max_body, max_ratio, max_hold, patience, ..self.limits.clone() };
+        let connector = &self.pools.connector;
+        let pools = if *connector.egress == settings.egress {
+            self.pools.clone()
+        } else {
+            let egress = Arc::new(settings.egress.clone());
+            Pools::new(Connector { egress, ..connector.clone() }, limits.idle_timeout)
+        };
+        Self { pools, budget: Arc::clone(&self.budget), spill: Arc::clone(&self.spill), limits }
     }
 
     /// Sends `request`, whose URI is absolute, and waits for the head of the answer.
@@ -200,7 +230,7 @@ impl Upstream {
     /// # Errors
     /// [`FetchError`], with the reason that the client is given.
     pub(crate) async fn send(&self, request: Request<ClientBody>) -> Result<Response<Incoming>, FetchError> {
-        self.send_through(&self.other, request).await
+        self.send_through(&self.pools.other, request).await
     }
 
     /// The same for what points to something guarded.
@@ -208,7 +238,7 @@ impl Upstream {
         &self,
         request: Request<ClientBody>,
     ) -> Result<Response<Incoming>, FetchError> {
-        self.send_through(&self.guarded, request).await
+        self.send_through(&self.pools.guarded, request).await
     }
 
     /// The same over HTTP/1.1 only.
@@ -216,7 +246,7 @@ impl Upstream {
         &self,
         request: Request<ClientBody>,
     ) -> Result<Response<Incoming>, FetchError> {
-        self.send_through(&self.http1, request).await
+        self.send_through(&self.pools.http1, request).await
     }
 
     /// A vendor may end a kept connection just when it is used again, and clients do not repeat what a proxy answers

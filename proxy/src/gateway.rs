@@ -21,7 +21,6 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::ask::{early_refusal, reader};
-use crate::credentials::Credentials;
 use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
 use crate::exchange::exchange;
@@ -29,9 +28,11 @@ use crate::fetch::Upstream;
 use crate::hold::Spill;
 use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
+use crate::live::Live;
 use crate::parked::Parked;
 use crate::policy_cell::PolicyCell;
 use crate::recheck::{self, Note, Rechecks};
+use crate::reload::Reloader;
 use crate::respond::{ClientBody, Outbound, respond};
 use crate::serve::switching;
 use crate::settings::Settings;
@@ -65,17 +66,15 @@ pub enum BindError {
 
 /// What all connections share.
 pub(crate) struct Shared {
+    /// As at the start; what a reload changes of them is read from a snapshot.
     pub(crate) settings: Settings,
-    pub(crate) credentials: Option<Credentials>,
     pub(crate) policy: PolicyCell,
     pub(crate) store: Store,
-    pub(crate) upstream: Upstream,
     pub(crate) encoders: Encoders,
     pub(crate) deliveries: Deliveries,
     pub(crate) parked: Parked,
     pub(crate) shelf: Shelf,
     pub(crate) rechecks: Rechecks,
-    pub(crate) interceptor: Interceptor,
     /// This gateway's name in `Via`.
     pub(crate) via: String,
     /// The addresses that it listens on.
@@ -121,16 +120,16 @@ impl Gateway {
         let now = settings.clock.now();
         let shelf = Shelf::open(store.clone(), settings.shelf_memory, now, tasks.clone()).await?;
         let (rechecks, notes) = Rechecks::new();
+        let upstream = Upstream::new(&settings, own.clone(), Arc::clone(&spill))?;
+        let interceptor = Interceptor::new(ca, settings.limits.header_timeout)?;
+        let live = Live::new(&settings, rulebook, upstream, interceptor)?;
         let shared = Shared {
-            credentials: settings.users.clone().map(Credentials::of).transpose()?,
-            policy: PolicyCell::new(rulebook, store.decisions()),
-            upstream: Upstream::new(&settings, own.clone(), Arc::clone(&spill))?,
+            policy: PolicyCell::new(live, store.decisions()),
             encoders: Encoders::new(spill, settings.limits.memory_body),
             deliveries: Deliveries::default(),
             parked: Parked::default(),
             shelf,
             rechecks,
-            interceptor: Interceptor::new(ca, settings.limits.header_timeout)?,
             via: format!("pinfold-{}", Uuid::now_v7().simple()),
             own,
             settings,
@@ -148,6 +147,12 @@ impl Gateway {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.shared.own
+    }
+
+    /// The way to it while it runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.shared))
     }
 
     /// Serves until `stop` is cancelled, then lets what is under way finish for up to `grace`.
@@ -221,6 +226,11 @@ impl Shared {
         self.guarded.insert(url.key_without_query().into(), ());
     }
 
+    fn allows(&self, client: SocketAddr) -> bool {
+        let ip = client.ip().to_canonical();
+        self.policy.newest().live.clients.iter().any(|net| net.contains(&ip))
+    }
+
     /// One answer to whoever comes when all connections are taken.
     async fn turn_away(self: Arc<Self>, client: SocketAddr, stream: TcpStream, _place: OwnedSemaphorePermit) {
         let answering = self.serve_http1(client, stream, |request| {
@@ -234,11 +244,7 @@ impl Shared {
 
     /// Serves a connection to the proxy itself: CONNECT, and absolute-form requests.
     async fn serve_proxy(self: Arc<Self>, client: SocketAddr, stream: TcpStream, place: Place) {
-        let is_allowed = {
-            let ip = client.ip().to_canonical();
-            self.settings.clients.iter().any(|net| net.contains(&ip))
-        };
-        if !is_allowed {
+        if !self.allows(client) {
             tracing::warn!(%client, "a client that 'clients.allow' does not name was refused");
         }
         let link = Arc::new(Link { client, user: None, leads: Leads::Anywhere, tls: None, place });
@@ -246,7 +252,8 @@ impl Shared {
         self.serve_http1(client, stream, move |request: Request<Incoming>| {
             let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
             async move {
-                if !is_allowed {
+                // Each time: a connection that is kept outlasts a change.
+                if !shared.allows(client) {
                     return (refused_early(&request, Reason::ClientNotAllowed), false);
                 }
                 let link = match shared.identified(link, &request).await {

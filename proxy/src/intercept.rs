@@ -60,6 +60,16 @@ impl Interceptor {
         Ok(Self { named, nameless, ca, limit })
     }
 
+    /// The same under another CA, if there is one: sessions of before can be taken up again.
+    pub(crate) fn followed_by(&self, ca: Option<Arc<CertificateAuthority>>) -> Self {
+        Self {
+            named: self.named.clone(),
+            nameless: self.nameless.clone(),
+            ca: ca.unwrap_or_else(|| Arc::clone(&self.ca)),
+            limit: self.limit,
+        }
+    }
+
     /// Accepts a TLS connection that is for `host`. `has_name`: the hello carries a server name, which is that host.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::header;
 use http::response::Parts;
 use pinfold_policy::image::suits_any_image;
-use pinfold_policy::policy::{Expectation, Policy};
+use pinfold_policy::policy::Expectation;
 use pinfold_policy::verdict::{Consequence, consequence};
 
 use crate::ask::Ask;
@@ -18,6 +18,7 @@ use crate::gateway::Shared;
 use crate::headers::texts;
 use crate::hold;
 use crate::incoming::Arriving;
+use crate::policy_cell::Snapshot;
 
 /// For so long the first byte is waited for with the head in hand.
 const PROMPT: Duration = Duration::from_millis(500);
@@ -34,11 +35,11 @@ pub(crate) async fn is_late(expected: &Expectation<'_>, head: &Parts, body: &mut
 pub(crate) async fn look(
     gateway: Arc<Shared>,
     ask: Ask,
-    policy: Arc<Policy>,
+    policy: Arc<Snapshot>,
     head: Parts,
     mut body: Arriving,
 ) -> Option<Arriving> {
-    let mut reservation = gateway.upstream.reservation(ask.asker.address.ip(), party(&policy, &ask));
+    let mut reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, &ask));
     let starts = hold::look_at_start(&mut body, &head.headers, &mut reservation).await.ok()?;
     let kinds = kinds_of(&ask, &head, &starts);
     let expected = policy.expect(&ask.url);

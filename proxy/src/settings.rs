@@ -36,7 +36,7 @@ pub struct Settings {
 }
 
 /// Where the gateway may connect to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Egress {
     /// Ports that CONNECT may name.
     pub connect_ports: Vec<u16>,

@@ -10,7 +10,6 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use pinfold_policy::host::{Authority, Host};
 use pinfold_policy::opening::{Opening, opening, opening_at_end};
-use pinfold_policy::policy::Policy;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::Scheme;
 use pinfold_store::OpenTunnel;
@@ -26,6 +25,7 @@ use crate::gateway::Shared;
 use crate::head_gate::HeadGate;
 use crate::intercept::client_tls;
 use crate::link::{Leads, Link, Place};
+use crate::policy_cell::Snapshot;
 use crate::prefixed::Prefixed;
 use crate::refusal::{Reader, Refusal};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
@@ -85,7 +85,7 @@ pub(crate) async fn connect(
 /// A CONNECT that was read.
 struct Asking {
     gateway: Arc<Shared>,
-    policy: Arc<Policy>,
+    policy: Arc<Snapshot>,
     id: Uuid,
     at: Timestamp,
     asker: Asker,
@@ -96,15 +96,15 @@ struct Asking {
 impl Asking {
     /// Connects to the host, unless it is intercepted: then its requests may never need the vendor.
     async fn dial(&self) -> Result<Option<TcpStream>, Reason> {
-        let settings = &self.gateway.settings;
-        if !settings.egress.connect_ports.contains(&self.authority.port) {
+        let egress = &self.policy.live.egress;
+        if !egress.connect_ports.contains(&self.authority.port) {
             return Err(Reason::PortNotAllowed);
         }
         if self.policy.intercepts(&self.authority.host) {
             return Ok(None);
         }
-        let limit = settings.limits.upstream_timeout;
-        match settings.egress.connect(&self.authority, &self.gateway.own, limit).await {
+        let limit = self.gateway.settings.limits.upstream_timeout;
+        match egress.connect(&self.authority, &self.gateway.own, limit).await {
             Ok(stream) => Ok(Some(stream)),
             Err(error) => {
                 tracing::debug!(to = %self.authority, %error, "no tunnel");
@@ -178,7 +178,7 @@ impl Asking {
             Ok(host) => host,
             Err(reason) => return self.end(client, reason, name).await,
         };
-        let stream = match self.gateway.interceptor.accept(&host, name.is_some(), client).await {
+        let stream = match self.policy.live.interceptor.accept(&host, name.is_some(), client).await {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::info!(client = %self.asker.address, %host, %error, "no connection with a client");
@@ -194,6 +194,8 @@ impl Asking {
             place: self.place,
         };
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        // It has decided. A connection that lasts for hours must not keep the pins of its first minute.
+        drop(self.policy);
         self.gateway.serve(link, stream, is_h2).await;
     }
 
@@ -202,6 +204,7 @@ impl Asking {
             Host::Ip(_) => Leads::ToNamedHost(self.authority.port),
             Host::Name(_) => Leads::To(Scheme::Http, self.authority.clone()),
         };
+        drop(self.policy);
         let Asker { address, user, .. } = self.asker;
         let link = Link { client: address, user, leads, tls: None, place: self.place };
         self.gateway.serve(link, client, is_h2).await;
@@ -238,6 +241,7 @@ impl Asking {
             ..self.row(None)
         };
         let open = self.gateway.record_tunnel(row).await;
+        drop(self.policy);
         self.gateway.relay(client, upstream, open).await;
     }
 }

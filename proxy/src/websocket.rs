@@ -19,6 +19,7 @@ use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
 use crate::headers::{strip_hop_by_hop, text};
 use crate::link::Link;
+use crate::policy_cell::Snapshot;
 use crate::prefixed::Prefixed;
 use crate::respond::{ClientBody, respond};
 
@@ -53,16 +54,15 @@ pub(crate) async fn open(
     let client_side = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
     let authority = link.authority(&head);
-    let ask = match Ask::admit(&link, head, &gateway.settings, &gateway.via) {
+    let policy = gateway.policy.newest();
+    let now = gateway.settings.clock.now();
+    let ask = match Ask::admit(&link, head, &policy.live.egress, &gateway.via, now) {
         Ok(ask) => ask,
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
-    let (vendor_side, response) = match switch(&gateway, &ask).await {
+    let (vendor_side, response) = match switch(&gateway, &policy, &ask).await {
         Ok(switched) => switched,
-        Err(error) => {
-            let policy = gateway.policy.newest();
-            return respond(gateway.refuse(&ask, &policy, Kinds::NONE, &error).await);
-        }
+        Err(error) => return respond(gateway.refuse(&ask, &policy, Kinds::NONE, &error).await),
     };
     let dialled = response.extensions().get::<Path>().map(|path| path.0.address.ip());
     let row = Tunnel {
@@ -75,7 +75,7 @@ pub(crate) async fn open(
         reason: None,
         incident: None,
         status: response.status().as_u16(),
-        policy_version: gateway.policy.newest().version(),
+        policy_version: policy.version(),
     };
     let open = gateway.record_tunnel(row).await;
     let follow = Arc::clone(&gateway);
@@ -93,9 +93,9 @@ pub(crate) async fn open(
 /// Asks the vendor to switch, and checks that it did.
 async fn switch(
     gateway: &Shared,
+    policy: &Snapshot,
     ask: &Ask,
 ) -> Result<(hyper::upgrade::OnUpgrade, Response<ClientBody>), FetchError> {
-    let policy = gateway.policy.newest();
     if !policy.expect(&ask.url).rules().websocket {
         return Err(FetchError::Body(Reason::WebsocketBlocked));
     }
@@ -104,7 +104,7 @@ async fn switch(
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let key = text(&headers, header::SEC_WEBSOCKET_KEY).map(accept_for);
     let request = fetch::request(&ask.url, Method::GET, headers, fetch::empty())?;
-    let mut answer = gateway.upstream.send_http1(request).await?;
+    let mut answer = policy.live.upstream.send_http1(request).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(FetchError::Status(answer.status().as_u16()));
     }

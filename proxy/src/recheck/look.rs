@@ -26,6 +26,7 @@ use crate::exchange::{Answer, could_be, fetch, party};
 use crate::fetch;
 use crate::gateway::Shared;
 use crate::hold;
+use crate::policy_cell::Snapshot;
 use crate::row::{Seen, acts_as};
 use crate::shelf::Fresh;
 
@@ -76,7 +77,7 @@ pub(super) async fn look(gateway: Arc<Shared>, in_use: InUse) -> Looked {
 
 struct Look<'g> {
     gateway: &'g Shared,
-    policy: Arc<Policy>,
+    policy: Arc<Snapshot>,
     in_use: &'g InUse,
     ask: Ask,
 }
@@ -107,11 +108,11 @@ impl Look<'_> {
         }
         let codings = hold::codings(&head.headers).map_err(|cause| cause.reason())?;
         let announced = hold::announced(&head.headers);
-        let limits = gateway.upstream.hold_limits(could_be(&expected, kinds));
-        let room = gateway.upstream.room(ask.asker.address.ip(), party(policy, ask));
+        let limits = policy.live.upstream.hold_limits(could_be(&expected, kinds));
+        let room = policy.live.upstream.room(ask.asker.address.ip(), party(policy, ask));
         let store = gateway.store.clone();
         let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
-        match timeout(gateway.settings.limits.max_hold, holding).await {
+        match timeout(policy.live.max_hold, holding).await {
             Ok(Ok(held)) => Ok((Answered { head, path, kinds }, held)),
             Ok(Err(failed)) => Err(failed.error.reason()),
             Err(_) => Err(Reason::UpstreamTimeout),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header;
 use pinfold_policy::kind::Kinds;
-use pinfold_policy::policy::{Expectation, Policy};
+use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::vendor::Recheck;
 use pinfold_policy::verdict::{Cleared, Verdict, judge, may_substitute};
@@ -19,6 +19,7 @@ use crate::ask::Ask;
 use crate::budget::Reservation;
 use crate::fetch::FetchError;
 use crate::gateway::Shared;
+use crate::policy_cell::Snapshot;
 use crate::release::Grounds;
 use crate::respond::Outbound;
 use crate::row::Seen;
@@ -37,13 +38,13 @@ impl Shared {
     pub(crate) async fn answer_from_shelf(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         expected: &Expectation<'_>,
     ) -> Answer {
         if !self.may_be_shelved(ask, expected) {
             return Answer::AskVendor(None);
         }
-        let until = Instant::now() + self.settings.limits.patience;
+        let until = Instant::now() + policy.live.patience;
         let mut waited_for = None;
         loop {
             match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
@@ -88,7 +89,7 @@ impl Shared {
     pub(crate) async fn substitute(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         reason: Reason,
         incident: Incident,
     ) -> Option<Outbound> {
@@ -110,7 +111,7 @@ impl Shared {
     async fn on_shelf(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         expected: &Expectation<'_>,
         served: Vec<Arc<Served>>,
     ) -> Result<(Arc<Served>, Cleared), Missing> {
@@ -126,7 +127,7 @@ impl Shared {
     async fn give(
         &self,
         ask: &Ask,
-        policy: &Policy,
+        policy: &Snapshot,
         served: &Served,
         cleared: Cleared,
         grounds: Grounds,
@@ -138,6 +139,7 @@ impl Shared {
     /// A share of the budget for what the shelf has on disk.
     pub(crate) fn room_on_shelf(&self) -> Reservation {
         // No client has this address, and no vendor a name with a space.
-        self.upstream.reservation(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "the shelf".into())
+        let newest = self.policy.newest();
+        newest.live.upstream.reservation(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "the shelf".into())
     }
 }

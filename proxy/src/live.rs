@@ -1,0 +1,83 @@
+//! What the files say besides the rules and a running gateway takes anew, and what is made of it.
+//!
+//! What was made before stays wherever it still serves: pools of connections, tickets of TLS sessions, leaves,
+//! credentials that were right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use pinfold_certs::CertificateAuthority;
+use pinfold_policy::policy::Rulebook;
+
+use crate::credentials::Credentials;
+use crate::fetch::Upstream;
+use crate::intercept::Interceptor;
+use crate::settings::{Egress, Settings};
+
+/// One state of the files.
+pub(crate) struct Live {
+    pub(crate) rules: Arc<Rulebook>,
+    pub(crate) clients: Vec<IpNet>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) egress: Egress,
+    pub(crate) upstream: Upstream,
+    pub(crate) interceptor: Interceptor,
+    /// For one hold, in total.
+    pub(crate) max_hold: Duration,
+    /// How long a client waits for a hold.
+    pub(crate) patience: Duration,
+    /// How long a client may keep what it was given.
+    pub(crate) client_max_age: Duration,
+}
+
+impl Live {
+    /// # Errors
+    /// Where the system has no random bytes.
+    pub(crate) fn new(
+        settings: &Settings,
+        rules: Arc<Rulebook>,
+        upstream: Upstream,
+        interceptor: Interceptor,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            rules,
+            clients: settings.clients.clone(),
+            credentials: settings.users.clone().map(Credentials::of).transpose()?,
+            egress: settings.egress.clone(),
+            upstream,
+            interceptor,
+            max_hold: settings.limits.max_hold,
+            patience: settings.limits.patience,
+            client_max_age: settings.client_max_age,
+        })
+    }
+
+    /// What follows from other files. `ca` is new, if they need another one.
+    ///
+    /// # Errors
+    /// Where the system has no random bytes.
+    pub(crate) fn followed_by(
+        &self,
+        settings: &Settings,
+        rules: Arc<Rulebook>,
+        ca: Option<Arc<CertificateAuthority>>,
+    ) -> Result<Self, rustls::Error> {
+        let credentials = match (&self.credentials, &settings.users) {
+            (Some(credentials), Some(users)) => Some(credentials.followed_by(Arc::clone(users))),
+            (None, Some(users)) => Some(Credentials::of(Arc::clone(users))?),
+            (_, None) => None,
+        };
+        Ok(Self {
+            rules,
+            clients: settings.clients.clone(),
+            credentials,
+            egress: settings.egress.clone(),
+            upstream: self.upstream.followed_by(settings),
+            interceptor: self.interceptor.followed_by(ca),
+            max_hold: settings.limits.max_hold,
+            patience: settings.limits.patience,
+            client_max_age: settings.client_max_age,
+        })
+    }
+}
