@@ -1,7 +1,10 @@
 //! `pinfold run`: the gateway, from its files to its last recorded row.
 
 mod greeting;
+mod reload;
 mod signals;
+mod start_only;
+mod watch;
 
 use std::io;
 use std::path::PathBuf;
@@ -9,15 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pinfold_certs::Opened;
-use pinfold_config::{Config, Loaded};
+use pinfold_config::Loaded;
 use pinfold_proxy::{BindError, Gateway};
 use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use self::greeting::Greeting;
-use self::signals::Signals;
+use self::reload::{Reloading, Standing};
+use self::signals::{HangUps, Signals};
+use self::start_only::StartOnly;
+use self::watch::{Read, Seen};
 use crate::configuration::Configuration;
 use crate::failure::{Failure, cause};
 use crate::terminal::Terminal;
@@ -29,15 +36,37 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Runs the gateway until a signal ends it: the first one drains, a second one ends at once.
 pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
     log::start(terminal)?;
-    let Loaded { config, warnings } = configuration.load()?;
-    terminal.show_warnings(&warnings);
     // Before anything is ready, so that a signal that comes early is not lost.
-    let mut signals = Signals::listen()?;
-    let greeting = Greeting::of(&config);
-    let running = Running::start(config).await?;
+    let (mut signals, hang_ups) = (Signals::listen()?, HangUps::listen()?);
+    let files = Files::read(configuration)?;
+    terminal.show_warnings(&files.loaded.warnings);
+    let greeting = Greeting::of(&files.loaded.config);
+    let running = Running::start(configuration, files).await?;
     greeting.say(running.gateway.addresses(), &running.root, terminal);
     terminal.print(&running.ready_line()).or_else(unread)?;
-    running.serve(&mut signals).await
+    running.serve(&mut signals, hang_ups).await
+}
+
+/// What the gateway starts with.
+struct Files {
+    loaded: Loaded,
+    seen: Seen,
+}
+
+impl Files {
+    fn read(configuration: &Configuration) -> Result<Self, Failure> {
+        if watch::comes_once(configuration) {
+            return Ok(Self { loaded: configuration.load()?, seen: Seen::nothing() });
+        }
+        match watch::read(configuration, &[]) {
+            Some(Read { loaded, seen }) => Ok(Self { loaded: loaded?, seen }),
+            None => {
+                let loaded = configuration.load()?;
+                let seen = Seen::unsettled(&loaded.config);
+                Ok(Self { loaded, seen })
+            }
+        }
+    }
 }
 
 /// Nobody reads standard output. That is no reason not to protect anyone.
@@ -58,6 +87,7 @@ struct Running {
     store: Store,
     outputs: Vec<Output>,
     root: Root,
+    reloading: Reloading,
 }
 
 /// What clients are to trust.
@@ -68,13 +98,24 @@ struct Root {
 }
 
 impl Running {
-    async fn start(config: Config) -> Result<Self, Failure> {
+    async fn start(configuration: &Configuration, files: Files) -> Result<Self, Failure> {
+        let Files { loaded: Loaded { config, .. }, seen } = files;
         let settings = wiring::settings(&config)?;
         let Opened { ca, made_root, made_issuer } = wiring::open_ca(&config)?;
         if made_issuer && !made_root {
             tracing::info!("made a new issuing CA for the vendors' hosts; clients trust it through the root");
         }
         let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
+        // The files may be others than those of the last run.
+        let version = store.number_other_files().await?;
+        tracing::info!("policy {version}: {}", seen.in_words());
+        let standing = Standing {
+            seen,
+            start_only: StartOnly::of(&config),
+            ca_dir: wiring::ca_dir(&config),
+            ca_options: wiring::ca_options(&config),
+            root: ca.root_fingerprint_sha256(),
+        };
         let root = Root {
             file: ca.root_path().to_owned(),
             instructions: crate::trust::instructions(&ca),
@@ -83,7 +124,11 @@ impl Running {
         let outputs = config.siem.iter().map(wiring::output).collect();
         let bound = Gateway::bind(settings, Arc::new(config.rulebook), Arc::new(ca), store.clone()).await;
         match bound {
-            Ok(gateway) => Ok(Self { gateway, store, outputs, root }),
+            Ok(gateway) => {
+                let (configuration, reloader) = (configuration.clone(), gateway.reloader());
+                let reloading = Reloading::new(configuration, reloader, store.clone(), standing);
+                Ok(Self { gateway, store, outputs, root, reloading })
+            }
             Err(error) => {
                 store.close().await?;
                 Err(cannot_bind(&error))
@@ -98,16 +143,20 @@ impl Running {
         format!("pinfold ready proxy={} console=none ca={}", addresses.join(","), file.display())
     }
 
-    async fn serve(self, signals: &mut Signals) -> Result<(), Failure> {
-        let Self { gateway, store, outputs, .. } = self;
+    async fn serve(self, signals: &mut Signals, hang_ups: HangUps) -> Result<(), Failure> {
+        let Self { gateway, store, outputs, reloading, .. } = self;
         let deliveries = Deliveries::start(outputs, &store);
         let stop = CancellationToken::new();
         let serving = tokio::spawn(gateway.run(stop.clone(), GRACE));
+        // One thread: it blocks while it reads, and an allocator that keeps memory by thread would keep the pins of each
+        // thread that ever read them.
+        let (runtime, stopping) = (Handle::current(), stop.clone());
+        let reloading = spawn_blocking(move || runtime.block_on(reloading.run(hang_ups, stopping)));
         let signal = signals.next().await;
         tracing::info!("{signal}: finishing what is under way; a second signal ends it at once");
         stop.cancel();
         let ending = async {
-            let served = serving.await;
+            let served = serving.await.and(reloading.await);
             // Everything is recorded now: the outputs can have the rest, then the files can close.
             let settled = store.settle().await;
             deliveries.finish().await;

@@ -1,7 +1,7 @@
 //! A configuration as each crate wants to have it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -87,14 +87,23 @@ fn not_pem(error: &pem::Error) -> String {
 
 /// Opens the CA in the data directory, and makes what is missing of it.
 pub(crate) fn open_ca(config: &Config) -> Result<Opened, Failure> {
+    Ok(CertificateAuthority::open(&ca_dir(config), &ca_options(config), SystemTime::now())?)
+}
+
+/// Where the CA is.
+pub(crate) fn ca_dir(config: &Config) -> PathBuf {
+    config.data_dir.join("ca")
+}
+
+/// What the issuing CA is for.
+pub(crate) fn ca_options(config: &Config) -> CaOptions {
     let vendors = config.rulebook.vendors.all();
-    let options = CaOptions {
+    CaOptions {
         vendor_hosts: vendors.iter().flat_map(|vendor| vendor.hosts.iter().cloned()).collect(),
         name_constraints: config.certs.name_constraints,
         leaf_lifetime: config.certs.leaf_lifetime,
         root_key: config.certs.root_key.clone(),
-    };
-    Ok(CertificateAuthority::open(&config.data_dir.join("ca"), &options, SystemTime::now())?)
+    }
 }
 
 /// Room on disk for what a command holds: it has no store.

@@ -77,6 +77,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Forgets all pins and revocations.
+    #[must_use]
+    pub fn without_pins(mut self) -> Self {
+        self.files.forget_pins();
+        self
+    }
+
     /// Revokes a digest.
     #[must_use]
     pub fn revoke(mut self, digest: impl AsRef<str>) -> Self {
@@ -172,6 +179,16 @@ impl Gateway {
         }
     }
 
+    /// The next event of this `event.action`; the others before it are dropped.
+    pub async fn event_called(&self, action: &str) -> Event {
+        loop {
+            let event = self.next_event().await;
+            if event.text("event.action") == Some(action) {
+                return event;
+            }
+        }
+    }
+
     /// The events that it has printed and nobody has taken, after its end.
     pub async fn rest_of_events(&self) -> Vec<Event> {
         let mut running = self.running.lock().await;
@@ -187,9 +204,19 @@ impl Gateway {
         self.running.lock().await.complaints()
     }
 
+    /// Waits until it has said this on standard error.
+    pub async fn says(&self, text: &str) {
+        self.running.lock().await.says(text).await;
+    }
+
     /// Runs another command of the same binary with the same `pinfold.toml`.
     pub async fn command(&self, args: &[&str]) -> Output {
         run(self.dir.path(), args).await
+    }
+
+    /// Asks it to read its files again, with SIGHUP.
+    pub async fn hang_up(&self) {
+        self.running.lock().await.signal(rustix::process::Signal::HUP);
     }
 
     /// Asks it to drain, with SIGTERM, and leaves it to that.
@@ -224,9 +251,15 @@ impl Gateway {
         *self.ready.lock().unwrap() = ready;
     }
 
-    /// Changes a key of `pinfold.toml`, which takes effect when it starts again.
+    /// Changes a key of `pinfold.toml`. What only a start takes, takes effect when it starts again.
     pub fn reconfigure(&mut self, table: &str, key: &str, value: impl Into<Value>) {
-        self.files.set(table, key, value.into());
+        self.rewrite(|files| files.set_in(table, key, value));
+    }
+
+    /// Writes its files anew, each over the old one.
+    pub fn rewrite(&mut self, change: impl FnOnce(GatewayBuilder) -> GatewayBuilder) {
+        let files = std::mem::replace(&mut self.files, Files::new());
+        self.files = change(GatewayBuilder { files }).files;
         self.files.write(self.dir.path());
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use rustix::process::Signal;
 
-use crate::desk::{Desk, Origin, REVIEWED, URL};
+use crate::desk::{Desk, Gateway, Origin, REVIEWED, URL};
 
 const ANY_PORT: &str = "listen = [\"127.0.0.1:0\"]\n";
 
@@ -26,13 +26,32 @@ fn it_says_when_and_where_it_is_ready_and_how_to_trust_it_once() {
     assert!(ended.stderr.contains("--cacert") && ended.stderr.contains("stopped"), "{ended:?}");
     assert_eq!(ended.stdout, "");
 
-    // A closing terminal hangs up: nothing is cut off then either.
-    for signal in [Signal::INT, Signal::HUP] {
-        let again = desk.run();
-        again.signal(signal);
-        let ended = again.ended().succeeds();
-        assert!(!ended.stderr.contains("first run") && ended.stderr.contains("stopped"), "{ended:?}");
-    }
+    let mut again = desk.run();
+    // A terminal that closes hangs up, and ends nothing by that.
+    again.signal(Signal::HUP);
+    again.logs("changed files are in force");
+    again.signal(Signal::INT);
+    let ended = again.ended().succeeds();
+    assert!(!ended.stderr.contains("first run") && ended.stderr.contains("stopped"), "{ended:?}");
+}
+
+#[test]
+fn a_configuration_that_came_through_a_pipe_is_not_read_again() {
+    let origin = Origin::serving(REVIEWED);
+    let desk = Desk::before(&origin);
+    let (config, mut piped) = std::io::pipe().unwrap();
+    let data = desk.path().join("pinfold-data");
+    write!(piped, "data_dir = {:?}\n{}", data, desk.read("pinfold.toml")).unwrap();
+    drop(piped);
+    let mut command = desk.command(&["--config", "/dev/stdin", "run"]);
+    command.stdin(config);
+    let mut gateway = Gateway::start(command);
+
+    gateway.signal(Signal::HUP);
+
+    gateway.logs("the configuration came through a pipe and is gone; hint: restart");
+    let answer = gateway.get(URL, "");
+    assert!(answer.contains("vendor=\"acme\""), "{answer}");
 }
 
 #[test]

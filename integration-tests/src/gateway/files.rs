@@ -120,6 +120,10 @@ impl Files {
         }
     }
 
+    pub(super) fn forget_pins(&mut self) {
+        self.pins.clear();
+    }
+
     pub(super) fn revoke(&mut self, digest: &str) {
         writeln!(self.pins, "[[revoke]]\ndigest = {}\nreason = \"revoked by a test\"", json!(digest))
             .unwrap();

@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::command;
 use crate::{Event, eventually};
@@ -16,7 +15,7 @@ use crate::{Event, eventually};
 #[derive(Debug)]
 pub(super) struct Running {
     child: Child,
-    complaints: Arc<Mutex<String>>,
+    complaints: watch::Receiver<String>,
     /// Unbounded, as the gateway must never wait for the test.
     pub(super) events: mpsc::UnboundedReceiver<Event>,
 }
@@ -39,9 +38,9 @@ impl Running {
             .unwrap();
         let (ready, becomes_ready) = oneshot::channel();
         let (sender, events) = mpsc::unbounded_channel();
-        let complaints = Arc::new(Mutex::new(String::new()));
+        let (hears, complaints) = watch::channel(String::new());
         tokio::spawn(hear_out(child.stdout.take().unwrap(), dir.to_path_buf(), ready, sender));
-        tokio::spawn(hear_complaints(child.stderr.take().unwrap(), Arc::clone(&complaints)));
+        tokio::spawn(hear_complaints(child.stderr.take().unwrap(), hears));
         let mut running = Self { child, complaints, events };
         let Ok(ready) = eventually("pinfold ready", becomes_ready).await else {
             let status = running.ended().await;
@@ -51,7 +50,13 @@ impl Running {
     }
 
     pub(super) fn complaints(&self) -> String {
-        self.complaints.lock().unwrap().clone()
+        self.complaints.borrow().clone()
+    }
+
+    /// Waits until it has said `text`.
+    pub(super) async fn says(&mut self, text: &str) {
+        let said = self.complaints.wait_for(|complaints| complaints.contains(text));
+        eventually(&format!("'{text}' on standard error"), said).await.expect("the gateway ended without it");
     }
 
     /// Its process id.
@@ -110,9 +115,9 @@ fn parse_ready(rest: &str, dir: &Path) -> Ready {
     Ready { proxy: proxy.parse().unwrap(), ca: dir.join(ca) }
 }
 
-async fn hear_complaints(mut stderr: ChildStderr, complaints: Arc<Mutex<String>>) {
+async fn hear_complaints(mut stderr: ChildStderr, complaints: watch::Sender<String>) {
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = stderr.read(&mut bytes).await {
-        complaints.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
+        complaints.send_modify(|complaints| complaints.push_str(&String::from_utf8_lossy(&bytes[..read])));
     }
 }

@@ -50,6 +50,7 @@ mod recheck;
 mod redirects;
 mod refusal;
 mod release;
+mod reload;
 mod resumption;
 mod review;
 mod shelf;

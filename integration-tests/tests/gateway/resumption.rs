@@ -110,6 +110,25 @@ async fn a_clients_session_with_one_vendor_is_none_with_another() {
 }
 
 #[tokio::test]
+async fn a_session_of_before_a_reload_is_taken_up_again_though_another_issuer_signs() {
+    let one = vendor().named("one").host(ONE).script("/app.js", REVIEWED).listen().await;
+    let two = vendor().named("two").host(TWO).script("/app.js", REVIEWED).listen().await;
+    let pinned = gateway().vendor(&one).pin(one.url("/app.js"), sha256(REVIEWED));
+    let mut gateway = pinned.pin(two.url("/app.js"), sha256(REVIEWED)).listen().await;
+    let root = std::fs::read_to_string(gateway.ca()).unwrap();
+    let (before, fresh) = (config(&root, &TLS13, true), config(&root, &TLS13, true));
+    assert_eq!(handshake(&client(&gateway), &before, ONE).await, HandshakeKind::Full);
+
+    gateway.rewrite(|files| files.vendor(&two));
+    gateway.event_called("policy-reloaded").await;
+
+    gateway.says("made a new issuing CA").await;
+    assert_eq!(handshake(&client(&gateway), &before, ONE).await, HandshakeKind::Resumed);
+    assert_eq!(handshake(&client(&gateway), &fresh, ONE).await, HandshakeKind::Full);
+    assert_eq!(handshake(&client(&gateway), &fresh, TWO).await, HandshakeKind::Full);
+}
+
+#[tokio::test]
 async fn the_gateways_session_with_one_vendor_is_not_offered_to_another() {
     // Both vendors are at one server, as they are where they share a CDN.
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

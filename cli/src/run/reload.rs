@@ -1,0 +1,273 @@
+//! Files that change while the gateway runs: all of them hold, or those before them.
+//!
+//! A change counts when it has settled, so that a file which is being written is not taken for one that has lost its
+//! pins. A SIGHUP says that the files are as they should be, and counts at once. What cannot be used is said once. Where
+//! that does not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use pinfold_certs::{CaError, CaOptions, CertificateAuthority, Opened};
+use pinfold_config::{Config, Loaded};
+use pinfold_policy::policy::Rulebook;
+use pinfold_proxy::Reloader;
+use pinfold_store::Store;
+use pinfold_store::entry::{Notice, What};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::signals::HangUps;
+use super::start_only::StartOnly;
+use super::watch::{self, Eyes, Read, Seen, Settling};
+use crate::configuration::Configuration;
+use crate::failure::{Complaint, Failure};
+use crate::wiring;
+use crate::words::counted;
+
+/// How often the files are looked at. A change is in force after two or three looks.
+const EVERY: Duration = Duration::from_millis(500);
+/// What does not lie in the files is tried again this often.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Of all that is wrong with files, so much is told.
+const FINDINGS: usize = 20;
+
+/// What the files said when they were last taken.
+pub(crate) struct Standing {
+    pub(crate) seen: Seen,
+    pub(crate) start_only: StartOnly,
+    pub(crate) ca_dir: PathBuf,
+    pub(crate) ca_options: CaOptions,
+    /// The fingerprint of the root that clients trust.
+    pub(crate) root: String,
+}
+
+/// Follows the files of a gateway.
+pub(crate) struct Reloading {
+    configuration: Configuration,
+    reloader: Reloader,
+    store: Store,
+    standing: Standing,
+    eyes: Eyes,
+    settling: Settling,
+    trouble: Option<Trouble>,
+}
+
+/// Why the files that were read last are not in force.
+struct Trouble {
+    text: String,
+    /// When it may be over though nobody changes a file: a disk that was full, a key that was elsewhere.
+    again: Option<Instant>,
+}
+
+impl Trouble {
+    fn of(failure: &Failure) -> Self {
+        let again = match failure {
+            Failure::Files(_) | Failure::ReaderGone => None,
+            Failure::Configuration(_) | Failure::CouldNot(_) => Some(Instant::now() + AGAIN),
+        };
+        Self { text: told(failure).0, again }
+    }
+}
+
+/// What came of a change.
+struct Taken {
+    version: u64,
+    /// In numbers.
+    rules: String,
+    /// Keys that have changed, and that only a start takes.
+    waiting: Vec<&'static str>,
+}
+
+impl Reloading {
+    pub(crate) fn new(
+        configuration: Configuration,
+        reloader: Reloader,
+        store: Store,
+        standing: Standing,
+    ) -> Self {
+        let settling = Settling::from(&standing.seen);
+        Self { configuration, reloader, store, standing, eyes: Eyes::default(), settling, trouble: None }
+    }
+
+    /// Follows the files until `stop`. Blocks its thread while it reads.
+    pub(crate) async fn run(mut self, mut hang_ups: HangUps, stop: CancellationToken) {
+        let mut looks = interval(EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = hang_ups.next() => {
+                    self.trouble = None;
+                    self.reload().await;
+                }
+                _ = looks.tick() => self.look().await,
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        let paths = self.standing.seen.paths();
+        let now = self.eyes.look(&paths);
+        let again = self.trouble.as_ref().and_then(|trouble| trouble.again);
+        if self.settling.is_change(now, &self.standing.seen) {
+            self.trouble = None;
+            self.reload().await;
+        } else if again.is_some_and(|again| again <= Instant::now()) {
+            self.reload().await;
+        }
+    }
+
+    /// Takes the files as they are, or says why not.
+    async fn reload(&mut self) {
+        if watch::comes_once(&self.configuration) {
+            let failure = Failure::could_not("the configuration came through a pipe and is gone");
+            return self.tell(self.refused(&failure.hint("restart pinfold with another one"))).await;
+        }
+        let known = self.standing.seen.paths();
+        // Files that do not stand still differ from those seen last, and are looked at again.
+        let Some(Read { loaded, seen }) = watch::read(&self.configuration, &known) else {
+            return;
+        };
+        let taken = match loaded {
+            Ok(loaded) => self.take(loaded).await,
+            Err(failure) => Err(failure),
+        };
+        // Also where they cannot be used: the same files are no change.
+        self.standing.seen = seen;
+        let told = self.trouble.take();
+        match taken {
+            Ok(taken) => self.tell(self.in_force(&taken)).await,
+            Err(failure) => {
+                let trouble = Trouble::of(&failure);
+                if told.is_none_or(|told| told.text != trouble.text) {
+                    self.tell(self.refused(&failure)).await;
+                }
+                self.trouble = Some(trouble);
+            }
+        }
+    }
+
+    async fn tell(&self, notice: Notice) {
+        if let Err(error) = self.store.notice(notice).await {
+            tracing::error!(%error, "cannot record what became of changed files");
+        }
+    }
+
+    /// What can fail comes first, what cannot be taken back last.
+    async fn take(&mut self, loaded: Loaded) -> Result<Taken, Failure> {
+        let Loaded { config, warnings } = loaded;
+        let settings = wiring::settings(&config)?;
+        let options = wiring::ca_options(&config);
+        let ca = self.open_ca(&options)?;
+        let waiting = self.standing.start_only.differing(&config);
+        let Config { rulebook, quarantine, .. } = config;
+        let rules = in_numbers(&rulebook);
+        let taken = self.reloader.take(&settings, Arc::new(rulebook), ca).await;
+        let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
+        self.store.bound_quarantine(quarantine.max, quarantine.per_url);
+        self.standing.ca_options = options;
+        for warning in warnings.iter().take(FINDINGS) {
+            tracing::warn!("{}", in_one_line(warning));
+        }
+        Ok(Taken { version, rules, waiting })
+    }
+
+    /// The CA for other hosts. None where the one in use will do.
+    fn open_ca(&self, options: &CaOptions) -> Result<Option<Arc<CertificateAuthority>>, Failure> {
+        let Standing { ca_dir, ca_options, root, .. } = &self.standing;
+        if options == ca_options {
+            return Ok(None);
+        }
+        let opened = CertificateAuthority::open(ca_dir, options, SystemTime::now());
+        let Opened { ca, made_issuer, .. } = opened.map_err(without_issuer)?;
+        if ca.root_fingerprint_sha256() != *root {
+            return Err(Failure::could_not(format!("{}: another root is here", ca.root_path().display()))
+                .hint("restart pinfold to use it, once clients trust it"));
+        }
+        if made_issuer {
+            tracing::info!("made a new issuing CA for the vendors' hosts; clients trust it through the root");
+        }
+        Ok(Some(Arc::new(ca)))
+    }
+
+    fn in_force(&self, taken: &Taken) -> Notice {
+        let Taken { version, rules, waiting } = taken;
+        let waiting = match waiting.as_slice() {
+            [] => String::new(),
+            keys => format!("waiting for a restart: {}; ", keys.join(", ")),
+        };
+        // What may be cut off comes last.
+        let text = format!("{rules}; {waiting}{}", self.standing.seen.in_words());
+        tracing::info!("changed files are in force: policy {version}, {text}");
+        self.notice(What::PolicyReloaded, *version, text)
+    }
+
+    fn refused(&self, failure: &Failure) -> Notice {
+        let (text, hint) = told(failure);
+        let hint = hint.map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+        tracing::error!("changed files cannot be used, and those before them stay in force: {text}{hint}");
+        self.notice(What::ReloadFailed, self.reloader.version(), text)
+    }
+
+    fn notice(&self, what: What, policy_version: u64, text: String) -> Notice {
+        Notice {
+            id: Uuid::now_v7(),
+            at: Timestamp::now(),
+            what,
+            who: None,
+            subject: Some(self.configuration.name().into()),
+            digest: None,
+            incident: None,
+            text: text.into(),
+            policy_version,
+        }
+    }
+}
+
+/// `2 vendors, 14 pins, 1 revocation`.
+fn in_numbers(rules: &Rulebook) -> String {
+    [
+        counted(rules.vendors.all().len(), "vendor"),
+        counted(rules.pins.all().len(), "pin"),
+        counted(rules.revocations.len(), "revocation"),
+    ]
+    .join(", ")
+}
+
+/// No issuing CA for these files.
+fn without_issuer(error: CaError) -> Failure {
+    let is_for_the_key = matches!(error, CaError::RootKeyMissing { .. });
+    let hint = error.hint().map(|hint| match is_for_the_key {
+        true => format!("{hint}; it is then found by itself, or restart with the key at hand"),
+        false => hint,
+    });
+    Failure::could_not(error.to_string()).hint_if_any(hint)
+}
+
+/// What is wrong, in one line, and what to do about it.
+fn told(failure: &Failure) -> (String, Option<&str>) {
+    match failure {
+        Failure::Files(found) => {
+            let errors: Vec<_> = found.errors().collect();
+            let mut lines: Vec<_> = errors.iter().take(FINDINGS).map(|error| in_one_line(error)).collect();
+            if errors.len() > FINDINGS {
+                lines.push(format!("and {} more", errors.len() - FINDINGS));
+            }
+            (lines.join("; "), Some("run 'pinfold check'"))
+        }
+        Failure::Configuration(Complaint { message, hint })
+        | Failure::CouldNot(Complaint { message, hint }) => (message.clone(), hint.as_deref()),
+        Failure::ReaderGone => (String::new(), None),
+    }
+}
+
+/// Without what every line of a command begins with.
+fn in_one_line(found: &pinfold_config::diagnostic::Diagnostic) -> String {
+    let line = found.to_string();
+    let severity = format!("pinfold: {}: ", found.severity.as_str());
+    line.strip_prefix(&severity).unwrap_or(&line).to_owned()
+}
