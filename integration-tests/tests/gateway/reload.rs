@@ -124,6 +124,25 @@ async fn a_revocation_that_is_written_into_a_file_stops_an_exchange_in_flight() 
 }
 
 #[tokio::test]
+async fn a_body_on_the_shelf_goes_by_the_new_files_too() {
+    let vendor = vendor_of(REVIEWED).await;
+    let mut gateway = pinning(&vendor).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    gateway.rewrite(GatewayBuilder::without_pins);
+    gateway.event_called("policy-reloaded").await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "unpinned");
+
+    gateway.rewrite(|files| files.pin(vendor.url("/app.js"), sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    gateway.rewrite(|files| files.revoke(sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+}
+
+#[tokio::test]
 async fn a_bad_file_changes_nothing_and_is_told_once() {
     let vendor = vendor_of(REVIEWED).await;
     let gateway = pinning(&vendor).listen().await;
