@@ -6,6 +6,7 @@
 
 mod ask;
 mod budget;
+mod byteranges;
 mod clock;
 mod credentials;
 mod delivery;

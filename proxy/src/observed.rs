@@ -8,7 +8,7 @@ use pinfold_body::Coding;
 use pinfold_policy::reason::Reason;
 use pinfold_store::Receipt;
 
-use crate::delivery::Deliveries;
+use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
 use crate::headers::{drop_forged_etag, strip_hop_by_hop};
 use crate::incoming::Arriving;
@@ -39,7 +39,7 @@ impl ObservedUnverified {
         for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
             head.headers.remove(name);
         }
-        let whole = 0..encoded.kept.len();
+        let whole = vec![Segment::Part(0..encoded.kept.len())];
         let delivery = deliveries.begin(encoded.kept, whole, receipt);
         head.headers.insert(header::CONTENT_LENGTH, delivery.len().into());
         Self::of(head, delivery.boxed(), reason, max_age)

@@ -13,7 +13,8 @@ use pinfold_policy::verdict::{Cleared, Outcome};
 use pinfold_store::Receipt;
 use pinfold_store::incident::Incident;
 
-use crate::delivery::Deliveries;
+use crate::byteranges::{byteranges, content_range};
+use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
 use crate::headers::{media_type, texts};
 use crate::range::{self, Part};
@@ -78,14 +79,14 @@ pub(crate) struct Wanted<'a> {
 /// What a client gets of a cleared body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
-    /// All of it, or a part.
+    /// All of it, or parts.
     Body(Part),
     /// It has the body already (RFC 9110 §13.1.2).
     NotModified,
 }
 
 impl Wanted<'_> {
-    /// Whether a part may be the answer: then it is one of the body without a coding.
+    /// Whether parts may be the answer: then it is one of the body without a coding.
     pub(crate) fn is_for_part(&self) -> bool {
         !self.head_only && range::is_asked_for(self.headers)
     }
@@ -107,7 +108,7 @@ impl Given {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Body(Part::Whole) => StatusCode::OK,
-            Self::Body(Part::Bytes(_)) => StatusCode::PARTIAL_CONTENT,
+            Self::Body(Part::Bytes(_) | Part::Several(_)) => StatusCode::PARTIAL_CONTENT,
             Self::Body(Part::Unsatisfiable) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::NotModified => StatusCode::NOT_MODIFIED,
         }
@@ -128,19 +129,20 @@ impl Release {
         put(&mut headers, HeaderName::from_static("pinfold-verdict"), &grounds.verdict(cleared));
         let len = encoded.kept.len();
         let status = given.status();
-        let part = match given {
-            Given::Body(Part::Whole) => 0..len,
+        let segments = match given {
+            Given::Body(Part::Whole) => vec![Segment::Part(0..len)],
             Given::Body(Part::Bytes(part)) => {
-                put(
-                    &mut headers,
-                    header::CONTENT_RANGE,
-                    &format!("bytes {}-{}/{len}", part.start, part.end - 1),
-                );
-                part
+                put(&mut headers, header::CONTENT_RANGE, &content_range(&part, len));
+                vec![Segment::Part(part)]
+            }
+            Given::Body(Part::Several(parts)) => {
+                let (media_type, segments) = byteranges(&parts, len, headers.get(header::CONTENT_TYPE));
+                put(&mut headers, header::CONTENT_TYPE, &media_type);
+                segments
             }
             Given::Body(Part::Unsatisfiable) => {
                 put(&mut headers, header::CONTENT_RANGE, &format!("bytes */{len}"));
-                0..0
+                Vec::new()
             }
             Given::NotModified => {
                 for name in
@@ -148,10 +150,10 @@ impl Release {
                 {
                     headers.remove(name);
                 }
-                0..0
+                Vec::new()
             }
         };
-        let delivery = deliveries.begin(encoded.kept, part, receipt);
+        let delivery = deliveries.begin(encoded.kept, segments, receipt);
         if status != StatusCode::NOT_MODIFIED {
             headers.insert(header::CONTENT_LENGTH, delivery.len().into());
         }
