@@ -56,7 +56,16 @@ impl RealClient {
 
     /// GETs an `https:` URL; anything but a complete answer fails the test.
     pub async fn get(self, via: impl Into<Via>, url: impl AsRef<str>) -> Fetched {
-        let via = via.into();
+        self.get_with(&[], via.into(), url.as_ref()).await
+    }
+
+    /// GETs ranges of bytes of it, with curl.
+    pub async fn get_ranges(self, ranges: &str, via: impl Into<Via>, url: impl AsRef<str>) -> Fetched {
+        assert!(matches!(self, Self::Curl | Self::CurlHttp2), "{self:?} is not asked for ranges");
+        self.get_with(&["--range", ranges], via.into(), url.as_ref()).await
+    }
+
+    async fn get_with(self, args: &[&str], via: Via, url: &str) -> Fetched {
         let mut command = match self {
             Self::Curl => curl(&via, "--http1.1"),
             Self::CurlHttp2 => curl(&via, "--http2"),
@@ -66,7 +75,7 @@ impl RealClient {
         };
         // What the developer's shell says about proxies and roots is none of the test's business.
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.arg(url.as_ref()).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(args).arg(url).stdin(Stdio::null()).kill_on_drop(true);
         let output = eventually(&format!("the end of {self:?}"), command.output()).await.unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{self:?}: {}: {complaint}", output.status);
