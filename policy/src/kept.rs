@@ -199,10 +199,14 @@ enum Place {
 }
 
 impl Kept {
-    /// The same bytes, together with what must live as long as any clone of them does: their share of a budget.
+    /// The same bytes, together with what must live as long as any clone of them does: their share of a budget. What they
+    /// were reserved by before stays with them.
     #[must_use]
     pub fn reserved_by(mut self, reservation: Arc<dyn Any + Send + Sync>) -> Self {
-        self.reservation = Some(reservation);
+        self.reservation = Some(match self.reservation.take() {
+            Some(earlier) => Arc::new((earlier, reservation)),
+            None => reservation,
+        });
         self
     }
 

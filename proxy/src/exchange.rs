@@ -38,7 +38,7 @@ use crate::refusal::Refusal;
 use crate::release::{Grounds, Release, Wanted};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::row::{Measured, Seen, acts_as, row};
-use crate::shelf::{self, Flight, Fresh};
+use crate::shelf::{self, Flight, Fresh, may_be_shelved};
 use crate::unguarded::Unguarded;
 use crate::upload::Upload;
 use crate::websocket;
@@ -453,13 +453,15 @@ impl Shared {
         }
     }
 
-    /// Puts a body on the shelf that the newest policy allows where it was asked for.
+    /// Puts a body on the shelf that the newest policy allows where it was asked for, if it could ever be served from
+    /// there.
     fn shelve(&self, ask: &Ask, seen: &Seen<'_>, held: &Held) {
-        if !ask.asks() {
+        let (policy, now) = (self.policy.newest(), self.settings.clock.now());
+        let expected = policy.expect(&ask.url);
+        if !(may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute)) {
             return;
         }
-        let (policy, now) = (self.policy.newest(), self.settings.clock.now());
-        match judge(&policy.expect(&ask.url), Ok(held.clone()), now, policy.revocations()) {
+        match judge(&expected, Ok(held.clone()), now, policy.revocations()) {
             Verdict::Allow(cleared) => {
                 let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
                 self.shelf.put(ask, &fresh, now, self.room_on_shelf());

@@ -27,7 +27,7 @@ use pinfold_store::shelf::Shelved;
 use pinfold_store::{Store, StoreError};
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::answer::Answer;
+pub(crate) use self::answer::{Answer, may_be_shelved};
 pub(crate) use self::flights::Flight;
 use self::flights::Flights;
 use self::stock::Stock;

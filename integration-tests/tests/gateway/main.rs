@@ -42,6 +42,7 @@ mod names;
 mod observe;
 mod one_body;
 mod other_hosts;
+mod pages;
 mod platform;
 mod ranges;
 mod reasons;

@@ -17,8 +17,10 @@ use super::release::Missing;
 use super::variants::Served;
 use crate::ask::Ask;
 use crate::budget::Reservation;
+use crate::exchange::party;
 use crate::fetch::FetchError;
 use crate::gateway::Shared;
+use crate::hold::READING_MEMORY;
 use crate::policy_cell::Snapshot;
 use crate::release::Grounds;
 use crate::respond::Outbound;
@@ -41,7 +43,7 @@ impl Shared {
         policy: &Snapshot,
         expected: &Expectation<'_>,
     ) -> Answer {
-        if !self.may_be_shelved(ask, expected) {
+        if !may_be_shelved(ask, expected) {
             return Answer::AskVendor(None);
         }
         let until = Instant::now() + policy.live.patience;
@@ -71,18 +73,6 @@ impl Shared {
                 }
             }
         }
-    }
-
-    /// Whether the shelf may answer at all. What is asked for with credentials is between client and vendor.
-    fn may_be_shelved(&self, ask: &Ask, expected: &Expectation<'_>) -> bool {
-        let is_always_asked = match expected.rules().recheck {
-            Recheck::Always => true,
-            Recheck::Every(_) => false,
-        };
-        ask.asks()
-            && expected.is_pinned()
-            && !is_always_asked
-            && !ask.headers.contains_key(header::AUTHORIZATION)
     }
 
     /// A reviewed body in place of what was refused for `reason`, where the vendor's rule wants that and there is one.
@@ -117,7 +107,12 @@ impl Shared {
     ) -> Result<(Arc<Served>, Cleared), Missing> {
         let (now, newest) = (self.settings.clock.now(), self.policy.newest());
         let served = self.shelf.choose(ask, policy, expected, served, now, newest.revocations())?;
-        let held = self.shelf.body(&served, self.room_on_shelf()).await.ok_or(Missing::Nothing)?;
+        let mut held = self.shelf.body(&served, self.room_on_shelf()).await.ok_or(Missing::Nothing)?;
+        if held.kept_for_quarantine().is_spilled() {
+            let mut room = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+            room.memory(READING_MEMORY).await.map_err(|_| Missing::Nothing)?;
+            held = held.reserved_by(Arc::new(room));
+        }
         match judge(expected, Ok(held), now, newest.revocations()) {
             Verdict::Allow(cleared) => Ok((served, cleared)),
             Verdict::Bind(..) | Verdict::Withhold(..) => Err(Missing::Nothing),
@@ -142,4 +137,13 @@ impl Shared {
         let newest = self.policy.newest();
         newest.live.upstream.reservation(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "the shelf".into())
     }
+}
+
+/// Whether the shelf may answer at all. What is asked for with credentials is between client and vendor.
+pub(crate) fn may_be_shelved(ask: &Ask, expected: &Expectation<'_>) -> bool {
+    let is_always_asked = match expected.rules().recheck {
+        Recheck::Always => true,
+        Recheck::Every(_) => false,
+    };
+    ask.asks() && expected.is_pinned() && !is_always_asked && !ask.headers.contains_key(header::AUTHORIZATION)
 }

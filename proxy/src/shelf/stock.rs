@@ -16,13 +16,12 @@ use tokio::task::spawn_blocking;
 
 use crate::budget::Reservation;
 use crate::encoded::{Encoded, Encoders};
-use crate::hold::READING_MEMORY;
 
 /// No body has more than this part of the memory.
 const LARGEST: u64 = 16;
 /// What a body takes of memory beside its bytes, about.
 const OVERHEAD: u64 = 512;
-/// Bodies on disk that are ready to be read.
+/// Bodies on disk that are ready to be read. Who reads one finds the memory for that.
 const FILES: usize = 64;
 
 pub(crate) struct Stock {
@@ -77,7 +76,7 @@ impl Stock {
 
     /// Keeps a body that is on disk, if there is room.
     fn keep_file(&self, held: Held, mut room: Reservation) {
-        if room.try_memory(READING_MEMORY) && room.try_more_disk(held.len()) {
+        if room.try_more_disk(held.len()) {
             self.files.insert(held.id(), held.reserved_by(Arc::new(room)));
         }
     }
@@ -107,8 +106,7 @@ impl Stock {
             self.files.remove(&id);
             return Some(held);
         }
-        let has_room = is_small || (room.try_memory(READING_MEMORY) && room.try_more_disk(len));
-        if !has_room {
+        if !is_small && !room.try_more_disk(len) {
             return None;
         }
         let held = match store.read_body(id, len, self.largest).await {
