@@ -204,6 +204,7 @@ impl Body for Delivery {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the bodies are our own")]
 mod tests {
     use http::HeaderValue;
     use pinfold_policy::kept::Keep;

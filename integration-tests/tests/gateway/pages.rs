@@ -8,31 +8,32 @@ use serde_json::Value;
 
 use crate::browser::browser;
 
-/// What a vendor's scripts say that they are.
-struct Scripts<'a> {
-    vendor: &'a Vendor,
-    names: &'a [&'a str],
+const CHAT: [&str; 4] = ["chat-a", "chat-b", "chat-c", "chat-d"];
+const MAPS: [&str; 3] = ["maps-a", "maps-b", "maps-c"];
+const ADS: [&str; 3] = ["ads-a", "ads-b", "ads-c"];
+
+fn tags(vendor: &Vendor, names: &[&str]) -> String {
+    names.iter().map(|name| format!("<script src='{}'></script>", vendor.url(&path(name)))).collect()
 }
 
-impl Scripts<'_> {
-    fn tags(&self) -> String {
-        let tag = |name| format!("<script src='{}'></script>", self.vendor.url(&path(name)));
-        self.names.iter().map(|name| tag(name)).collect()
+fn serve(vendor: &Vendor, names: &[&str], version: u32) {
+    for name in names {
+        vendor.script(&path(name), script(name, version));
     }
+}
 
-    fn serve(&self, version: u32) {
-        for name in self.names {
-            self.vendor.script(&path(name), script(name, version));
-        }
-    }
+/// Pins a version of all of them, as one release.
+fn pin(builder: GatewayBuilder, vendor: &Vendor, names: &[&str], version: u32) -> GatewayBuilder {
+    names.iter().fold(builder, |builder, name| {
+        let pin = Pin::new(vendor.url(&path(name))).digest(sha256(script(name, version)));
+        builder.pinned(pin.key("release", format!("{version}.0")))
+    })
+}
 
-    /// Pins a version of all of them, as one release.
-    fn pin(&self, builder: GatewayBuilder, version: u32) -> GatewayBuilder {
-        self.names.iter().fold(builder, |builder, name| {
-            let pin = Pin::new(self.vendor.url(&path(name))).digest(sha256(script(name, version)));
-            builder.pinned(pin.key("release", format!("{version}.0")))
-        })
-    }
+/// What the page says when all have run, those of advertisements in one version and the others in the first.
+fn ran(of_ads: u32) -> String {
+    let others = CHAT.iter().chain(&MAPS).map(|name| format!("{name} 1"));
+    others.chain(ADS.iter().map(|name| format!("{name} {of_ads}"))).collect::<Vec<_>>().join(", ")
 }
 
 fn path(name: &str) -> String {
@@ -55,34 +56,23 @@ async fn open(gateway: &Gateway, site: &Vendor) -> String {
 #[tokio::test]
 async fn a_page_of_three_vendors_goes_on_with_nobody_at_work() {
     let [chat, maps, ads] =
-        ["chat", "maps", "ads"].map(|name| vendor().named(name).host(&format!("{name}.test")));
-    let (chat, maps, ads) = (chat.listen().await, maps.listen().await, ads.listen().await);
-    let (of_chat, of_maps, of_ads) = (
-        Scripts { vendor: &chat, names: &["chat-a", "chat-b", "chat-c", "chat-d"] },
-        Scripts { vendor: &maps, names: &["maps-a", "maps-b", "maps-c"] },
-        Scripts { vendor: &ads, names: &["ads-a", "ads-b", "ads-c"] },
-    );
-    let all = [&of_chat, &of_maps, &of_ads];
-    let tags: String = all.iter().map(|scripts| scripts.tags()).collect();
+        ["chat", "maps", "ads"].map(|name| vendor().named(name).host(&format!("{name}.test")).listen());
+    let (chat, maps, ads) = (chat.await, maps.await, ads.await);
+    let all = [(&chat, &CHAT[..]), (&maps, &MAPS), (&ads, &ADS)];
+    let tags: String = all.iter().map(|(vendor, names)| tags(vendor, names)).collect();
     let told = "<script>document.title = (window.ran ?? []).join(', ')</script>";
     let page = Answer::page(format!("<title>no script ran</title><body>{tags}{told}"));
     let site = vendor().named("site").host("site.test").serve("/", page).listen().await;
-    let builder = all.iter().fold(gateway().reach(&site), |builder, scripts| {
-        scripts.serve(1);
-        scripts.pin(builder.rule(scripts.vendor, rule()), 1)
+    let builder = all.iter().fold(gateway().reach(&site), |builder, (vendor, names)| {
+        serve(vendor, names, 1);
+        pin(builder.rule(vendor, rule()), vendor, names, 1)
     });
-    let mut gateway = of_ads.pin(builder, 2).listen().await;
-    let versions = |of_ads: u32| {
-        let named = |scripts: &Scripts<'_>, version| {
-            scripts.names.iter().map(|name| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
-        };
-        [named(&of_chat, 1), named(&of_maps, 1), named(&of_ads, of_ads)].join(", ")
-    };
+    let mut gateway = pin(builder, &ads, &ADS, 2).listen().await;
 
-    assert_eq!(open(&gateway, &site).await, versions(1));
-    // The vendor of the advertisements has a new version, which is pinned: the page has it once all files of it are there.
-    of_ads.serve(2);
-    while open(&gateway, &site).await != versions(2) {}
+    assert_eq!(open(&gateway, &site).await, ran(1));
+    // A new version of the advertisements, which is pinned: the page has it once all files of it are there.
+    serve(&ads, &ADS, 2);
+    while open(&gateway, &site).await != ran(2) {}
 
     chat.script("/chat-b.js", "(window.ran ??= []).push('chat-b tampered');");
     let vanished = maps.url("/maps-a.js");
@@ -92,7 +82,7 @@ async fn a_page_of_three_vendors_goes_on_with_nobody_at_work() {
     let drift = gateway.event_called("drift").await;
     assert_eq!(drift.text("Pinfold.subject"), Some(&*chat.url("/chat-b.js")));
     gateway.event_called("policy-reloaded").await;
-    assert_eq!(open(&gateway, &site).await, versions(1));
+    assert_eq!(open(&gateway, &site).await, ran(1));
 
     let quarantine = gateway.command(&["quarantine", "list"]).await.success().text();
     assert!(quarantine.contains("chat-b.js"), "{quarantine}");

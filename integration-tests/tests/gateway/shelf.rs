@@ -201,6 +201,28 @@ async fn no_client_gets_anothers_variant() {
 }
 
 #[tokio::test]
+async fn two_reviewed_bodies_in_turns_send_every_request_to_the_vendor() {
+    let (one, two) = ("let one = 1;", "let two = 2;");
+    let vendor = vendor_of(one).await;
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(one)).digest(sha256(two));
+    let gateway = gateway().rule(&vendor, Rule::default().set("recheck", "1s")).pinned(pin).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, one);
+    let until_served = async |script: &str| {
+        while client(&gateway).get(vendor.url("/app.js")).await.body() != script.as_bytes() {}
+    };
+
+    vendor.script("/app.js", two);
+    eventually("the new body on the shelf", until_served(two)).await;
+    vendor.script("/app.js", one);
+    eventually("the earlier one again", until_served(one)).await;
+
+    for script in [two, one, two] {
+        vendor.script("/app.js", script);
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, script);
+    }
+}
+
+#[tokio::test]
 async fn what_credentials_fetched_is_nobody_elses() {
     let (one, two) = ("let one = 1;", "let two = 2;");
     let vendor = vendor_of(one).await;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::flights::{Flight, Joined};
 use super::release::Missing;
-use super::variants::Served;
+use super::variants::{Found, Served};
 use crate::ask::Ask;
 use crate::budget::Reservation;
 use crate::exchange::party;
@@ -88,8 +88,8 @@ impl Shared {
             return None;
         }
         let variants = &self.shelf.variants;
-        for served in [variants.find(ask), variants.find_for_other_origins(ask)] {
-            if let Ok((served, cleared)) = self.on_shelf(ask, policy, &expected, served).await {
+        for found in [variants.find(ask), variants.find_for_other_origins(ask)] {
+            if let Ok((served, cleared)) = self.on_shelf(ask, policy, &expected, found).await {
                 let grounds = Grounds::InPlaceOf { reason, incident };
                 return Some(self.give(ask, policy, &served, cleared, grounds).await);
             }
@@ -103,10 +103,10 @@ impl Shared {
         ask: &Ask,
         policy: &Snapshot,
         expected: &Expectation<'_>,
-        served: Vec<Arc<Served>>,
+        found: Found,
     ) -> Result<(Arc<Served>, Cleared), Missing> {
         let (now, newest) = (self.settings.clock.now(), self.policy.newest());
-        let served = self.shelf.choose(ask, policy, expected, served, now, newest.revocations())?;
+        let served = self.shelf.choose(ask, policy, expected, found, now, newest.revocations())?;
         let mut held = self.shelf.body(&served, self.room_on_shelf()).await.ok_or(Missing::Nothing)?;
         if held.kept_for_quarantine().is_spilled() {
             let mut room = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));

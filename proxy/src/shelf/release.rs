@@ -13,12 +13,12 @@ use pinfold_policy::policy::{Expectation, Policy};
 use pinfold_policy::verdict::{allows, releases_of};
 
 use super::Shelf;
-use super::variants::Served;
+use super::variants::{Found, Served};
 use crate::ask::Ask;
 
 /// Why the shelf has no body for a request.
 pub(crate) enum Missing {
-    /// Two bodies are allowed, and the vendor alone knows which it is.
+    /// Two bodies are allowed and served in turns: the vendor alone knows which it is.
     Ambiguous,
     /// None is there.
     Nothing,
@@ -31,13 +31,13 @@ impl Shelf {
         ask: &Ask,
         policy: &Policy,
         expected: &Expectation<'_>,
-        served: Vec<Arc<Served>>,
+        found: Found,
         now: Timestamp,
         revoked: &Revocations,
     ) -> Result<Arc<Served>, Missing> {
         let mut chosen: Option<(Timestamp, Arc<Served>)> = None;
         let mut loose = 0;
-        for one in served.into_iter().filter(|one| allows(expected, &one.digests, now, revoked)) {
+        for one in found.served.into_iter().filter(|one| allows(expected, &one.digests, now, revoked)) {
             let releases = releases_of(expected, &one.digests, now);
             loose += usize::from(releases.is_empty());
             let since = if releases.is_empty() {
@@ -53,7 +53,7 @@ impl Shelf {
             }
         }
         match chosen {
-            Some(_) if loose > 1 => Err(Missing::Ambiguous),
+            Some(_) if found.takes_turns && loose > 1 => Err(Missing::Ambiguous),
             Some((_, served)) => Ok(served),
             None => Err(Missing::Nothing),
         }

@@ -54,6 +54,16 @@ struct Known {
     written: Timestamp,
     /// Never empty.
     served: Vec<Arc<Served>>,
+    /// The vendor has gone back to a body that it had left: how else it decides between them, nobody knows.
+    takes_turns: bool,
+}
+
+/// What was verified for a request, the one that the vendor served last first.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) served: Vec<Arc<Served>>,
+    /// The vendor has gone back to a body that it had left.
+    pub(crate) takes_turns: bool,
 }
 
 /// What a [`Variants::put`] leaves to do on disk.
@@ -85,11 +95,11 @@ impl Variants {
 
     /// The bodies that were verified for who asks like this, the one that the vendor served last first. Heads are those of
     /// this very `Origin`; bodies are whatever any of them was served.
-    pub(crate) fn find(&self, ask: &Ask) -> Vec<Arc<Served>> {
+    pub(crate) fn find(&self, ask: &Ask) -> Found {
         let all = self.read();
         let here = || all.get(ask.url.key_without_query()).into_iter().flatten();
         let Some(own) = here().find(|one| one.is_for(ask) && *one.variant.origin == *origin(ask)) else {
-            return Vec::new();
+            return Found::default();
         };
         own.asked.store(ask.at.as_second(), Ordering::Relaxed);
         let mut served = own.served.clone();
@@ -102,18 +112,18 @@ impl Variants {
             }
         }
         served.sort_by_key(|served| std::cmp::Reverse(served.seen));
-        served
+        Found { served, takes_turns: own.takes_turns }
     }
 
     /// The same where there is none for this very `Origin`: under a head without what another one was allowed.
-    pub(crate) fn find_for_other_origins(&self, ask: &Ask) -> Vec<Arc<Served>> {
+    pub(crate) fn find_for_other_origins(&self, ask: &Ask) -> Found {
         let all = self.read();
         let here = all.get(ask.url.key_without_query()).into_iter().flatten();
         let mut served: Vec<_> =
             here.filter(|one| one.is_for(ask)).flat_map(|one| &one.served).map(for_any_origin).collect();
         served.sort_by_key(|served| std::cmp::Reverse(served.seen));
         served.dedup_by(|one, other| is_same(&one.digests, &other.digests));
-        served
+        Found { served, takes_turns: false }
     }
 
     /// When the vendor served one of some digests last at `url` to who asks like `ask`, whatever their `Origin`.
@@ -190,7 +200,7 @@ impl Variants {
 impl Known {
     fn new(variant: Variant, names: Box<[HeaderName]>, ask: &Ask) -> Self {
         let asked = AtomicI64::new(ask.at.as_second());
-        Self { variant, names, asked, written: Timestamp::MIN, served: Vec::new() }
+        Self { variant, names, asked, written: Timestamp::MIN, served: Vec::new(), takes_turns: false }
     }
 
     fn read(row: Shelved) -> Option<(Box<str>, Self)> {
@@ -211,6 +221,7 @@ impl Known {
             asked: AtomicI64::new(row.asked.as_second()),
             written: row.asked,
             served: vec![Arc::new(served)],
+            takes_turns: false,
         };
         Some((url.key_without_query().into(), known))
     }
@@ -227,6 +238,7 @@ impl Known {
     fn take(&mut self, ask: &Ask, served: Arc<Served>, now: Timestamp, put: &mut Put) {
         let before = self.served.first().map(|one| one.digests.sha256);
         let is_news = before != Some(served.digests.sha256);
+        self.takes_turns |= is_news && self.served.iter().any(|one| is_same(&one.digests, &served.digests));
         self.served.retain(|one| !is_same(&one.digests, &served.digests));
         self.served.insert(0, served);
         let surplus = self.served.drain(BODIES.min(self.served.len())..);
