@@ -156,14 +156,85 @@ impl Extend<Digest> for Revocations {
     }
 }
 
+/// What is known of one subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Said {
+    approvals: HashMap<BodyId, Approval>,
+    rejections: HashMap<BodyId, Option<Timestamp>>,
+}
+
+impl Said {
+    /// What people said of a body stands before what a rule said.
+    fn approve(&mut self, approval: Approval) {
+        let before = self.approvals.get(&approval.digest);
+        if before.is_none_or(|before| before.basis.is_provisional()) {
+            self.approvals.insert(approval.digest, approval);
+        }
+    }
+
+    fn reject(&mut self, rejection: &Rejection) {
+        self.rejections.insert(rejection.digest, rejection.expires);
+    }
+}
+
+/// Subjects, and what patterns are bound to.
+#[derive(Clone, Debug, Default)]
+struct Layer {
+    subjects: HashMap<Box<str>, Said>,
+    bindings: HashMap<Box<str>, HashMap<BodyId, Box<str>>>,
+    /// Entries of both.
+    len: usize,
+}
+
+impl Layer {
+    fn say(&mut self, subject: Box<str>, said: Said) {
+        self.len += 1;
+        self.subjects.insert(subject, said);
+    }
+
+    fn bind(&mut self, (pattern, digest, key): (Box<str>, BodyId, Box<str>)) {
+        self.len += 1;
+        self.bindings.entry(pattern).or_default().insert(digest, key);
+    }
+
+    fn merge(&mut self, newer: Self) {
+        self.subjects.extend(newer.subjects);
+        for (pattern, bound) in newer.bindings {
+            self.bindings.entry(pattern).or_default().extend(bound);
+        }
+        self.len = self.subjects.len() + self.bindings.values().map(HashMap::len).sum::<usize>();
+    }
+}
+
+/// The newest entries that are copied with each decision, before they are laid into the rest.
+const MAX_RECENT: usize = 512;
+
 /// All decisions, indexed for judging.
+///
+/// The few newest lie over the rest, so that one more costs the same on the first day and after a year.
 #[derive(Clone, Debug, Default)]
 pub struct Decisions {
     version: u64,
-    approvals: HashMap<Box<str>, Vec<Approval>>,
-    rejections: HashMap<Box<str>, HashMap<BodyId, Option<Timestamp>>>,
-    revocations: Revocations,
-    bindings: HashMap<Box<str>, HashMap<BodyId, Box<str>>>,
+    revocations: Arc<Revocations>,
+    settled: Arc<Layer>,
+    recent: Layer,
+}
+
+/// What is new since a version: everything that holds now of the subjects that it names.
+#[derive(Clone, Debug, Default)]
+pub struct Amendment {
+    /// The number of the last decision.
+    pub version: u64,
+    /// The subjects of which something else holds now.
+    pub subjects: Vec<Box<str>>,
+    /// All approvals of these subjects.
+    pub approvals: Vec<Approval>,
+    /// All rejections of these subjects.
+    pub rejections: Vec<Rejection>,
+    /// All revocations, if one was added or taken back.
+    pub revocations: Option<Revocations>,
+    /// New bindings: a pattern, the digest, and the URL without its query.
+    pub bindings: Vec<(Box<str>, BodyId, Box<str>)>,
 }
 
 impl Decisions {
@@ -176,17 +247,33 @@ impl Decisions {
         revocations: Revocations,
         bindings: impl IntoIterator<Item = (Box<str>, BodyId, Box<str>)>,
     ) -> Self {
-        let mut decisions = Self { version, revocations, ..Self::default() };
-        for approval in approvals {
-            decisions.approvals.entry(approval.subject.clone()).or_default().push(approval);
+        let mut settled = Layer::default();
+        bindings.into_iter().for_each(|binding| settled.bind(binding));
+        for (subject, said) in by_subject(approvals, rejections) {
+            settled.say(subject, said);
         }
-        for Rejection { subject, digest, expires } in rejections {
-            decisions.rejections.entry(subject).or_default().insert(digest, expires);
+        let revocations = Arc::new(revocations);
+        Self { version, revocations, settled: Arc::new(settled), recent: Layer::default() }
+    }
+
+    /// The same, and what is new since.
+    #[must_use]
+    pub fn amended(&self, amendment: Amendment) -> Self {
+        let Amendment { version, subjects, approvals, rejections, revocations, bindings } = amendment;
+        let mut amended = Self { version, ..self.clone() };
+        if let Some(revocations) = revocations {
+            amended.revocations = Arc::new(revocations);
         }
-        for (pattern, digest, key) in bindings {
-            decisions.bindings.entry(pattern).or_default().insert(digest, key);
+        let mut said = by_subject(approvals, rejections);
+        for subject in subjects {
+            let said = said.remove(&subject).unwrap_or_default();
+            amended.recent.say(subject, said);
         }
-        decisions
+        bindings.into_iter().for_each(|binding| amended.recent.bind(binding));
+        if amended.recent.len > MAX_RECENT {
+            Arc::make_mut(&mut amended.settled).merge(std::mem::take(&mut amended.recent));
+        }
+        amended
     }
 
     /// The number of the last decision.
@@ -201,21 +288,154 @@ impl Decisions {
         &self.revocations
     }
 
-    pub(crate) fn approvals(&self, subject: &str) -> &[Approval] {
-        self.approvals.get(subject).map_or(&[], Vec::as_slice)
+    /// Every approval, expired ones too, in no order.
+    pub fn all_approvals(&self) -> impl Iterator<Item = &Approval> {
+        let settled = &self.settled.subjects;
+        let older = settled.iter().filter(|(subject, _)| !self.recent.subjects.contains_key(*subject));
+        let all = older.chain(&self.recent.subjects);
+        all.flat_map(|(_, said)| said.approvals.values())
     }
 
-    /// Whether any digest was ever rejected there.
+    fn said(&self, subject: &str) -> Option<&Said> {
+        self.recent.subjects.get(subject).or_else(|| self.settled.subjects.get(subject))
+    }
+
+    pub(crate) fn approval(&self, subject: &str, digest: BodyId) -> Option<&Approval> {
+        self.said(subject)?.approvals.get(&digest)
+    }
+
+    /// Whether an approval, active or expired, is about this subject.
+    pub(crate) fn knows_approvals(&self, subject: &str) -> bool {
+        self.said(subject).is_some_and(|said| !said.approvals.is_empty())
+    }
+
+    /// Whether something is approved there at `now` by people.
+    pub(crate) fn has_reviewed_approval(&self, subject: &str, now: Timestamp) -> bool {
+        let mut approvals = self.said(subject).into_iter().flat_map(|said| said.approvals.values());
+        approvals.any(|approval| !approval.basis.is_provisional() && approval.is_active(now))
+    }
+
+    /// Whether a rejection, active or expired, is about this subject.
     pub(crate) fn knows_rejections(&self, subject: &str) -> bool {
-        self.rejections.contains_key(subject)
+        self.said(subject).is_some_and(|said| !said.rejections.is_empty())
     }
 
     pub(crate) fn rejects(&self, subject: &str, digest: BodyId, now: Timestamp) -> bool {
-        let rejected = self.rejections.get(subject).and_then(|rejected| rejected.get(&digest));
+        let rejected = self.said(subject).and_then(|said| said.rejections.get(&digest));
         rejected.is_some_and(|expires| is_before(now, *expires))
     }
 
     pub(crate) fn bound_to(&self, pattern: &str, digest: BodyId) -> Option<&str> {
-        Some(self.bindings.get(pattern)?.get(&digest)?)
+        let recent = self.recent.bindings.get(pattern).and_then(|bound| bound.get(&digest));
+        let older = || self.settled.bindings.get(pattern).and_then(|bound| bound.get(&digest));
+        recent.or_else(older).map(|key| &**key)
+    }
+}
+
+/// The same decisions, in however many layers.
+impl PartialEq for Decisions {
+    fn eq(&self, other: &Self) -> bool {
+        let whole = |decisions: &Self| {
+            let mut whole = Layer::clone(&decisions.settled);
+            whole.merge(decisions.recent.clone());
+            whole.subjects.retain(|_, said| *said != Said::default());
+            (whole.subjects, whole.bindings)
+        };
+        (self.version, &self.revocations) == (other.version, &other.revocations)
+            && whole(self) == whole(other)
+    }
+}
+
+impl Eq for Decisions {}
+
+fn by_subject(
+    approvals: impl IntoIterator<Item = Approval>,
+    rejections: impl IntoIterator<Item = Rejection>,
+) -> HashMap<Box<str>, Said> {
+    let mut subjects: HashMap<Box<str>, Said> = HashMap::new();
+    for approval in approvals {
+        subjects.entry(approval.subject.clone()).or_default().approve(approval);
+    }
+    for rejection in rejections {
+        subjects.entry(rejection.subject.clone()).or_default().reject(&rejection);
+    }
+    subjects
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: u8) -> BodyId {
+        BodyId([n; 32])
+    }
+
+    fn approval(subject: u8, digest: u8) -> Approval {
+        Approval {
+            subject: format!("https://v.test/{subject}").into(),
+            digest: id(digest),
+            kind: Kind::Script,
+            basis: Basis::ALL[usize::from(digest % 3)],
+            expires: None,
+            record: "1".into(),
+        }
+    }
+
+    fn rejection(subject: u8, digest: u8) -> Rejection {
+        Rejection { subject: format!("https://v.test/{subject}").into(), digest: id(digest), expires: None }
+    }
+
+    fn revocations(upto: u8) -> Revocations {
+        (0..upto).map(|n| Digest::from(id(n))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// Each step says anew what holds of one subject, or binds, or revokes.
+        #[test]
+        fn what_is_amended_step_by_step_is_what_is_indexed_at_once(
+            steps in prop::collection::vec((0..40_u8, prop::collection::vec(0..4_u8, 0..3), 0..4_u8), 0..900),
+        ) {
+            let mut amended = Decisions::default();
+            let mut subjects: HashMap<u8, &[u8]> = HashMap::new();
+            let mut bindings = Vec::new();
+            let mut revoked = 0;
+            for (at, (subject, digests, what)) in steps.iter().enumerate() {
+                let mut amendment = Amendment { version: at as u64 + 1, ..Amendment::default() };
+                match what {
+                    0 => {
+                        let binding = (format!("https://v.test/{subject}/*").into(), id(*subject), "k".into());
+                        bindings.push(binding.clone());
+                        amendment.bindings.push(binding);
+                    }
+                    1 => {
+                        revoked = *subject;
+                        amendment.revocations = Some(revocations(revoked));
+                    }
+                    _ => {
+                        subjects.insert(*subject, digests);
+                        amendment.subjects.push(format!("https://v.test/{subject}").into());
+                        amendment.approvals.extend(digests.iter().map(|digest| approval(*subject, *digest)));
+                        amendment.rejections.extend(digests.iter().map(|digest| rejection(*subject, *digest + 4)));
+                    }
+                }
+                amended = amended.amended(amendment);
+            }
+            let each = |subject: u8| subjects.get(&subject).into_iter().flat_map(|digests| digests.iter());
+            let whole = Decisions::new(
+                steps.len() as u64,
+                (0..40).flat_map(|subject| each(subject).map(move |digest| approval(subject, *digest))),
+                (0..40).flat_map(|subject| each(subject).map(move |digest| rejection(subject, *digest + 4))),
+                revocations(revoked),
+                bindings,
+            );
+            prop_assert_eq!(&amended, &whole);
+            for subject in (0..40).map(|subject| format!("https://v.test/{subject}")) {
+                prop_assert_eq!(amended.said(&subject).cloned().unwrap_or_default(), whole.said(&subject).cloned().unwrap_or_default());
+            }
+            prop_assert_eq!(amended.all_approvals().count(), whole.all_approvals().count());
+        }
     }
 }

@@ -159,14 +159,14 @@ impl<'p> Expectation<'p> {
     /// Whether a pin or an approval, active or expired, is about this URL. It is guarded then whatever its kind.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        !self.deciding.pins().is_empty() || !self.approvals().is_empty()
+        !self.deciding.pins().is_empty() || self.policy.decisions.knows_approvals(&self.subject)
     }
 
     /// Whether something is allowed here now that a person has reviewed.
     #[must_use]
     pub fn has_reviewed_pin(&self, now: Timestamp) -> bool {
-        let reviewed = |approval: &Approval| approval.basis == Basis::Reviewed && approval.is_active(now);
-        self.deciding.pins().iter().any(|pin| pin.is_active(now)) || self.approvals().iter().any(reviewed)
+        self.deciding.pins().iter().any(|pin| pin.is_active(now))
+            || self.policy.decisions.has_reviewed_approval(&self.subject, now)
     }
 
     /// Whether a response that could act as `kinds` must match a pin.
@@ -207,28 +207,17 @@ impl<'p> Expectation<'p> {
         &self.key_without_query
     }
 
-    /// Whether an approval allows this body, and which: one by people before any other.
+    /// Whether an approval allows this body, and which.
     ///
     /// What was learned counts only as long as no file is about the URL: people have spoken then, and not of this body.
     pub(crate) fn approved(&self, id: BodyId, now: Timestamp) -> Approved<'p> {
         let is_pinned = !self.deciding.pins().is_empty();
-        let mut approved = Approved::No;
-        for approval in self.approvals().iter().filter(|approval| approval.digest == id) {
-            if approval.basis == Basis::Learned && is_pinned {
-                continue;
-            }
-            match (&approved, approval.is_active(now)) {
-                (Approved::By(before), true) if !before.basis.is_provisional() => {}
-                (_, true) => approved = Approved::By(approval),
-                (Approved::No, false) => approved = Approved::Expired,
-                (Approved::Expired | Approved::By(_), false) => {}
-            }
+        match self.policy.decisions.approval(&self.subject, id) {
+            None => Approved::No,
+            Some(approval) if approval.basis == Basis::Learned && is_pinned => Approved::No,
+            Some(approval) if approval.is_active(now) => Approved::By(approval),
+            Some(_) => Approved::Expired,
         }
-        approved
-    }
-
-    fn approvals(&self) -> &'p [Approval] {
-        self.policy.decisions.approvals(&self.subject)
     }
 
     pub(crate) fn rejects(&self, id: BodyId, now: Timestamp) -> bool {
