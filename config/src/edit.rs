@@ -4,6 +4,7 @@
 //! so comments, order, spacing and line ends need no care. The edited text is parsed again before it replaces
 //! the file, in one rename.
 
+mod remove;
 mod splice;
 mod users;
 mod write;
@@ -17,6 +18,7 @@ use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::PinUrl;
 use thiserror::Error;
 
+pub use self::remove::{Removed, find_pins, remove_pins};
 pub use self::users::{NewUser, UserChange, set_user};
 use self::write::Access;
 use crate::diagnostic::Diagnostics;
@@ -89,6 +91,16 @@ pub enum EditError {
         file: PathBuf,
         /// `[[pin]]` or `[[user]]`.
         block: &'static str,
+        /// What does not fit.
+        cause: String,
+    },
+    /// What is there stands in a form that it cannot be taken out of.
+    #[error("{}:{line}: cannot remove the pin: {cause}", .file.display())]
+    Stuck {
+        /// The pins file.
+        file: PathBuf,
+        /// The line of the block.
+        line: u32,
         /// What does not fit.
         cause: String,
     },

@@ -1,4 +1,5 @@
-//! `add_pins`: what is added is found again, and everything else stays as it was, byte for byte.
+//! `add_pins` and `remove_pins`: what is added is found again, what is removed is gone, and everything else stays as it
+//! was, byte for byte.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
-use pinfold_config::edit::{Change, EditError, NewPin, add_pins};
+use pinfold_config::edit::{Change, EditError, NewPin, Removed, add_pins, find_pins, remove_pins};
 use pinfold_config::load;
 use pinfold_policy::digest::{Digest, Digests};
 use pinfold_policy::kind::Kind;
@@ -60,6 +61,15 @@ impl Pins {
 
     fn add(&self, pin: &NewPin) -> (Change, u32) {
         add_pins(&self.path(), std::slice::from_ref(pin)).unwrap().changes[0]
+    }
+
+    fn remove(&self, url: &str, digest: Option<&str>) -> Vec<Removed> {
+        let urls = [PinUrl::parse(url).unwrap()];
+        let digest: Option<Digest> = digest.map(|digest| digest.parse().unwrap());
+        let found = find_pins(&self.path(), &urls, digest.as_ref()).unwrap();
+        let removed = remove_pins(&self.path(), &urls, digest.as_ref()).unwrap();
+        assert_eq!(found, removed);
+        removed.into_iter().next().unwrap()
     }
 
     /// The pins as the gateway reads them.
@@ -214,6 +224,94 @@ fn edits_at_one_time_do_not_lose_each_other() {
     assert_eq!(pins.loaded().len(), 8);
 }
 
+#[test]
+fn a_block_goes_from_its_header_to_its_last_key_and_comments_around_it_stay() {
+    let block = |url: &str| {
+        format!("[[pin]] # odd\nurl = \"{url}\"\n# inside\ndigests = [\n  \"{REVIEWED}\",\n] # end\n")
+    };
+    let (a, b) = (block("HTTPS://V.test:443/%61.js#x"), block("https://v.test/b.js"));
+    for (text, left) in [
+        (format!("# top\n\n# of a\n{a}\n# of b\n{b}"), format!("# top\n\n# of a\n\n# of b\n{b}")),
+        (format!("# top\n\n{a}\n\n{b}# end"), format!("# top\n\n{b}# end")),
+        (format!("{b}\n\n{a}\n"), b.clone()),
+        (format!("{b}\n{}", a.trim_end()), b.clone()),
+        (format!("{a}\n{b}\n{a}"), b.clone()),
+        (format!("{a}\n{a}\n{a}"), String::new()),
+        (format!("{a}[[revoke]]\ndigest = 'x'\n"), "[[revoke]]\ndigest = 'x'\n".to_owned()),
+        (format!("{a}\n{b}").replace('\n', "\r\n"), b.replace('\n', "\r\n")),
+    ] {
+        let pins = Pins::with(&text);
+        assert!(pins.remove("https://v.test/a.js", None).iter().all(|removed| removed.whole));
+        assert_eq!(pins.text(), left, "{text}");
+        assert_eq!(pins.remove("https://v.test/a.js", None), []);
+    }
+}
+
+#[test]
+fn one_digest_goes_out_of_its_list() {
+    let (new, newer) =
+        (quoted(&new_pin("https://v.test/a.js", "a")), quoted(&new_pin("https://v.test/a.js", "b")));
+    let gone = new.trim_matches('"');
+    for (list, left) in [
+        (format!("[\"{REVIEWED}\", {new}] # one"), format!("[\"{REVIEWED}\"] # one")),
+        (format!("[{new}, \"{REVIEWED}\"]"), format!("[\"{REVIEWED}\"]")),
+        (format!("[ {new} , {new}, {newer} , {new}, ]"), format!("[ {newer}, ]")),
+        (format!("[{newer}, {new}, {new}]"), format!("[{newer}]")),
+        (
+            format!("[\n    \"{REVIEWED}\",  # 10.4\n    {new}, # 10.5, # bad\n    # the end\n]"),
+            format!("[\n    \"{REVIEWED}\",  # 10.4\n    # the end\n]"),
+        ),
+        (format!("[\n  {newer},\n  {new}]"), format!("[\n  {newer},\n  ]")),
+        (format!("[{new}, \"sha256-abc\"]"), "[\"sha256-abc\"]".to_owned()),
+    ] {
+        let around = |list: &str| {
+            format!(
+                "[[pin]]\nurl = \"https://v.test/b.js\"\ndigests = [{new}]\n\n# a\n[[pin]]\ndigests = {list}\nurl = \"https://v.test/a.js\"\n"
+            )
+        };
+        let pins = Pins::with(&around(&list));
+        let removed = pins.remove("https://v.test/a.js", Some(gone));
+        assert_eq!(removed, [Removed { line: 6, whole: false }]);
+        assert_eq!(pins.text(), around(&left), "{list}");
+        assert_eq!(pins.remove("https://v.test/a.js", Some(gone)), []);
+    }
+}
+
+#[test]
+fn a_block_without_its_last_digest_goes_as_a_whole() {
+    let pins = Pins::with("# ours\n");
+    let pin = new_pin("https://v.test/a.js", "a");
+    pins.add(&pin);
+    let removed = pins.remove("https://v.test/a.js", Some(&pin.digests[0].to_string()));
+    assert_eq!(removed, [Removed { line: 3, whole: true }]);
+    assert_eq!(pins.text(), "# ours\n");
+}
+
+#[test]
+fn what_is_not_written_as_a_block_is_not_taken_out() {
+    let text = format!("pin = [{{ url = \"https://v.test/a.js\", digests = [\"{REVIEWED}\"] }}]\n");
+    let pins = Pins::with(&text);
+    let urls = [PinUrl::parse("https://v.test/a.js").unwrap()];
+    let error = remove_pins(&pins.path(), &urls, None).unwrap_err().to_string();
+    assert!(
+        error.ends_with("pins.toml:1: cannot remove the pin: it is not written as a [[pin]] block"),
+        "{error}"
+    );
+    assert_eq!(pins.text(), text);
+    assert_eq!(remove_pins(&pins.dir.path().join("gone.toml"), &urls, None).unwrap(), [[]]);
+
+    let pin = new_pin("https://v.test/a.js", "a");
+    let list = format!("[\n    {} # 10.5\n    , \"{REVIEWED}\"\n]", quoted(&pin));
+    let text = format!("[[pin]]\nurl = \"https://v.test/a.js\"\ndigests = {list}\n");
+    let pins = Pins::with(&text);
+    let error = remove_pins(&pins.path(), &urls, Some(&pin.digests[0])).unwrap_err().to_string();
+    assert!(
+        error.ends_with("pins.toml:1: cannot remove the pin: its list has commas in unusual places"),
+        "{error}"
+    );
+    assert_eq!(pins.text(), text);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -242,5 +340,30 @@ proptest! {
             let digest = Digest::from(Digests::of(body.as_bytes()).sha256);
             prop_assert_eq!(loaded[0].digests.iter().filter(|known| **known == digest).count(), 1);
         }
+    }
+
+    /// Whatever was added is removed again without a trace.
+    #[test]
+    fn removing_undoes_adding(
+        comments in prop::collection::vec("# [^\\p{Cc}]{0,20}", 1..4),
+        bodies in prop::collection::vec("[a-c]", 1..6),
+        crlf: bool,
+    ) {
+        let newline = if crlf { "\r\n" } else { "\n" };
+        let before = comments.join(newline) + newline;
+        let pins = Pins::with(&before);
+        let kept = new_pin("https://v.test/kept.js", "kept");
+        pins.add(&kept);
+        let with_kept = pins.text();
+        let pin = |body: &String| new_pin("https://v.test/a.js", body);
+        for body in &bodies {
+            pins.add(&pin(body));
+        }
+        for body in &bodies {
+            pins.remove("https://v.test/a.js", Some(&pin(body).digests[0].to_string()));
+        }
+        prop_assert_eq!(pins.text(), with_kept);
+        pins.remove("https://v.test/kept.js", None);
+        prop_assert_eq!(pins.text(), before);
     }
 }

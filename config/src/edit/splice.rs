@@ -35,8 +35,11 @@ pub(super) fn add(path: &Path, text: String, pin: &NewPin) -> Result<(String, Ch
 enum Plan {
     Keep,
     Append,
-    Edit(Vec<(Range<usize>, String)>),
+    Edit(Splices),
 }
+
+/// What is replaced, and by what.
+pub(super) type Splices = Vec<(Range<usize>, String)>;
 
 fn plan(path: &Path, file: &SourceFile, table: &DeTable<'_>, pin: &NewPin) -> Result<Plan, EditError> {
     if line_of(file, table, pin).is_some() {
@@ -75,12 +78,12 @@ fn plan(path: &Path, file: &SourceFile, table: &DeTable<'_>, pin: &NewPin) -> Re
 }
 
 /// One `[[pin]]` block, whatever may be wrong with it.
-struct Block<'t> {
-    table: &'t DeTable<'t>,
-    place: Range<usize>,
+pub(super) struct Block<'t> {
+    pub(super) table: &'t DeTable<'t>,
+    pub(super) place: Range<usize>,
 }
 
-fn blocks<'t>(table: &'t DeTable<'t>) -> impl Iterator<Item = Block<'t>> {
+pub(super) fn blocks<'t>(table: &'t DeTable<'t>) -> impl Iterator<Item = Block<'t>> {
     let items = table.get("pin").and_then(|pins| pins.get_ref().as_array());
     items
         .into_iter()
@@ -98,13 +101,17 @@ impl<'t> Block<'t> {
     }
 
     fn is_about(&self, pin: &NewPin) -> bool {
-        let url = self.text("url").and_then(|url| PinUrl::parse(url).ok());
         let same_release = pin.release.is_none() || self.text("release") == pin.release.as_deref();
-        // By match key: the same URL can be spelled in other escapes.
-        url.is_some_and(|url| url.to_text() == pin.url.to_text()) && same_release
+        self.is_of(&pin.url) && same_release
     }
 
-    fn digests(&self) -> Option<(Range<usize>, &'t [Spanned<DeValue<'t>>])> {
+    /// By match key: the same URL can be spelled in other escapes.
+    pub(super) fn is_of(&self, url: &PinUrl) -> bool {
+        let own = self.text("url").and_then(|url| PinUrl::parse(url).ok());
+        own.is_some_and(|own| own.to_text() == url.to_text())
+    }
+
+    pub(super) fn digests(&self) -> Option<(Range<usize>, &'t [Spanned<DeValue<'t>>])> {
         let value = self.table.get("digests")?;
         Some((value.span(), value.get_ref().as_array()?))
     }
@@ -115,7 +122,7 @@ impl<'t> Block<'t> {
     }
 }
 
-fn digest_of(item: &Spanned<DeValue<'_>>) -> Option<Digest> {
+pub(super) fn digest_of(item: &Spanned<DeValue<'_>>) -> Option<Digest> {
     item.get_ref().as_str()?.parse().ok()
 }
 
@@ -127,12 +134,7 @@ pub(super) fn line_of(file: &SourceFile, table: &DeTable<'_>, pin: &NewPin) -> O
 }
 
 /// New elements for a list: on its line, or each on its own line below the last, whose comment stays with it.
-fn extended(
-    text: &str,
-    list: &Range<usize>,
-    items: &[Spanned<DeValue<'_>>],
-    new: &[String],
-) -> Vec<(Range<usize>, String)> {
+fn extended(text: &str, list: &Range<usize>, items: &[Spanned<DeValue<'_>>], new: &[String]) -> Splices {
     let at = |offset: usize| offset..offset;
     let Some(last) = items.last().map(Spanned::span) else {
         return vec![(at(list.start + 1), new.join(", "))];
@@ -166,14 +168,15 @@ fn has_comma(rest: &str) -> bool {
     rest.lines().any(|line| line.split('#').next().is_some_and(|code| code.contains(',')))
 }
 
-pub(super) fn spliced(text: &str, mut splices: Vec<(Range<usize>, String)>) -> String {
+pub(super) fn spliced(text: &str, mut splices: Splices) -> String {
     splices.sort_by_key(|(range, _)| range.start);
     let mut edited = String::with_capacity(text.len() + 256);
     let mut from = 0;
     for (range, new) in splices {
         edited.push_str(text.get(from..range.start).unwrap_or_default());
         edited.push_str(&new);
-        from = range.end;
+        // Two blocks that go can both claim the empty lines between them.
+        from = from.max(range.end);
     }
     edited.push_str(text.get(from..).unwrap_or_default());
     edited

@@ -1,12 +1,11 @@
 //! Writing a user into users.toml.
 
-use std::ops::Range;
 use std::path::Path;
 
 use pinfold_policy::user::{PasswordHash, Role};
 use toml::de::{DeTable, DeValue};
 
-use super::splice::{appended, spliced, string};
+use super::splice::{Splices, appended, spliced, string};
 use super::write::{self, Access};
 use super::{EditError, invalid, parsed_file};
 use crate::source::SourceFile;
@@ -54,8 +53,6 @@ pub fn set_user(path: &Path, user: &NewUser) -> Result<UserChange, EditError> {
     write::replace(&target, edited.as_bytes(), Access::Private).map_err(failed)?;
     Ok(change)
 }
-
-type Splices = Vec<(Range<usize>, String)>;
 
 /// What changes in the block of a user who is there.
 fn splices(path: &Path, text: &str, user: &NewUser) -> Result<Option<Splices>, EditError> {
