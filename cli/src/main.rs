@@ -80,6 +80,10 @@ enum PinCommand {
     Add(pin::add::AddOptions),
     /// Show the pins of all files.
     List,
+    /// Take pins, or one digest of them, out of the pins files, and say what is left for the URL.
+    Remove(pin::remove::RemoveOptions),
+    /// Fetch what is pinned as the gateway would, and say what differs by now.
+    Verify(pin::verify::VerifyOptions),
 }
 
 /// What a command found, once it was done.
@@ -149,6 +153,12 @@ impl Command {
             }
             Self::Pin(PinCommand::List) => {
                 pin::list::run(&configuration, terminal).await.map(|()| Found::Nothing)
+            }
+            Self::Pin(PinCommand::Remove(options)) => {
+                pin::remove::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
+            }
+            Self::Pin(PinCommand::Verify(options)) => {
+                pin::verify::run(&configuration, options, terminal).await
             }
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),

@@ -101,7 +101,7 @@ fn salt() -> Result<[u8; 16], Failure> {
 fn unwritten(error: EditError) -> Failure {
     match error {
         EditError::Invalid(found) => found.into(),
-        EditError::Kind { .. } | EditError::Form { .. } => {
+        EditError::Kind { .. } | EditError::Form { .. } | EditError::Stuck { .. } => {
             Failure::configuration(error.to_string()).hint("correct the file, and run this again")
         }
         EditError::Write { .. } => Failure::could_not(error.to_string())

@@ -4,12 +4,10 @@
 //! people's tools name a body, and a pins file in one notation can be searched and compared by eye.
 
 use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
-use pinfold_config::edit::{Change, EditError, NewPin, add_pins};
+use pinfold_config::edit::{Change, NewPin, add_pins};
 use pinfold_config::{Config, Loaded};
 use pinfold_policy::digest::{BodyId, Digest};
 use pinfold_policy::kind::{Answered, Asked, Kind, MAGIC_LEN, classify};
@@ -20,6 +18,7 @@ use pinfold_proxy::{FetchError, Looked, Upstream};
 use pinfold_store::entry::DeliveryPath;
 use serde_json::{Value, json};
 
+use super::{artifact_url, progress, unwritten};
 use crate::configuration::{Configuration, today};
 use crate::failure::{Failure, cause};
 use crate::printable::printable;
@@ -51,15 +50,6 @@ pub(crate) struct AddOptions {
     /// Show what would be pinned, and write nothing.
     #[arg(long)]
     dry_run: bool,
-}
-
-fn artifact_url(text: &str) -> Result<ArtifactUrl, String> {
-    if text.contains('*') {
-        return Err(
-            "a pattern cannot be fetched: write it into pins.toml, or a literal star as %2A".to_owned()
-        );
-    }
-    ArtifactUrl::parse(text).map_err(|error| error.to_string())
 }
 
 /// Something fetched, and what is to be written of it.
@@ -138,16 +128,6 @@ async fn fetch_all(
     Err(cannot_fetch(last.0, &last.1))
 }
 
-fn progress(urls: usize) -> ProgressBar {
-    let progress = ProgressBar::new(u64::try_from(urls).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{spinner} fetching {human_pos}/{human_len}  {wide_msg}");
-    if let Ok(style) = style {
-        progress.set_style(style);
-    }
-    progress.enable_steady_tick(Duration::from_millis(100));
-    progress
-}
-
 fn cannot_fetch(url: &ArtifactUrl, error: &FetchError) -> Failure {
     let failure = Failure::could_not(format!("{url}: {error}; nothing was written"));
     match error {
@@ -203,15 +183,7 @@ fn write(file: &Path, candidates: &[Candidate], options: &AddOptions) -> Result<
             expires: options.expires,
         })
         .collect();
-    match add_pins(file, &pins) {
-        Ok(added) => Ok(added.changes),
-        Err(EditError::Invalid(found)) => Err(Failure::Files(found)),
-        Err(error @ (EditError::Kind { .. } | EditError::Form { .. })) => {
-            Err(Failure::configuration(error.to_string()).hint("correct that block; nothing was written"))
-        }
-        Err(error @ EditError::Write { .. }) => Err(Failure::could_not(error.to_string())
-            .hint("check the permissions of its directory and the space on its volume")),
-    }
+    Ok(add_pins(file, &pins).map_err(unwritten)?.changes)
 }
 
 fn describe(candidate: &Candidate, terminal: &Terminal) -> String {

@@ -5,6 +5,8 @@ mod checking;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod pinning;
 #[cfg(test)]
 mod reviewing;
