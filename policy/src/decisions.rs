@@ -35,6 +35,24 @@ impl Basis {
         }
     }
 
+    /// What stands before the record where the ledger names an approval.
+    fn rule_word(self) -> &'static str {
+        match self {
+            Self::Reviewed => "approval",
+            Self::Cooldown => "cooldown",
+            Self::Learned => "learned",
+        }
+    }
+
+    /// The basis of the approval that the ledger names so, by [`Approval::rule`]; none for a pin of a file.
+    #[must_use]
+    pub fn of_rule(rule: &str) -> Option<Self> {
+        let (word, record) = rule.split_once(' ')?;
+        // A pin's place ends in its line.
+        let is_record = record.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        Self::ALL.into_iter().find(|basis| is_record && basis.rule_word() == word)
+    }
+
     /// Whether nobody has confirmed it yet: what it clears is released as provisional.
     #[must_use]
     pub fn is_provisional(self) -> bool {
@@ -66,12 +84,7 @@ impl Approval {
     /// How the ledger names it: `approval`, `cooldown` or `learned`, and the record.
     #[must_use]
     pub fn rule(&self) -> Arc<str> {
-        let word = match self.basis {
-            Basis::Reviewed => "approval",
-            Basis::Cooldown => "cooldown",
-            Basis::Learned => "learned",
-        };
-        format!("{word} {}", self.record).into()
+        format!("{} {}", self.basis.rule_word(), self.record).into()
     }
 
     /// Whether it counts at `now`.
@@ -389,6 +402,17 @@ mod tests {
 
     fn revocations(upto: u8) -> Revocations {
         (0..upto).map(|n| Digest::from(id(n))).collect()
+    }
+
+    #[test]
+    fn the_ledgers_name_of_an_approval_tells_its_basis_and_no_file_is_taken_for_one() {
+        for basis in Basis::ALL {
+            let approval = Approval { basis, ..approval(1, 1) };
+            assert_eq!(Basis::of_rule(&approval.rule()), Some(basis));
+        }
+        for file in ["pins.toml:14", "learned 1:14", "cooldown pins.toml:3", "learned", "learnt 1"] {
+            assert_eq!(Basis::of_rule(file), None, "{file}");
+        }
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! A guarded exchange, or a row of like ones.
 
 use jiff::{SignedDuration, Timestamp};
+use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::{self, Kind};
 use pinfold_policy::reason::Reason;
@@ -168,14 +169,21 @@ fn write_file(document: &mut Document, exchange: &Exchange, url: Option<&Artifac
 fn write_rule(document: &mut Document, exchange: &Exchange) {
     document.keyword("rule.name", exchange.reason.map(Reason::code));
     let Some(rule) = exchange.rule.as_deref() else { return };
-    let ruleset = match rule.rsplit_once(':') {
-        Some((file, _)) => file,
-        None => "approvals",
+    let basis = Basis::of_rule(rule);
+    let ruleset = match basis {
+        Some(Basis::Reviewed) => "approvals",
+        Some(Basis::Cooldown) => "cooldown",
+        Some(Basis::Learned) => "learned",
+        None => rule.rsplit_once(':').map_or(rule, |(file, _)| file),
     };
     document.keyword("rule.id", rule);
     document.keyword("rule.ruleset", ruleset);
     document.keyword("rule.category", "Artifact integrity");
     document.keyword("rule.version", &*exchange.policy_version.to_string());
+    // Without it, verified means that a person or a reviewed file said so.
+    if basis.is_some_and(Basis::is_provisional) {
+        document.flag("Pinfold.provisional", true);
+    }
 }
 
 /// Content that differs from what was reviewed, or is known to be bad, is the sign of a compromised supply chain.

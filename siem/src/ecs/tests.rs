@@ -424,6 +424,16 @@ fn an_approval_is_a_rule_too() {
     let event = value(&once(approved));
     assert_eq!(at(&event, "rule.id"), "approval 01KB3Z5V9QJ8R2M4T6W8Y0A1CD");
     assert_eq!(at(&event, "rule.ruleset"), "approvals");
+    assert_eq!(at(&event, "Pinfold.provisional"), &Value::Null);
+}
+
+#[test]
+fn what_nobody_confirmed_is_marked_so() {
+    for (rule, ruleset) in [("learned 17", "learned"), ("cooldown 01KB3Z5V9QJ8R2M4T6W8Y0A1CD", "cooldown")] {
+        let event = value(&once(Exchange { rule: Some(rule.into()), ..exchange(Outcome::Verified, None) }));
+        assert_eq!((at(&event, "rule.id"), at(&event, "rule.ruleset")), (&json!(rule), &json!(ruleset)));
+        assert_eq!(at(&event, "Pinfold.provisional"), true);
+    }
 }
 
 #[test]
