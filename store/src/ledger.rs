@@ -24,7 +24,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::notepad::Notepad;
-pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels};
+pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels, was_judged_by_a_pin};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
 use self::writer::Writer;

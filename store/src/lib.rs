@@ -428,6 +428,15 @@ impl Store {
         learned.inspect_err(|_| self.inner.miss_exchange(at))
     }
 
+    /// Whether the ledger holds a verdict of a pin or of a decision at this subject, with any query: that it was verified,
+    /// or differed from, or had expired or been rejected there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn was_judged_by_a_pin(&self, subject: &str) -> Result<bool, StoreError> {
+        ledger::was_judged_by_a_pin(&self.inner.data_dir, subject).await
+    }
+
     /// Waits until the running gateway judges by a version of the decisions, but no longer than `wait`.
     ///
     /// # Errors

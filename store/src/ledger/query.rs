@@ -85,6 +85,25 @@ fn select_exchanges(filter: &Filter, limit: usize) -> QueryBuilder<Sqlite> {
     query
 }
 
+/// Whether something was expected at a match key, with any query.
+pub(crate) async fn was_judged_by_a_pin(data_dir: &Path, subject: &str) -> Result<bool, StoreError> {
+    // '@' follows '?': what lies between them is the subject with a query.
+    const EXISTS: &str = "SELECT EXISTS (
+        SELECT 1 FROM word url JOIN exchange e ON e.url = url.id
+        WHERE (url.text = ?1 OR (url.text >= ?1 || '?' AND url.text < ?1 || '@')) AND (
+            e.outcome IN (SELECT id FROM word WHERE text IN ('verified', 'substituted'))
+            OR e.reason IN (SELECT id FROM word WHERE text IN ('digest-mismatch', 'expired-pin', 'rejected'))))";
+    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        let exists: Result<bool, _> =
+            sqlx::query_scalar(EXISTS).bind(subject).fetch_one(&mut connection).await;
+        if exists.map_err(StoreError::database(&path))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Tunnels, the newest first.
 pub(crate) async fn tunnels(data_dir: &Path, limit: u32) -> Result<Vec<TunnelRow>, StoreError> {
     let limit = limit as usize;

@@ -134,3 +134,32 @@ async fn a_rule_approves_only_what_nobody_has_decided() {
     assert!(matches!(error, DecideError::Decided(ItemState::Revoked)), "{error}");
     assert_eq!(said(&store, TAMPERED), "revoked");
 }
+
+#[tokio::test]
+async fn the_ledger_remembers_where_a_pin_has_judged() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let known = async |subject: &str| store.was_judged_by_a_pin(subject).await.unwrap();
+    let record = async |url: &str, outcome, reason, at| {
+        let exchange =
+            Exchange { url: url.into(), outcome, reason, rule: None, ..verified("10.0.0.1:40000", at) };
+        let _ = store.record(exchange).await.unwrap();
+    };
+    assert!(!known(SUBJECT).await);
+    record(URL, Outcome::Observed, Some(Reason::Unpinned), noon()).await;
+    record("https://v.test/b.js", Outcome::Blocked, Some(Reason::Unpinned), noon()).await;
+    record("https://v.test/a.js@x", Outcome::Verified, None, noon()).await;
+    assert!(
+        !known(SUBJECT).await && !known("https://v.test/b.js").await && !known("https://v.test/a.js").await
+    );
+
+    let last_month = noon() - SignedDuration::from_hours(24 * 31);
+    record(URL, Outcome::Verified, None, last_month).await;
+    assert!(known(SUBJECT).await && known(URL).await);
+    for (at, reason) in [Reason::DigestMismatch, Reason::ExpiredPin, Reason::Rejected].into_iter().enumerate()
+    {
+        let url = format!("https://v.test/{at}.js");
+        record(&url, Outcome::Blocked, Some(reason), noon()).await;
+        assert!(known(&url).await, "{reason}");
+    }
+}
