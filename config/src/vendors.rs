@@ -50,8 +50,12 @@ fn vendor(mut block: Section<'_>, mode: Mode) -> Option<PlacedVendor> {
         block.file().error(block.place_of("hosts").unwrap_or_default(), mistake);
     }
     let default = Rules::default();
-    let unpinned =
-        [("block", Unpinned::Block), ("quarantine", Unpinned::Quarantine), ("allow", Unpinned::Allow)];
+    let unpinned = [
+        ("block", Unpinned::Block),
+        ("quarantine", Unpinned::Quarantine),
+        ("learn", Unpinned::Learn),
+        ("allow", Unpinned::Allow),
+    ];
     let mismatch = [("block", OnMismatch::Block), ("quarantine", OnMismatch::Quarantine)];
     let rules = Rules {
         guard: block.parse_list("guard", kind).map_or(default.guard, kinds),

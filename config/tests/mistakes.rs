@@ -304,8 +304,8 @@ fn vendors() {
             "error:4:10: the kind is \"scripts\", expected \"script\", \"wasm\", \"style\", \"document\" or \"installer\" | did you mean \"script\"?",
         ),
         (
-            hosts("hosts = [\"v.test\"]\nunpinned = \"learn\""),
-            "error:4:12: unpinned is \"learn\", expected \"block\", \"quarantine\" or \"allow\"",
+            hosts("hosts = [\"v.test\"]\nunpinned = \"lern\""),
+            "error:4:12: unpinned is \"lern\", expected \"block\", \"quarantine\", \"learn\" or \"allow\" | did you mean \"learn\"?",
         ),
         (
             hosts("hosts = [\"v.test\"]\n") + &hosts("hosts = [\"w.test\"]"),

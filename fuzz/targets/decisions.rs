@@ -117,7 +117,7 @@ impl Model {
 
     fn settings(&mut self, observe: bool, unpinned: u8, on_mismatch: bool, other_scripts: u8) {
         let mode = if observe { Mode::Observe } else { Mode::Enforce };
-        let unpinned = [Unpinned::Block, Unpinned::Quarantine, Unpinned::Allow][usize::from(unpinned % 3)];
+        let unpinned = [Unpinned::Block, Unpinned::Quarantine, Unpinned::Allow, Unpinned::Learn][usize::from(unpinned % 4)];
         let on_mismatch = if on_mismatch { OnMismatch::Block } else { OnMismatch::Quarantine };
         self.rules = Rules { mode, unpinned, on_mismatch, ..Rules::default() };
         self.other_scripts =
@@ -213,12 +213,14 @@ impl Model {
     fn follows(&self, reason: Reason) -> Consequence {
         let observe = self.rules.mode == Mode::Observe;
         match reason {
+            Reason::Unpinned if self.rules.unpinned == Unpinned::Learn => Consequence::Learn,
             Reason::Unpinned | Reason::DigestMismatch | Reason::ExpiredPin if observe => {
                 Consequence::ObserveUnverified
             }
             Reason::Unpinned => match self.rules.unpinned {
                 Unpinned::Block => Consequence::Block,
                 Unpinned::Quarantine => Consequence::Quarantine,
+                Unpinned::Learn => Consequence::Learn,
                 Unpinned::Allow => Consequence::ObserveUnverified,
             },
             Reason::DigestMismatch if self.rules.on_mismatch == OnMismatch::Quarantine => {

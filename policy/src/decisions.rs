@@ -328,6 +328,13 @@ impl Decisions {
         approvals.any(|approval| !approval.basis.is_provisional() && approval.is_active(now))
     }
 
+    /// Whether approvals are about this subject that nobody has confirmed, and no others.
+    pub(crate) fn knows_learned_alone(&self, subject: &str) -> bool {
+        let is_learned = |approval: &Approval| approval.basis == Basis::Learned;
+        self.knows_approvals(subject)
+            && self.said(subject).is_some_and(|said| said.approvals.values().all(is_learned))
+    }
+
     /// Whether a rejection, active or expired, is about this subject.
     pub(crate) fn knows_rejections(&self, subject: &str) -> bool {
         self.said(subject).is_some_and(|said| !said.rejections.is_empty())

@@ -12,7 +12,7 @@ use crate::pin::{Pin, PinUrl};
 use crate::pins::{Deciding, PinIndex};
 use crate::reason::Reason;
 use crate::url::{ArtifactUrl, Scheme};
-use crate::vendor::{OtherScripts, OtherTls, Rules, Vendor, Vendors};
+use crate::vendor::{Mode, OtherScripts, OtherTls, Rules, Vendor, Vendors};
 
 /// What the configuration files say.
 #[derive(Debug, Default)]
@@ -167,6 +167,15 @@ impl<'p> Expectation<'p> {
     pub fn has_reviewed_pin(&self, now: Timestamp) -> bool {
         self.deciding.pins().iter().any(|pin| pin.is_active(now))
             || self.policy.decisions.has_reviewed_approval(&self.subject, now)
+    }
+
+    /// Whether what was verified here may be served without asking the vendor. Not where observe mode is to show how
+    /// content changes that nobody has confirmed: clients would never get the change that it promises to let pass.
+    #[must_use]
+    pub fn may_be_shelved(&self) -> bool {
+        let is_learned_alone =
+            self.deciding.pins().is_empty() && self.policy.decisions.knows_learned_alone(&self.subject);
+        self.is_pinned() && !(is_learned_alone && self.rules().mode == Mode::Observe)
     }
 
     /// Whether a response that could act as `kinds` must match a pin.

@@ -25,6 +25,8 @@ pub enum Unpinned {
     Block,
     /// Refuse, and keep the body.
     Quarantine,
+    /// Release the first content of each URL as observed, and nothing else there from then on.
+    Learn,
     /// Release as observed.
     Allow,
 }

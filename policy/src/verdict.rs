@@ -295,22 +295,38 @@ fn pinned<'p>(expected: &Expectation<'p>, digests: &Digests, now: Timestamp) -> 
 pub enum Consequence {
     /// It passes as observed.
     ObserveUnverified,
+    /// It passes as observed, once it is on record that this is what the URL serves. Where it cannot be put on record,
+    /// [`unless_learned`] says what follows.
+    Learn,
     /// It is refused.
     Block,
     /// It is refused and kept.
     Quarantine,
 }
 
-/// What follows from `reason` here. Only this function knows what observe mode changes.
+/// What follows for content at an unpinned URL that cannot be learned: observe mode passes it, and nothing else does.
+#[must_use]
+pub fn unless_learned(expected: &Expectation<'_>) -> Consequence {
+    match expected.rules().mode {
+        Mode::Observe => Consequence::ObserveUnverified,
+        Mode::Enforce => Consequence::Block,
+    }
+}
+
+/// What follows from `reason` here. Only this function and [`unless_learned`] know what observe mode changes.
 #[must_use]
 pub fn consequence(expected: &Expectation<'_>, reason: Reason) -> Consequence {
     let rules = expected.rules();
+    if reason == Reason::Unpinned && rules.unpinned == Unpinned::Learn {
+        return Consequence::Learn;
+    }
     if rules.mode == Mode::Observe && reason.yields_to_observe_mode() {
         return Consequence::ObserveUnverified;
     }
     match reason {
         Reason::Unpinned => match rules.unpinned {
             Unpinned::Allow => Consequence::ObserveUnverified,
+            Unpinned::Learn => Consequence::Learn,
             Unpinned::Block => Consequence::Block,
             Unpinned::Quarantine => Consequence::Quarantine,
         },

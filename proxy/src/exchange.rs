@@ -1,5 +1,7 @@
 //! One exchange, from the request to the answer, in one place. What differs by protocol stays at the rim.
 
+mod learn;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +24,8 @@ use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub(crate) use self::learn::FullyLearned;
+pub use self::learn::MOST_LEARNED;
 use crate::ask::{Ask, early_refusal, reader};
 use crate::encoded::Encoded;
 use crate::fetch::{self, FetchError, Path};
@@ -395,7 +399,8 @@ impl Shared {
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
         match (consequence(&expected, reason), body) {
-            (Consequence::Block | Consequence::Quarantine, _) | (Consequence::ObserveUnverified, None) => {
+            (Consequence::Block | Consequence::Quarantine | Consequence::Learn, _)
+            | (Consequence::ObserveUnverified, None) => {
                 self.withhold(ask, policy, seen, reason, None, None).await
             }
             (Consequence::ObserveUnverified, Some(Unmeasured { body, digests })) => {
@@ -551,10 +556,11 @@ impl Shared {
             (Consequence::ObserveUnverified, Some(held)) => {
                 self.observe(ask, policy, seen, reason, held).await
             }
+            (Consequence::Learn, Some(held)) => self.learn(ask, policy, seen, held).await,
             (Consequence::Quarantine, held) => {
                 self.withhold(ask, policy, seen, reason, measured, held.as_ref()).await
             }
-            (Consequence::Block | Consequence::ObserveUnverified, _) => {
+            (Consequence::Block | Consequence::ObserveUnverified | Consequence::Learn, _) => {
                 self.withhold(ask, policy, seen, reason, measured, None).await
             }
         }

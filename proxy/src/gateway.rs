@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::ask::{early_refusal, reader};
 use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
-use crate::exchange::exchange;
+use crate::exchange::{FullyLearned, exchange};
 use crate::fetch::Upstream;
 use crate::hold::Spill;
 use crate::intercept::Interceptor;
@@ -85,6 +85,7 @@ pub(crate) struct Shared {
     /// Everything ends.
     pub(crate) stop: CancellationToken,
     guarded: Cache<Box<str>, ()>,
+    pub(crate) fully_learned: FullyLearned,
     /// Places for those who are told that there is no place.
     turning_away: Arc<Semaphore>,
 }
@@ -138,6 +139,7 @@ impl Gateway {
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             guarded: Cache::new(GUARDED_URLS),
+            fully_learned: FullyLearned::default(),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
         Ok(Self { shared: Arc::new(shared), listeners, notes })

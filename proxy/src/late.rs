@@ -26,7 +26,10 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// Whether the head of an answer should go on alone: nothing has followed it so far, what may follow could only be
 /// refused, and no type has to be given to an image.
 pub(crate) async fn is_late(expected: &Expectation<'_>, head: &Parts, body: &mut Arriving) -> bool {
-    let is_refused = consequence(expected, expected.reason_without_match()) != Consequence::ObserveUnverified;
+    let is_refused = match consequence(expected, expected.reason_without_match()) {
+        Consequence::Block | Consequence::Quarantine => true,
+        Consequence::ObserveUnverified | Consequence::Learn => false,
+    };
     let types = texts(&head.headers, header::CONTENT_TYPE);
     is_refused && suits_any_image(&borrowed(&types)) && !body.begins_within(PROMPT).await
 }

@@ -51,6 +51,7 @@ mod gateway;
 
 pub use clock::{Clock, Hand};
 pub use egress::EgressError;
+pub use exchange::MOST_LEARNED;
 pub use fetch::{FetchError, Looked, Upstream};
 pub use gateway::{BindError, Gateway};
 pub use hold::Spill;

@@ -169,6 +169,12 @@ impl Verdict {
         self.string("vendor")
     }
 
+    /// `provisional`, alone: no person and no reviewed file has confirmed it.
+    #[must_use]
+    pub fn is_provisional(&self) -> bool {
+        self.parameter("provisional").is_some_and(|item| *item == BareItem::Boolean(true))
+    }
+
     /// `digest=`, a string.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {

@@ -34,6 +34,7 @@ mod fronting;
 mod heads;
 mod hidden;
 mod images;
+mod learn;
 mod libraries;
 mod limits;
 mod lines;

@@ -316,6 +316,42 @@ fn observe_mode_lets_pass_what_the_table_says_and_nothing_else() {
 }
 
 #[test]
+fn what_was_learned_alone_is_not_kept_from_changing_in_observe_mode() {
+    let shelves = |mode, pins, approvals: &[Basis]| {
+        let mut world = world(pins);
+        world.rules.mode = mode;
+        let approvals = approvals.iter().zip([b"one", b"two"]);
+        world.approvals.extend(approvals.map(|(basis, body)| by(*basis, approval(URL, body))));
+        world.policy().expect(&ArtifactUrl::parse(URL).unwrap()).may_be_shelved()
+    };
+    let pinned = || vec![pin(URL, &[b"other"])];
+    for (mode, learned) in [(Mode::Enforce, true), (Mode::Observe, false)] {
+        assert!(!shelves(mode, vec![], &[]));
+        assert_eq!(shelves(mode, vec![], &[Basis::Learned]), learned);
+        assert!(shelves(mode, vec![], &[Basis::Reviewed]) && shelves(mode, vec![], &[Basis::Cooldown]));
+        assert!(shelves(mode, vec![], &[Basis::Learned, Basis::Reviewed]));
+        assert!(shelves(mode, pinned(), &[Basis::Learned]));
+    }
+}
+
+#[test]
+fn only_an_unpinned_url_is_learned_and_what_cannot_be_learned_passes_in_observe_mode_alone() {
+    for (mode, otherwise) in
+        [(Mode::Enforce, Consequence::Block), (Mode::Observe, Consequence::ObserveUnverified)]
+    {
+        let mut learning = world(vec![]);
+        learning.rules.mode = mode;
+        learning.rules.unpinned = Unpinned::Learn;
+        let policy = learning.policy();
+        let url = ArtifactUrl::parse(URL).unwrap();
+        let expected = policy.expect(&url);
+        let learns = |reason: &&Reason| consequence(&expected, **reason) == Consequence::Learn;
+        assert_eq!(Reason::ALL.iter().filter(learns).collect::<Vec<_>>(), [&Reason::Unpinned]);
+        assert_eq!(unless_learned(&expected), otherwise);
+    }
+}
+
+#[test]
 fn when_enforcing_only_a_rule_that_says_so_keeps_or_releases() {
     for (unpinned, on_mismatch, scripts, expected) in [
         (Unpinned::Block, OnMismatch::Block, OtherScripts::Block, [Consequence::Block; 3]),

@@ -191,7 +191,7 @@ impl Look<'_> {
         let expected = policy.expect(&ask.url);
         match consequence(&expected, other.reason) {
             Consequence::Quarantine => {}
-            Consequence::Block | Consequence::ObserveUnverified => return Ok(None),
+            Consequence::Block | Consequence::ObserveUnverified | Consequence::Learn => return Ok(None),
         }
         let seen = Seen { kinds: answer.kinds, head: &answer.head, path: answer.path.as_ref() };
         let measured = (other.held.id(), other.held.len());

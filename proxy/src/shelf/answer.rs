@@ -145,5 +145,8 @@ pub(crate) fn may_be_shelved(ask: &Ask, expected: &Expectation<'_>) -> bool {
         Recheck::Always => true,
         Recheck::Every(_) => false,
     };
-    ask.asks() && expected.is_pinned() && !is_always_asked && !ask.headers.contains_key(header::AUTHORIZATION)
+    ask.asks()
+        && expected.may_be_shelved()
+        && !is_always_asked
+        && !ask.headers.contains_key(header::AUTHORIZATION)
 }

@@ -1,0 +1,289 @@
+//! `unpinned = "learn"`: what a URL serves first passes unverified and is on record; from then on nothing else does.
+
+use http::Method;
+use pinfold_integration_tests::{
+    Answer, Gate, Gateway, GatewayBuilder, Pin, Reply, Rule, Vendor, client, gateway, sha256,
+};
+
+use crate::{REVIEWED, TAMPERED, refused, vendor_of, verified};
+
+/// A gateway that learns, and asks the vendor on every request.
+fn learning(vendor: &Vendor) -> GatewayBuilder {
+    gateway().rule(vendor, Rule::default().set("unpinned", "learn").set("recheck", "always"))
+}
+
+/// Checks that content passed because nothing was known of its URL.
+#[track_caller]
+fn learned(reply: &Reply, script: &str) {
+    assert_eq!(
+        (reply.verdict().token(), reply.verdict().reason()),
+        ("observed", Some("unpinned")),
+        "{reply:?}"
+    );
+    assert_eq!((reply.status().as_u16(), reply.body()), (200, script.as_bytes().to_vec()));
+}
+
+/// Checks that content was verified by what was learned, and by no person.
+#[track_caller]
+fn provisional(reply: &Reply, script: &str) {
+    assert!(reply.verdict().is_provisional(), "{reply:?}");
+    verified(reply, script);
+}
+
+async fn get(gateway: &Gateway, url: impl AsRef<str>) -> Reply {
+    client(gateway).get(url.as_ref()).await
+}
+
+#[tokio::test]
+async fn what_a_url_serves_first_is_learned_and_what_it_serves_later_differs_from_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = learning(&vendor).listen().await;
+    let url = vendor.url("/app.js");
+
+    learned(&get(&gateway, &url).await, REVIEWED);
+    let event = gateway.event_of(&url).await;
+    assert_eq!((event.verdict(), event.reason()), (Some("observed"), Some("unpinned")));
+    provisional(&get(&gateway, &url).await, REVIEWED);
+    let event = gateway.event_of(&url).await;
+    assert_eq!((event.verdict(), event.reason()), (Some("verified"), None));
+    assert!(event.text("rule.id").unwrap().starts_with("learned "), "{event:?}");
+    assert_eq!(event.at("Pinfold.provisional"), Some(&true.into()));
+    // The query is no way to be first again.
+    provisional(&get(&gateway, format!("{url}?cache=1")).await, REVIEWED);
+
+    vendor.script("/app.js", TAMPERED);
+    refused(&get(&gateway, format!("{url}?cache=2")).await, 403, "quarantined", "digest-mismatch");
+    vendor.script("/app.js", REVIEWED);
+    provisional(&get(&gateway, &url).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn what_was_released_as_learned_is_learned_after_a_kill() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = learning(&vendor).listen().await;
+
+    learned(&get(&gateway, vendor.url("/app.js")).await, REVIEWED);
+    gateway.kill().await;
+    gateway.start_again().await;
+
+    provisional(&get(&gateway, vendor.url("/app.js")).await, REVIEWED);
+    vendor.script("/app.js", TAMPERED);
+    refused(&get(&gateway, vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn the_vendors_rule_says_whether_what_differs_from_the_learned_is_kept() {
+    let vendor = vendor_of(REVIEWED).await;
+    let rule = Rule::default().set("unpinned", "learn").set("recheck", "always").set("on_mismatch", "block");
+    let gateway = gateway().rule(&vendor, rule).listen().await;
+
+    learned(&get(&gateway, vendor.url("/app.js")).await, REVIEWED);
+    vendor.script("/app.js", TAMPERED);
+
+    refused(&get(&gateway, vendor.url("/app.js")).await, 403, "blocked", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn of_two_first_bodies_at_one_time_one_is_learned_and_the_other_judged_by_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = learning(&vendor).listen().await;
+    let gate = Gate::closed();
+    let mut asking = Vec::new();
+    for (at, (path, body)) in
+        [("/app.js", REVIEWED), ("/app.js", TAMPERED), ("/same.js", REVIEWED), ("/same.js", REVIEWED)]
+            .into_iter()
+            .enumerate()
+    {
+        let (start, rest) = body.split_at(1);
+        vendor.serve(path, Answer::script(start).then(&gate, rest));
+        let (client, url) = (client(&gateway), vendor.url(path));
+        asking.push(tokio::spawn(async move { client.get(url).await }));
+        vendor.asked(path, at % 2 + 1).await;
+    }
+
+    gate.open();
+
+    let mut said = Vec::new();
+    for reply in asking {
+        let reply = reply.await.unwrap();
+        said.push(format!("{} {}", reply.verdict().token(), reply.verdict().reason().unwrap_or("-")));
+    }
+    let (different, same) = said.split_at_mut(2);
+    different.sort_unstable();
+    same.sort_unstable();
+    assert_eq!(different, ["observed unpinned", "quarantined digest-mismatch"]);
+    assert_eq!(same, ["observed unpinned", "verified -"]);
+}
+
+#[tokio::test]
+async fn errors_and_halves_are_never_learned() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = learning(&vendor).listen().await;
+    let url = vendor.url("/app.js");
+    let answers = [
+        Answer::script(TAMPERED).status(404),
+        Answer::script(TAMPERED).status(500),
+        Answer::script(TAMPERED).status(203),
+        Answer::script(TAMPERED).status(206).header("content-range", "bytes 0-3/9"),
+        Answer::script("not gzip").header("content-encoding", "gzip"),
+        // A login page in place of the script.
+        Answer::page("<script>login()</script>"),
+    ];
+    for answer in answers {
+        vendor.serve("/app.js", answer);
+        let reply = get(&gateway, &url).await;
+        assert_eq!(reply.verdict().token(), "blocked", "{reply:?}");
+    }
+    vendor.script("/app.js", TAMPERED);
+    let posted = client(&gateway).ask(Method::POST, &url).await;
+    refused(&posted, 403, "blocked", "unpinned");
+
+    vendor.script("/app.js", REVIEWED);
+    learned(&get(&gateway, &url).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn a_head_learns_like_the_get_that_it_stands_for() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = learning(&vendor).listen().await;
+
+    let head = client(&gateway).ask(Method::HEAD, vendor.url("/app.js")).await;
+
+    assert_eq!((head.verdict().token(), head.verdict().reason()), ("observed", Some("unpinned")));
+    provisional(&get(&gateway, vendor.url("/app.js")).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn an_expired_pin_never_reopens_its_url_to_learning() {
+    let vendor = vendor_of(TAMPERED).await;
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(REVIEWED)).expires("2021-01-01");
+    let pattern = Pin::new(vendor.url("/lib/*")).digest(sha256(REVIEWED)).expires("2021-01-01");
+    vendor.script("/lib/a.js", TAMPERED);
+    let gateway = learning(&vendor).pinned(pin).pinned(pattern).listen().await;
+
+    for path in ["/app.js", "/lib/a.js"] {
+        refused(&get(&gateway, vendor.url(path)).await, 403, "quarantined", "digest-mismatch");
+    }
+    vendor.script("/app.js", REVIEWED);
+    refused(&get(&gateway, vendor.url("/app.js")).await, 403, "blocked", "expired-pin");
+}
+
+#[tokio::test]
+async fn a_removed_pin_never_reopens_its_url_to_learning() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/pinned.js", REVIEWED);
+    vendor.script("/changed.js", TAMPERED);
+    let urls = [vendor.url("/pinned.js"), vendor.url("/changed.js")];
+    let gateway = urls.iter().fold(learning(&vendor), |gateway, url| gateway.pin(url, sha256(REVIEWED)));
+    let gateway = gateway.listen().await;
+    verified(&get(&gateway, format!("{}?v=1", urls[0])).await, REVIEWED);
+    refused(&get(&gateway, &urls[1]).await, 403, "quarantined", "digest-mismatch");
+
+    gateway.command(&["pin", "remove", &urls[0], &urls[1]]).await.success();
+    gateway.terminate().await;
+    gateway.start_again().await;
+
+    vendor.script("/pinned.js", TAMPERED);
+    for url in &urls {
+        refused(&get(&gateway, url).await, 403, "blocked", "unpinned");
+    }
+    learned(&get(&gateway, vendor.url("/app.js")).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn a_rejection_never_reopens_its_url_to_learning() {
+    let vendor = vendor_of(TAMPERED).await;
+    let url = vendor.url("/app.js");
+    let gateway = learning(&vendor).pin(&url, sha256(REVIEWED)).listen().await;
+    let incident = refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "reject", &incident, "--reason", "it steals"]).await.success();
+
+    gateway.command(&["pin", "remove", &url]).await.success();
+    gateway.terminate().await;
+    gateway.start_again().await;
+
+    refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
+    vendor.script("/app.js", "something new");
+    refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_neither_learned_nor_served_because_it_was_learned() {
+    let vendor = vendor_of(TAMPERED).await;
+    let mut gateway = learning(&vendor).revoke(sha256(TAMPERED)).listen().await;
+    let url = vendor.url("/app.js");
+
+    refused(&get(&gateway, &url).await, 403, "blocked", "revoked");
+    vendor.script("/app.js", REVIEWED);
+    learned(&get(&gateway, &url).await, REVIEWED);
+
+    gateway.terminate().await;
+    gateway.rewrite(|files| files.revoke(sha256(REVIEWED)));
+    gateway.start_again().await;
+    refused(&get(&gateway, &url).await, 403, "blocked", "revoked");
+    vendor.script("/app.js", "something new");
+    refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn observe_mode_learns_too_and_shows_what_changes() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = learning(&vendor).set("mode", "observe").listen().await;
+    let url = vendor.url("/app.js");
+    vendor.serve("/posted.js", Answer::script(REVIEWED));
+
+    learned(&get(&gateway, &url).await, REVIEWED);
+    provisional(&get(&gateway, &url).await, REVIEWED);
+    vendor.script("/app.js", TAMPERED);
+    let changed = get(&gateway, &url).await;
+
+    assert_eq!(
+        (changed.verdict().token(), changed.verdict().reason()),
+        ("observed", Some("digest-mismatch"))
+    );
+    assert_eq!(changed.body(), TAMPERED.as_bytes());
+    // What cannot be learned passes here, as everything does.
+    let posted = client(&gateway).ask(Method::POST, vendor.url("/posted.js")).await;
+    learned(&posted, REVIEWED);
+    learned(&get(&gateway, vendor.url("/posted.js")).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn what_was_learned_is_shelved_where_it_is_enforced_and_changes_pass_where_it_is_observed() {
+    for (mode, from_shelf) in [("enforce", true), ("observe", false)] {
+        let vendor = vendor_of(REVIEWED).await;
+        let rule = Rule::default().set("unpinned", "learn");
+        let gateway = gateway().rule(&vendor, rule).set("mode", mode).listen().await;
+        let url = vendor.url("/app.js");
+        learned(&get(&gateway, &url).await, REVIEWED);
+        provisional(&get(&gateway, &url).await, REVIEWED);
+
+        vendor.script("/app.js", TAMPERED);
+
+        let reply = get(&gateway, &url).await;
+        if from_shelf {
+            provisional(&reply, REVIEWED);
+        } else {
+            assert_eq!((reply.verdict().token(), reply.body()), ("observed", TAMPERED.as_bytes().to_vec()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn hosts_of_no_vendor_teach_nothing() {
+    let vendor = vendor_of(REVIEWED).await;
+    let other = pinfold_integration_tests::vendor().named("other").host("js.other.test");
+    let other = other.script("/app.js", REVIEWED).listen().await;
+    let gateway = learning(&vendor)
+        .reach(&other)
+        .set_in("other_hosts", "tls", "intercept")
+        .set_in("other_hosts", "scripts", "observe")
+        .set_in("certs", "name_constraints", false)
+        .listen()
+        .await;
+
+    for _ in 0..2 {
+        let reply = get(&gateway, other.url("/app.js")).await;
+        assert_eq!((reply.verdict().token(), reply.verdict().reason()), ("observed", Some("unlisted-host")));
+    }
+}
