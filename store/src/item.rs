@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use pinfold_policy::decisions::Approval;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::Kind;
 use pinfold_policy::reason::Reason;
@@ -160,6 +161,30 @@ pub enum Learned {
     Other,
     /// As much of the vendor as may be learned is learned.
     Full,
+}
+
+/// An approval that holds, or held until it ended, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// What the gateway judges by.
+    pub approval: Approval,
+    /// The match key at which the body was seen. Not known of approvals that are older than this column.
+    pub url: Option<Box<str>>,
+    /// The vendor that claimed the host then.
+    pub vendor: Option<Box<str>>,
+    /// Who said yes, the first first.
+    pub by: Vec<Assent>,
+}
+
+/// One yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assent {
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the command that decided it knew them; pinfold itself where no person did.
+    pub who: Box<str>,
+    /// The written reason.
+    pub reason: Box<str>,
 }
 
 /// Whether a decision is in force in the gateway.

@@ -46,13 +46,13 @@ use crate::entry::{Exchange, Gap, Notice, Tunnel};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
-use crate::item::{AskedBy, Decided, InForce, Item, Learned, Lesson};
+use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson};
 pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Room, Ruling, Shelve, Unshelve, body_len, item, items, needed, shelved,
+    Room, Ruling, Shelve, Unshelve, approvals, body_len, item, items, needed, shelved,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -426,6 +426,16 @@ impl Store {
     pub async fn learn(&self, lesson: Lesson, cap: u32, at: Timestamp) -> Result<Learned, StoreError> {
         let learned = self.inner.register.change(Learn { lesson, cap, at }).await;
         learned.inspect_err(|_| self.inner.miss_exchange(at))
+    }
+
+    /// Every approval, learned ones too, by subject and digest.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn approved(&self) -> Result<Vec<Approved>, StoreError> {
+        let decisions = Arc::clone(&self.decisions().borrow());
+        let mut reader = self.inner.register.reader().await?;
+        approvals(&mut reader.connection, &decisions).await.map_err(reader.failed())
     }
 
     /// Whether the ledger holds a verdict of a pin or of a decision at this subject, with any query: that it was verified,

@@ -3,6 +3,7 @@
 //! One task writes. It takes all changes that wait, makes one transaction of them, and answers them when it is on
 //! disk; the decisions that it changed are published before that.
 
+mod approvals;
 mod decide;
 mod feed_cursor;
 mod items;
@@ -24,6 +25,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub(crate) use self::approvals::approvals;
 pub(crate) use self::decide::{Decide, Refusal, Ruling};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::items::{item, items};

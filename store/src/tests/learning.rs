@@ -1,12 +1,13 @@
 //! What no person decides: what is learned, and what a rule approves.
 
+use pinfold_policy::decisions::Basis;
 use pinfold_policy::policy::{Policy, Rulebook};
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::{Verdict, judge};
 
 use super::*;
 use crate::DecideError;
-use crate::item::{ItemState, Learned, Lesson};
+use crate::item::{Approved, ItemState, Learned, Lesson};
 
 /// What is said of a body at the subject: the rule, whether it is provisional, or the reason.
 fn said(store: &Store, body: &[u8]) -> String {
@@ -162,4 +163,18 @@ async fn the_ledger_remembers_where_a_pin_has_judged() {
         record(&url, Outcome::Blocked, Some(reason), noon()).await;
         assert!(known(&url).await, "{reason}");
     }
+}
+
+#[tokio::test]
+async fn approvals_are_read_with_who_made_them() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    learn(&store, SUBJECT, REVIEWED).await;
+
+    let approved = store.approved().await.unwrap();
+
+    let [Approved { approval, url, vendor, by }] = &approved[..] else { panic!("{approved:?}") };
+    assert_eq!((&*approval.subject, approval.basis, &*approval.record), (SUBJECT, Basis::Learned, "1"));
+    assert_eq!((url.as_deref(), vendor.as_deref()), (Some(URL), Some("comm100")));
+    assert_eq!((by.len(), by[0].at, &*by[0].who), (1, noon(), "pinfold"));
 }
