@@ -80,6 +80,8 @@ enum PinCommand {
     Add(pin::add::AddOptions),
     /// Show the pins of all files.
     List,
+    /// Print what was learned or approved at run time as blocks for pins.toml, to be reviewed.
+    Export(pin::export::ExportOptions),
     /// Take pins, or one digest of them, out of the pins files, and say what is left for the URL.
     Remove(pin::remove::RemoveOptions),
     /// Fetch what is pinned as the gateway would, and say what differs by now.
@@ -153,6 +155,9 @@ impl Command {
             }
             Self::Pin(PinCommand::List) => {
                 pin::list::run(&configuration, terminal).await.map(|()| Found::Nothing)
+            }
+            Self::Pin(PinCommand::Export(options)) => {
+                pin::export::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
             }
             Self::Pin(PinCommand::Remove(options)) => {
                 pin::remove::run(&configuration, options, terminal).await.map(|()| Found::Nothing)

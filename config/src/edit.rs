@@ -4,6 +4,7 @@
 //! so comments, order, spacing and line ends need no care. The edited text is parsed again before it replaces
 //! the file, in one rename.
 
+mod propose;
 mod remove;
 mod splice;
 mod users;
@@ -18,6 +19,7 @@ use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::PinUrl;
 use thiserror::Error;
 
+pub use self::propose::{Proposal, proposed};
 pub use self::remove::{Removed, find_pins, remove_pins};
 pub use self::users::{NewUser, UserChange, set_user};
 use self::write::Access;

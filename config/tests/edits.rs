@@ -13,7 +13,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
-use pinfold_config::edit::{Change, EditError, NewPin, Removed, add_pins, find_pins, remove_pins};
+use pinfold_config::edit::{
+    Change, EditError, NewPin, Proposal, Removed, add_pins, find_pins, proposed, remove_pins,
+};
 use pinfold_config::load;
 use pinfold_policy::digest::{Digest, Digests};
 use pinfold_policy::kind::Kind;
@@ -210,6 +212,22 @@ fn what_cannot_be_edited_stays_as_it_is() {
     }
     let error = add_pins(Path::new("/nonexistent/pins.toml"), &[pin]).unwrap_err().to_string();
     assert_eq!(error, "/nonexistent/pins.toml: cannot be written: no such file or directory");
+}
+
+#[test]
+fn proposals_are_a_pins_file_and_notes_stay_comments() {
+    let hostile = "by mallory\n[[revoke]]\rdigest = \u{202e}\u{85}\u{2028}\"x\" # \u{7f}é";
+    let proposal =
+        |url: &str| Proposal { pin: new_pin(url, "a"), notes: vec![hostile.to_owned(), "two".to_owned()] };
+    let text = proposed(&[proposal("https://v.test/a.js"), proposal("https://v.test/b.js")]);
+    let pins = Pins::with(&text);
+    assert_eq!(pins.loaded().len(), 2);
+    assert_eq!(text.matches("\n[[pin]]\n").count(), 2);
+    assert!(
+        text.starts_with("# by mallory\\n[[revoke]]\\u000Ddigest = \\u202E\\u0085")
+            && text.contains("\n# two\n")
+    );
+    assert!(proposed(&[]).is_empty());
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use jiff::Timestamp;
 use pinfold_config::edit::{Removed, find_pins, remove_pins};
 use pinfold_config::{Config, Loaded};
-use pinfold_policy::decisions::{Approval, Decisions};
+use pinfold_policy::decisions::{Approval, Basis, Decisions};
 use pinfold_policy::digest::Digest;
 use pinfold_policy::pin::{Pin, PinUrl};
 use pinfold_policy::policy::Policy;
@@ -99,6 +100,7 @@ struct Allowed {
 }
 
 fn allowed(policy: &Policy, decisions: &Decisions, url: &PinUrl) -> Vec<Allowed> {
+    let now = Timestamp::now();
     let of_pin = |pin: &Pin| {
         let by = if pin.url.to_text() == url.to_text() {
             pin.place.to_string()
@@ -110,16 +112,30 @@ fn allowed(policy: &Policy, decisions: &Decisions, url: &PinUrl) -> Vec<Allowed>
     match url {
         PinUrl::Exact(url) => {
             let expected = policy.expect(url);
-            let here = |approval: &&Approval| *approval.subject == *expected.subject();
+            let is_pinned = !expected.deciding().pins().is_empty();
+            // What was learned does not count beside a pin.
+            let counts = |approval: &Approval| {
+                approval.is_active(now) && !(is_pinned && approval.basis == Basis::Learned)
+            };
+            let here = |approval: &&Approval| *approval.subject == *expected.subject() && counts(approval);
             let approved = decisions.all_approvals().filter(here).map(|approval| Allowed {
                 digest: Digest::from(approval.digest),
                 by: approval.rule().to_string(),
             });
-            expected.deciding().pins().iter().flat_map(|pin| of_pin(pin)).chain(approved).collect()
+            expected
+                .deciding()
+                .pins()
+                .iter()
+                .filter(|pin| pin.is_active(now))
+                .flat_map(|pin| of_pin(pin))
+                .chain(approved)
+                .collect()
         }
         PinUrl::Pattern(_) => {
             let pins = policy.rules().pins.all().iter();
-            pins.filter(|pin| pin.url.to_text() == url.to_text()).flat_map(of_pin).collect()
+            pins.filter(|pin| pin.url.to_text() == url.to_text() && pin.is_active(now))
+                .flat_map(of_pin)
+                .collect()
         }
     }
 }

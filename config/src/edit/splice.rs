@@ -205,7 +205,7 @@ pub(super) fn newline(text: &str) -> &'static str {
     }
 }
 
-fn block(pin: &NewPin) -> String {
+pub(super) fn block(pin: &NewPin) -> String {
     let digests: Vec<_> = pin.digests.iter().map(|digest| format!("\"{digest}\"")).collect();
     let digests = match digests.as_slice() {
         [one] => format!("[{one}]"),
@@ -238,17 +238,24 @@ pub(super) fn string(text: &str) -> String {
     for char in text.chars() {
         match char {
             '"' | '\\' => quoted.extend(['\\', char]),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                push_escape(&mut quoted, char);
-            }
-            char if char.is_control() => push_escape(&mut quoted, char),
-            char => quoted.push(char),
+            char => push_visible(&mut quoted, char),
         }
     }
     quoted.push('"');
     quoted
+}
+
+/// The character, or its escape where it would end a line or not be seen.
+pub(super) fn push_visible(text: &mut String, char: char) {
+    match char {
+        '\n' => text.push_str("\\n"),
+        '\t' => text.push_str("\\t"),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            push_escape(text, char);
+        }
+        char if char.is_control() => push_escape(text, char),
+        char => text.push(char),
+    }
 }
 
 fn push_escape(quoted: &mut String, char: char) {

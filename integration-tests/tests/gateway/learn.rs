@@ -270,6 +270,44 @@ async fn what_was_learned_is_shelved_where_it_is_enforced_and_changes_pass_where
 }
 
 #[tokio::test]
+async fn what_was_learned_and_exported_is_verified_when_it_is_a_pins_file() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/b*.js", REVIEWED);
+    vendor.script("/pinned.js", REVIEWED);
+    let mut gateway = learning(&vendor).pin(vendor.url("/pinned.js"), sha256(REVIEWED)).listen().await;
+    for path in ["/app.js?first=1", "/b*.js"] {
+        learned(&get(&gateway, vendor.url(path)).await, REVIEWED);
+    }
+    verified(&get(&gateway, vendor.url("/pinned.js")).await, REVIEWED);
+    vendor.script("/pinned.js", TAMPERED);
+    let incident =
+        refused(&get(&gateway, vendor.url("/pinned.js")).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "10.5,\nreviewed"]).await.success();
+
+    let printed = gateway.command(&["pin", "export", "--learned"]).await.success().text();
+    assert!(printed.contains("nobody has reviewed it") && !printed.contains("pinned.js"), "{printed}");
+    let printed = gateway.command(&["pin", "export", "--approved"]).await.success().text();
+    assert!(printed.contains(&incident) && printed.contains("10.5,\\nreviewed"), "{printed}");
+    assert!(!printed.contains("app.js"), "{printed}");
+    gateway.command(&["pin", "export", "-o", "more.toml"]).await.success();
+    let again = gateway.command(&["pin", "export", "-o", "more.toml"]).await;
+    assert_eq!(again.code, Some(3), "an export writes over no file");
+
+    gateway.terminate().await;
+    gateway.reconfigure("", "pins", vec!["pins.toml", "more.toml"]);
+    gateway.command(&["check"]).await.success();
+    let rest = gateway.command(&["pin", "export"]).await.success();
+    assert!(rest.stdout.is_empty(), "{}", rest.text());
+    gateway.start_again().await;
+    for path in ["/app.js", "/app.js?second=2", "/b*.js"] {
+        let reply = get(&gateway, vendor.url(path)).await;
+        verified(&reply, REVIEWED);
+        assert!(!reply.verdict().is_provisional(), "{reply:?}");
+    }
+    verified(&get(&gateway, vendor.url("/pinned.js")).await, TAMPERED);
+}
+
+#[tokio::test]
 async fn hosts_of_no_vendor_teach_nothing() {
     let vendor = vendor_of(REVIEWED).await;
     let other = pinfold_integration_tests::vendor().named("other").host("js.other.test");
