@@ -4,6 +4,7 @@
 //! counted in memory, in the row of its minute, and follows within a second: a release that has been recorded once
 //! need not wait for a disk. While the disk fails nothing is only counted: everyone waits for it, and learns of it.
 
+mod asked;
 mod notepad;
 mod query;
 mod rows;
@@ -23,6 +24,8 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub use self::asked::{AskedUrls, Changed};
+pub(crate) use self::asked::{changed, recorded_since};
 use self::notepad::Notepad;
 pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels, was_judged_by_a_pin};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};

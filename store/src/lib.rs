@@ -47,7 +47,7 @@ pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
 use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson};
-pub use crate::ledger::{ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
+pub use crate::ledger::{AskedUrls, Changed, ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
@@ -436,6 +436,30 @@ impl Store {
         let decisions = Arc::clone(&self.decisions().borrow());
         let mut reader = self.inner.register.reader().await?;
         approvals(&mut reader.connection, &decisions).await.map_err(reader.failed())
+    }
+
+    /// The URLs that were asked for, by month, since the month of `since`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the ledger cannot be found.
+    pub fn asked_urls(&self, since: Option<Timestamp>) -> Result<AskedUrls, StoreError> {
+        AskedUrls::new(&self.inner.data_dir, since)
+    }
+
+    /// When the first exchange was that the ledger still has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn recorded_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        ledger::recorded_since(&self.inner.data_dir).await
+    }
+
+    /// What URLs answered with in place of what was expected there, by month, since the month of `since`. Reads whole months.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn changed(&self, since: Timestamp) -> Result<Vec<Changed>, StoreError> {
+        ledger::changed(&self.inner.data_dir, since).await
     }
 
     /// Whether the ledger holds a verdict of a pin or of a decision at this subject, with any query: that it was verified,

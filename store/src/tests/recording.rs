@@ -3,7 +3,7 @@ use pinfold_policy::verdict::Outcome;
 
 use super::*;
 use crate::entry::TunnelEnd;
-use crate::{ExchangeRow, Filter, TunnelRow};
+use crate::{Changed, ExchangeRow, Filter, TunnelRow};
 
 async fn rows(store: &Store) -> Vec<ExchangeRow> {
     store.exchanges(&Filter::default()).await.unwrap()
@@ -223,4 +223,77 @@ async fn two_users_behind_one_address_never_share_a_row() {
         rows.iter().map(|row| (row.exchange.asker.user.as_deref().unwrap(), row.count)).collect();
     counts.sort_unstable();
     assert_eq!(counts, [("ada", 2), ("eve", 1)]);
+}
+
+/// What [`Store::asked_urls`] shows, by month.
+async fn asked(store: &Store, since: Option<Timestamp>) -> Vec<Vec<(String, Timestamp)>> {
+    let mut urls = store.asked_urls(since).unwrap();
+    let mut months = Vec::new();
+    loop {
+        let mut month = Vec::new();
+        if !urls.next_month(|url, last| month.push((url.to_owned(), last))).await.unwrap() {
+            return months;
+        }
+        months.push(month);
+    }
+}
+
+#[tokio::test]
+async fn the_urls_that_were_asked_for_are_read_by_month_the_newest_first() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    assert_eq!(store.recorded_since().await.unwrap(), None);
+    let last_month = noon() - SignedDuration::from_hours(24 * 31);
+    for (url, at) in
+        [("https://v.test/old.js", last_month), (URL, last_month), (URL, noon()), (URL, seconds(120))]
+    {
+        let exchange = Exchange { url: url.into(), ..verified("10.0.0.1:40000", at) };
+        let _ = store.record(exchange).await.unwrap();
+    }
+    store.settle().await.unwrap();
+
+    let new = vec![(URL.to_owned(), seconds(120))];
+    let old = vec![("https://v.test/old.js".to_owned(), last_month), (URL.to_owned(), last_month)];
+    assert_eq!(asked(&store, None).await, [new.clone(), old]);
+    assert_eq!(asked(&store, Some(noon())).await, [new]);
+    assert_eq!(store.recorded_since().await.unwrap(), Some(last_month));
+}
+
+#[tokio::test]
+async fn more_urls_than_are_read_at_one_time_are_all_shown() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    // At one time, so that they share their writes.
+    let record = |at: usize| {
+        let (store, url) = (store.clone(), format!("https://v.test/{at}.js").into());
+        let exchange = Exchange { url, ..verified("10.0.0.1:40000", noon()) };
+        tokio::spawn(async move { store.record(exchange).await.map(drop) })
+    };
+    // A page and its end: the bound falls between two of them.
+    let many = 4096 + 1;
+    let recording: Vec<_> = (0..many).map(record).collect();
+    for recorded in recording {
+        recorded.await.unwrap().unwrap();
+    }
+    assert_eq!(asked(&store, None).await[0].len(), many);
+}
+
+#[tokio::test]
+async fn what_came_in_place_of_what_was_expected_is_read_by_url_and_body() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mismatch = |body: &[u8], at| Exchange {
+        outcome: Outcome::Observed,
+        reason: Some(Reason::DigestMismatch),
+        body: Some(Digests::of(body).sha256),
+        ..verified("10.0.0.1:40000", at)
+    };
+    for exchange in
+        [verified("10.0.0.1:1", noon()), mismatch(TAMPERED, noon()), mismatch(TAMPERED, seconds(90))]
+    {
+        let _ = store.record(exchange).await.unwrap();
+    }
+    store.settle().await.unwrap();
+    let changed = Changed { url: URL.into(), digest: Digests::of(TAMPERED).sha256, last: seconds(90) };
+    assert_eq!(store.changed(noon()).await.unwrap(), [changed]);
 }
