@@ -1,21 +1,24 @@
 //! `pinfold check`: whether the files are right, without any network.
 
+use jiff::Timestamp;
 use pinfold_config::Config;
 use pinfold_config::Loaded;
 use pinfold_config::diagnostic::Diagnostic;
 use pinfold_config::settings::SiemTarget;
 use pinfold_policy::vendor::{Mode, OtherTls};
+use pinfold_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::Found;
 use crate::configuration::Configuration;
 use crate::failure::{Complaint, Failure};
+use crate::pin::asked;
 use crate::terminal::{Terminal, Tone};
 use crate::wiring;
 use crate::words::counted;
 
 /// Shows every finding, and what the configuration comes to. Warnings count as findings if `strict`.
-pub(crate) fn run(
+pub(crate) async fn run(
     configuration: &Configuration,
     strict: bool,
     terminal: &Terminal,
@@ -24,7 +27,7 @@ pub(crate) fn run(
         wiring::extra_roots(&loaded.config)?;
         Ok(loaded)
     });
-    let Loaded { config, warnings } = match checked {
+    let Loaded { config, mut warnings } = match checked {
         Ok(loaded) => loaded,
         Err(failure) => {
             if terminal.json {
@@ -33,6 +36,11 @@ pub(crate) fn run(
             return Err(failure);
         }
     };
+    match unasked(&config).await {
+        Ok(unasked) => warnings.extend(unasked),
+        // The files are right, whatever the store is.
+        Err(error) => terminal.note(&format!("which pins nobody asks for is not known: {error}\n")),
+    }
     if terminal.json {
         terminal.print_json(&warnings.iter().map(finding_json).collect())?;
     } else {
@@ -40,6 +48,18 @@ pub(crate) fn run(
         terminal.print(&summary(configuration, &config, warnings.len(), terminal))?;
     }
     Ok(if strict && !warnings.is_empty() { Found::Something } else { Found::Nothing })
+}
+
+/// The pins that nobody has asked for, where a gateway has run for long enough to know.
+async fn unasked(config: &Config) -> Result<Vec<Diagnostic>, StoreError> {
+    let store = match Store::open_beside(&config.data_dir).await {
+        Ok(store) => store,
+        Err(StoreError::Absent { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let unasked = asked::unasked(&store, &config.rulebook.pins, Timestamp::now()).await;
+    store.close().await?;
+    unasked
 }
 
 fn finding_json(found: &Diagnostic) -> Value {

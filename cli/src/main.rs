@@ -78,8 +78,8 @@ enum Command {
 enum PinCommand {
     /// Fetch scripts as the gateway would, show what came and how, and pin them.
     Add(pin::add::AddOptions),
-    /// Show the pins of all files.
-    List,
+    /// Show the pins of all files, what was approved or learned at run time, and when each was asked for last.
+    List(pin::list::ListOptions),
     /// Print what was learned or approved at run time as blocks for pins.toml, to be reviewed.
     Export(pin::export::ExportOptions),
     /// Take pins, or one digest of them, out of the pins files, and say what is left for the URL.
@@ -149,12 +149,12 @@ impl Command {
         let configuration = Configuration::find(config);
         match self {
             Self::Init { dir } => init::run(&dir, terminal).map(|()| Found::Nothing),
-            Self::Check { strict } => check::run(&configuration, strict, terminal),
+            Self::Check { strict } => check::run(&configuration, strict, terminal).await,
             Self::Pin(PinCommand::Add(options)) => {
                 pin::add::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
             }
-            Self::Pin(PinCommand::List) => {
-                pin::list::run(&configuration, terminal).await.map(|()| Found::Nothing)
+            Self::Pin(PinCommand::List(options)) => {
+                pin::list::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
             }
             Self::Pin(PinCommand::Export(options)) => {
                 pin::export::run(&configuration, options, terminal).await.map(|()| Found::Nothing)

@@ -1,6 +1,7 @@
 //! `pinfold pin`: the reviewed list.
 
 pub(crate) mod add;
+pub(crate) mod asked;
 pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod remove;

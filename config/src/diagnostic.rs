@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use pinfold_policy::pin::Place;
 
 /// One finding in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,13 @@ pub(crate) struct Excerpt {
 impl Diagnostic {
     pub(crate) fn of_file(severity: Severity, file: Arc<str>, message: String) -> Self {
         Self { severity, file, at: None, message, hint: None, excerpt: None }
+    }
+
+    /// A warning about something that was read from a file without a mistake.
+    #[must_use]
+    pub fn warning(place: &Place, message: String, hint: &str) -> Self {
+        let at = Position { line: place.line, column: 1 };
+        Self::of_file(Severity::Warning, Arc::clone(&place.file), message).placed(at, None).hint(hint)
     }
 
     pub(crate) fn placed(mut self, at: Position, excerpt: Option<Excerpt>) -> Self {

@@ -1,65 +1,195 @@
-//! `pinfold pin list`: what may be served.
+//! `pinfold pin list`: what may be served, by files and by what was decided at run time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
 use pinfold_config::{Config, Loaded};
+use pinfold_policy::decisions::{Approval, Basis, Decisions};
+use pinfold_policy::digest::{BodyId, Digest};
 use pinfold_policy::pin::Pin;
 use pinfold_policy::url::ArtifactUrl;
+use pinfold_proxy::MOST_LEARNED;
 use pinfold_store::sighting::Standing;
-use pinfold_store::{Store, StoreError};
+use pinfold_store::{Changed, Store, StoreError};
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::shortened;
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::terminal::Terminal;
 use crate::vendor_now;
+use crate::words::minute;
 
-/// Prints the pins of all files, in their order, and what their vendors serve now.
-pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
+/// For so long back, changes are looked for.
+const CHANGED_DAYS: i64 = 90;
+
+/// What to list.
+#[derive(Debug, Args)]
+pub(crate) struct ListOptions {
+    /// What was learned and nobody has confirmed alone, and what came in its place since.
+    #[arg(long)]
+    learned: bool,
+}
+
+/// What the store knows beside the files.
+#[derive(Default)]
+struct Known {
+    /// What rechecks have seen so far.
+    standings: Vec<Standing>,
+    approvals: Vec<Approval>,
+    /// None where no gateway ever ran, or its ledger cannot be read.
+    asked: Option<Asked>,
+    /// By subject: other bodies than the expected, and when one came last.
+    changes: HashMap<Box<str>, (BTreeSet<BodyId>, Timestamp)>,
+}
+
+/// Prints the pins of all files in their order, then the approvals by URL.
+pub(crate) async fn run(
+    configuration: &Configuration,
+    options: ListOptions,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let Loaded { config, .. } = configuration.load()?;
+    let known = match Store::open_beside(&config.data_dir).await {
+        Ok(store) => {
+            let known = known(&config, &store, &options, terminal).await;
+            store.close().await?;
+            known?
+        }
+        // No gateway of this version ever ran.
+        Err(StoreError::Absent { .. } | StoreError::TooOld { .. }) => Known::default(),
+        Err(error) => return Err(error.into()),
+    };
+    let seen = Seen::of(&config, &known.standings);
+    let pins = if options.learned { &[] } else { config.rulebook.pins.all() };
     let now = Timestamp::now();
-    let pins = config.rulebook.pins.all();
-    let standings = standings(&config).await?;
-    let seen = Seen::of(&config, &standings);
     if terminal.json {
-        return terminal.print_json(&pins.iter().map(|pin| pin_json(pin, seen.at(pin), now)).collect());
+        let pins = pins.iter().map(|pin| pin_json(pin, &known, seen.at(pin), now));
+        let approvals = known.approvals.iter().map(|approval| approval_json(approval, &known, now));
+        return terminal.print_json(&pins.chain(approvals).collect());
     }
-    if pins.is_empty() {
-        let files: Vec<_> = config.pins_files.iter().map(|path| path.display().to_string()).collect();
-        terminal.note(&format!(
-            "no pins in {}\nhint: 'pinfold pin add URL' fetches a script and pins it",
-            files.join(", ")
-        ));
+    if pins.is_empty() && known.approvals.is_empty() {
+        terminal.note(&nothing(&config, &options));
         return Ok(());
     }
     let mut listing = Listing::new([
         Column::Text("PLACE"),
         Column::Text("KIND"),
-        Column::Text("OWNER"),
+        // Nobody owns what was learned.
+        Column::Text(if options.learned { "CHANGED, UTC" } else { "OWNER" }),
         Column::Text("EXPIRES"),
+        Column::Text("LAST ASKED, UTC"),
         Column::Text("VENDOR NOW"),
         Column::Wide("URL"),
         Column::Wide("DIGESTS"),
     ]);
     for pin in pins {
-        listing.row(cells(pin, seen.at(pin), now, terminal));
+        listing.row(pin_cells(pin, &known, seen.at(pin), (now, terminal)));
     }
-    terminal.print(&listing.render(terminal))
+    for approval in &known.approvals {
+        listing.row(approval_cells(approval, &known, now, terminal));
+    }
+    terminal.print(&listing.render(terminal))?;
+    warn_of_fully_learned(&config, &known.approvals, terminal);
+    Ok(())
 }
 
-/// What rechecks have seen so far; nothing where no gateway of this version ever ran.
-async fn standings(config: &Config) -> Result<Vec<Standing>, Failure> {
-    let store = match Store::open_beside(&config.data_dir).await {
-        Ok(store) => store,
-        Err(StoreError::Absent { .. } | StoreError::TooOld { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+/// A vendor of which no more is learned: either it is in use more than can be reviewed URL by URL, or somebody makes up
+/// URLs.
+fn warn_of_fully_learned(config: &Config, approvals: &[Approval], terminal: &Terminal) {
+    let mut learned: BTreeMap<&str, u32> = BTreeMap::new();
+    for approval in approvals.iter().filter(|approval| approval.basis == Basis::Learned) {
+        let Ok(url) = ArtifactUrl::parse(&approval.subject) else { continue };
+        if let Some(vendor) = config.rulebook.vendors.of(url.host()) {
+            *learned.entry(&vendor.name).or_default() += 1;
+        }
+    }
+    for (vendor, _) in learned.into_iter().filter(|(_, learned)| *learned >= MOST_LEARNED) {
+        terminal.warn(
+            &format!("{MOST_LEARNED} URLs of {vendor} are learned, and no more will be"),
+            "'pinfold pin export' gives blocks to review: pin what is in use, with patterns where that fits",
+        );
+    }
+}
+
+fn nothing(config: &Config, options: &ListOptions) -> String {
+    if options.learned {
+        return "nothing learned that is not confirmed\nhint: unpinned = \"learn\" lets a vendor's URLs be learned"
+            .to_owned();
+    }
+    let files: Vec<_> = config.pins_files.iter().map(|path| path.display().to_string()).collect();
+    format!("no pins in {}\nhint: 'pinfold pin add URL' fetches a script and pins it", files.join(", "))
+}
+
+/// Reads the store. Where the ledger cannot be read the pins are shown without it.
+async fn known(
+    config: &Config,
+    store: &Store,
+    options: &ListOptions,
+    terminal: &Terminal,
+) -> Result<Known, StoreError> {
+    let standings = store.standing(None).await?;
+    let decisions: Arc<Decisions> = Arc::clone(&store.decisions().borrow());
+    let mut approvals: Vec<_> = decisions
+        .all_approvals()
+        .filter(|approval| !options.learned || is_learned_alone(approval, config))
+        .cloned()
+        .collect();
+    approvals.sort_by(|a, b| (&a.subject, a.digest.0).cmp(&(&b.subject, b.digest.0)));
+    let subjects = approvals.iter().map(|approval| &*approval.subject);
+    let read = async {
+        let asked = Asked::read(store, &config.rulebook.pins, subjects, None).await?;
+        let since = Timestamp::now() - SignedDuration::from_hours(24 * CHANGED_DAYS);
+        let changes = if options.learned { by_subject(store.changed(since).await?) } else { HashMap::new() };
+        Ok::<_, StoreError>((asked, changes))
     };
-    let standings = store.standing(None).await;
-    store.close().await?;
-    Ok(standings?)
+    match read.await {
+        Ok((asked, changes)) => Ok(Known { standings, approvals, asked: Some(asked), changes }),
+        Err(error) => {
+            terminal.warn(&format!("when pins were asked for is not known: {error}"), error.hint());
+            Ok(Known { standings, approvals, asked: None, changes: HashMap::new() })
+        }
+    }
+}
+
+/// What was learned does not count where a file says anything.
+fn is_learned_alone(approval: &Approval, config: &Config) -> bool {
+    let is_pinned = |url: ArtifactUrl| !config.rulebook.pins.deciding(&url).pins().is_empty();
+    approval.basis == Basis::Learned && !ArtifactUrl::parse(&approval.subject).is_ok_and(is_pinned)
+}
+
+fn by_subject(changed: Vec<Changed>) -> HashMap<Box<str>, (BTreeSet<BodyId>, Timestamp)> {
+    let mut changes: HashMap<Box<str>, (BTreeSet<BodyId>, Timestamp)> = HashMap::new();
+    for Changed { url, digest, last } in changed {
+        let Ok(url) = ArtifactUrl::parse(&url) else { continue };
+        let (digests, newest) =
+            changes.entry(url.key_without_query().into()).or_insert_with(|| (BTreeSet::new(), last));
+        digests.insert(digest);
+        *newest = last.max(*newest);
+    }
+    changes
+}
+
+impl Known {
+    fn last_asked(&self, of: impl FnOnce(&Asked) -> Option<Timestamp>) -> Option<Timestamp> {
+        self.asked.as_ref().and_then(of)
+    }
+
+    fn last_asked_text(&self, of: impl FnOnce(&Asked) -> Option<Timestamp>) -> String {
+        match &self.asked {
+            None => "-".to_owned(),
+            Some(asked) => of(asked).map_or("never".to_owned(), minute),
+        }
+    }
+
+    fn changed_text(&self, approval: &Approval) -> String {
+        let change = self.changes.get(&approval.subject);
+        change.map_or("-".to_owned(), |(bodies, last)| format!("{} ({})", minute(*last), bodies.len()))
+    }
 }
 
 /// What was seen at the URLs of each pin, by the pin's place.
@@ -82,27 +212,54 @@ impl<'s> Seen<'s> {
     }
 }
 
-fn cells(pin: &Pin, seen: &[&Standing], now: Timestamp, terminal: &Terminal) -> [String; 7] {
+fn pin_cells(
+    pin: &Pin,
+    known: &Known,
+    seen: &[&Standing],
+    (now, terminal): (Timestamp, &Terminal),
+) -> [String; 8] {
     let expires = match pin.expires {
         Some(day) if !pin.is_active(now) => format!("{day} expired"),
         Some(day) => day.to_string(),
         None => "never".to_owned(),
     };
-    // Whole where they may be searched for.
-    let digest = |digest| if terminal.width.is_some() { shortened(digest) } else { digest.to_string() };
-    let digests: Vec<_> = pin.digests.iter().map(digest).collect();
+    let digests: Vec<_> = pin.digests.iter().map(|digest| digest_text(digest, terminal)).collect();
     [
         pin.place.to_string(),
         pin.kind.to_string(),
         pin.owner.as_deref().unwrap_or("-").to_owned(),
         expires,
+        known.last_asked_text(|asked| asked.of_pin(pin)),
         vendor_now::in_short(seen, now),
         pin.url.to_text(),
         digests.join(" "),
     ]
 }
 
-fn pin_json(pin: &Pin, seen: &[&Standing], now: Timestamp) -> Value {
+fn approval_cells(approval: &Approval, known: &Known, now: Timestamp, terminal: &Terminal) -> [String; 8] {
+    let expires = match approval.expires {
+        Some(end) if !approval.is_active(now) => format!("{} expired", minute(end)),
+        Some(end) => minute(end),
+        None => "never".to_owned(),
+    };
+    [
+        approval.rule().to_string(),
+        approval.kind.to_string(),
+        known.changed_text(approval),
+        expires,
+        known.last_asked_text(|asked| asked.of_subject(&approval.subject)),
+        "-".to_owned(),
+        approval.subject.to_string(),
+        digest_text(&approval.digest.into(), terminal),
+    ]
+}
+
+/// Whole where it may be searched for.
+fn digest_text(digest: &Digest, terminal: &Terminal) -> String {
+    if terminal.width.is_some() { shortened(digest) } else { digest.to_string() }
+}
+
+fn pin_json(pin: &Pin, known: &Known, seen: &[&Standing], now: Timestamp) -> Value {
     json!({
         "url": pin.url.to_text(),
         "digests": pin.digests.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -113,8 +270,28 @@ fn pin_json(pin: &Pin, seen: &[&Standing], now: Timestamp) -> Value {
         "added": pin.added.map(|day| day.to_string()),
         "expires": pin.expires.map(|day| day.to_string()),
         "expired": !pin.is_active(now),
+        "basis": "file",
         "file": &*pin.place.file,
         "line": pin.place.line,
+        "last_asked": known.last_asked(|asked| asked.of_pin(pin)).map(|last| last.to_string()),
         "vendor_now": seen.iter().map(|there| vendor_now::as_json(there)).collect::<Vec<_>>(),
+    })
+}
+
+fn approval_json(approval: &Approval, known: &Known, now: Timestamp) -> Value {
+    let change = known.changes.get(&approval.subject);
+    json!({
+        "url": &*approval.subject,
+        "digests": [approval.digest.to_string()],
+        "kind": approval.kind.as_str(),
+        "expires": approval.expires.map(|end| end.to_string()),
+        "expired": !approval.is_active(now),
+        "basis": approval.basis.as_str(),
+        "record": &*approval.record,
+        "last_asked": known.last_asked(|asked| asked.of_subject(&approval.subject)).map(|last| last.to_string()),
+        "changed": change.map(|(bodies, last)| {
+            let digests = bodies.iter().map(ToString::to_string).collect::<Vec<_>>();
+            json!({ "last": last.to_string(), "digests": digests })
+        }),
     })
 }

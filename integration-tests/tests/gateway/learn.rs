@@ -4,6 +4,7 @@ use http::Method;
 use pinfold_integration_tests::{
     Answer, Gate, Gateway, GatewayBuilder, Pin, Reply, Rule, Vendor, client, gateway, sha256,
 };
+use serde_json::Value;
 
 use crate::{REVIEWED, TAMPERED, refused, vendor_of, verified};
 
@@ -28,6 +29,11 @@ fn learned(reply: &Reply, script: &str) {
 fn provisional(reply: &Reply, script: &str) {
     assert!(reply.verdict().is_provisional(), "{reply:?}");
     verified(reply, script);
+}
+
+async fn list(gateway: &Gateway, options: &[&str]) -> Value {
+    let listed = gateway.command(&[&["pin", "list", "--json"], options].concat()).await.success();
+    serde_json::from_slice(&listed.stdout).unwrap()
 }
 
 async fn get(gateway: &Gateway, url: impl AsRef<str>) -> Reply {
@@ -242,6 +248,12 @@ async fn observe_mode_learns_too_and_shows_what_changes() {
         ("observed", Some("digest-mismatch"))
     );
     assert_eq!(changed.body(), TAMPERED.as_bytes());
+    let listed = list(&gateway, &["--learned"]).await;
+    assert_eq!((&listed[0]["url"], &listed[0]["basis"]), (&url.as_str().into(), &"learned".into()));
+    assert_eq!(listed[0]["digests"][0], sha256(REVIEWED));
+    assert_eq!(listed[0]["changed"]["digests"][0], sha256(TAMPERED));
+    let shown = gateway.command(&["pin", "list", "--learned"]).await.success().text();
+    assert!(shown.contains("learned ") && shown.contains(&url) && shown.contains("(1)"), "{shown}");
     // What cannot be learned passes here, as everything does.
     let posted = client(&gateway).ask(Method::POST, vendor.url("/posted.js")).await;
     learned(&posted, REVIEWED);
@@ -305,6 +317,26 @@ async fn what_was_learned_and_exported_is_verified_when_it_is_a_pins_file() {
         assert!(!reply.verdict().is_provisional(), "{reply:?}");
     }
     verified(&get(&gateway, vendor.url("/pinned.js")).await, TAMPERED);
+}
+
+#[tokio::test]
+async fn the_list_marks_what_was_learned_and_says_when_each_was_asked_for() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/pinned.js", REVIEWED);
+    let gateway = learning(&vendor).pin(vendor.url("/pinned.js"), sha256(REVIEWED));
+    let gateway = gateway.pin(vendor.url("/never.js"), sha256(REVIEWED)).listen().await;
+    for path in ["/app.js?first=1", "/pinned.js?x=1"] {
+        get(&gateway, vendor.url(path)).await;
+    }
+
+    let listed = list(&gateway, &[]).await;
+
+    let rows = listed.as_array().unwrap().iter();
+    let said: Vec<_> = rows.map(|pin| (&pin["basis"], pin["last_asked"].is_string())).collect();
+    assert_eq!(said, [(&"file".into(), true), (&"file".into(), false), (&"learned".into(), true)]);
+    assert_eq!(listed[2]["url"], vendor.url("/app.js"));
+    let shown = gateway.command(&["pin", "list"]).await.success().text();
+    assert!(shown.contains("LAST ASKED") && shown.contains("never") && shown.contains("learned "), "{shown}");
 }
 
 #[tokio::test]
