@@ -93,7 +93,7 @@ fn the_quickstart_refuses_nothing_and_needs_no_pins() {
     assert!(config.listen.iter().all(|address| address.ip().is_loopback()));
     assert_eq!(config.rulebook.other_tls, OtherTls::Tunnel);
     let vendor = config.rulebook.vendors.of(&"cdn.jsdelivr.net".parse().unwrap()).unwrap();
-    assert_eq!((vendor.rules.mode, vendor.rules.unpinned), (Mode::Observe, Unpinned::Allow));
+    assert_eq!((vendor.rules.mode, vendor.rules.unpinned), (Mode::Observe, Unpinned::Learn));
 }
 
 #[test]
