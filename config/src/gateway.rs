@@ -41,6 +41,7 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
     pub(crate) quarantine: Quarantine,
+    pub(crate) approvers: u32,
     pub(crate) vendors: Vec<PlacedVendor>,
     pub(crate) siem: Vec<SiemOutput>,
 }
@@ -69,6 +70,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let limits = limits(&mut root);
     let cache = cache(&mut root);
     let quarantine = quarantine(&mut root, &limits);
+    let approvers = approvers(&mut root);
     let vendors = vendors::read(&mut root, mode);
     let siem = siem(&mut root, base);
     root.finish();
@@ -87,6 +89,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
         limits,
         cache,
         quarantine,
+        approvers,
         vendors,
         siem,
     }
@@ -356,6 +359,14 @@ fn quarantine(root: &mut Section<'_>, limits: &Limits) -> Quarantine {
     let per_url = quarantine.integer("per_url", 0..=1_000_000).unwrap_or(default.per_url);
     quarantine.finish();
     Quarantine { max, per_url }
+}
+
+/// People who must agree before a digest is released.
+fn approvers(root: &mut Section<'_>) -> u32 {
+    let mut review = root.section("review");
+    let approvers = review.integer("approvers", 1..=100).unwrap_or(1);
+    review.finish();
+    approvers
 }
 
 fn siem(root: &mut Section<'_>, base: &Path) -> Vec<SiemOutput> {

@@ -111,6 +111,7 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         other_rules: Rules { mode, ..Rules::default() },
         ..Rulebook::default()
     };
+    let revoked_at = pins.files.iter().flat_map(PinsFile::revoked_at).collect();
     let mut found = findings(source, pins, &mut rulebook);
     let users = users.and_then(|UsersFile { source, users }| {
         found.extend(source.into_findings());
@@ -134,8 +135,10 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         limits: gateway.limits,
         cache: gateway.cache,
         quarantine: gateway.quarantine,
+        approvers: gateway.approvers,
         siem: gateway.siem,
         rulebook,
+        revoked_at,
     };
     Ok(Loaded { config, warnings: found })
 }

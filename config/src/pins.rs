@@ -47,6 +47,16 @@ pub(crate) struct Places {
     digests: Vec<Span>,
 }
 
+impl PinsFile {
+    /// The digests of its `[[revoke]]` blocks, and where each stands.
+    pub(crate) fn revoked_at(&self) -> impl Iterator<Item = (Digest, Place)> {
+        self.said.revoked.iter().map(|revoked| {
+            let line = self.source.position(revoked.span().start).line;
+            (*revoked.get_ref(), Place { file: Arc::clone(self.source.name()), line })
+        })
+    }
+}
+
 /// A pin and where its parts stand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed<'p> {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use pinfold_policy::digest::Digest;
 use pinfold_policy::host::Host;
+use pinfold_policy::pin::Place;
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::user::Users;
 use pinfold_policy::vendor::Mode;
@@ -46,10 +48,14 @@ pub struct Config {
     pub cache: Cache,
     /// How much is kept of what was refused.
     pub quarantine: Quarantine,
+    /// How many people must agree before a digest is released (`review.approvers`).
+    pub approvers: u32,
     /// Where events go.
     pub siem: Vec<SiemOutput>,
     /// Vendors, pins and revocations.
     pub rulebook: Rulebook,
+    /// Where each `[[revoke]]` block stands.
+    pub revoked_at: Vec<(Digest, Place)>,
 }
 
 /// `[certs]`

@@ -164,6 +164,7 @@ fn the_template_shows_every_key_with_its_default() {
     assert_eq!(shown.egress, Egress { resolve: shown.egress.resolve.clone(), ..Egress::default() });
     assert_eq!(shown.limits, Limits::default());
     assert_eq!(shown.quarantine, Quarantine::default());
+    assert_eq!(shown.approvers, 1);
     assert_eq!(shown.cache.client_max_age.as_secs(), 600);
     assert_eq!(shown.rulebook.vendors.all()[0].rules, pinfold_policy::vendor::Rules::default());
     // One unknown key in each table: the answer lists the keys that table may have.
@@ -175,7 +176,7 @@ fn the_template_shows_every_key_with_its_default() {
     let answers = Files::new(&format!("qqqqqqqq = 1\n{probed}"), None).lines();
     let lists: Vec<_> = answers.iter().filter_map(|line| line.split_once("known here: ")).collect();
     // All tables but [egress.resolve], whose keys are hosts.
-    assert_eq!(lists.len(), 11, "{answers:#?}");
+    assert_eq!(lists.len(), 12, "{answers:#?}");
     for key in lists.iter().flat_map(|(_, keys)| keys.split(", ")) {
         let written = |line: &str| {
             line.starts_with(&format!("{key} ="))

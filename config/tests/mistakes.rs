@@ -65,7 +65,7 @@ fn unknown_keys() {
             ),
             (
                 "[consoles]\nlisten = \"a\"",
-                "error:1:2: unknown key \"consoles\" | known here: listen, data_dir, pins, mode, clients, certs, other_hosts, egress, upstream_tls, limits, cache, quarantine, vendor, siem",
+                "error:1:2: unknown key \"consoles\" | known here: listen, data_dir, pins, mode, clients, certs, other_hosts, egress, upstream_tls, limits, cache, quarantine, review, vendor, siem",
             ),
             ("[vendors]", "error:1:2: unknown key \"vendors\" | did you mean 'vendor'?"),
         ],
@@ -167,6 +167,7 @@ fn quantities() {
                 "[limits]\nupstream_timeout = \"0s\"",
                 "error:2:20: upstream_timeout is 0: nothing could be in time",
             ),
+            ("[review]\napprovers = 0", "error:2:13: approvers is 0, expected 1 to 100"),
             ("[limits]\nmax_ratio = 0", "error:2:13: max_ratio is 0, expected 1 to 1000000"),
             ("[limits]\nmax_connections = -1", "error:2:19: max_connections is -1, expected 1 to 10000000"),
             (
