@@ -2,8 +2,10 @@
 //!
 //! One module per command. This is the only place that wires the other crates together, and the only one that prints.
 
+mod audit;
 mod check;
 mod configuration;
+mod decision;
 mod demo;
 mod failure;
 mod init;
@@ -69,6 +71,9 @@ enum Command {
     /// What was refused and kept for review.
     #[command(subcommand)]
     Quarantine(quarantine::Action),
+    /// Whether the history of decisions is what it was.
+    #[command(subcommand)]
+    Audit(audit::Action),
     /// Who may use the gateway, by name and password.
     #[command(subcommand)]
     User(user::Action),
@@ -165,6 +170,7 @@ impl Command {
             Self::Pin(PinCommand::Verify(options)) => {
                 pin::verify::run(&configuration, options, terminal).await
             }
+            Self::Audit(action) => audit::run(action, &configuration, terminal).await,
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),

@@ -26,13 +26,16 @@ pub(crate) enum Action {
     List,
     /// Show one item: what it is, how it came, who asked for it.
     Show(Named),
-    /// Let these bytes be served at this URL.
+    /// Let these bytes be served at this URL, once as many people agree as [review] approvers says.
     Approve {
         #[command(flatten)]
         named: Named,
-        /// Why, for whoever asks later.
+        /// Why, for whoever asks later. Must be given.
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
+        /// The last day on which it counts, in UTC (2027-05-01), or for how long (90d) [default: for ever].
+        #[arg(long, value_name = "DAY", allow_hyphen_values = true)]
+        expires: Option<String>,
     },
     /// Bar these bytes from this URL.
     Reject {
@@ -41,9 +44,12 @@ pub(crate) enum Action {
         /// Revoke them: never release them again, at any URL. Says which pins that darkens.
         #[arg(long)]
         everywhere: bool,
-        /// Why, for whoever asks later.
+        /// Why, for whoever asks later. Must be given.
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
+        /// The last day on which it counts, in UTC (2027-05-01), or for how long (90d) [default: for ever].
+        #[arg(long, value_name = "DAY", allow_hyphen_values = true, conflicts_with = "everywhere")]
+        expires: Option<String>,
     },
     /// Write the bytes out, decoded.
     Export {
@@ -90,11 +96,13 @@ impl Action {
         match self {
             Self::List => list::run(review).await.map(|()| Found::Nothing),
             Self::Show(named) => show::run(review, &named.id).await.map(|()| Found::Nothing),
-            Self::Approve { named, reason } => decide::approve(review, &named.id, &reason).await,
-            Self::Reject { named, everywhere: false, reason } => {
-                decide::reject(review, &named.id, &reason).await
+            Self::Approve { named, reason, expires } => {
+                decide::approve(review, &named.id, &reason, expires.as_deref()).await
             }
-            Self::Reject { named, everywhere: true, reason } => {
+            Self::Reject { named, everywhere: false, reason, expires } => {
+                decide::reject(review, &named.id, &reason, expires.as_deref()).await
+            }
+            Self::Reject { named, everywhere: true, reason, expires: _ } => {
                 decide::revoke(review, &named.id, &reason).await
             }
             Self::Export { named, output } => {

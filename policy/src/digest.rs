@@ -160,7 +160,11 @@ impl Digest {
         }
     }
 
-    fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, DigestError> {
+    /// A digest from its bytes.
+    ///
+    /// # Errors
+    /// [`DigestError::Length`] when there are too few or too many for `algorithm`.
+    pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, DigestError> {
         let wrong = |_| DigestError::Length { got: bytes.len(), expected: algorithm.digest_len() };
         match algorithm {
             Algorithm::Sha256 => bytes.try_into().map(Self::Sha256).map_err(wrong),

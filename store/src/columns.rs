@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
-use pinfold_policy::digest::BodyId;
+use pinfold_policy::digest::{Algorithm, BodyId, Digest};
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::verdict::Outcome;
 use sqlx::Row as _;
@@ -74,6 +74,14 @@ impl Columns<'_> {
 
     pub(crate) fn body(&self, column: &str) -> Result<BodyId, sqlx::Error> {
         self.body_or_none(column)?.ok_or_else(|| unreadable(column, "nothing there"))
+    }
+
+    /// A digest in any notation: its length says which.
+    pub(crate) fn digest(&self, column: &str) -> Result<Digest, sqlx::Error> {
+        let bytes: &[u8] = self.0.try_get(column)?;
+        let known = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
+        let read = known.into_iter().find_map(|algorithm| Digest::from_bytes(algorithm, bytes).ok());
+        read.ok_or_else(|| unreadable(column, "not 32, 48 or 64 bytes"))
     }
 
     pub(crate) fn body_or_none(&self, column: &str) -> Result<Option<BodyId>, sqlx::Error> {

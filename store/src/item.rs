@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pinfold_policy::decisions::Approval;
+use pinfold_policy::decisions::{Approval, Basis};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::Kind;
 use pinfold_policy::reason::Reason;
@@ -46,21 +46,58 @@ pub struct Item {
     pub state: ItemState,
     /// By whom, when and why.
     pub decided: Option<LastDecision>,
+    /// Who approves of it, where more people must.
+    pub agreement: Option<Agreement>,
     /// Whether the body is on disk. Beyond the bounds of the quarantine it is not.
     pub body_kept: bool,
     /// How the bytes came, first.
     pub path: Option<DeliveryPath>,
 }
 
-/// The decision that holds for an item.
+/// The decision that holds for an item, or held until it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastDecision {
     /// When.
     pub at: Timestamp,
     /// Who, as the command that decided it knew them.
     pub who: Box<str>,
-    /// The written reason; empty if none was given.
+    /// The written reason; empty in some of those that are older than the rule that there is one.
     pub reason: Box<str>,
+    /// Who stands behind it.
+    pub basis: Basis,
+    /// From when on it does not count any more.
+    pub expires: Option<Timestamp>,
+}
+
+/// People who approve of an item, fewer than must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Who they are.
+    pub by: Vec<Box<str>>,
+    /// How many it takes.
+    pub needed: u32,
+}
+
+/// What a person says of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opinion<'a> {
+    /// Who.
+    pub who: &'a str,
+    /// Why, in words.
+    pub reason: &'a str,
+    /// When.
+    pub at: Timestamp,
+    /// From when on it does not count any more.
+    pub expires: Option<Timestamp>,
+}
+
+/// A digest was revoked or reinstated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// The version of the decisions that holds it: [`crate::Store::in_force`] waits for it.
+    pub version: u64,
+    /// Whether it was so before, and nothing was written.
+    pub already: bool,
 }
 
 /// Client addresses that are told apart per item. The ledger knows all of them.

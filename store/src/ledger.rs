@@ -41,6 +41,7 @@ static SCHEMA: Schema = Schema {
     version: 3,
     create: include_str!("ledger/schema.sql"),
     upgrades: &[include_str!("ledger/upgrade-2.sql"), include_str!("ledger/upgrade-3.sql")],
+    then: None,
 };
 
 /// Exchanges, tunnels and notices that wait for the disk at one time.

@@ -7,6 +7,7 @@
 //! Two tasks write, one for each kind of database. Each takes all that waits and makes one transaction of it, so that
 //! a hundred refusals cost hardly more than one.
 
+pub mod audit;
 mod bodies;
 mod columns;
 pub mod entry;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pinfold_policy::decisions::{Basis, Decisions};
-use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::held::Held;
 use pinfold_policy::kept::{self, Medium};
 use pinfold_policy::kind::Kind;
@@ -41,18 +42,19 @@ use quick_cache::sync::Cache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::audit::Audit;
 use crate::bodies::{Bodies, make_dir, sync_dir};
 use crate::entry::{Exchange, Gap, Notice, Tunnel};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
-use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson};
+use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson, Opinion, Revoked};
 pub use crate::ledger::{AskedUrls, Changed, ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Room, Ruling, Shelve, Unshelve, approvals, body_len, item, items, needed, shelved,
+    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, item, items, needed, shelved,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -140,6 +142,15 @@ impl Store {
         Ok(Self::new(data_dir, room, Bodies::at(data_dir), register, None))
     }
 
+    /// Checks the history of decisions from its beginning: that no row was changed, and none is missing. Works beside a
+    /// gateway and without one, and needs no decision to be readable.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] where no gateway ever ran; else what cannot be read.
+    pub async fn audit(data_dir: &Path) -> Result<Audit, StoreError> {
+        register::audit(data_dir).await
+    }
+
     fn new(
         data_dir: &Path,
         room: Room,
@@ -209,7 +220,7 @@ impl Store {
         kind: Kind,
         held: &Held,
     ) -> Result<Incident, StoreError> {
-        let body = (held.id(), held.len());
+        let body = (held.digests(), held.len());
         self.keep_refused(Asked::new(refusal, subject, kind, body, self.inner.room()), held).await
     }
 
@@ -225,7 +236,7 @@ impl Store {
         kind: Kind,
         held: &Held,
     ) -> Result<Incident, StoreError> {
-        let body = (held.id(), held.len());
+        let body = (held.digests(), held.len());
         let seen = Asked::new(refusal, subject, kind, body, self.inner.room()).by_recheck();
         self.keep_refused(seen, held).await
     }
@@ -259,7 +270,7 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn quarantined(&self) -> Result<Vec<Item>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
-        items(&mut reader.connection).await.map_err(reader.failed())
+        items(&mut reader.connection, Timestamp::now()).await.map_err(reader.failed())
     }
 
     /// One item and who asked for it, the last first. `None` if there is no such item.
@@ -268,7 +279,7 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn item(&self, incident: Incident) -> Result<Option<(Item, Vec<AskedBy>)>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
-        item(&mut reader.connection, incident).await.map_err(reader.failed())
+        item(&mut reader.connection, incident, Timestamp::now()).await.map_err(reader.failed())
     }
 
     /// A body that is kept, decoded. `None` if it is not.
@@ -346,46 +357,39 @@ impl Store {
         self.inner.read_body(id, len, memory_body).await
     }
 
-    /// Lets an item's digest be served at its subject. Ends an earlier rejection there.
+    /// Lets an item's digest be served at its subject, once `approvers` different people have said so since it was
+    /// rejected last. Ends an earlier rejection there then.
     ///
     /// # Errors
     /// [`DecideError`] when there is no such item, its digest is revoked, or it cannot be written.
     pub async fn approve(
         &self,
         incident: Incident,
-        who: &str,
-        reason: &str,
-        at: Timestamp,
+        opinion: Opinion<'_>,
+        approvers: u32,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Approve, Basis::Reviewed, incident, (who, reason), at).await
+        self.decide(Ruling::Approve, Basis::Reviewed, incident, opinion, approvers).await
     }
 
     /// Bars an item's digest from its subject. Ends an earlier approval there.
     ///
     /// # Errors
     /// [`DecideError`] when there is no such item, or it cannot be written.
-    pub async fn reject(
-        &self,
-        incident: Incident,
-        who: &str,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Reject, Basis::Reviewed, incident, (who, reason), at).await
+    pub async fn reject(&self, incident: Incident, opinion: Opinion<'_>) -> Result<Decided, DecideError> {
+        self.decide(Ruling::Reject, Basis::Reviewed, incident, opinion, 1).await
     }
 
-    /// Revokes an item's digest: it is never released again, anywhere.
+    /// Revokes an item's digest: it is never released again, anywhere. It is rejected at its subject with that, and stays
+    /// so when the revocation is taken back.
     ///
     /// # Errors
     /// [`DecideError`] when there is no such item, or it cannot be written.
     pub async fn reject_everywhere(
         &self,
         incident: Incident,
-        who: &str,
-        reason: &str,
-        at: Timestamp,
+        opinion: Opinion<'_>,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Revoke, Basis::Reviewed, incident, (who, reason), at).await
+        self.decide(Ruling::Revoke, Basis::Reviewed, incident, Opinion { expires: None, ..opinion }, 1).await
     }
 
     /// Lets an item's digest be served at its subject by the rule `cooldown`, whose `record` says why it holds.
@@ -398,7 +402,8 @@ impl Store {
         record: &str,
         at: Timestamp,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Approve, Basis::Cooldown, incident, (NOBODY, record), at).await
+        let opinion = Opinion { who: NOBODY, reason: record, at, expires: None };
+        self.decide(Ruling::Approve, Basis::Cooldown, incident, opinion, 1).await
     }
 
     async fn decide(
@@ -406,15 +411,46 @@ impl Store {
         ruling: Ruling,
         basis: Basis,
         incident: Incident,
-        (who, reason): (&str, &str),
-        at: Timestamp,
+        opinion: Opinion<'_>,
+        approvers: u32,
     ) -> Result<Decided, DecideError> {
-        let decide = Decide { ruling, basis, incident, who: who.into(), reason: reason.into(), at };
+        let Opinion { who, reason, at, expires } = opinion;
+        let (who, reason) = (who.into(), reason.into());
+        let decide = Decide { incident, ruling, basis, who, reason, at, expires, approvers };
         self.inner.register.change(decide).await?.map_err(|refusal| match refusal {
             Refusal::Unknown => DecideError::Unknown(incident),
             Refusal::Revoked(digest) => DecideError::Revoked { digest },
             Refusal::Decided(state) => DecideError::Decided(state),
         })
+    }
+
+    /// Revokes a digest, in any notation and whether or not anyone ever saw it: it is never released again, anywhere.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn revoke(&self, digest: Digest, opinion: Opinion<'_>) -> Result<Revoked, StoreError> {
+        self.say_of_digest(Ruling::Revoke, digest, opinion).await
+    }
+
+    /// Takes the revocation of a digest back, in the notation in which it was revoked. What was decided at single URLs
+    /// holds again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn reinstate(&self, digest: Digest, opinion: Opinion<'_>) -> Result<Revoked, StoreError> {
+        self.say_of_digest(Ruling::Reinstate, digest, opinion).await
+    }
+
+    async fn say_of_digest(
+        &self,
+        ruling: Ruling,
+        digest: Digest,
+        opinion: Opinion<'_>,
+    ) -> Result<Revoked, StoreError> {
+        let Opinion { who, reason, at, expires: _ } = opinion;
+        let revoke = Revoke { digest, ruling, who: who.into(), reason: reason.into(), at };
+        let (version, changed) = self.inner.register.change(revoke).await?;
+        Ok(Revoked { version, already: !changed })
     }
 
     /// Approves a body that nobody has reviewed, if nothing was ever decided of its subject and fewer than `cap` subjects

@@ -4,14 +4,17 @@
 //! disk; the decisions that it changed are published before that.
 
 mod approvals;
+mod audit;
 mod decide;
 mod feed_cursor;
+mod history;
 mod items;
 mod learn;
 mod load;
 mod quarantine;
 mod shelf;
 mod sighting;
+mod standing;
 mod watch_file;
 
 use std::future::Future;
@@ -19,15 +22,17 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pinfold_policy::decisions::Decisions;
+use pinfold_policy::decisions::{Amendment, Decisions};
 use pinfold_policy::verdict::Binding;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub(crate) use self::approvals::approvals;
-pub(crate) use self::decide::{Decide, Refusal, Ruling};
+pub(crate) use self::audit::audit;
+pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
+pub(crate) use self::history::Ruling;
 pub(crate) use self::items::{item, items};
 pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
@@ -37,13 +42,14 @@ use self::watch_file::Watcher;
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, int};
 
-static SCHEMA: Schema = Schema {
+pub(crate) static SCHEMA: Schema = Schema {
     version: 3,
     create: concat!(include_str!("register/schema.sql"), include_str!("register/sighting.sql")),
     upgrades: &[
         include_str!("register/upgrade-2.sql"),
         concat!(include_str!("register/upgrade-3.sql"), include_str!("register/sighting.sql")),
     ],
+    then: Some(|connection| Box::pin(history::seal(connection))),
 };
 
 /// Changes that share a transaction, at most.
@@ -264,8 +270,8 @@ impl Writer {
         let published = self.publish.borrow().version();
         let connection = self.database.begin().await?;
         let result = apply(connection, group, published).await;
-        if let Some(decisions) = self.database.finish(result).await? {
-            publish(&self.publish, decisions);
+        if let Some(amendment) = self.database.finish(result).await? {
+            publish(&self.publish, amendment);
         }
         Ok(())
     }
@@ -275,19 +281,20 @@ async fn apply(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Waiting>],
     published: u64,
-) -> Result<Option<Decisions>, sqlx::Error> {
+) -> Result<Option<Amendment>, sqlx::Error> {
     for waiting in group {
         waiting.apply(connection).await?;
     }
-    load::decisions_after(connection, published).await
+    load::amendment(connection, published).await
 }
 
-/// Two tasks publish, the writer and the watcher: the newer decisions win.
-fn publish(to: &watch::Sender<Arc<Decisions>>, decisions: Decisions) {
+/// Two tasks publish, the writer and the watcher. What is amended says all that holds of what it names, so it may come
+/// upon decisions that know some of it already.
+fn publish(to: &watch::Sender<Arc<Decisions>>, amendment: Amendment) {
     to.send_if_modified(|current| {
-        let newer = decisions.version() > current.version();
+        let newer = amendment.version > current.version();
         if newer {
-            *current = Arc::new(decisions);
+            *current = Arc::new(current.amended(amendment));
         }
         newer
     });

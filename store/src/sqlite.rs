@@ -1,9 +1,11 @@
 //! Opening SQLite files the one way that all of them are opened, and writing to them all or nothing.
 
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -23,7 +25,14 @@ pub(crate) struct Schema {
     pub(crate) create: &'static str,
     /// The statements that make a file of version 1 one of version 2, and so on.
     pub(crate) upgrades: &'static [&'static str],
+    /// What follows upon an upgrade, in its transaction, where statements do not suffice.
+    pub(crate) then: Option<Then>,
 }
+
+/// A part of an upgrade.
+pub(crate) type Then = for<'c> fn(
+    &'c mut SqliteConnection,
+) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
 
 /// A database file that is written to by one task.
 #[derive(Debug)]
@@ -171,6 +180,9 @@ async fn bring_to(connection: &mut SqliteConnection, schema: &Schema) -> Result<
         let done = usize::try_from(version - 1).unwrap_or(usize::MAX);
         for upgrade in schema.upgrades.iter().skip(done) {
             sqlx::raw_sql(*upgrade).execute(&mut *connection).await?;
+        }
+        if let Some(then) = schema.then {
+            then(connection).await?;
         }
     }
     sqlx::query("COMMIT").execute(connection).await?;

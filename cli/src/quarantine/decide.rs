@@ -1,62 +1,105 @@
 //! `pinfold quarantine approve` and `reject`: a decision, and whether it is in force.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::pin::Pin;
-use pinfold_siem::Observer;
 use pinfold_store::DecideError;
 use pinfold_store::incident::Incident;
-use pinfold_store::item::{Decided, InForce};
+use pinfold_store::item::{Agreement, Decided, InForce, Item, Opinion};
 use serde_json::{Value, json};
 
+use super::list::agreement_json;
 use super::{Review, unknown};
 use crate::Found;
+use crate::decision::{self, who};
 use crate::failure::Failure;
 use crate::printable::printable;
 use crate::terminal::Tone;
-use crate::words::counted;
+use crate::words::{counted, second};
 
-/// How long a running gateway may take to say that it judges by a decision.
-const IN_FORCE_WITHIN: Duration = Duration::from_secs(5);
-
-/// Lets an item's bytes be served at its URL.
-pub(super) async fn approve(review: &Review<'_>, id: &str, reason: &str) -> Result<Found, Failure> {
+/// Lets an item's bytes be served at its URL, once enough people have said so.
+pub(super) async fn approve(
+    review: &Review<'_>,
+    id: &str,
+    reason: &str,
+    expires: Option<&str>,
+) -> Result<Found, Failure> {
+    let (now, who) = (Timestamp::now(), who());
+    let expires = decision::expires(expires, now)?;
+    let opinion = Opinion { who: &who, reason: decision::reason(reason)?, at: now, expires };
     let incident = review.incident(id).await?;
-    let decided = review.store.approve(incident, &who(), reason, Timestamp::now()).await;
+    let decided = review.store.approve(incident, opinion, review.config.approvers).await;
     let decided = decided.map_err(|error| cannot_decide(error, id))?;
-    let item = &decided.item;
-    let said = format!("these bytes may be served as {} at {}", item.kind, printable(&item.subject));
-    report(review, &decided, &said, None).await
+    report(review, &decided, &approved(&decided.item), None).await
+}
+
+fn approved(item: &Item) -> String {
+    match &item.agreement {
+        Some(agreement) => {
+            format!("{}; until then these bytes are not released", still_needed(agreement))
+        }
+        None => {
+            let until = until(item);
+            format!("these bytes may be served as {} at {}{until}", item.kind, printable(&item.subject))
+        }
+    }
+}
+
+/// How many people it takes, and who they may not be.
+pub(super) fn still_needed(agreement: &Agreement) -> String {
+    let by: Vec<_> = agreement.by.iter().map(|who| printable(who).into_owned()).collect();
+    let more = u64::from(agreement.needed).saturating_sub(agreement.by.len() as u64);
+    let people = if more == 1 { "1 more person".to_owned() } else { format!("{more} more people") };
+    format!(
+        "{} of {} approvals, by {}: {people} must approve, and none of these again",
+        agreement.by.len(),
+        agreement.needed,
+        by.join(", ")
+    )
+}
+
+fn until(item: &Item) -> String {
+    let end = item.decided.as_ref().and_then(|decided| decided.expires);
+    end.map(|end| format!(", until {}", second(end))).unwrap_or_default()
 }
 
 /// Bars an item's bytes from its URL.
-pub(super) async fn reject(review: &Review<'_>, id: &str, reason: &str) -> Result<Found, Failure> {
+pub(super) async fn reject(
+    review: &Review<'_>,
+    id: &str,
+    reason: &str,
+    expires: Option<&str>,
+) -> Result<Found, Failure> {
+    let (now, who) = (Timestamp::now(), who());
+    let expires = decision::expires(expires, now)?;
+    let opinion = Opinion { who: &who, reason: decision::reason(reason)?, at: now, expires };
     let incident = review.incident(id).await?;
-    let decided = review.store.reject(incident, &who(), reason, Timestamp::now()).await;
+    let decided = review.store.reject(incident, opinion).await;
     let decided = decided.map_err(|error| cannot_decide(error, id))?;
     let item = &decided.item;
-    let said = format!("these bytes are not released at {}", printable(&item.subject));
+    let said = format!("these bytes are not released at {}{}", printable(&item.subject), until(item));
     report(review, &decided, &said, None).await
 }
 
 /// Bars an item's bytes from every URL, after saying which pins that darkens.
 pub(super) async fn revoke(review: &Review<'_>, id: &str, reason: &str) -> Result<Found, Failure> {
+    let who = who();
+    let reason = decision::reason(reason)?;
     let incident = review.incident(id).await?;
     let Some((item, _)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let Loaded { config, .. } = review.configuration.load().inspect_err(|_| {
         review.terminal.note(&format!(
             "the pins that this darkens cannot be named, so nothing was revoked\n\
-             hint: correct the files; 'pinfold quarantine reject {incident}' bars it from its URL until then\n"
+             hint: correct the files; 'pinfold quarantine reject {incident} --reason TEXT' bars it from its URL until then\n"
         ));
     })?;
     let darkened = darkened(review, item.digest, config.rulebook.pins.all()).await?;
     if !review.terminal.json {
         review.terminal.print(&darkens(&darkened))?;
     }
-    let decided = review.store.reject_everywhere(incident, &who(), reason, Timestamp::now()).await;
+    let opinion = Opinion { who: &who, reason, at: Timestamp::now(), expires: None };
+    let decided = review.store.reject_everywhere(incident, opinion).await;
     let decided = decided.map_err(|error| cannot_decide(error, id))?;
     report(review, &decided, "these bytes are never released again, at any URL", Some(&darkened)).await
 }
@@ -97,11 +140,8 @@ async fn report(
     darkened: Option<&[&Pin]>,
 ) -> Result<Found, Failure> {
     let Decided { version, item, already } = decided;
-    let in_force = review.store.in_force(*version, IN_FORCE_WITHIN).await?;
-    let found = match in_force {
-        InForce::Yes | InForce::NoGateway => Found::Nothing,
-        InForce::NotYet => Found::Something,
-    };
+    let in_force = decision::in_force(review.store, *version).await?;
+    let found = decision::found(in_force);
     let terminal = review.terminal;
     if terminal.json {
         terminal.print_json(&decision_json(decided, in_force, darkened))?;
@@ -109,11 +149,7 @@ async fn report(
     }
     let state = terminal.paint(Tone::Strong, item.state.as_str());
     let already = if *already { " before; nothing was changed" } else { "" };
-    let force = match in_force {
-        InForce::Yes => "in force in the running gateway",
-        InForce::NoGateway => "no gateway is running: in force when it starts",
-        InForce::NotYet => "written, but the running gateway does not say that it is in force: see its log",
-    };
+    let force = decision::in_force_text(in_force);
     terminal.print(&format!("{} {state}{already}\n  {said}\n  {}\n  {force}", item.incident, item.digest))?;
     Ok(found)
 }
@@ -125,11 +161,9 @@ fn decision_json(decided: &Decided, in_force: InForce, darkened: Option<&[&Pin]>
         "already": decided.already,
         "digest": decided.item.digest.to_string(),
         "subject": &*decided.item.subject,
-        "in_force": match in_force {
-            InForce::Yes => "yes",
-            InForce::NoGateway => "no-gateway",
-            InForce::NotYet => "not-yet",
-        },
+        "agreement": agreement_json(&decided.item),
+        "expires": decided.item.decided.as_ref().and_then(|decided| decided.expires).map(|end| end.to_string()),
+        "in_force": decision::in_force_word(in_force),
     });
     if let (Value::Object(fields), Some(pins)) = (&mut value, darkened) {
         let pins = pins
@@ -146,15 +180,4 @@ fn cannot_decide(error: DecideError, id: &str) -> Failure {
         DecideError::Revoked { .. } | DecideError::Decided(_) => Failure::could_not(error.to_string()),
         DecideError::Store(error) => error.into(),
     }
-}
-
-/// Who decides: the person behind sudo, at this machine. Whoever can write the database can claim any name; this one
-/// is for colleagues.
-fn who() -> String {
-    let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = named("SUDO_USER")
-        .or_else(|| named("USER"))
-        .or_else(|| named("LOGNAME"))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname)
 }

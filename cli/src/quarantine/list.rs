@@ -29,7 +29,7 @@ pub(super) async fn run(review: &Review<'_>) -> Result<(), Failure> {
     for item in &items {
         listing.row([
             item.incident.to_string(),
-            item.state.to_string(),
+            state(item),
             size(item.len),
             if item.asked == 0 { "recheck".to_owned() } else { item.clients.to_string() },
             minute(item.last),
@@ -53,6 +53,22 @@ pub(super) async fn run(review: &Review<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What was decided; of what waits, how many people agree.
+fn state(item: &Item) -> String {
+    match &item.agreement {
+        Some(agreement) => {
+            format!("{}, {} of {} approvals", item.state, agreement.by.len(), agreement.needed)
+        }
+        None => item.state.to_string(),
+    }
+}
+
+pub(super) fn agreement_json(item: &Item) -> Value {
+    item.agreement.as_ref().map_or(Value::Null, |agreement| {
+        json!({ "by": agreement.by.iter().map(|who| &**who).collect::<Vec<_>>(), "needed": agreement.needed })
+    })
+}
+
 /// How many clients asked for it, as far as they are told apart.
 pub(super) fn clients(item: &Item) -> String {
     let at_least = if item.clients >= MAX_CLIENTS { "at least " } else { "" };
@@ -67,7 +83,10 @@ pub(super) fn item_json(item: &Item) -> Value {
             "at": decided.at.to_string(),
             "who": &*decided.who,
             "reason": &*decided.reason,
+            "basis": decided.basis.as_str(),
+            "expires": decided.expires.map(|end| end.to_string()),
         })),
+        "agreement": agreement_json(item),
         "reason": item.reason.code(),
         "subject": &*item.subject,
         "url": &*item.url,

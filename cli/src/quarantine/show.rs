@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::Digest;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
-use pinfold_store::item::{AskedBy, Item, ItemState};
+use pinfold_store::item::{AskedBy, Item, ItemState, LastDecision};
 use pinfold_store::sighting::Standing;
 use serde_json::{Value, json};
 
+use super::decide::still_needed;
 use super::list::{clients, item_json};
 use super::{Review, unknown};
 use crate::failure::Failure;
@@ -98,13 +100,35 @@ fn facts(item: &Item, pinned: Option<Vec<String>>, there: &[Standing]) -> Vec<(&
     facts.push(("first", second(item.first)));
     facts.push(("last", second(item.last)));
     if let Some(decided) = &item.decided {
-        let reason = if decided.reason.is_empty() { "no reason given" } else { &decided.reason };
-        let (who, reason) = (printable(&decided.who), printable(reason));
-        facts.push((item.state.as_str(), format!("by {who}, {}: {reason}", second(decided.at))));
+        facts.push((word(item, decided), said(decided)));
+    }
+    if let Some(agreement) = &item.agreement {
+        facts.push(("agreed", still_needed(agreement)));
     }
     let path = item.path.as_ref().map(|path| path_text(path, "\n            "));
     facts.push(("path", path.unwrap_or_else(|| "not known".to_owned())));
     facts
+}
+
+/// What was decided: also where it has ended, and the item waits again.
+fn word(item: &Item, decided: &LastDecision) -> &'static str {
+    match (item.state, decided.basis) {
+        (ItemState::Waiting, _) => "ended",
+        (ItemState::Approved, Basis::Learned) => "learned",
+        (ItemState::Approved, Basis::Reviewed | Basis::Cooldown)
+        | (ItemState::Rejected | ItemState::Revoked, _) => item.state.as_str(),
+    }
+}
+
+fn said(decided: &LastDecision) -> String {
+    let reason = if decided.reason.is_empty() { "no reason given" } else { &decided.reason };
+    let until = decided.expires.map(|end| format!(", until {}", second(end))).unwrap_or_default();
+    let by = match decided.basis {
+        Basis::Reviewed => printable(&decided.who).into_owned(),
+        Basis::Cooldown => "the rule cooldown".to_owned(),
+        Basis::Learned => "nobody".to_owned(),
+    };
+    format!("by {by}, {}{until}: {}", second(decided.at), printable(reason))
 }
 
 /// What the files pin at this URL, and where. `None` if they cannot be read.
@@ -179,18 +203,19 @@ fn next_steps(item: &Item) -> String {
         steps.push(format!("  pinfold quarantine export {id} --output FILE   to look at it"));
     }
     let decide = [
-        format!("  pinfold quarantine approve {id} --reason TEXT  to let it be served here"),
-        format!("  pinfold quarantine reject {id}                 to bar it from this URL"),
-        format!("  pinfold quarantine reject {id} --everywhere    to bar it from every URL"),
+        format!("  pinfold quarantine approve {id} --reason TEXT              to let it be served here"),
+        format!("  pinfold quarantine reject {id} --reason TEXT               to bar it from this URL"),
+        format!("  pinfold quarantine reject {id} --everywhere --reason TEXT  to bar it from every URL"),
     ];
     let first = match item.state {
         ItemState::Waiting | ItemState::Approved | ItemState::Rejected => 0,
-        // A revocation beats every approval.
+        // A revocation beats every approval, and is taken back by an act of its own.
         ItemState::Revoked => decide.len(),
     };
     steps.extend(decide.into_iter().skip(first));
     if steps.is_empty() {
-        "it is revoked: nothing is left to decide".to_owned()
+        "it is revoked: nothing is left to decide, unless 'pinfold pin revoke --undo DIGEST' takes that back"
+            .to_owned()
     } else {
         format!("next:\n{}", steps.join("\n"))
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use pinfold_policy::digest::{Digest, Digests};
 
-use crate::desk::{Desk, Gateway, Origin, REVIEWED, TAMPERED, URL};
+use crate::desk::{Desk, Done, Gateway, Origin, REVIEWED, TAMPERED, URL};
 
 /// A page and a browser whose names try to rewrite the reviewer's terminal.
 const HOSTILE: &str = "Referer: https://shop.test/\u{202e}txet\r\nUser-Agent: Mozilla\u{200b}/5.0\r\n";
@@ -52,9 +52,10 @@ fn an_incident_is_named_in_either_case_or_by_its_beginning() {
         desk.pinfold(&["quarantine", "show", name]).succeeds().says(&incident);
     }
     for name in ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "Z", ""] {
-        for action in ["show", "approve", "reject", "export"] {
-            let done =
-                desk.pinfold(&["quarantine", action, name]).fails(3, "no incident").hints("quarantine list");
+        let why: &[&str] = &["--reason", "SEC-1"];
+        for (action, why) in [("show", &[][..]), ("approve", why), ("reject", why), ("export", &[])] {
+            let args = [&["quarantine", action, name], why].concat();
+            let done = desk.pinfold(&args).fails(3, "no incident").hints("quarantine list");
             assert!(done.stderr.starts_with("pinfold: error: "), "{done:?}");
         }
     }
@@ -71,14 +72,19 @@ fn a_decision_is_in_force_at_once_and_says_so() {
         .says("approved")
         .says("in force in the running gateway");
     assert!(gateway.get(URL, "").ends_with(TAMPERED));
-    desk.pinfold(&["quarantine", "approve", &incident]).succeeds().says("nothing was changed");
+    desk.pinfold(&["quarantine", "approve", &incident, "--reason", "SEC-1"])
+        .succeeds()
+        .says("nothing was changed");
 
-    let rejected = desk.pinfold(&["quarantine", "reject", &incident, "--json"]).succeeds().json();
+    let rejected =
+        desk.pinfold(&["quarantine", "reject", &incident, "--json", "--reason", "SEC-1"]).succeeds().json();
     assert_eq!((&rejected["state"], &rejected["in_force"]), (&"rejected".into(), &"yes".into()));
     assert!(gateway.get(URL, "").contains("reason=rejected"));
 
     drop(gateway);
-    desk.pinfold(&["quarantine", "approve", &incident]).succeeds().says("no gateway is running");
+    desk.pinfold(&["quarantine", "approve", &incident, "--reason", "SEC-1"])
+        .succeeds()
+        .says("no gateway is running");
     assert!(desk.run().get(URL, "").ends_with(TAMPERED));
 }
 
@@ -96,12 +102,13 @@ fn a_revocation_names_first_the_pins_that_go_dark_in_any_notation() {
     );
     let incident = desk.incident();
 
-    let done = desk.pinfold(&["quarantine", "reject", &incident, "--everywhere"]).succeeds();
+    let done =
+        desk.pinfold(&["quarantine", "reject", &incident, "--everywhere", "--reason", "SEC-1"]).succeeds();
     let named = done.stdout.find("pins.toml:4: https://cdn.vendor.test/dark.js").expect("the pin is named");
     assert!(named < done.stdout.find("revoked").expect("it is revoked"), "{done:?}");
     assert!(!done.stdout.contains("fine.js"), "{done:?}");
     assert!(gateway.get(URL, "").contains("reason=revoked"));
-    desk.pinfold(&["quarantine", "approve", &incident]).fails(3, "never released again");
+    desk.pinfold(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).fails(3, "never released again");
 }
 
 #[test]
@@ -110,10 +117,12 @@ fn with_pins_that_cannot_be_read_everything_but_a_revocation_goes_on() {
     let incident = desk.incident();
     desk.write("pins.toml", "[[pin]\n");
     desk.pinfold(&["quarantine", "show", &incident]).succeeds().says("the pins cannot be read");
-    let done = desk.pinfold(&["quarantine", "reject", &incident, "--everywhere"]).fails(2, "pins.toml:1:");
+    let done = desk
+        .pinfold(&["quarantine", "reject", &incident, "--everywhere", "--reason", "SEC-1"])
+        .fails(2, "pins.toml:1:");
     assert!(done.stderr.contains("nothing was revoked"), "{done:?}");
     assert_eq!(desk.only_item()["state"], "waiting");
-    desk.pinfold(&["quarantine", "reject", &incident]).succeeds().says("rejected");
+    desk.pinfold(&["quarantine", "reject", &incident, "--reason", "SEC-1"]).succeeds().says("rejected");
 }
 
 #[test]
@@ -145,4 +154,92 @@ fn an_empty_quarantine_says_so() {
     let done = desk.pinfold(&["quarantine", "list"]).succeeds();
     assert_eq!((&*done.stdout, &*done.stderr), ("", "nothing in quarantine in pinfold-data\n"));
     assert_eq!(desk.pinfold(&["quarantine", "list", "--json"]).succeeds().stdout, "[]\n");
+}
+
+#[test]
+fn a_decision_without_a_reason_is_none() {
+    let (desk, gateway) = refused(&Origin::serving(TAMPERED));
+    let incident = desk.incident();
+    for args in [
+        &["quarantine", "approve", &incident][..],
+        &["quarantine", "approve", &incident, "--reason", " "],
+        &["quarantine", "reject", &incident],
+        &["quarantine", "reject", &incident, "--everywhere"],
+    ] {
+        desk.pinfold(args).fails(2, "needs a reason").hints("--reason TEXT");
+    }
+    for expires in ["2020-01-01", "yesterday", "-1d", "90"] {
+        let args = ["quarantine", "approve", &incident, "--reason", "SEC-1", "--expires", expires];
+        desk.pinfold(&args).fails(2, expires).hints("day");
+    }
+    assert_eq!(desk.only_item()["state"], "waiting");
+    assert!(gateway.get(URL, "").contains("quarantined"));
+}
+
+#[test]
+fn an_approval_says_until_when_it_counts() {
+    let (desk, gateway) = refused(&Origin::serving(TAMPERED));
+    let incident = desk.incident();
+    let args = ["quarantine", "approve", &incident, "--reason", "SEC-1", "--expires", "2099-05-01"];
+    desk.pinfold(&args).succeeds().says("until 2099-05-02 00:00:00 UTC");
+    assert!(gateway.get(URL, "").ends_with(TAMPERED));
+    assert_eq!(desk.only_item()["decided"]["expires"], "2099-05-02T00:00:00Z");
+    desk.pinfold(&["quarantine", "show", &incident]).succeeds().says("until 2099-05-02").says("SEC-1");
+}
+
+#[test]
+fn two_people_must_agree_and_nobody_is_two() {
+    let origin = Origin::serving(TAMPERED);
+    let desk = Desk::before(&origin);
+    let config = format!("{}[review]\napprovers = 2\n", desk.read("pinfold.toml"));
+    desk.write("pinfold.toml", &config);
+    let gateway = desk.run();
+    assert!(gateway.get(URL, "").contains("quarantined"));
+    let incident = desk.incident();
+    let approve = |variable: &str, who: &str| {
+        let mut command = desk.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]);
+        command.env_remove("SUDO_USER").env(variable, who);
+        Done::from(command.output().unwrap())
+    };
+
+    approve("SUDO_USER", "ada").succeeds().says("1 of 2 approvals, by ada@").says("1 more person");
+    approve("SUDO_USER", "ada").succeeds().says("nothing was changed");
+    desk.pinfold(&["quarantine", "list"]).succeeds().says("waiting, 1 of 2 approvals");
+    desk.pinfold(&["quarantine", "show", &incident]).succeeds().says("1 of 2 approvals");
+    assert!(gateway.get(URL, "").contains("quarantined"));
+    approve("SUDO_USER", "bob").succeeds().says("may be served");
+    assert!(gateway.get(URL, "").ends_with(TAMPERED));
+
+    // Whoever sets $USER is still the same person.
+    desk.pinfold(&["quarantine", "reject", &incident, "--reason", "SEC-1"]).succeeds();
+    approve("USER", "ada").succeeds().says("1 of 2");
+    approve("USER", "bob").succeeds().says("nothing was changed").says("1 of 2");
+    assert!(gateway.get(URL, "").contains("rejected"));
+}
+
+#[test]
+fn the_history_is_verified_and_a_change_behind_pinfolds_back_is_found() {
+    let (desk, gateway) = refused(&Origin::serving(TAMPERED));
+    desk.pinfold(&["audit", "verify"]).succeeds().says("intact: 0 decisions");
+    let incident = desk.incident();
+    desk.pinfold(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).succeeds();
+    let audit = desk.pinfold(&["audit", "verify", "--json"]).succeeds().json();
+    assert_eq!((&audit["intact"], &audit["decisions"]), (&true.into(), &1.into()), "{audit}");
+    let head = audit["head"].as_str().unwrap().to_owned();
+    desk.pinfold(&["audit", "verify"]).succeeds().says(&head);
+
+    drop(gateway);
+    // Also the last to close the file, which then holds all of it.
+    desk.pinfold(&["audit", "verify"]).succeeds();
+    let path = desk.path().join("pinfold-data/pinfold.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(5).rposition(|window| window == b"SEC-1").expect("the reason is in the file");
+    bytes[at + 4] = b'2';
+    fs::write(&path, bytes).unwrap();
+    let done = desk.pinfold(&["audit", "verify"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    done.says("broken at version 1").says("intact before it: 0 decisions");
+
+    fs::write(&path, "no database at all, and long enough to be one".repeat(100)).unwrap();
+    desk.pinfold(&["audit", "verify"]).fails(3, "pinfold.db");
 }

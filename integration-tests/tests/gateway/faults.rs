@@ -118,7 +118,7 @@ async fn where_the_store_is_gone_guarded_content_is_refused_and_the_rest_flows()
 
     fs::rename(&away, &data).unwrap();
     verified(&client.get(vendor.url("/app.js")).await, REVIEWED);
-    gateway.command(&["quarantine", "approve", &incident]).await.success();
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
     verified(&client.get(vendor.url("/bad.js")).await, TAMPERED);
 }
 
@@ -212,8 +212,8 @@ async fn the_last_tenth_of_the_disk_is_for_decisions_and_the_ledger() {
             gateway.command(&["quarantine", "show", if url.ends_with("app.js") { &app } else { &bad }]).await;
         assert!(shown.text().contains("not kept: there was no room for it"), "{}", shown.text());
     }
-    gateway.command(&["quarantine", "approve", &app]).await.success();
-    gateway.command(&["quarantine", "reject", &bad]).await.success();
+    gateway.command(&["quarantine", "approve", &app, "--reason", "SEC-1"]).await.success();
+    gateway.command(&["quarantine", "reject", &bad, "--reason", "SEC-1"]).await.success();
     verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
     refused(&client(&gateway).get(vendor.url("/bad.js")).await, 403, "blocked", "rejected");
     // One that would have to spill is refused, whatever it is.
@@ -253,8 +253,11 @@ async fn a_vendor_cannot_fill_the_disk_with_bodies_so_that_nobody_can_reject_the
     let kept = list.matches("\"body_kept\": true").count();
     assert!((1..16).contains(&kept), "{kept} of 20 bodies of a MiB are on a disk of 16: {list}");
 
-    gateway.command(&["quarantine", "reject", &incidents[19]]).await.success();
-    gateway.command(&["quarantine", "reject", "--everywhere", &incidents[0]]).await.success();
+    gateway.command(&["quarantine", "reject", &incidents[19], "--reason", "SEC-1"]).await.success();
+    gateway
+        .command(&["quarantine", "reject", "--everywhere", &incidents[0], "--reason", "SEC-1"])
+        .await
+        .success();
     refused(&client(&gateway).get(vendor.url("/19.js")).await, 403, "blocked", "rejected");
     refused(&client(&gateway).get(vendor.url("/0.js")).await, 403, "blocked", "revoked");
 }

@@ -167,7 +167,7 @@ async fn rejected() -> Shown {
     let gateway = pinning(&vendor).listen().await;
     let client = client(&gateway);
     let incident = client.get(vendor.url("/app.js")).await.verdict().incident().unwrap().to_owned();
-    gateway.command(&["quarantine", "reject", &incident]).await.success();
+    gateway.command(&["quarantine", "reject", &incident, "--reason", "SEC-1"]).await.success();
     Shown::Reply(client.get(vendor.url("/app.js")).await)
 }
 

@@ -11,7 +11,7 @@ async fn an_approval_takes_effect_at_once_and_survives_a_restart() {
     let gateway = gateway_pinning(&vendor).await;
     let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
 
-    gateway.command(&["quarantine", "approve", &incident]).await.success();
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
     verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
 
     gateway.terminate().await;
@@ -26,7 +26,7 @@ async fn an_approval_is_for_one_url_only() {
     let gateway = pinning(&vendor).pin(vendor.url("/other.js"), sha256(REVIEWED)).listen().await;
     let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
 
-    gateway.command(&["quarantine", "approve", &incident]).await.success();
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
 
     let other = client(&gateway).get(vendor.url("/other.js")).await;
     refused(&other, 403, "quarantined", "digest-mismatch");
@@ -39,7 +39,7 @@ async fn a_rejection_bars_the_digest_for_that_url() {
     let gateway = pinning(&vendor).pin(vendor.url("/other.js"), sha256(TAMPERED)).listen().await;
     let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
 
-    gateway.command(&["quarantine", "reject", &incident]).await.success();
+    gateway.command(&["quarantine", "reject", &incident, "--reason", "SEC-1"]).await.success();
 
     refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "rejected");
     verified(&client(&gateway).get(vendor.url("/other.js")).await, TAMPERED);
@@ -55,7 +55,10 @@ async fn a_rejection_everywhere_revokes_and_names_the_pins_that_go_dark() {
     let gateway = pinning(&vendor).pin(vendor.url("/other.js"), sha256(TAMPERED)).listen().await;
     let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
 
-    let output = gateway.command(&["quarantine", "reject", &incident, "--everywhere"]).await.success();
+    let output = gateway
+        .command(&["quarantine", "reject", &incident, "--everywhere", "--reason", "SEC-1"])
+        .await
+        .success();
 
     assert!(output.text().contains(&vendor.url("/other.js")), "{}", output.text());
     for path in ["/app.js", "/other.js"] {
@@ -89,7 +92,10 @@ async fn a_revocation_of_a_pinned_digest_holds_for_the_very_next_request() {
     }
     let incident = http1.get(enforced.url("/bad.js")).await.verdict().incident().unwrap().to_owned();
 
-    gateway.command(&["quarantine", "reject", &incident, "--everywhere"]).await.success();
+    gateway
+        .command(&["quarantine", "reject", &incident, "--everywhere", "--reason", "SEC-1"])
+        .await
+        .success();
 
     for (mut session, url) in sessions {
         refused(&session.ask(Method::GET, url).await.unwrap(), 403, "blocked", "revoked");
@@ -125,7 +131,7 @@ async fn what_was_never_pinned_can_be_approved_from_quarantine() {
         .await;
     let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
 
-    gateway.command(&["quarantine", "approve", &incident]).await.success();
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
 
     verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
     vendor.script("/app.js", TAMPERED);
@@ -137,8 +143,10 @@ async fn an_incident_that_does_not_exist_is_an_error() {
     let vendor = vendor().listen().await;
     let gateway = gateway_pinning(&vendor).await;
 
-    for action in ["show", "approve", "reject", "export"] {
-        let output = gateway.command(&["quarantine", action, "01ARZ3NDEKTSV4RRFFQ69G5FAV"]).await;
+    let why: &[&str] = &["--reason", "SEC-1"];
+    for (action, why) in [("show", &[][..]), ("approve", why), ("reject", why), ("export", &[])] {
+        let args = [&["quarantine", action, "01ARZ3NDEKTSV4RRFFQ69G5FAV"], why].concat();
+        let output = gateway.command(&args).await;
         assert_eq!(output.code, Some(3), "{output:?}");
         assert!(output.stderr.starts_with("pinfold: error: "), "{}", output.stderr);
     }

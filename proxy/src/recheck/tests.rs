@@ -4,7 +4,7 @@ mod stage;
 
 use pinfold_policy::vendor::Recheck;
 use pinfold_store::entry::What;
-use pinfold_store::item::ItemState;
+use pinfold_store::item::{ItemState, Opinion};
 
 use super::*;
 use stage::{DAY, HOUR, stage};
@@ -166,7 +166,8 @@ async fn cooldown_approves_what_was_served_unchanged_and_says_why_and_one_reject
     assert_eq!(stage.client_gets("/app.js").await, (200, TAMPERED.into()), "what the vendor served last");
 
     let now = stage.now();
-    stage.store().reject(item.incident, "ann@desk", "not ours", now).await.unwrap();
+    let not_ours = Opinion { who: "ann@desk", reason: "not ours", at: now, expires: None };
+    stage.store().reject(item.incident, not_ours).await.unwrap();
     for _ in 0..50 {
         stage.recheck().await;
     }

@@ -1,27 +1,49 @@
 //! Reading the quarantine.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
+use pinfold_policy::digest::{BodyId, Digest};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::decide::Ruling;
+use super::history;
+use super::standing::{self, Standing};
 use crate::columns::Columns;
 use crate::incident::Incident;
 use crate::item::{AskedBy, Item, ItemState, LastDecision};
 
-/// What was decided: a revocation of the digest anywhere, or else the last word on it at this subject.
+/// An item, and a revocation of its body in any notation, if there is one.
 const SELECT: &str = "
     SELECT item.*,
         EXISTS (SELECT 1 FROM body WHERE body.digest = item.digest AND kept) AS body_kept,
-        d.what AS ruling, d.at AS ruled_at, d.who AS ruled_by, d.reason AS ruled_because
-    FROM item LEFT JOIN decision d ON d.version = coalesce(
-        (SELECT max(version) FROM decision r WHERE r.what = 'revoked' AND r.digest = item.digest),
-        (SELECT max(version) FROM decision r WHERE r.subject = item.subject AND r.digest = item.digest))";
+        d.at AS revoked_at, d.who AS revoked_by, d.reason AS revoked_because
+    FROM item LEFT JOIN alias ON alias.digest = item.digest LEFT JOIN decision d ON d.version =
+        (SELECT max(version) FROM revocation r WHERE r.digest IN (item.digest, alias.sha384, alias.sha512))";
 
-/// All items, the one asked for last first.
-pub(crate) async fn items(connection: &mut SqliteConnection) -> Result<Vec<Item>, sqlx::Error> {
+/// All items as they are at `now`, the one asked for last first.
+pub(crate) async fn items(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<Item>, sqlx::Error> {
     let rows = sqlx::query(AssertSqlSafe(format!("{SELECT} ORDER BY item.last DESC, item.id DESC")))
+        .fetch_all(&mut *connection)
+        .await?;
+    let decided = sqlx::query(AssertSqlSafe(history::select("subject IS NOT NULL ORDER BY version")))
         .fetch_all(connection)
         .await?;
+    let mut standing: HashMap<(Box<str>, Digest), Standing> = HashMap::new();
+    for row in &decided {
+        let (version, decision) = history::read(row)?;
+        let Some(about) = &decision.about else { continue };
+        standing.entry((about.subject.clone(), decision.digest)).or_default().add(version, decision);
+    }
+    let nothing = Standing::default();
+    let read = |row: &SqliteRow| {
+        let (subject, digest) = about(row)?;
+        read(row, standing.get(&(subject, digest.into())).unwrap_or(&nothing), now)
+    };
     rows.iter().map(read).collect()
 }
 
@@ -29,8 +51,9 @@ pub(crate) async fn items(connection: &mut SqliteConnection) -> Result<Vec<Item>
 pub(crate) async fn item(
     connection: &mut SqliteConnection,
     incident: Incident,
+    now: Timestamp,
 ) -> Result<Option<(Item, Vec<AskedBy>)>, sqlx::Error> {
-    let Some(item) = find(connection, incident).await? else { return Ok(None) };
+    let Some(item) = find(connection, incident, now).await? else { return Ok(None) };
     let rows = sqlx::query(
         "SELECT * FROM asker WHERE item = (SELECT id FROM item WHERE incident = ?) ORDER BY last DESC, rowid DESC",
     )
@@ -44,32 +67,36 @@ pub(crate) async fn item(
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     incident: Incident,
+    now: Timestamp,
 ) -> Result<Option<Item>, sqlx::Error> {
     let row = sqlx::query(AssertSqlSafe(format!("{SELECT} WHERE item.incident = ?")))
         .bind(&incident.0.as_bytes()[..])
-        .fetch_optional(connection)
+        .fetch_optional(&mut *connection)
         .await?;
-    row.as_ref().map(read).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let (subject, digest) = about(&row)?;
+    let standing = standing::of(connection, &subject, digest).await?;
+    read(&row, &standing, now).map(Some)
 }
 
-fn read(row: &SqliteRow) -> Result<Item, sqlx::Error> {
+fn about(row: &SqliteRow) -> Result<(Box<str>, BodyId), sqlx::Error> {
+    Ok((Columns(row).text("subject")?, Columns(row).body("digest")?))
+}
+
+fn read(row: &SqliteRow, standing: &Standing, now: Timestamp) -> Result<Item, sqlx::Error> {
     let row = Columns(row);
-    let state = match row.parsed_or_none("ruling")? {
-        None => ItemState::Waiting,
-        Some(Ruling::Approve) => ItemState::Approved,
-        Some(Ruling::Reject) => ItemState::Rejected,
-        Some(Ruling::Revoke) => ItemState::Revoked,
+    let (state, decided) = match row.text_or_none("revoked_by")? {
+        None => (standing.state(now), standing.last()),
+        Some(who) => {
+            let (at, reason) = (row.time("revoked_at")?, row.text("revoked_because")?);
+            let revoked = LastDecision { at, who, reason, basis: Basis::Reviewed, expires: None };
+            (ItemState::Revoked, Some(revoked))
+        }
     };
-    let decided = match state {
-        ItemState::Waiting => None,
-        ItemState::Approved | ItemState::Rejected | ItemState::Revoked => Some(LastDecision {
-            at: row.time("ruled_at")?,
-            who: row.text("ruled_by")?,
-            reason: row.text("ruled_because")?,
-        }),
-    };
+    let agreement = standing.agreement(now).filter(|_| state != ItemState::Revoked);
     Ok(Item {
         decided,
+        agreement,
         incident: Incident(row.uuid("incident")?),
         subject: row.text("subject")?,
         url: row.text("url")?,

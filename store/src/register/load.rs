@@ -1,63 +1,80 @@
 //! From rows to the decisions that the gateway judges by.
 
-use pinfold_policy::decisions::{Approval, Decisions, Rejection, Revocations};
-use pinfold_policy::digest::Digest;
-use sqlx::SqliteConnection;
+use std::collections::HashMap;
 
-use super::decide::Ruling;
+use pinfold_policy::decisions::{Amendment, Approval, Decisions, Rejection, Revocations};
+use pinfold_policy::digest::{BodyId, Digest};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::history;
+use super::standing::Standing;
 use crate::columns::Columns;
-use crate::incident::Incident;
-use crate::sqlite::uint;
-
-/// Decisions, if there are newer ones than `version`.
-pub(super) async fn decisions_after(
-    connection: &mut SqliteConnection,
-    version: u64,
-) -> Result<Option<Decisions>, sqlx::Error> {
-    if self::version(connection).await? <= version {
-        return Ok(None);
-    }
-    decisions(connection).await.map(Some)
-}
+use crate::sqlite::{int, uint};
 
 /// All decisions that hold. The version is read first: if others write meanwhile, too low a number only makes the
 /// watcher read once more.
 pub(super) async fn decisions(connection: &mut SqliteConnection) -> Result<Decisions, sqlx::Error> {
     let version = version(connection).await?;
-    let (mut approvals, mut rejections) = (Vec::new(), Vec::new());
-    // With max() alone, SQLite takes the other columns from the row of the maximum.
+    let rows = sqlx::query(AssertSqlSafe(history::select("subject IS NOT NULL ORDER BY version")))
+        .fetch_all(&mut *connection)
+        .await?;
+    let (approvals, rejections) = standing(&rows)?;
+    let bindings = bindings_after(connection, 0).await?;
+    Ok(Decisions::new(version, approvals, rejections, revocations(connection).await?, bindings))
+}
+
+/// What is new since `published`, if anything is. Reads nothing but the subjects that something was decided of.
+pub(super) async fn amendment(
+    connection: &mut SqliteConnection,
+    published: u64,
+) -> Result<Option<Amendment>, sqlx::Error> {
+    let version = version(connection).await?;
+    if version <= published {
+        return Ok(None);
+    }
     let rows = sqlx::query(
-        "SELECT subject, digest, kind, incident, what, basis, expires, max(version) AS version FROM decision
-         WHERE subject IS NOT NULL GROUP BY subject, digest",
+        "SELECT subject, what IN ('revoked', 'reinstated') AS revokes FROM decision WHERE version > ?",
     )
+    .bind(int(published))
     .fetch_all(&mut *connection)
     .await?;
-    for row in rows {
-        let row = Columns(&row);
-        let (subject, digest) = (row.text("subject")?, row.body("digest")?);
-        let expires = row.time_or_none("expires")?;
-        match row.parsed("what")? {
-            Ruling::Approve => approvals.push(Approval {
-                subject,
-                digest,
-                kind: row.parsed("kind")?,
-                basis: row.basis("basis")?,
-                expires,
-                record: match row.uuid_or_none("incident")? {
-                    Some(incident) => Incident(incident).to_string().into(),
-                    None => row.number("version")?.to_string().into(),
-                },
-            }),
-            Ruling::Reject | Ruling::Revoke => rejections.push(Rejection { subject, digest, expires }),
+    let mut amendment = Amendment { version, ..Amendment::default() };
+    for row in &rows {
+        amendment.subjects.extend(Columns(row).text_or_none("subject")?);
+        if amendment.revocations.is_none() && Columns(row).number("revokes")? != 0 {
+            amendment.revocations = Some(revocations(connection).await?);
         }
     }
-    Ok(Decisions::new(
-        version,
-        approvals,
-        rejections,
-        revocations(connection).await?,
-        bindings(connection).await?,
-    ))
+    amendment.subjects.sort();
+    amendment.subjects.dedup();
+    for subject in &amendment.subjects {
+        let rows = sqlx::query(AssertSqlSafe(history::select("subject = ? ORDER BY version")))
+            .bind(&**subject)
+            .fetch_all(&mut *connection)
+            .await?;
+        let (approvals, rejections) = standing(&rows)?;
+        amendment.approvals.extend(approvals);
+        amendment.rejections.extend(rejections);
+    }
+    amendment.bindings = bindings_after(connection, published).await?;
+    Ok(Some(amendment))
+}
+
+/// What holds by these rows, which are in order.
+fn standing(rows: &[SqliteRow]) -> Result<(Vec<Approval>, Vec<Rejection>), sqlx::Error> {
+    let mut standing: HashMap<(Box<str>, Digest), Standing> = HashMap::new();
+    for row in rows {
+        let (version, decision) = history::read(row)?;
+        let Some(about) = &decision.about else { continue };
+        let of = (about.subject.clone(), decision.digest);
+        standing.entry(of).or_default().add(version, decision);
+    }
+    let (mut approvals, mut rejections) = (Vec::new(), Vec::new());
+    for standing in standing.values() {
+        standing.lay_into(&mut approvals, &mut rejections);
+    }
+    Ok((approvals, rejections))
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
@@ -65,16 +82,18 @@ async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> 
 }
 
 async fn revocations(connection: &mut SqliteConnection) -> Result<Revocations, sqlx::Error> {
-    let rows = sqlx::query("SELECT DISTINCT digest FROM decision WHERE what = 'revoked'")
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(|row| Columns(row).body("digest").map(Digest::from)).collect()
+    let rows = sqlx::query("SELECT digest FROM revocation").fetch_all(connection).await?;
+    rows.iter().map(|row| Columns(row).digest("digest")).collect()
 }
 
-async fn bindings(
+async fn bindings_after(
     connection: &mut SqliteConnection,
-) -> Result<Vec<(Box<str>, pinfold_policy::digest::BodyId, Box<str>)>, sqlx::Error> {
-    let rows = sqlx::query("SELECT pattern, digest, url FROM binding").fetch_all(connection).await?;
+    version: u64,
+) -> Result<Vec<(Box<str>, BodyId, Box<str>)>, sqlx::Error> {
+    let rows = sqlx::query("SELECT pattern, digest, url FROM binding WHERE version > ?")
+        .bind(int(version))
+        .fetch_all(connection)
+        .await?;
     rows.iter()
         .map(Columns)
         .map(|row| Ok((row.text("pattern")?, row.body("digest")?, row.text("url")?)))

@@ -1,7 +1,7 @@
 //! Writing to the quarantine: an item and who asked for it, then, once its file is there, that its body is kept.
 
 use jiff::Timestamp;
-use pinfold_policy::digest::BodyId;
+use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::kind::Kind;
 use pinfold_policy::reason::Reason;
 use sqlx::SqliteConnection;
@@ -27,7 +27,7 @@ pub(crate) struct Room {
 pub(crate) struct Asked {
     pub(crate) incident: Incident,
     pub(crate) subject: Box<str>,
-    pub(crate) digest: BodyId,
+    pub(crate) digests: Digests,
     pub(crate) len: u64,
     pub(crate) url: Box<str>,
     pub(crate) vendor: Option<Box<str>>,
@@ -67,13 +67,13 @@ impl Asked {
         refusal: &Exchange,
         subject: &str,
         kind: Kind,
-        (digest, len): (BodyId, u64),
+        (digests, len): (&Digests, u64),
         room: Room,
     ) -> Self {
         Self {
             incident: Incident(refusal.id),
             subject: subject.into(),
-            digest,
+            digests: *digests,
             len,
             url: refusal.url.clone(),
             vendor: refusal.vendor.as_deref().map(Into::into),
@@ -107,7 +107,7 @@ impl Asked {
         )
         .bind(&self.incident.0.as_bytes()[..])
         .bind(&*self.subject)
-        .bind(&self.digest.0[..])
+        .bind(&self.digests.sha256.0[..])
         .bind(&*self.url)
         .bind(self.vendor.as_deref())
         .bind(int(self.len))
@@ -165,11 +165,22 @@ impl Asked {
             .bind(self.user.as_deref())
     }
 
+    /// So that a revocation in another notation is seen to be one of this item.
+    async fn keep_alias(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT OR IGNORE INTO alias (digest, sha384, sha512) VALUES (?, ?, ?)")
+            .bind(&self.digests.sha256.0[..])
+            .bind(&self.digests.sha384[..])
+            .bind(&self.digests.sha512[..])
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
     /// Reserves space for the body if it has none and there is some. What was decided does not count towards a URL's
     /// share: a script that changes every week must stay reviewable. Its decoded length is more than it will take.
     async fn reserve(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         let kept: Option<bool> = sqlx::query_scalar("SELECT kept FROM body WHERE digest = ?")
-            .bind(&self.digest.0[..])
+            .bind(&self.digests.sha256.0[..])
             .fetch_optional(&mut *connection)
             .await?;
         if let Some(kept) = kept {
@@ -191,7 +202,7 @@ impl Asked {
             return Ok(false);
         }
         sqlx::query("INSERT INTO body (digest, len, size, kept) VALUES (?, ?, ?, 0)")
-            .bind(&self.digest.0[..])
+            .bind(&self.digests.sha256.0[..])
             .bind(int(self.len))
             .bind(int(self.len))
             .execute(connection)
@@ -216,6 +227,7 @@ impl Change for Asked {
             By::Client => self.count_asker(connection, item).await?,
             By::Recheck => {}
         }
+        self.keep_alias(connection).await?;
         Ok(Quarantined { incident, body_wanted: self.reserve(connection).await? })
     }
 }

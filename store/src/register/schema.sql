@@ -28,13 +28,22 @@ CREATE TABLE decision (
     url      TEXT,
     vendor   TEXT,
     len      INTEGER,
-    expires  INTEGER -- microseconds since 1970
+    expires  INTEGER, -- microseconds since 1970
+    approvers INTEGER NOT NULL, -- how many people had to agree by then
+    hash     BLOB -- over this row and the hash before
 );
 CREATE INDEX decision_by_subject ON decision (subject, digest, version);
 CREATE INDEX decision_revoked ON decision (digest, version) WHERE what IN ('revoked', 'reinstated');
 CREATE INDEX decision_learned ON decision (vendor) WHERE basis = 'learned';
-CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
+-- A row is added, and then sealed once.
+CREATE TRIGGER decision_stays BEFORE UPDATE ON decision WHEN old.hash IS NOT NULL
+    BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
 CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;
+
+-- Digests that are revoked, and the row that says so.
+CREATE VIEW revocation AS
+SELECT * FROM decision r WHERE what IN ('revoked', 'reinstated') AND what = 'revoked' AND NOT EXISTS
+    (SELECT 1 FROM decision l WHERE l.digest = r.digest AND l.version > r.version AND l.what IN ('revoked', 'reinstated'));
 
 -- The URL at which a pattern's digest was verified first.
 CREATE TABLE binding (
@@ -44,6 +53,7 @@ CREATE TABLE binding (
     version INTEGER NOT NULL,
     PRIMARY KEY (pattern, digest)
 ) WITHOUT ROWID;
+CREATE INDEX binding_by_version ON binding (version);
 
 -- Quarantine: one row for each body refused at a subject.
 CREATE TABLE item (
@@ -85,6 +95,13 @@ CREATE TABLE body (
     len    INTEGER NOT NULL,
     size   INTEGER NOT NULL, -- on disk
     kept   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- The other digests of bodies that are, or were, in quarantine.
+CREATE TABLE alias (
+    digest BLOB PRIMARY KEY,
+    sha384 BLOB NOT NULL UNIQUE,
+    sha512 BLOB NOT NULL UNIQUE
 ) WITHOUT ROWID;
 
 -- How far each output has come in the feed of each month.

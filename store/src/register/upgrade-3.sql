@@ -14,15 +14,19 @@ CREATE TABLE decision (
     url      TEXT,
     vendor   TEXT,
     len      INTEGER,
-    expires  INTEGER -- microseconds since 1970
+    expires  INTEGER, -- microseconds since 1970
+    approvers INTEGER NOT NULL, -- how many people had to agree by then
+    hash     BLOB -- over this row and the hash before
 );
-INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind)
-    SELECT version, at, who, what, 'reviewed', reason, incident, subject, digest, kind FROM decision_2 ORDER BY version;
+INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind, approvers)
+    SELECT version, at, who, what, 'reviewed', reason, incident, subject, digest, kind, 1 FROM decision_2 ORDER BY version;
 DROP TABLE decision_2;
 CREATE INDEX decision_by_subject ON decision (subject, digest, version);
 CREATE INDEX decision_revoked ON decision (digest, version) WHERE what IN ('revoked', 'reinstated');
 CREATE INDEX decision_learned ON decision (vendor) WHERE basis = 'learned';
-CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
+-- A row is added, and then sealed once.
+CREATE TRIGGER decision_stays BEFORE UPDATE ON decision WHEN old.hash IS NOT NULL
+    BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
 CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;
 
 -- The shelf: verified bodies, by what was asked and by digest. A row is a memory and no permission.
@@ -43,5 +47,19 @@ CREATE TABLE shelf (
     PRIMARY KEY (url, origin, vary, vary_values, digest)
 ) WITHOUT ROWID;
 CREATE INDEX shelf_by_digest ON shelf (digest);
+
+-- Digests that are revoked, and the row that says so.
+CREATE VIEW revocation AS
+SELECT * FROM decision r WHERE what IN ('revoked', 'reinstated') AND what = 'revoked' AND NOT EXISTS
+    (SELECT 1 FROM decision l WHERE l.digest = r.digest AND l.version > r.version AND l.what IN ('revoked', 'reinstated'));
+
+CREATE INDEX binding_by_version ON binding (version);
+
+-- The other digests of bodies that are, or were, in quarantine.
+CREATE TABLE alias (
+    digest BLOB PRIMARY KEY,
+    sha384 BLOB NOT NULL UNIQUE,
+    sha512 BLOB NOT NULL UNIQUE
+) WITHOUT ROWID;
 
 PRAGMA user_version = 3;

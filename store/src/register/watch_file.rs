@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pinfold_policy::decisions::Decisions;
+use pinfold_policy::decisions::{Amendment, Decisions};
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
@@ -75,8 +75,8 @@ impl Watcher {
         let look = look(&mut connection, before, published).await;
         let (now, newer) = look.map_err(StoreError::database(&self.path))?;
         self.seen = Some((connection, now));
-        if let Some(decisions) = newer {
-            publish(&self.to, decisions);
+        if let Some(amendment) = newer {
+            publish(&self.to, amendment);
         }
         self.announce().await
     }
@@ -96,10 +96,10 @@ async fn look(
     connection: &mut SqliteConnection,
     before: Option<i64>,
     published: u64,
-) -> Result<(i64, Option<Decisions>), sqlx::Error> {
+) -> Result<(i64, Option<Amendment>), sqlx::Error> {
     let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
     if before == Some(now) {
         return Ok((now, None));
     }
-    Ok((now, load::decisions_after(connection, published).await?))
+    Ok((now, load::amendment(connection, published).await?))
 }

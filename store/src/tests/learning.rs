@@ -7,7 +7,7 @@ use pinfold_policy::verdict::{Verdict, judge};
 
 use super::*;
 use crate::DecideError;
-use crate::item::{Approved, ItemState, Learned, Lesson};
+use crate::item::{Approved, ItemState, Learned, Lesson, Opinion};
 
 /// What is said of a body at the subject: the rule, whether it is provisional, or the reason.
 fn said(store: &Store, body: &[u8]) -> String {
@@ -19,6 +19,10 @@ fn said(store: &Store, body: &[u8]) -> String {
         Verdict::Bind(..) => "bind".to_owned(),
         Verdict::Withhold(reason, _) => reason.code().to_owned(),
     }
+}
+
+fn says(reason: &str) -> Opinion<'_> {
+    Opinion { who: "ada", reason, at: noon(), expires: None }
 }
 
 fn lesson(subject: &str, body: &[u8]) -> Lesson {
@@ -87,11 +91,11 @@ async fn nothing_is_learned_where_a_person_has_decided() {
     let dir = directory();
     let store = gateway(&dir).await;
     let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
-    store.reject(incident, "ada", "odd", noon()).await.unwrap();
+    store.reject(incident, says("odd")).await.unwrap();
     assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Other);
     assert_eq!(learn(&store, SUBJECT, TAMPERED).await, Learned::Other);
 
-    store.reject_everywhere(incident, "ada", "odd", noon()).await.unwrap();
+    store.reject_everywhere(incident, says("odd")).await.unwrap();
     assert_eq!(learn(&store, "https://b.example/x.js", TAMPERED).await, Learned::Other);
     assert_eq!(said(&store, REVIEWED), "digest-mismatch");
 }
@@ -103,11 +107,11 @@ async fn what_was_learned_is_confirmed_or_rejected_by_a_person() {
     learn(&store, SUBJECT, REVIEWED).await;
     let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), REVIEWED).await;
 
-    store.reject(incident, "ada", "odd", noon()).await.unwrap();
+    store.reject(incident, says("odd")).await.unwrap();
     assert_eq!(said(&store, REVIEWED), "rejected");
     assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Other);
 
-    store.approve(incident, "ada", "read it", noon()).await.unwrap();
+    store.approve(incident, says("read it"), 1).await.unwrap();
     assert_eq!(said(&store, REVIEWED), format!("approval {incident}"));
 }
 
@@ -124,15 +128,17 @@ async fn a_rule_approves_only_what_nobody_has_decided() {
     let decided = cooled.item.decided.unwrap();
     assert_eq!((&*decided.who, &*decided.reason), ("pinfold", "unchanged for 7 days"));
 
+    let twice = store.approve_by_cooldown(incident, "again", noon()).await.unwrap_err();
+    assert!(matches!(twice, DecideError::Decided(ItemState::Approved)), "{twice}");
     for (decide, state) in [
-        (store.reject(incident, "ada", "odd", noon()).await, ItemState::Rejected),
-        (store.approve(incident, "ada", "read it", noon()).await, ItemState::Approved),
-        (store.reject_everywhere(incident, "ada", "odd", noon()).await, ItemState::Revoked),
+        (store.reject(incident, says("odd")).await, ItemState::Rejected),
+        (store.approve(incident, says("read it"), 1).await, ItemState::Approved),
+        (store.reject_everywhere(incident, says("odd")).await, ItemState::Revoked),
     ] {
         assert_eq!(decide.unwrap().item.state, state);
     }
     let error = store.approve_by_cooldown(incident, "again", noon()).await.unwrap_err();
-    assert!(matches!(error, DecideError::Decided(ItemState::Revoked)), "{error}");
+    assert!(matches!(error, DecideError::Revoked { .. }), "{error}");
     assert_eq!(said(&store, TAMPERED), "revoked");
 }
 

@@ -92,10 +92,12 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
         let path = dir.path().join(name);
         let before = std::fs::read(&path).unwrap();
 
-        let mut connection =
-            crate::sqlite::open(&path, &crate::sqlite::Schema { version: known, create: "", upgrades: &[] })
-                .await
-                .unwrap();
+        let mut connection = crate::sqlite::open(
+            &path,
+            &crate::sqlite::Schema { version: known, create: "", upgrades: &[], then: None },
+        )
+        .await
+        .unwrap();
         sqlx::query("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
         let error = Store::open_gateway(dir.path(), options()).await.unwrap_err();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::StoreError;
-use crate::item::{Item, ItemState};
+use crate::item::{Item, ItemState, Opinion};
 
 #[tokio::test]
 async fn the_same_body_at_the_same_subject_is_one_incident_and_keeps_who_asked() {
@@ -28,6 +28,7 @@ async fn the_same_body_at_the_same_subject_is_one_incident_and_keeps_who_asked()
     let (item, asked) = crashed.item(incident).await.unwrap().unwrap();
     let expected = Item {
         decided: None,
+        agreement: None,
         incident,
         subject: SUBJECT.into(),
         url: URL.into(),
@@ -151,7 +152,14 @@ async fn what_was_decided_leaves_room_for_what_comes_next_and_says_by_whom() {
     for number in 0..3u8 {
         let refusal = refused("10.0.0.1:1", seconds(number.into()));
         let incident = quarantine(&store, &refusal, &[number; 100]).await;
-        store.approve(incident, "ann@desk", "read line by line", seconds(30)).await.unwrap();
+        store
+            .approve(
+                incident,
+                Opinion { who: "ann@desk", reason: "read line by line", at: seconds(30), expires: None },
+                1,
+            )
+            .await
+            .unwrap();
 
         let (item, _) = store.item(incident).await.unwrap().unwrap();
         assert!(item.body_kept, "version {number}");
@@ -194,7 +202,7 @@ async fn half_written_bodies_of_a_crash_are_gone_and_their_space_is_free() {
         &refusal,
         SUBJECT,
         Kind::Script,
-        (Digests::of(REVIEWED).sha256, REVIEWED.len() as u64),
+        (&Digests::of(REVIEWED), REVIEWED.len() as u64),
         store.inner.room(),
     );
     assert!(store.inner.register.change(asked).await.unwrap().body_wanted);

@@ -1,6 +1,7 @@
 use pinfold_policy::digest::BodyId;
 
 use super::*;
+use crate::item::Opinion;
 use crate::sighting::{Drift, IN_USE, MAX_VARIANTS, Sighted, Sighting, Standing, Variant, VariantId};
 
 const OTHER: &str = "https://vue.comm100.com/other.js";
@@ -173,7 +174,8 @@ async fn what_was_decided_leaves_room_for_the_next_drift() {
     let incident = store.quarantine_unasked(&refusal, SUBJECT, Kind::Script, &kept).await.unwrap();
     assert!(matches!(seen(&store, id, 1, 8, true).await.drift, Some(Drift::Counted { .. })));
 
-    store.reject(incident, "ann@desk", "not ours", seconds(90)).await.unwrap();
+    let not_ours = Opinion { who: "ann@desk", reason: "not ours", at: seconds(90), expires: None };
+    store.reject(incident, not_ours).await.unwrap();
     assert!(matches!(seen(&store, id, 2, 8, true).await.drift, Some(Drift::Recorded { .. })));
     assert_eq!(now_there(&store).await.volatile, None);
 }

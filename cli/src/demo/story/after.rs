@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pinfold_policy::digest::Digests;
-use pinfold_store::item::InForce;
+use pinfold_store::item::{InForce, Opinion};
 use pinfold_store::{ExchangeRow, Filter, Store};
 
 use super::{
@@ -127,10 +127,13 @@ impl Story<'_, '_> {
     async fn approve(&self, refusal: &Reply) -> Result<bool, Failure> {
         let Some(incident) = refusal.incident() else { return Ok(false) };
         let desk = self.stage.review_desk().await?;
-        let decided = desk
-            .approve(incident, "demo reviewer", "release 10.4.3, reviewed for the demo", Timestamp::now())
-            .await
-            .doing("approve the update")?;
+        let opinion = Opinion {
+            who: "demo reviewer",
+            reason: "release 10.4.3, reviewed for the demo",
+            at: Timestamp::now(),
+            expires: None,
+        };
+        let decided = desk.approve(incident, opinion, 1).await.doing("approve the update")?;
         let in_force = desk.in_force(decided.version, IN_FORCE).await?;
         desk.close().await?;
         Ok(in_force == InForce::Yes)

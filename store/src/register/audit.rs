@@ -1,0 +1,110 @@
+//! Checking the history from its beginning: that no row was changed, and that none is missing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+
+use super::history::{self, Chain};
+use super::{Register, SCHEMA};
+use crate::audit::{Audit, Broken, Flaw};
+use crate::error::StoreError;
+use crate::sqlite::{self, int, uint};
+
+/// Rows that are read at one time.
+const PAGE: u32 = 1024;
+
+/// Checks the history of a data directory, whether or not a gateway runs on it.
+pub(crate) async fn audit(data_dir: &Path) -> Result<Audit, StoreError> {
+    let path = Register::path_in(data_dir);
+    if !path.exists() {
+        return Err(StoreError::Absent { path: data_dir.to_owned() });
+    }
+    let mut connection = sqlite::open(&path, &SCHEMA).await?;
+    let audit = read(&mut connection).await;
+    // It has only read.
+    let _ = connection.close().await;
+    audit.map_err(StoreError::database(&path))
+}
+
+/// In one transaction: what a gateway writes meanwhile is not seen, not even in half.
+async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let (version, in_force): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT max(version) FROM state), (SELECT coalesce(max(version), 0) FROM gateway)",
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let bindings: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM binding").fetch_all(&mut *transaction).await?;
+    // Bindings share the numbers of decisions: together they leave none out.
+    let mut walk = Walk {
+        next: 1,
+        bindings: bindings.into_iter().map(uint).collect(),
+        audit: Audit { version: uint(version), ..Audit::default() },
+        chain: Chain::default(),
+    };
+    while walk.audit.broken.is_none() {
+        let rows = sqlx::query(AssertSqlSafe(history::select("version >= ? ORDER BY version LIMIT ?")))
+            .bind(int(walk.next))
+            .bind(PAGE)
+            .fetch_all(&mut *transaction)
+            .await?;
+        for row in &rows {
+            let version = uint(row.try_get_unchecked("version")?);
+            walk.come_to(version);
+            if walk.audit.broken.is_some() {
+                break;
+            }
+            let hash: Option<Vec<u8>> = row.try_get("hash").ok();
+            match walk.chain.link(row) {
+                Ok(link) if hash.as_deref() == Some(&link.0[..]) => walk.found(version, link),
+                Ok(_) | Err(sqlx::Error::Decode(_)) => walk.broken(version, Flaw::Changed),
+                Err(error) => return Err(error),
+            }
+        }
+        if rows.is_empty() {
+            break;
+        }
+    }
+    walk.come_to(uint(version.max(in_force)).saturating_add(1));
+    if walk.next > walk.audit.version.saturating_add(1) {
+        walk.broken(walk.audit.version.saturating_add(1), Flaw::Beyond);
+    }
+    transaction.rollback().await?;
+    Ok(walk.audit)
+}
+
+struct Walk {
+    /// The number that comes next.
+    next: u64,
+    bindings: BTreeSet<u64>,
+    audit: Audit,
+    chain: Chain,
+}
+
+impl Walk {
+    /// Everything before `version` is a binding, or missing.
+    fn come_to(&mut self, version: u64) {
+        while self.next < version && self.bindings.contains(&self.next) {
+            self.next += 1;
+        }
+        if self.next < version {
+            self.broken(self.next, Flaw::Missing);
+        }
+    }
+
+    fn found(&mut self, version: u64, hash: pinfold_policy::digest::BodyId) {
+        if self.bindings.contains(&version) {
+            self.broken(version, Flaw::Doubled);
+        }
+        self.next = version.saturating_add(1);
+        self.audit.decisions += 1;
+        self.audit.head = Some(hash);
+    }
+
+    /// The first flaw is the one that is told.
+    fn broken(&mut self, version: u64, flaw: Flaw) {
+        self.audit.broken.get_or_insert(Broken { version, flaw });
+    }
+}

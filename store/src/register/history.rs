@@ -1,0 +1,218 @@
+//! The history of decisions: rows that are only ever added, each sealed with a hash over itself and the hash before it.
+//!
+//! A row's hash is the SHA-256 of a JSON array, written without white space and with strings as in RFC 8785 §3.2.2.2:
+//! the hash of the row before in hex (64 zeros before the first), then every column of the row but its hash, in the
+//! order of the table; blobs in hex, NULL as null.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
+use pinfold_policy::digest::{BodyId, Digest};
+use pinfold_policy::kind::Kind;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use sqlx::sqlite::{SqliteRow, SqliteValueRef};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _};
+
+use super::next_version;
+use crate::columns::{Columns, unreadable};
+use crate::incident::Incident;
+use crate::sqlite::{int, uint};
+
+/// Every column but the hash.
+const COLUMNS: &str = "version, at, who, what, basis, reason, incident, subject, digest, kind, url, vendor, len, expires, \
+                       approvers";
+
+/// What a decision says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    /// It may be served at its subject, once as many people agree as must. Ends an earlier rejection there.
+    Approve,
+    /// It is not released at its subject. Ends an earlier approval there.
+    Reject,
+    /// It is never released again, anywhere.
+    Revoke,
+    /// It is not revoked any more.
+    Reinstate,
+}
+
+impl Ruling {
+    const ALL: [Self; 4] = [Self::Approve, Self::Reject, Self::Revoke, Self::Reinstate];
+
+    /// As the history has it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
+            Self::Revoke => "revoked",
+            Self::Reinstate => "reinstated",
+        }
+    }
+}
+
+impl FromStr for Ruling {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|ruling| ruling.as_str() == text).ok_or(())
+    }
+}
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) at: Timestamp,
+    pub(crate) who: Box<str>,
+    pub(crate) ruling: Ruling,
+    pub(crate) basis: Basis,
+    pub(crate) reason: Box<str>,
+    pub(crate) digest: Digest,
+    /// None where a digest is revoked, or reinstated, for itself.
+    pub(crate) about: Option<About>,
+    /// From when on it does not count any more.
+    pub(crate) expires: Option<Timestamp>,
+    /// How many people had to agree by then.
+    pub(crate) approvers: u32,
+}
+
+/// What a decision is about, besides a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) incident: Option<Incident>,
+    pub(crate) subject: Box<str>,
+    pub(crate) kind: Kind,
+    pub(crate) url: Box<str>,
+    pub(crate) vendor: Option<Box<str>>,
+    pub(crate) len: u64,
+}
+
+/// Adds a decision, and gives its version.
+pub(super) async fn append(
+    connection: &mut SqliteConnection,
+    decision: &Decision,
+) -> Result<u64, sqlx::Error> {
+    let about = decision.about.as_ref();
+    let version = next_version(connection).await?;
+    sqlx::query(AssertSqlSafe(format!(
+        "INSERT INTO decision ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )))
+    .bind(version)
+    .bind(decision.at.as_microsecond())
+    .bind(&*decision.who)
+    .bind(decision.ruling.as_str())
+    .bind(decision.basis.as_str())
+    .bind(&*decision.reason)
+    .bind(about.and_then(|about| about.incident).map(|incident| incident.0.as_bytes().to_vec()))
+    .bind(about.map(|about| &*about.subject))
+    .bind(decision.digest.bytes())
+    .bind(about.map(|about| about.kind.as_str()))
+    .bind(about.map(|about| &*about.url))
+    .bind(about.and_then(|about| about.vendor.as_deref()))
+    .bind(about.map(|about| int(about.len)))
+    .bind(decision.expires.map(Timestamp::as_microsecond))
+    .bind(i64::from(decision.approvers))
+    .execute(&mut *connection)
+    .await?;
+    seal(connection).await?;
+    Ok(uint(version))
+}
+
+/// Seals every row that has no hash yet: the one that was just added, or all those of a format without hashes.
+pub(super) async fn seal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let last: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT hash FROM decision WHERE hash IS NOT NULL ORDER BY version DESC LIMIT 1")
+            .fetch_optional(&mut *connection)
+            .await?;
+    let mut chain = Chain::default();
+    if let Some(last) = last {
+        chain.0 = last.try_into().map_err(|_| unreadable("hash", "not 32 bytes"))?;
+    }
+    // From the end: the rows without a hash are the last ones.
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM decision WHERE version >
+             coalesce((SELECT version FROM decision WHERE hash IS NOT NULL ORDER BY version DESC LIMIT 1), 0)
+         ORDER BY version"
+    )))
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in rows {
+        let hash = chain.link(&row)?;
+        sqlx::query("UPDATE decision SET hash = ? WHERE version = ?")
+            .bind(&hash.0[..])
+            .bind(row.try_get::<i64, _>("version")?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The hash of the last row so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chain([u8; 32]);
+
+impl Chain {
+    /// Goes on with a row, whose columns are the first ones of `row`. Gives the row's hash.
+    pub(super) fn link(&mut self, row: &SqliteRow) -> Result<BodyId, sqlx::Error> {
+        let mut content = vec![Value::from(BodyId(self.0).to_hex())];
+        for at in 0..COLUMNS.split(',').count() {
+            content.push(plain(row.try_get_raw(at)?)?);
+        }
+        self.0 = Sha256::digest(Value::from(content).to_string()).into();
+        Ok(BodyId(self.0))
+    }
+}
+
+/// A value as it stands in the file, whatever the column is meant to hold.
+fn plain(value: SqliteValueRef<'_>) -> Result<Value, sqlx::Error> {
+    use sqlx::Decode as _;
+
+    if value.is_null() {
+        return Ok(Value::Null);
+    }
+    let decoded = match value.type_info().name() {
+        "INTEGER" => i64::decode(value).map(Value::from),
+        "TEXT" => String::decode(value).map(Value::from),
+        "BLOB" => <&[u8]>::decode(value).map(|bytes| Value::from(hex(bytes))),
+        other => Err(format!("a value of type {other}").into()),
+    };
+    decoded.map_err(sqlx::Error::Decode)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Rows of the history that meet `which`, in order.
+pub(super) fn select(which: &'static str) -> String {
+    format!("SELECT {COLUMNS}, hash FROM decision WHERE {which}")
+}
+
+/// Reads a row, and its version.
+pub(super) fn read(row: &SqliteRow) -> Result<(u64, Decision), sqlx::Error> {
+    let columns = Columns(row);
+    let about = match columns.text_or_none("subject")? {
+        None => None,
+        Some(subject) => Some(About {
+            incident: columns.uuid_or_none("incident")?.map(Incident),
+            subject,
+            kind: columns.parsed("kind")?,
+            // Of rows that are older than these columns nothing more is known.
+            url: columns.text_or_none("url")?.unwrap_or_default(),
+            vendor: columns.text_or_none("vendor")?,
+            len: columns.number_or_none("len")?.unwrap_or_default(),
+        }),
+    };
+    let decision = Decision {
+        at: columns.time("at")?,
+        who: columns.text("who")?,
+        ruling: columns.parsed("what")?,
+        basis: columns.basis("basis")?,
+        reason: columns.text("reason")?,
+        digest: columns.digest("digest")?,
+        about,
+        expires: columns.time_or_none("expires")?,
+        approvers: columns.small("approvers")?,
+    };
+    Ok((columns.number("version")?, decision))
+}
