@@ -28,6 +28,9 @@ const MAX_TEXT: usize = 4096;
 /// No client has this address, and nothing else in the budget.
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
+/// The longest destination is `sharedstorageworklet`.
+const MAX_DESTINATION: usize = 32;
+
 /// What was asked for, by whom, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -147,6 +150,17 @@ impl Ask {
             destinations: &self.destinations,
             service_worker: self.headers.contains_key("service-worker"),
             path: self.url.path(),
+        }
+    }
+
+    /// What the client wants it for, as the ledger has it. A browser says so in one of few tokens; what is none is not kept.
+    pub(crate) fn destination(&self) -> Option<&str> {
+        let is_token = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        match self.headers.get("service-worker") {
+            // It is asked for with `Sec-Fetch-Dest: serviceworker` too, by browsers that send that.
+            Some(_) => Some("serviceworker"),
+            None => Some(&*self.destinations)
+                .filter(|text| (1..=MAX_DESTINATION).contains(&text.len()) && text.bytes().all(is_token)),
         }
     }
 

@@ -68,6 +68,7 @@ pub(crate) fn row(ask: &Ask, policy: &Policy, outcome: Outcome, reason: Option<R
         policy_version: policy.version(),
         path: None,
         client_tls: ask.client_tls.clone(),
+        destination: ask.destination().map(Into::into),
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Exchange {
     pub path: Option<DeliveryPath>,
     /// How the client's own TLS connection was made: version and server name. None for clear text.
     pub client_tls: Option<ClientTls>,
+    /// What the client wanted it for, by `Sec-Fetch-Dest` and `Service-Worker`: `script`, `serviceworker`.
+    pub destination: Option<Box<str>>,
 }
 
 /// The client's side of an intercepted connection.

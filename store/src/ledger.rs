@@ -7,6 +7,7 @@
 mod asked;
 mod notepad;
 mod query;
+mod receivers;
 mod rows;
 mod tally;
 mod writer;
@@ -29,6 +30,8 @@ pub(crate) use self::asked::{changed, recorded_since};
 use self::notepad::Notepad;
 pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels, was_judged_by_a_pin};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
+pub use self::receivers::Receiver;
+pub(crate) use self::receivers::receivers;
 use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
 use self::writer::Writer;
 use crate::bodies::make_dir;
@@ -159,6 +162,8 @@ impl Ledger {
             &*exchange.url,
             exchange.body.map(|body| body.0),
             exchange.outcome,
+            // Who has it as a worker must be known as well as who has it.
+            exchange.destination.as_deref(),
         ));
         let alike = shares_a_row(&exchange)
             .then(|| shared.alike((what, minute(exchange.at), exchange.reason, exchange.incident)));

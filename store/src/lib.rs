@@ -49,12 +49,12 @@ pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
 use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson, Opinion, Revoked};
-pub use crate::ledger::{AskedUrls, Changed, ExchangeRow, Filter, OpenTunnel, Receipt, TunnelRow};
+pub use crate::ledger::{AskedUrls, Changed, ExchangeRow, Filter, OpenTunnel, Receipt, Receiver, TunnelRow};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, item, items, needed, shelved,
+    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, digests_of, item, items, needed, shelved,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -560,6 +560,23 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn exchanges(&self, filter: &Filter) -> Result<Vec<ExchangeRow>, StoreError> {
         ledger::exchanges(&self.inner.data_dir, filter).await
+    }
+
+    /// Who received a body, as far back as the ledger reaches, the last first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn receivers(&self, id: BodyId) -> Result<Vec<Receiver>, StoreError> {
+        ledger::receivers(&self.inner.data_dir, id).await
+    }
+
+    /// All digests of the body that has `digest` as one of them, if it is or was in quarantine.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn digests_of(&self, digest: &Digest) -> Result<Option<Digests>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        digests_of(&mut reader.connection, digest).await.map_err(reader.failed())
     }
 
     /// Up to `limit` tunnels, the newest first.

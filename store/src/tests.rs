@@ -113,6 +113,7 @@ fn verified(client: &str, at: Timestamp) -> Exchange {
             cipher: "TLS_AES_256_GCM_SHA384".into(),
             server_name: None,
         }),
+        destination: Some("script".into()),
     }
 }
 

@@ -156,6 +156,7 @@ mod tests {
             policy_version: 1,
             path: None,
             client_tls: None,
+            destination: None,
         }
     }
 

@@ -46,7 +46,10 @@ impl StartOnly {
             egress: _,
             cache: Cache { memory, client_max_age: _ },
             quarantine: _,
+            // For commands: the gateway goes by the decisions that they make.
+            approvers: _,
             rulebook: _,
+            revoked_at: _,
         } = config;
         let own = [
             ("listen", self.listen != *listen),

@@ -61,6 +61,7 @@ fn exchange(outcome: Outcome, reason: Option<Reason>) -> Exchange {
             cipher: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".into(),
             server_name: Some("cdn.eu.vendor.co.uk".into()),
         }),
+        destination: Some("script".into()),
     }
 }
 
@@ -150,6 +151,7 @@ fn bare(reason: Reason) -> Exchange {
         rule: None,
         path: None,
         client_tls: None,
+        destination: None,
         ..exchange(Outcome::Blocked, Some(reason))
     }
 }

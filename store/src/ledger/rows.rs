@@ -114,11 +114,13 @@ async fn insert_exchange(
     let rule = words.maybe(c, exchange.rule.as_deref()).await?;
     let path = words.maybe(c, exchange.path.as_ref().map(path_text).as_deref()).await?;
     let client_tls = words.maybe(c, exchange.client_tls.as_ref().map(client_tls_text).as_deref()).await?;
+    let destination = words.maybe(c, exchange.destination.as_deref()).await?;
     sqlx::query(
         "INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, client, client_port, page,
              user_agent, method, http_version, url, vendor, kinds, outcome, reason, incident, body, body_len,
-             media_type, vendor_status, status, rule, policy_version, path, client_tls, user)
-         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             media_type, vendor_status, status, rule, policy_version, path, client_tls, user,
+             destination)
+         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&counted.id.as_bytes()[..])
     .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
@@ -149,6 +151,7 @@ async fn insert_exchange(
     .bind(path)
     .bind(client_tls)
     .bind(user)
+    .bind(destination)
     .execute(connection)
     .await?;
     Ok(())
@@ -307,6 +310,7 @@ pub(super) fn read_exchange(row: &SqliteRow) -> Result<ExchangeRow, sqlx::Error>
         policy_version: columns.number("policy_version")?,
         path: columns.path("path")?,
         client_tls: columns.client_tls("client_tls")?,
+        destination: columns.text_or_none("destination")?,
     };
     Ok(ExchangeRow {
         exchange,

@@ -35,7 +35,8 @@ CREATE TABLE exchange (
     policy_version INTEGER NOT NULL, -- number
     path           INTEGER,          -- JSON: address, TLS version, cipher, issuer, fingerprint, HTTP version
     client_tls     INTEGER,          -- JSON: version, cipher, server name
-    user           INTEGER
+    user           INTEGER,
+    destination    INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX exchange_by_url ON exchange (url);
 CREATE INDEX exchange_by_body ON exchange (body) WHERE body IS NOT NULL;
@@ -101,7 +102,8 @@ SELECT e.id, e.shares, e.open, e.at, e.last, e.count, e.whole, e.took_us, client
     page.text AS page, user_agent.text AS user_agent, method.text AS method, http_version.text AS http_version,
     url.text AS url, vendor.text AS vendor, kinds.text AS kinds, outcome.text AS outcome, reason.text AS reason,
     e.incident, e.body, e.body_len, media_type.text AS media_type, e.vendor_status, e.status, rule.text AS rule,
-    e.policy_version, path.text AS path, client_tls.text AS client_tls, user.text AS user
+    e.policy_version, path.text AS path, client_tls.text AS client_tls, user.text AS user,
+    destination.text AS destination
 FROM exchange e
 LEFT JOIN word client ON client.id = e.client
 LEFT JOIN word page ON page.id = e.page
@@ -117,7 +119,8 @@ LEFT JOIN word media_type ON media_type.id = e.media_type
 LEFT JOIN word rule ON rule.id = e.rule
 LEFT JOIN word path ON path.id = e.path
 LEFT JOIN word client_tls ON client_tls.id = e.client_tls
-LEFT JOIN word user ON user.id = e.user;
+LEFT JOIN word user ON user.id = e.user
+LEFT JOIN word destination ON destination.id = e.destination;
 
 CREATE VIEW tunnel_text AS
 SELECT t.id, t.open, t.at, client.text AS client, t.client_port, page.text AS page, user_agent.text AS user_agent,

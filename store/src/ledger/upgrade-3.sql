@@ -1,4 +1,31 @@
--- Format 3: notices.
+-- Format 3: what a client wanted it for; and notices.
+ALTER TABLE exchange ADD COLUMN destination INTEGER;
+DROP VIEW exchange_text;
+CREATE VIEW exchange_text AS
+SELECT e.id, e.shares, e.open, e.at, e.last, e.count, e.whole, e.took_us, client.text AS client, e.client_port,
+    page.text AS page, user_agent.text AS user_agent, method.text AS method, http_version.text AS http_version,
+    url.text AS url, vendor.text AS vendor, kinds.text AS kinds, outcome.text AS outcome, reason.text AS reason,
+    e.incident, e.body, e.body_len, media_type.text AS media_type, e.vendor_status, e.status, rule.text AS rule,
+    e.policy_version, path.text AS path, client_tls.text AS client_tls, user.text AS user,
+    destination.text AS destination
+FROM exchange e
+LEFT JOIN word client ON client.id = e.client
+LEFT JOIN word page ON page.id = e.page
+LEFT JOIN word user_agent ON user_agent.id = e.user_agent
+LEFT JOIN word method ON method.id = e.method
+LEFT JOIN word http_version ON http_version.id = e.http_version
+LEFT JOIN word url ON url.id = e.url
+LEFT JOIN word vendor ON vendor.id = e.vendor
+LEFT JOIN word kinds ON kinds.id = e.kinds
+LEFT JOIN word outcome ON outcome.id = e.outcome
+LEFT JOIN word reason ON reason.id = e.reason
+LEFT JOIN word media_type ON media_type.id = e.media_type
+LEFT JOIN word rule ON rule.id = e.rule
+LEFT JOIN word path ON path.id = e.path
+LEFT JOIN word client_tls ON client_tls.id = e.client_tls
+LEFT JOIN word user ON user.id = e.user
+LEFT JOIN word destination ON destination.id = e.destination;
+
 -- What happened beside the traffic: files that were read again, say.
 CREATE TABLE notice (
     id             BLOB PRIMARY KEY, -- UUIDv7

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
-use pinfold_policy::digest::{BodyId, Digest};
+use pinfold_policy::digest::{BodyId, Digest, Digests};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
@@ -77,6 +77,22 @@ pub(super) async fn find(
     let (subject, digest) = about(&row)?;
     let standing = standing::of(connection, &subject, digest).await?;
     read(&row, &standing, now).map(Some)
+}
+
+/// All digests of an item's body that has `digest` as one of them.
+pub(crate) async fn digests_of(
+    connection: &mut SqliteConnection,
+    digest: &Digest,
+) -> Result<Option<Digests>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM alias WHERE ? IN (digest, sha384, sha512)")
+        .bind(digest.bytes())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let row = Columns(&row);
+    let (sha384, sha512) = (row.digest("sha384")?, row.digest("sha512")?);
+    let (Digest::Sha384(sha384), Digest::Sha512(sha512)) = (sha384, sha512) else { return Ok(None) };
+    Ok(Some(Digests { sha256: row.body("digest")?, sha384, sha512 }))
 }
 
 fn about(row: &SqliteRow) -> Result<(Box<str>, BodyId), sqlx::Error> {

@@ -31,6 +31,7 @@ async fn what_was_recorded_is_read_back_as_it_was_even_after_a_crash() {
         rule: None,
         path: None,
         client_tls: None,
+        destination: None,
         asker: Asker {
             address: "[2001:db8::5]:1".parse().unwrap(),
             user: None,
@@ -296,4 +297,34 @@ async fn what_came_in_place_of_what_was_expected_is_read_by_url_and_body() {
     store.settle().await.unwrap();
     let changed = Changed { url: URL.into(), digest: Digests::of(TAMPERED).sha256, last: seconds(90) };
     assert_eq!(store.changed(noon()).await.unwrap(), [changed]);
+}
+
+#[tokio::test]
+async fn who_received_a_body_is_known_over_months_and_who_as_a_worker() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let wanted = |destination: &str, exchange| Exchange { destination: Some(destination.into()), ..exchange };
+    let month = 30 * 24 * 3600;
+    for exchange in [
+        wanted("script", verified("10.0.0.1:1", noon())),
+        wanted("serviceworker", verified("10.0.0.1:2", seconds(1))),
+        wanted("serviceworker", verified("10.0.0.1:3", seconds(2))),
+        wanted("worker", verified("10.0.0.1:4", seconds(month))),
+        wanted("image", verified("10.0.0.2:1", seconds(3))),
+        blocked("10.0.0.3:1", noon()),
+        Exchange { body: Some(Digests::of(REVIEWED).sha256), ..blocked("10.0.0.4:1", noon()) },
+    ] {
+        let _begun = store.record(exchange).await.unwrap();
+    }
+    store.settle().await.unwrap();
+
+    let receivers = store.receivers(Digests::of(REVIEWED).sha256).await.unwrap();
+
+    let told: Vec<_> = receivers
+        .iter()
+        .map(|receiver| (receiver.client.to_string(), receiver.count, receiver.workers.join(" ")))
+        .collect();
+    let told: Vec<_> = told.iter().map(|(client, count, workers)| (&**client, *count, &**workers)).collect();
+    assert_eq!(told, [("10.0.0.1", 4, "serviceworker worker"), ("10.0.0.2", 1, "")]);
+    assert_eq!((receivers[0].first, receivers[0].last), (noon(), seconds(month)));
 }
