@@ -5,6 +5,7 @@
 mod audit;
 mod check;
 mod configuration;
+mod darkened;
 mod decision;
 mod demo;
 mod failure;
@@ -14,6 +15,7 @@ mod log;
 mod pin;
 mod printable;
 mod quarantine;
+mod received;
 mod run;
 mod terminal;
 mod trust;
@@ -91,6 +93,8 @@ enum PinCommand {
     Remove(pin::remove::RemoveOptions),
     /// Fetch what is pinned as the gateway would, and say what differs by now.
     Verify(pin::verify::VerifyOptions),
+    /// Never release a digest again, at any URL, from now on; and say who received it.
+    Revoke(pin::revoke::RevokeOptions),
 }
 
 /// What a command found, once it was done.
@@ -171,6 +175,9 @@ impl Command {
                 pin::verify::run(&configuration, options, terminal).await
             }
             Self::Audit(action) => audit::run(action, &configuration, terminal).await,
+            Self::Pin(PinCommand::Revoke(options)) => {
+                pin::revoke::run(&configuration, options, terminal).await
+            }
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),

@@ -5,6 +5,7 @@ pub(crate) mod asked;
 pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod remove;
+pub(crate) mod revoke;
 pub(crate) mod verify;
 
 use std::sync::Arc;

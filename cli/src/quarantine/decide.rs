@@ -1,9 +1,10 @@
 //! `pinfold quarantine approve` and `reject`: a decision, and whether it is in force.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
-use pinfold_policy::pin::Pin;
 use pinfold_store::DecideError;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Agreement, Decided, InForce, Item, Opinion};
@@ -12,11 +13,13 @@ use serde_json::{Value, json};
 use super::list::agreement_json;
 use super::{Review, unknown};
 use crate::Found;
+use crate::darkened::Darkened;
 use crate::decision::{self, who};
 use crate::failure::Failure;
 use crate::printable::printable;
+use crate::received::Received;
 use crate::terminal::Tone;
-use crate::words::{counted, second};
+use crate::words::second;
 
 /// Lets an item's bytes be served at its URL, once enough people have said so.
 pub(super) async fn approve(
@@ -94,67 +97,69 @@ pub(super) async fn revoke(review: &Review<'_>, id: &str, reason: &str) -> Resul
              hint: correct the files; 'pinfold quarantine reject {incident} --reason TEXT' bars it from its URL until then\n"
         ));
     })?;
-    let darkened = darkened(review, item.digest, config.rulebook.pins.all()).await?;
-    if !review.terminal.json {
-        review.terminal.print(&darkens(&darkened))?;
-    }
-    let opinion = Opinion { who: &who, reason, at: Timestamp::now(), expires: None };
-    let decided = review.store.reject_everywhere(incident, opinion).await;
-    let decided = decided.map_err(|error| cannot_decide(error, id))?;
-    report(review, &decided, "these bytes are never released again, at any URL", Some(&darkened)).await
-}
-
-/// The pins that hold the body's digest, in any notation as far as the body is there to measure.
-async fn darkened<'p>(review: &Review<'_>, id: BodyId, pins: &'p [Pin]) -> Result<Vec<&'p Pin>, Failure> {
-    let digests = review.store.body_of(id).await?.map(|body| Digests::of(&body));
-    let is_held = |digest: &Digest| match &digests {
-        Some(digests) => digests.include(digest),
-        None => *digest == Digest::from(id),
-    };
-    let has_other_notation = |digest: &Digest| !matches!(digest, Digest::Sha256(_));
-    if digests.is_none() && pins.iter().flat_map(|pin| &pin.digests).any(has_other_notation) {
+    let body = digests_of(review, item.digest).await?;
+    let pins = config.rulebook.pins.all();
+    if body.is_none() && pins.iter().flat_map(|pin| &pin.digests).any(is_in_other_notation) {
         review.terminal.warn(
             "the body was not kept, so pins in sha384 and sha512 cannot be compared with it",
             "pins in sha256 are compared; the revocation counts for all of them",
         );
     }
-    Ok(pins.iter().filter(|pin| pin.digests.iter().any(is_held)).collect())
+    let decisions = Arc::clone(&review.store.decisions().borrow());
+    let darkened = Darkened::by(&item.digest.into(), body.as_ref(), pins, &decisions);
+    if !review.terminal.json {
+        review.terminal.print(&darkened.to_text())?;
+    }
+    let opinion = Opinion { who: &who, reason, at: Timestamp::now(), expires: None };
+    let decided = review.store.reject_everywhere(incident, opinion).await;
+    let decided = decided.map_err(|error| cannot_decide(error, id))?;
+    let received = Received::read(review.store, &item.digest.into(), body).await?;
+    let said = "these bytes are never released again, at any URL";
+    report(review, &decided, said, Some((&darkened, &received))).await
 }
 
-fn darkens(pins: &[&Pin]) -> String {
-    if pins.is_empty() {
-        return "no pin of the files holds this digest: none goes dark".to_owned();
+/// All digests of a body, as far as it is there to measure or was measured.
+async fn digests_of(review: &Review<'_>, id: BodyId) -> Result<Option<Digests>, Failure> {
+    if let Some(known) = review.store.digests_of(&id.into()).await? {
+        return Ok(Some(known));
     }
-    let mut text = format!("{} of the files will be dark for this digest:", counted(pins.len(), "pin"));
-    for pin in pins {
-        let alone = if pin.digests.len() == 1 { ", which allows no other" } else { "" };
-        text.push_str(&format!("\n  {}: {}{alone}", pin.place, printable(&pin.url.to_text())));
-    }
-    text
+    Ok(review.store.body_of(id).await?.map(|body| Digests::of(&body)))
+}
+
+fn is_in_other_notation(digest: &Digest) -> bool {
+    !matches!(digest, Digest::Sha256(_))
 }
 
 async fn report(
     review: &Review<'_>,
     decided: &Decided,
     said: &str,
-    darkened: Option<&[&Pin]>,
+    revoked: Option<(&Darkened<'_>, &Received)>,
 ) -> Result<Found, Failure> {
     let Decided { version, item, already } = decided;
     let in_force = decision::in_force(review.store, *version).await?;
     let found = decision::found(in_force);
     let terminal = review.terminal;
     if terminal.json {
-        terminal.print_json(&decision_json(decided, in_force, darkened))?;
+        terminal.print_json(&decision_json(review, decided, in_force, revoked))?;
         return Ok(found);
     }
     let state = terminal.paint(Tone::Strong, item.state.as_str());
     let already = if *already { " before; nothing was changed" } else { "" };
     let force = decision::in_force_text(in_force);
     terminal.print(&format!("{} {state}{already}\n  {said}\n  {}\n  {force}", item.incident, item.digest))?;
+    if let Some((_, received)) = revoked {
+        terminal.print(&received.to_text(review.config.cache.client_max_age, terminal))?;
+    }
     Ok(found)
 }
 
-fn decision_json(decided: &Decided, in_force: InForce, darkened: Option<&[&Pin]>) -> Value {
+fn decision_json(
+    review: &Review<'_>,
+    decided: &Decided,
+    in_force: InForce,
+    revoked: Option<(&Darkened<'_>, &Received)>,
+) -> Value {
     let mut value = json!({
         "incident": decided.item.incident.to_string(),
         "state": decided.item.state.as_str(),
@@ -165,11 +170,9 @@ fn decision_json(decided: &Decided, in_force: InForce, darkened: Option<&[&Pin]>
         "expires": decided.item.decided.as_ref().and_then(|decided| decided.expires).map(|end| end.to_string()),
         "in_force": decision::in_force_word(in_force),
     });
-    if let (Value::Object(fields), Some(pins)) = (&mut value, darkened) {
-        let pins = pins
-            .iter()
-            .map(|pin| json!({ "url": pin.url.to_text(), "file": &*pin.place.file, "line": pin.place.line }));
-        fields.insert("darkens".to_owned(), pins.collect());
+    if let (Value::Object(fields), Some((darkened, received))) = (&mut value, revoked) {
+        darkened.write_json(fields);
+        received.write_json(review.config.cache.client_max_age, fields);
     }
     value
 }

@@ -10,6 +10,7 @@ mod keeping;
 mod pinning;
 #[cfg(test)]
 mod reviewing;
+mod revoking;
 #[cfg(test)]
 mod running;
 #[cfg(test)]

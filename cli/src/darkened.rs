@@ -1,0 +1,66 @@
+//! What a revocation darkens: the pins and approvals that allow a digest until then.
+
+use pinfold_policy::decisions::{Approval, Decisions};
+use pinfold_policy::digest::{Digest, Digests};
+use pinfold_policy::pin::Pin;
+use serde_json::{Map, Value, json};
+
+use crate::printable::printable;
+use crate::words::counted;
+
+/// Pins of the files, and approvals of the store, that hold a digest in any notation that is known of it.
+pub(crate) struct Darkened<'p> {
+    pins: Vec<&'p Pin>,
+    approvals: Vec<Approval>,
+}
+
+impl<'p> Darkened<'p> {
+    /// `body` are all digests of the body, where they are known.
+    pub(crate) fn by(
+        digest: &Digest,
+        body: Option<&Digests>,
+        pins: &'p [Pin],
+        decisions: &Decisions,
+    ) -> Self {
+        let is_it = |other: &Digest| body.map_or(other == digest, |body| body.include(other));
+        let pins = pins.iter().filter(|pin| pin.digests.iter().any(is_it)).collect();
+        let approvals = decisions.all_approvals().filter(|approval| is_it(&approval.digest.into()));
+        let mut approvals: Vec<_> = approvals.cloned().collect();
+        approvals.sort_by(|one, other| one.subject.cmp(&other.subject));
+        Self { pins, approvals }
+    }
+
+    /// For people.
+    pub(crate) fn to_text(&self) -> String {
+        if self.pins.is_empty() && self.approvals.is_empty() {
+            return "no pin and no approval holds this digest: none goes dark".to_owned();
+        }
+        let mut text = format!(
+            "{} and {} go dark for this digest:",
+            counted(self.pins.len(), "pin"),
+            counted(self.approvals.len(), "approval")
+        );
+        for pin in &self.pins {
+            let alone = if pin.digests.len() == 1 { ", which allows no other" } else { "" };
+            text.push_str(&format!("\n  {}: {}{alone}", pin.place, printable(&pin.url.to_text())));
+        }
+        for approval in &self.approvals {
+            text.push_str(&format!("\n  {}: {}", approval.rule(), printable(&approval.subject)));
+        }
+        text
+    }
+
+    /// For programs: adds `darkens` and `darkens_approvals`.
+    pub(crate) fn write_json(&self, fields: &mut Map<String, Value>) {
+        let pins = self
+            .pins
+            .iter()
+            .map(|pin| json!({ "url": pin.url.to_text(), "file": &*pin.place.file, "line": pin.place.line }));
+        let approvals = self.approvals.iter().map(|approval| {
+            let (basis, rule) = (approval.basis.as_str(), approval.rule());
+            json!({ "subject": &*approval.subject, "basis": basis, "rule": &*rule })
+        });
+        fields.insert("darkens".to_owned(), pins.collect());
+        fields.insert("darkens_approvals".to_owned(), approvals.collect());
+    }
+}
