@@ -165,11 +165,31 @@ pub enum What {
     Drift,
     /// A URL serves something else each time: further drifts there are only counted.
     UrlVolatile,
+    /// A digest may be served at a subject.
+    Approved,
+    /// Someone approved of that, and more people must.
+    ApprovalPending,
+    /// A digest is not released at a subject.
+    Rejected,
+    /// A digest is never released again, anywhere.
+    Revoked,
+    /// A digest is not revoked any more.
+    Reinstated,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::PolicyReloaded, Self::ReloadFailed, Self::Drift, Self::UrlVolatile];
+    pub const ALL: [Self; 9] = [
+        Self::PolicyReloaded,
+        Self::ReloadFailed,
+        Self::Drift,
+        Self::UrlVolatile,
+        Self::Approved,
+        Self::ApprovalPending,
+        Self::Rejected,
+        Self::Revoked,
+        Self::Reinstated,
+    ];
 
     /// Its name, in the ledger and as `event.action`.
     #[must_use]
@@ -179,6 +199,11 @@ impl What {
             Self::ReloadFailed => "reload-failed",
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
+            Self::Approved => "digest-approved",
+            Self::ApprovalPending => "approval-pending",
+            Self::Rejected => "digest-rejected",
+            Self::Revoked => "digest-revoked",
+            Self::Reinstated => "digest-reinstated",
         }
     }
 }

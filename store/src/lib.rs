@@ -7,6 +7,7 @@
 //! Two tasks write, one for each kind of database. Each takes all that waits and makes one transaction of it, so that
 //! a hundred refusals cost hardly more than one.
 
+mod announce;
 pub mod audit;
 mod bodies;
 mod columns;
@@ -125,7 +126,9 @@ impl Store {
         let ledger = Ledger::open(data_dir, feeds).await?;
         sync_dir(data_dir)?;
         let room = Room { bytes: options.quarantine_max, per_subject: options.quarantine_per_url };
-        Ok(Self::new(data_dir, room, bodies, register, Some(Gateway { ledger, lock })))
+        let store = Self::new(data_dir, room, bodies, register, Some(Gateway { ledger, lock }));
+        tokio::spawn(announce::run(Arc::downgrade(&store.inner), store.decisions()));
+        Ok(store)
     }
 
     /// Opens the store for a command, beside a gateway that may be running. Makes nothing.

@@ -1,5 +1,6 @@
 //! The store as its callers see it. Entries are of a year to come, so that no minute ends by itself.
 
+mod announcing;
 mod auditing;
 mod closing;
 mod deciding;

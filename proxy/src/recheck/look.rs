@@ -207,31 +207,29 @@ impl Look<'_> {
         drift: Drift,
         incident: Option<Incident>,
     ) -> Result<(), StoreError> {
-        let (what, untold) = match drift {
-            Drift::Recorded { untold } => (What::Drift, untold),
-            Drift::Counted { untold } => (What::UrlVolatile, untold),
+        let (what, untold, text) = match drift {
+            Drift::Recorded { untold } => {
+                let (len, reason) = (other.held.len(), other.reason);
+                let text = format!("{len} bytes, seen by a recheck; clients would be refused: {reason}");
+                (What::Drift, untold, text)
+            }
+            Drift::Counted { untold } => {
+                let text = "further bodies are only counted, until some of those before are decided upon";
+                (What::UrlVolatile, untold, text.to_owned())
+            }
         };
         let Some(untold) = untold else { return Ok(()) };
-        self.gateway.store.notice(self.notice(untold, what, other, incident)).await?;
+        self.gateway.store.notice(self.notice(untold, (what, text), other, incident)).await?;
         self.gateway.store.drift_told(untold.id).await
     }
 
     fn notice(
         &self,
         Untold { id, at }: Untold,
-        what: What,
+        (what, text): (What, String),
         other: &Other<'_>,
         incident: Option<Incident>,
     ) -> Notice {
-        let (len, reason) = (other.held.len(), other.reason);
-        let text = match what {
-            What::UrlVolatile => {
-                "further bodies are only counted, until some of those before are decided upon".into()
-            }
-            What::Drift | What::PolicyReloaded | What::ReloadFailed => {
-                format!("{len} bytes, seen by a recheck; clients would be refused: {reason}")
-            }
-        };
         Notice {
             id,
             at,

@@ -58,6 +58,16 @@ actions! {
     Drift "drift" "PF-3101" &["info"];
     /// Further drifts of a URL are only counted.
     UrlVolatile "url-volatile" "PF-3102" &["info"];
+    /// A digest may be served at a URL.
+    DigestApproved "digest-approved" "PF-4001" &["change"];
+    /// Someone approved of that, and more people must.
+    ApprovalPending "approval-pending" "PF-4002" &["info"];
+    /// A digest is not released at a URL.
+    DigestRejected "digest-rejected" "PF-4003" &["change"];
+    /// A digest is never released again.
+    DigestRevoked "digest-revoked" "PF-4004" &["change"];
+    /// A digest is not revoked any more.
+    DigestReinstated "digest-reinstated" "PF-4005" &["change"];
 }
 
 impl Action {
@@ -85,6 +95,11 @@ impl Action {
             What::ReloadFailed => Self::ReloadFailed,
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
+            What::Approved => Self::DigestApproved,
+            What::ApprovalPending => Self::ApprovalPending,
+            What::Rejected => Self::DigestRejected,
+            What::Revoked => Self::DigestRevoked,
+            What::Reinstated => Self::DigestReinstated,
         }
     }
 
@@ -107,7 +122,12 @@ impl Action {
             | Self::TunnelClosed
             | Self::PolicyReloaded
             | Self::Drift
-            | Self::UrlVolatile => "success",
+            | Self::UrlVolatile
+            | Self::DigestApproved
+            | Self::ApprovalPending
+            | Self::DigestRejected
+            | Self::DigestRevoked
+            | Self::DigestReinstated => "success",
             Self::TunnelLost => "unknown",
         }
     }
@@ -124,7 +144,12 @@ impl Action {
             | Self::PolicyReloaded
             | Self::ReloadFailed
             | Self::Drift
-            | Self::UrlVolatile => false,
+            | Self::UrlVolatile
+            | Self::DigestApproved
+            | Self::ApprovalPending
+            | Self::DigestRejected
+            | Self::DigestRevoked
+            | Self::DigestReinstated => false,
         }
     }
 }
@@ -170,11 +195,12 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
 }
 
 /// Files that cannot be used are rules that somebody believes to be in force. Content that changed matters as much before
-/// anybody asked for it.
+/// anybody asked for it, and a revocation taken back lets bytes pass that were held to be hostile.
 fn severity_of_none(action: Action) -> u64 {
     match action {
         Action::Drift => 73,
-        Action::ReloadFailed | Action::UrlVolatile => 47,
+        Action::ReloadFailed | Action::UrlVolatile | Action::DigestReinstated => 47,
+        Action::DigestRevoked => 21,
         Action::ArtifactBlocked
         | Action::ArtifactQuarantined
         | Action::ArtifactObserved
@@ -184,6 +210,9 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::TunnelRefused
         | Action::TunnelLost
         | Action::RecordingGap
-        | Action::PolicyReloaded => 0,
+        | Action::PolicyReloaded
+        | Action::DigestApproved
+        | Action::ApprovalPending
+        | Action::DigestRejected => 0,
     }
 }

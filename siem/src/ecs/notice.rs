@@ -37,7 +37,13 @@ pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observe
 
 fn categories(what: What) -> &'static [&'static str] {
     match what {
-        What::PolicyReloaded | What::ReloadFailed => &["configuration"],
+        What::PolicyReloaded
+        | What::ReloadFailed
+        | What::Approved
+        | What::ApprovalPending
+        | What::Rejected
+        | What::Revoked
+        | What::Reinstated => &["configuration"],
         What::Drift | What::UrlVolatile => &["web"],
     }
 }
@@ -48,5 +54,10 @@ fn headline(what: What) -> &'static str {
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
+        What::Approved => "A digest may be served at a URL",
+        What::ApprovalPending => "Someone approved of a digest, and more people must",
+        What::Rejected => "A digest is not released at a URL",
+        What::Revoked => "A digest is never released again",
+        What::Reinstated => "A digest is not revoked any more",
     }
 }

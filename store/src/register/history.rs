@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _};
 
-use super::next_version;
+use super::{Change, next_version, standing};
 use crate::columns::{Columns, unreadable};
 use crate::incident::Incident;
 use crate::sqlite::{int, uint};
@@ -215,4 +215,51 @@ pub(super) fn read(row: &SqliteRow) -> Result<(u64, Decision), sqlx::Error> {
         approvers: columns.small("approvers")?,
     };
     Ok((columns.number("version")?, decision))
+}
+
+/// A decision as it is told.
+pub(crate) struct Made {
+    pub(crate) version: u64,
+    pub(crate) decision: Decision,
+    pub(crate) hash: BodyId,
+    /// It changed what holds: where several must approve, not by the first of them.
+    pub(crate) is_enough: bool,
+}
+
+/// Decisions that were not told yet, of those after the first and up to the second version. What was learned is not told:
+/// there may be thousands.
+pub(crate) async fn made_after(
+    connection: &mut SqliteConnection,
+    (passed, newest): (u64, u64),
+    limit: u32,
+) -> Result<Vec<Made>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(select(
+        "version > max(?, (SELECT version FROM announced)) AND version <= ? AND basis <> 'learned'
+         ORDER BY version LIMIT ?",
+    )))
+    .bind(int(passed))
+    .bind(int(newest))
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut made = Vec::new();
+    for row in rows {
+        let (version, decision) = read(&row)?;
+        let hash = Columns(&row).body("hash")?;
+        let is_enough = standing::is_granted_by(connection, version, &decision).await?;
+        made.push(Made { version, decision, hash, is_enough });
+    }
+    Ok(made)
+}
+
+/// Every decision up to this one was told.
+pub(crate) struct Announced(pub(crate) u64);
+
+impl Change for Announced {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE announced SET version = ?").bind(int(self.0)).execute(connection).await?;
+        Ok(())
+    }
 }

@@ -45,6 +45,13 @@ CREATE VIEW revocation AS
 SELECT * FROM decision r WHERE what IN ('revoked', 'reinstated') AND what = 'revoked' AND NOT EXISTS
     (SELECT 1 FROM decision l WHERE l.digest = r.digest AND l.version > r.version AND l.what IN ('revoked', 'reinstated'));
 
+-- Up to which decision the feed was told of them.
+CREATE TABLE announced (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL
+);
+INSERT INTO announced VALUES (1, 0);
+
 -- The URL at which a pattern's digest was verified first.
 CREATE TABLE binding (
     pattern TEXT NOT NULL,

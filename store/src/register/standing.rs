@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::history::{self, Decision, Ruling};
 use crate::item::{Agreement, ItemState, LastDecision};
+use crate::sqlite::int;
 
 /// What holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,11 +177,34 @@ pub(super) async fn of(
     subject: &str,
     digest: BodyId,
 ) -> Result<Standing, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(history::select("subject = ? AND digest = ? ORDER BY version")))
-        .bind(subject)
-        .bind(&digest.0[..])
-        .fetch_all(connection)
-        .await?;
+    up_to(connection, subject, &digest.into(), u64::MAX).await
+}
+
+/// Whether an approval made what it is about be served: where several people must approve, the last of them does.
+pub(super) async fn is_granted_by(
+    connection: &mut SqliteConnection,
+    version: u64,
+    decision: &Decision,
+) -> Result<bool, sqlx::Error> {
+    let Some(about) = &decision.about else { return Ok(false) };
+    let standing = up_to(connection, &about.subject, &decision.digest, version).await?;
+    Ok(standing.granted.is_some_and(|granted| granted.version == version))
+}
+
+async fn up_to(
+    connection: &mut SqliteConnection,
+    subject: &str,
+    digest: &Digest,
+    version: u64,
+) -> Result<Standing, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(history::select(
+        "subject = ? AND digest = ? AND version <= ? ORDER BY version",
+    )))
+    .bind(subject)
+    .bind(digest.bytes())
+    .bind(int(version))
+    .fetch_all(connection)
+    .await?;
     let mut standing = Standing::default();
     for row in &rows {
         let (version, decision) = history::read(row)?;

@@ -62,4 +62,11 @@ CREATE TABLE alias (
     sha512 BLOB NOT NULL UNIQUE
 ) WITHOUT ROWID;
 
+-- Up to which decision the feed was told of them.
+CREATE TABLE announced (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL
+);
+INSERT INTO announced SELECT one, version FROM state;
+
 PRAGMA user_version = 3;
