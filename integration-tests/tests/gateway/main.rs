@@ -22,6 +22,7 @@ mod admission;
 mod browser;
 mod codings;
 mod crash;
+mod decisions;
 mod drain;
 mod egress;
 mod evasions;
