@@ -71,7 +71,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let cache = cache(&mut root);
     let quarantine = quarantine(&mut root, &limits);
     let approvers = approvers(&mut root);
-    let vendors = vendors::read(&mut root, mode);
+    let vendors = vendors::read(&mut root, mode, approvers);
     let siem = siem(&mut root, base);
     root.finish();
     Gateway {

@@ -32,15 +32,15 @@ impl PlacedVendor {
     }
 }
 
-/// Reads all of them. `mode` is the file's, for vendors that name none.
-pub(crate) fn read(root: &mut Section<'_>, mode: Mode) -> Vec<PlacedVendor> {
+/// Reads all of them. `mode` is the file's, for vendors that name none; `approvers` is how many people must agree.
+pub(crate) fn read(root: &mut Section<'_>, mode: Mode, approvers: u32) -> Vec<PlacedVendor> {
     let vendors: Vec<_> =
-        root.sections("vendor").into_iter().filter_map(|block| vendor(block, mode)).collect();
+        root.sections("vendor").into_iter().filter_map(|block| vendor(block, mode, approvers)).collect();
     refuse_duplicates(root.file(), &vendors);
     vendors
 }
 
-fn vendor(mut block: Section<'_>, mode: Mode) -> Option<PlacedVendor> {
+fn vendor(mut block: Section<'_>, mode: Mode, approvers: u32) -> Option<PlacedVendor> {
     let name = block.parse("name", name);
     let name = block.required("name", name, "\"comm100\"");
     let hosts = block.parse_list("hosts", host);
@@ -69,7 +69,7 @@ fn vendor(mut block: Section<'_>, mode: Mode) -> Option<PlacedVendor> {
         recheck: block.parse("recheck", recheck).unwrap_or(default.recheck),
         cooldown: block.parse("cooldown", cooldown).unwrap_or(default.cooldown),
     };
-    can_cool_down(&block, &rules);
+    can_cool_down(&block, &rules, approvers);
     warn_of_whole_domains(&block, hosts.as_deref().unwrap_or_default());
     let place = block.place_of("name").unwrap_or_default();
     block.finish();
@@ -110,10 +110,17 @@ fn duration_or(word: &str, key: &str, text: &str) -> Result<Option<Duration>, Mi
     Err(Mistake::new(message))
 }
 
-/// The rule approves what is in quarantine, once rechecks have seen it often enough.
-fn can_cool_down(block: &Section<'_>, rules: &Rules) {
+/// The rule approves what is in quarantine, once rechecks have seen it often enough. A rule is nobody, and cannot stand for
+/// one of several people.
+fn can_cool_down(block: &Section<'_>, rules: &Rules, approvers: u32) {
     let Some(lasts) = rules.cooldown else { return };
     let place = block.place_of("cooldown").unwrap_or_default();
+    if approvers > 1 {
+        let message =
+            format!("cooldown approves by itself, and review.approvers wants {approvers} people to agree");
+        let hint = "set cooldown = \"off\", or approvers = 1: more than one excludes cooldown";
+        block.file().error(place.clone(), Mistake::new(message).hint(hint));
+    }
     if rules.on_mismatch == OnMismatch::Block {
         let message = "cooldown approves what is in quarantine, and on_mismatch = \"block\" keeps nothing";
         let hint = "set on_mismatch = \"quarantine\", or cooldown = \"off\"";

@@ -360,6 +360,10 @@ fn rechecks_and_cooldown() {
             "cooldown = \"7d\"\non_mismatch = \"block\"",
             "error:4:12: cooldown approves what is in quarantine, and on_mismatch = \"block\" keeps nothing | set on_mismatch = \"quarantine\", or cooldown = \"off\"",
         ),
+        (
+            "cooldown = \"7d\"\n[review]\napprovers = 2",
+            "error:4:12: cooldown approves by itself, and review.approvers wants 2 people to agree | set cooldown = \"off\", or approvers = 1: more than one excludes cooldown",
+        ),
     ] {
         assert_eq!(found(&format!("{VENDOR}{text}"), ""), [expected], "{text}");
     }
