@@ -35,7 +35,7 @@ impl Received {
         let receivers = match self {
             Self::Unknown => {
                 return "who received it is not known: the ledger names bodies by their SHA-256, and no body with this \
-                        digest was in quarantine\nhint: revoke it by its sha256 digest too, if you have the bytes"
+                        digest was in quarantine or is on the shelf\nhint: revoke it by its sha256 digest too, if you have the bytes"
                     .to_owned();
             }
             Self::By(receivers) if receivers.is_empty() => {

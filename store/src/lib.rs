@@ -56,6 +56,7 @@ use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
     Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, digests_of, item, items, needed, shelved,
+    shelved_at,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -573,13 +574,22 @@ impl Store {
         ledger::receivers(&self.inner.data_dir, id).await
     }
 
-    /// All digests of the body that has `digest` as one of them, if it is or was in quarantine.
+    /// All digests of the body that has `digest` as one of them, if it is or was in quarantine, or is on the shelf.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     pub async fn digests_of(&self, digest: &Digest) -> Result<Option<Digests>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
         digests_of(&mut reader.connection, digest).await.map_err(reader.failed())
+    }
+
+    /// The URLs at which a body is on the shelf.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn shelved_at(&self, id: BodyId) -> Result<Vec<Box<str>>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        shelved_at(&mut reader.connection, id).await.map_err(reader.failed())
     }
 
     /// Up to `limit` tunnels, the newest first.

@@ -86,8 +86,8 @@ impl Desk<'_> {
     async fn revoke(&self, digest: Digest, opinion: Opinion<'_>) -> Result<Found, Failure> {
         // One body may be known by several digests, and the revocation counts for all of them.
         let body = self.store.digests_of(&digest).await?;
-        let decisions = std::sync::Arc::clone(&self.store.decisions().borrow());
-        let darkened = Darkened::by(&digest, body.as_ref(), self.config.rulebook.pins.all(), &decisions);
+        let darkened =
+            Darkened::by(&digest, body.as_ref(), self.config.rulebook.pins.all(), self.store).await?;
         let revoked = self.store.revoke(digest, opinion).await?;
         let in_force = decision::in_force(self.store, revoked.version).await?;
         let received = Received::read(self.store, &digest, body).await?;

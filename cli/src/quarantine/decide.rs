@@ -1,7 +1,5 @@
 //! `pinfold quarantine approve` and `reject`: a decision, and whether it is in force.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
@@ -105,8 +103,7 @@ pub(super) async fn revoke(review: &Review<'_>, id: &str, reason: &str) -> Resul
             "pins in sha256 are compared; the revocation counts for all of them",
         );
     }
-    let decisions = Arc::clone(&review.store.decisions().borrow());
-    let darkened = Darkened::by(&item.digest.into(), body.as_ref(), pins, &decisions);
+    let darkened = Darkened::by(&item.digest.into(), body.as_ref(), pins, review.store).await?;
     if !review.terminal.json {
         review.terminal.print(&darkened.to_text())?;
     }

@@ -79,20 +79,32 @@ pub(super) async fn find(
     read(&row, &standing, now).map(Some)
 }
 
-/// All digests of an item's body that has `digest` as one of them.
+/// All digests of the body that has `digest` as one of them, where it is that of an item or on the shelf.
 pub(crate) async fn digests_of(
     connection: &mut SqliteConnection,
     digest: &Digest,
 ) -> Result<Option<Digests>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM alias WHERE ? IN (digest, sha384, sha512)")
-        .bind(digest.bytes())
-        .fetch_optional(connection)
-        .await?;
+    let known = "SELECT digest, sha384, sha512 FROM alias WHERE ?1 IN (digest, sha384, sha512)
+         UNION SELECT digest, sha384, sha512 FROM shelf WHERE ?1 IN (digest, sha384, sha512) LIMIT 1";
+    let row = sqlx::query(known).bind(digest.bytes()).fetch_optional(connection).await?;
     let Some(row) = row else { return Ok(None) };
     let row = Columns(&row);
     let (sha384, sha512) = (row.digest("sha384")?, row.digest("sha512")?);
     let (Digest::Sha384(sha384), Digest::Sha512(sha512)) = (sha384, sha512) else { return Ok(None) };
     Ok(Some(Digests { sha256: row.body("digest")?, sha384, sha512 }))
+}
+
+/// The URLs at which a body is on the shelf.
+pub(crate) async fn shelved_at(
+    connection: &mut SqliteConnection,
+    id: BodyId,
+) -> Result<Vec<Box<str>>, sqlx::Error> {
+    let urls: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT url FROM shelf WHERE digest = ? ORDER BY url")
+            .bind(&id.0[..])
+            .fetch_all(connection)
+            .await?;
+    Ok(urls.into_iter().map(Into::into).collect())
 }
 
 fn about(row: &SqliteRow) -> Result<(Box<str>, BodyId), sqlx::Error> {
