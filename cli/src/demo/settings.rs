@@ -92,6 +92,13 @@ pub(crate) fn settings(vendor: SocketAddr, look_alike: SocketAddr) -> Vec<Settin
             "The default is \"block\". What nobody has reviewed is refused either way; with \"quarantine\" it is \
              kept for whoever reviews it.",
         ),
+        Setting::new(
+            "",
+            "recheck",
+            "\"always\"",
+            "The default is \"15m\": reviewed code is served without asking the vendor, who is looked at in the \
+             background, and nobody in this story would ever meet the changed files. Here the vendor is asked each time.",
+        ),
     ]
 }
 
