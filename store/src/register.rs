@@ -340,7 +340,9 @@ impl Change for OtherFiles {
     type Output = u64;
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-        next_version(connection).await.map(sqlite::uint)
+        let version = next_version(connection).await?;
+        sqlx::query("INSERT INTO files (version) VALUES (?)").bind(version).execute(connection).await?;
+        Ok(sqlite::uint(version))
     }
 }
 

@@ -13,6 +13,10 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::error::StoreError;
 
+/// Pages of a log that are moved into the file at the latest: what logs take of a small volume is not there for the row
+/// of a refusal. A page has 4 KiB.
+const LOG_PAGES: &str = "128";
+
 /// How long a write waits for another process, such as a review command, to end its own.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -141,6 +145,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .busy_timeout(BUSY)
         .disable_statement_logging()
         .connect()

@@ -238,7 +238,7 @@ fn the_history_is_verified_and_a_change_behind_pinfolds_back_is_found() {
     fs::write(&path, bytes).unwrap();
     let done = desk.pinfold(&["audit", "verify"]);
     assert_eq!(done.code, Some(1), "{done:?}");
-    done.says("broken at version 1").says("intact before it: 0 decisions");
+    done.says("broken at version 2").says("intact before it: 0 decisions");
 
     fs::write(&path, "no database at all, and long enough to be one".repeat(100)).unwrap();
     desk.pinfold(&["audit", "verify"]).fails(3, "pinfold.db");

@@ -35,12 +35,14 @@ async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
     )
     .fetch_one(&mut *transaction)
     .await?;
-    let bindings: Vec<i64> =
-        sqlx::query_scalar("SELECT version FROM binding").fetch_all(&mut *transaction).await?;
-    // Bindings share the numbers of decisions: together they leave none out.
+    let others: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM binding UNION ALL SELECT version FROM files")
+            .fetch_all(&mut *transaction)
+            .await?;
+    // Bindings and files share the numbers of decisions: together they leave none out.
     let mut walk = Walk {
         next: 1,
-        bindings: bindings.into_iter().map(uint).collect(),
+        others: others.into_iter().map(uint).collect(),
         audit: Audit { version: uint(version), ..Audit::default() },
         chain: Chain::default(),
     };
@@ -78,15 +80,16 @@ async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
 struct Walk {
     /// The number that comes next.
     next: u64,
-    bindings: BTreeSet<u64>,
+    /// Numbers of bindings and of files.
+    others: BTreeSet<u64>,
     audit: Audit,
     chain: Chain,
 }
 
 impl Walk {
-    /// Everything before `version` is a binding, or missing.
+    /// Everything before `version` is a binding or a number of files, or missing.
     fn come_to(&mut self, version: u64) {
-        while self.next < version && self.bindings.contains(&self.next) {
+        while self.next < version && self.others.contains(&self.next) {
             self.next += 1;
         }
         if self.next < version {
@@ -95,7 +98,7 @@ impl Walk {
     }
 
     fn found(&mut self, version: u64, hash: pinfold_policy::digest::BodyId) {
-        if self.bindings.contains(&version) {
+        if self.others.contains(&version) {
             self.broken(version, Flaw::Doubled);
         }
         self.next = version.saturating_add(1);

@@ -138,4 +138,7 @@ CREATE TABLE shelf (
 ) WITHOUT ROWID;
 CREATE INDEX shelf_by_digest ON shelf (digest);
 
+-- Numbers that other files were given, at a start and at a reload: they share those of decisions.
+CREATE TABLE files (version INTEGER PRIMARY KEY);
+
 PRAGMA user_version = 3;

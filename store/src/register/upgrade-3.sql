@@ -69,4 +69,7 @@ CREATE TABLE announced (
 );
 INSERT INTO announced SELECT one, version FROM state;
 
+-- Numbers that other files were given, at a start and at a reload: they share those of decisions.
+CREATE TABLE files (version INTEGER PRIMARY KEY);
+
 PRAGMA user_version = 3;
