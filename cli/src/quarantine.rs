@@ -26,7 +26,7 @@ pub(crate) enum Action {
     List,
     /// Show one item: what it is, how it came, who asked for it.
     Show(Named),
-    /// Let these bytes be served at this URL, once as many people agree as [review] approvers says.
+    /// Let these bytes be served at this URL, once as many people agree as review.approvers says.
     Approve {
         #[command(flatten)]
         named: Named,
