@@ -117,7 +117,8 @@ impl Model {
 
     fn settings(&mut self, observe: bool, unpinned: u8, on_mismatch: bool, other_scripts: u8) {
         let mode = if observe { Mode::Observe } else { Mode::Enforce };
-        let unpinned = [Unpinned::Block, Unpinned::Quarantine, Unpinned::Allow, Unpinned::Learn][usize::from(unpinned % 4)];
+        let unpinned = [Unpinned::Block, Unpinned::Quarantine, Unpinned::Allow, Unpinned::Learn]
+            [usize::from(unpinned % 4)];
         let on_mismatch = if on_mismatch { OnMismatch::Block } else { OnMismatch::Quarantine };
         self.rules = Rules { mode, unpinned, on_mismatch, ..Rules::default() };
         self.other_scripts =
