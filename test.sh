@@ -66,7 +66,7 @@ step 'format' cargo fmt --all --check
 step 'lints' cargo clippy --workspace --all-targets --locked -- -D warnings
 step 'documentation' document
 step 'the binary under test' cargo build --locked --package pinfold-cli --bin pinfold
-step 'tests' cargo test --workspace --locked
+step 'tests' cargo test --workspace --locked --no-fail-fast
 step 'format of the fuzz targets' cargo fmt --manifest-path fuzz/Cargo.toml --check
 step 'lints of the fuzz targets' cargo clippy --manifest-path fuzz/Cargo.toml --locked -- -D warnings
 step 'fuzz, a minute each' fuzz/run.sh
