@@ -43,6 +43,8 @@ pub(crate) struct Ask {
     pub(crate) url: ArtifactUrl,
     /// The client's fields, without those of its hop.
     pub(crate) headers: HeaderMap,
+    /// Whether something comes with it, or may still come.
+    pub(crate) has_content: bool,
     /// Every `Sec-Fetch-Dest`, with commas between them.
     destinations: Box<str>,
     pub(crate) reader: Reader,
@@ -64,7 +66,7 @@ const CONDITIONS: [http::HeaderName; 7] = [
 const WRITING: [http::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
 
 impl Ask {
-    /// Admits a request. `via` is this gateway's own pseudonym.
+    /// Admits a request without content. `via` is this gateway's own pseudonym.
     ///
     /// # Errors
     /// The refusal to answer with.
@@ -111,10 +113,16 @@ impl Ask {
             http_version: version_name(head.version),
             url,
             headers,
+            has_content: false,
             destinations,
             reader,
             client_tls: link.tls.clone(),
         })
+    }
+
+    /// The same, with content or without.
+    pub(crate) fn with_content(self, has_content: bool) -> Self {
+        Self { has_content, ..self }
     }
 
     /// A request of the gateway's own, with fields that a client has sent before.
@@ -129,6 +137,7 @@ impl Ask {
             url,
             destinations: texts(&headers, "sec-fetch-dest").join(",").into(),
             headers,
+            has_content: false,
             reader: Reader::default(),
             client_tls: None,
         }
@@ -164,9 +173,10 @@ impl Ask {
         }
     }
 
-    /// Whether it asks for something, and changes nothing: GET and HEAD.
+    /// Whether it asks for something, and changes nothing: GET and HEAD. With content it may be about anything (RFC 9110
+    /// §9.3.1), and takes as long as its client likes.
     pub(crate) fn asks(&self) -> bool {
-        self.method == Method::GET || self.method == Method::HEAD
+        (self.method == Method::GET || self.method == Method::HEAD) && !self.has_content
     }
 
     /// The codings that the client takes.
@@ -220,9 +230,9 @@ impl Ask {
         let mut headers = self.headers.clone();
         headers.remove(header::EXPECT);
         if whole {
-            let asks = self.asks();
+            let is_safe = self.method.is_safe();
             let conditions =
-                CONDITIONS.into_iter().filter(|name| asks || WRITING.iter().all(|one| one != name));
+                CONDITIONS.into_iter().filter(|name| is_safe || WRITING.iter().all(|one| one != name));
             for name in conditions {
                 headers.remove(name);
             }

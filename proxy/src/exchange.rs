@@ -62,7 +62,7 @@ pub(crate) async fn exchange(
     let policy = gateway.policy.newest();
     let now = gateway.settings.clock.now();
     let ask = match Ask::admit(&link, head, &policy.live.egress, &gateway.via, now) {
-        Ok(ask) => ask,
+        Ok(ask) => ask.with_content(!body.is_end_stream()),
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
@@ -145,7 +145,7 @@ async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Inco
     let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
 
     let is_answered = Arc::default();
-    let content = body_of(body, gateway.settings.limits.idle_timeout, &is_answered);
+    let content = body_of(&ask, body, gateway.settings.limits.idle_timeout, &is_answered);
     let fetched = fetch(&gateway, &ask, &policy, &expected, method, whole, content).await;
     is_answered.store(true, Ordering::Relaxed);
     let mut answer = match fetched {
@@ -243,8 +243,8 @@ fn coding_for(ask: &Ask, plain: bool) -> Coding {
     if plain { Coding::Identity } else { ask.accepted().best() }
 }
 
-fn body_of(body: Incoming, limit: Duration, is_answered: &Arc<AtomicBool>) -> ClientBody {
-    if body.is_end_stream() { fetch::empty() } else { Upload::of(body, limit, is_answered).boxed_unsync() }
+fn body_of(ask: &Ask, body: Incoming, limit: Duration, is_answered: &Arc<AtomicBool>) -> ClientBody {
+    if ask.has_content { Upload::of(body, limit, is_answered).boxed_unsync() } else { fetch::empty() }
 }
 
 impl Shared {

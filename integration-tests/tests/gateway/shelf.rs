@@ -113,6 +113,45 @@ async fn whoever_waits_for_anothers_fetch_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_get_with_content_that_never_ends_holds_nobody_up() {
+    let gate = Gate::closed();
+    let vendor = vendor().clear_text().listen().await;
+    let kept_waiting = Answer::script(REVIEWED).behind(&gate);
+    vendor.serve_by("/app.js", move |request| match request.header("content-length") {
+        Some(_) => kept_waiting.clone(),
+        None => Answer::script(REVIEWED),
+    });
+    let gateway = shelving(&vendor).set_in("limits", "patience", "1s").listen().await;
+    let url = vendor.url("/app.js");
+    let mut endless = TcpStream::connect(gateway.proxy()).await.unwrap();
+    let head = format!("GET {url} HTTP/1.1\r\nHost: {}\r\nContent-Length: 2\r\n\r\nx", vendor.host());
+    endless.write_all(head.as_bytes()).await.unwrap();
+    vendor.asked("/app.js", 1).await;
+
+    verified(&client(&gateway).get(&url).await, REVIEWED);
+    drop(endless);
+}
+
+#[tokio::test]
+async fn an_answer_to_a_get_with_content_is_nobody_elses() {
+    let vendor = vendor().clear_text().listen().await;
+    vendor.script("/app.js", REVIEWED);
+    let gateway = shelving(&vendor).listen().await;
+    let url = vendor.url("/app.js");
+
+    let request = format!(
+        "GET {url} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+        vendor.host()
+    );
+    assert!(say(&gateway, request).await.ends_with(REVIEWED));
+
+    for _ in 0..2 {
+        verified(&client(&gateway).get(&url).await, REVIEWED);
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 2);
+}
+
+#[tokio::test]
 async fn each_coding_is_of_the_same_body() {
     let vendor = vendor_of(REVIEWED).await;
     let gateway = shelving(&vendor).listen().await;
