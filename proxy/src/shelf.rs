@@ -8,6 +8,7 @@
 //! the same way. URLs of one release change together, once all of them are here.
 
 mod answer;
+mod depends;
 mod flights;
 mod release;
 mod stock;
@@ -28,10 +29,11 @@ use pinfold_store::{Store, StoreError};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::answer::{Answer, may_be_shelved};
+use self::depends::Audience;
 pub(crate) use self::flights::Flight;
 use self::flights::Flights;
 use self::stock::Stock;
-use self::variants::{Served, Variants};
+use self::variants::{Put, Served, Variants};
 use crate::ask::Ask;
 use crate::budget::Reservation;
 use crate::encoded::{Encoded, Encoders};
@@ -75,14 +77,21 @@ impl Shelf {
 
     /// Puts a body there that was verified for `ask`, now; `room` is a reservation for it alone, if it lies on disk.
     pub(crate) fn put(&self, ask: &Ask, fresh: &Fresh<'_>, now: Timestamp, room: Reservation) {
-        let held = fresh.cleared.held().unreserved();
-        let is_damaged = self.stock.forget_damage(held.id());
-        let Some(put) = self.variants.put(ask, fresh, now, is_damaged) else { return };
-        self.stock.take_in(held.clone(), room);
-        if let Some(row) = put.row {
-            self.write(row, held, is_damaged);
-        }
-        for (variant, digest) in put.gone {
+        let gone = match Audience::of(ask, fresh.head) {
+            Audience::Alike(depends) => {
+                let held = fresh.cleared.held().unreserved();
+                let is_damaged = self.stock.forget_damage(held.id());
+                let Put { row, gone } = self.variants.put(ask, depends, fresh, now, is_damaged);
+                self.stock.take_in(held.clone(), room);
+                if let Some(row) = row {
+                    self.write(row, held, is_damaged);
+                }
+                gone
+            }
+            Audience::ThisClient => return,
+            Audience::OneEach => self.variants.remove(ask),
+        };
+        for (variant, digest) in gone {
             let store = self.store.clone();
             self.writing.spawn(async move {
                 if let Err(error) = store.unshelve(variant, digest).await {

@@ -240,6 +240,59 @@ async fn no_client_gets_anothers_variant() {
 }
 
 #[tokio::test]
+async fn no_origin_gets_anothers_variant() {
+    let (mine, yours) = ("let site = 'mine';", "let site = 'yours';");
+    let vendor = vendor().listen().await;
+    vendor.serve_by("/app.js", move |request| {
+        let script = if request.header("origin") == Some("https://mine.test") { mine } else { yours };
+        Answer::script(script).header("vary", "Origin").header("access-control-allow-origin", "*")
+    });
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(mine)).digest(sha256(yours));
+    let rule = Rule::default().set("substitute", true);
+    let gateway = gateway().rule(&vendor, rule).pinned(pin).listen().await;
+    let url = vendor.url("/app.js");
+
+    for _ in 0..3 {
+        for (origin, script) in [("https://mine.test", mine), ("https://yours.test", yours)] {
+            verified(&client(&gateway).header("origin", origin).get(&url).await, script);
+        }
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 2);
+    drop(vendor);
+    let other = client(&gateway).header("origin", "https://other.test").get(&url).await;
+    refused(&other, 502, "blocked", "upstream-unreachable");
+}
+
+#[tokio::test]
+async fn what_the_vendor_says_is_for_one_client_from_now_on_leaves_the_shelf() {
+    for vary in ["*", "Cookie", "Authorization"] {
+        let vendor = vendor_of(REVIEWED).await;
+        let rule = Rule::default().set("recheck", "1s");
+        let gateway =
+            gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+        vendor.serve("/app.js", Answer::script(REVIEWED).header("vary", vary));
+        // Rechecks do not send this.
+        let ask = || client(&gateway).header("x-asked-by", "a client");
+        let asked = || {
+            let seen = vendor.seen("/app.js");
+            seen.iter().filter(|seen| seen.header("x-asked-by").is_some()).count()
+        };
+        let until_the_vendor_is_asked = async {
+            while asked() == 0 {
+                verified(&ask().get(vendor.url("/app.js")).await, REVIEWED);
+            }
+        };
+        eventually("a recheck that hears of it", until_the_vendor_is_asked).await;
+        for times in 2..=4 {
+            verified(&ask().get(vendor.url("/app.js")).await, REVIEWED);
+            assert_eq!(asked(), times);
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_reviewed_bodies_in_turns_send_every_request_to_the_vendor() {
     let (one, two) = ("let one = 1;", "let two = 2;");
     let vendor = vendor_of(one).await;

@@ -42,14 +42,12 @@ pub(super) fn facts(ask: &Ask, answer: &HeaderMap) -> Bytes {
 /// What to ask for, to be given what this client was given.
 pub(super) fn of(ask: &Ask, subject: &str, facts: Bytes) -> Option<Variant> {
     let url = format!("{}{}", ask.url.origin(), ask.url.request_target());
-    let headers = ask.headers.iter().filter(|(name, _)| is_imitated(name.as_str()));
-    let readable = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let short = readable.filter(|(_, value)| value.len() <= LONGEST_VALUE);
+    let imitated = ask.headers.iter().filter_map(|(name, value)| Some((name.as_str(), sent(name, value)?)));
     (url.len() <= LONGEST_URL).then(|| Variant {
         subject: subject.into(),
         key: BodyId::of(&[facts]),
         url: url.into(),
-        headers: short.map(|(name, value)| (name.into(), value.into())).collect(),
+        headers: imitated.map(|(name, value)| (name.into(), value.into())).collect(),
     })
 }
 
@@ -61,6 +59,16 @@ pub(super) fn request(variant: &Variant) -> Option<(ArtifactUrl, HeaderMap)> {
         headers.append(HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?);
     }
     Some((url, headers))
+}
+
+/// Whether rechecks send a field as clients do.
+pub(crate) fn imitates(name: &HeaderName, value: &HeaderValue) -> bool {
+    sent(name, value).is_some()
+}
+
+fn sent<'v>(name: &HeaderName, value: &'v HeaderValue) -> Option<&'v str> {
+    let text = value.to_str().ok()?;
+    (is_imitated(name.as_str()) && text.len() <= LONGEST_VALUE).then_some(text)
 }
 
 /// What makes a request look like that of its client, and tells nothing of who it was: no cookie, no credential, no page.

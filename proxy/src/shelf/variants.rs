@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, header};
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::kind::Kinds;
@@ -13,17 +13,18 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::shelf::{Fields, Shelved, Variant};
 
+use super::depends::{Depends, origin};
 use super::{Fresh, is_same};
 use crate::ask::Ask;
-use crate::headers::{text, texts};
+use crate::headers::text;
 use crate::release::{in_newer_words, passes};
 
-/// Variants of one URL, whatever its query, that are kept. Clients choose their `Origin`.
+/// Variants of one URL, whatever its query, that are kept.
 const VARIANTS: usize = 64;
 /// Bodies of one variant that are kept, the one served last first.
 const BODIES: usize = 4;
-/// Fields that one answer may depend on.
-const VARY: usize = 16;
+/// The smallest difference between two times on disk.
+const TICK: SignedDuration = SignedDuration::from_micros(1);
 /// How old a row on disk may be, if only times have changed.
 const WRITE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
@@ -36,7 +37,7 @@ pub(crate) struct Served {
     pub(crate) head: Parts,
     pub(crate) kinds: Kinds,
     pub(crate) path: Option<DeliveryPath>,
-    /// When the vendor served it last.
+    /// When the vendor served it last: later than what it served before, whatever a clock said in between.
     pub(crate) seen: Timestamp,
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Variants(RwLock<HashMap<Box<str>, Vec<Known>>>);
 #[derive(Debug)]
 struct Known {
     variant: Variant,
-    names: Box<[HeaderName]>,
+    depends: Depends,
     /// When a client asked last, in seconds since 1970.
     asked: AtomicI64,
     /// When its rows were written last.
@@ -62,6 +63,8 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) served: Vec<Arc<Served>>,
+    /// Further bodies that others got who differ by their `Origin` alone.
+    pub(crate) elsewhere: Vec<Arc<Served>>,
     /// The vendor has gone back to a body that it had left.
     pub(crate) takes_turns: bool,
 }
@@ -93,26 +96,19 @@ impl Variants {
         Self(RwLock::new(all))
     }
 
-    /// The bodies that were verified for who asks like this, the one that the vendor served last first. Heads are those of
-    /// this very `Origin`; bodies are whatever any of them was served.
+    /// The bodies that were verified for who asks like this, under heads of this very `Origin`.
     pub(crate) fn find(&self, ask: &Ask) -> Found {
         let all = self.read();
         let here = || all.get(ask.url.key_without_query()).into_iter().flatten();
-        let Some(own) = here().find(|one| one.is_for(ask) && *one.variant.origin == *origin(ask)) else {
+        let own = here().find(|one| one.is_for(ask) && *one.variant.origin == *origin(ask));
+        let Some((own, newest)) = own.and_then(|own| Some((own, own.served.first()?))) else {
             return Found::default();
         };
         own.asked.store(ask.at.as_second(), Ordering::Relaxed);
-        let mut served = own.served.clone();
-        for other in here().filter(|one| one.is_for(ask)).flat_map(|one| &one.served) {
-            match served.iter_mut().find(|one| is_same(&one.digests, &other.digests)) {
-                Some(known) if known.seen >= other.seen => {}
-                Some(known) => *known = Arc::new(known.under(&known.head, other.seen)),
-                None => served
-                    .extend(own.served.first().map(|first| Arc::new(other.under(&first.head, other.seen)))),
-            }
-        }
-        served.sort_by_key(|served| std::cmp::Reverse(served.seen));
-        Found { served, takes_turns: own.takes_turns }
+        let others = here().filter(|one| one.is_for(ask)).flat_map(|one| &one.served);
+        let others = others.filter(|one| !own.served.iter().any(|own| is_same(&own.digests, &one.digests)));
+        let elsewhere = others.map(|one| Arc::new(one.under(&newest.head))).collect();
+        Found { served: own.served.clone(), elsewhere, takes_turns: own.takes_turns }
     }
 
     /// The same where there is none for this very `Origin`: under a head without what another one was allowed.
@@ -123,7 +119,7 @@ impl Variants {
             here.filter(|one| one.is_for(ask)).flat_map(|one| &one.served).map(for_any_origin).collect();
         served.sort_by_key(|served| std::cmp::Reverse(served.seen));
         served.dedup_by(|one, other| is_same(&one.digests, &other.digests));
-        Found { served, takes_turns: false }
+        Found { served, ..Found::default() }
     }
 
     /// When the vendor served one of some digests last at `url` to who asks like `ask`, whatever their `Origin`.
@@ -136,7 +132,8 @@ impl Variants {
         let all = self.read();
         let known = all.get(url.key_without_query()).into_iter().flatten();
         let here = known.filter(|one| {
-            (url.key() == url.key_without_query() || *one.variant.url == *url.key()) && one.has_values_of(ask)
+            (url.key() == url.key_without_query() || *one.variant.url == *url.key())
+                && one.variant.values == one.depends.values(ask)
         });
         here.flat_map(|one| &one.served).filter(|one| is_one(&one.digests)).map(|one| one.seen).max()
     }
@@ -147,45 +144,45 @@ impl Variants {
         let known = all.get(ask.url.key_without_query()).into_iter().flatten();
         let here =
             known.filter(|one| *one.variant.url == *ask.url.key() && *one.variant.origin == *origin(ask));
-        let names = here.map(|one| &*one.names).next().unwrap_or_default();
-        variant(ask, names)
+        here.map(|one| one.depends.variant(ask)).next().unwrap_or_else(|| Depends::default().variant(ask))
     }
 
-    /// Remembers a body that was verified for `ask`; on disk again where it `is_damaged` there. `None` where the answer is
-    /// for this client alone.
-    pub(crate) fn put(&self, ask: &Ask, fresh: &Fresh<'_>, now: Timestamp, is_damaged: bool) -> Option<Put> {
-        let names = depends_on(ask, fresh.head)?;
-        let served = Arc::new(Served::of(fresh, now));
-        let variant = variant(ask, &names);
+    /// Remembers a body that was verified for `ask`; on disk again where it `is_damaged` there.
+    pub(crate) fn put(
+        &self,
+        ask: &Ask,
+        depends: Depends,
+        fresh: &Fresh<'_>,
+        now: Timestamp,
+        is_damaged: bool,
+    ) -> Put {
+        let variant = depends.variant(ask);
         let mut put = Put::default();
         let mut all = self.write();
         let variants = all.entry(ask.url.key_without_query().into()).or_default();
         // What the vendor said last of what its answer depends on is what counts.
-        let is_over = |one: &Known| {
-            (&one.variant.url, &one.variant.origin) == (&variant.url, &variant.origin)
-                && one.variant.vary != variant.vary
-        };
+        let is_over = |one: &Known| one.is_asked_by(ask) && one.variant.vary != variant.vary;
         put.gone.extend(variants.extract_if(.., |one| is_over(one)).flat_map(Known::into_rows));
-        let at = match variants.iter().position(|one| one.variant == variant) {
-            Some(at) => at,
+        let mut known = match variants.iter().position(|one| one.variant == variant) {
+            Some(at) => variants.swap_remove(at),
             None => {
-                if variants.len() >= VARIANTS {
-                    let oldest =
-                        variants.iter().enumerate().min_by_key(|(_, one)| one.asked.load(Ordering::Relaxed));
-                    if let Some((oldest, _)) = oldest {
-                        put.gone.extend(variants.swap_remove(oldest).into_rows());
-                    }
-                }
-                variants.push(Known::new(variant, names, ask));
-                variants.len() - 1
+                put.gone.extend(make_room(variants).into_iter().flat_map(Known::into_rows));
+                Known::new(variant, depends, ask)
             }
         };
-        let known = variants.get_mut(at)?;
-        known.take(ask, served, now, &mut put);
+        known.take(ask, fresh, now, &mut put);
         if is_damaged && put.row.is_none() {
             put.row = known.served.first().map(|one| known.row(one));
         }
-        Some(put)
+        variants.push(known);
+        put
+    }
+
+    /// Forgets all that was verified for who asks like this, whatever it depended on.
+    pub(crate) fn remove(&self, ask: &Ask) -> Vec<(Variant, BodyId)> {
+        let mut all = self.write();
+        let Some(variants) = all.get_mut(ask.url.key_without_query()) else { return Vec::new() };
+        variants.extract_if(.., |one| one.is_asked_by(ask)).flat_map(Known::into_rows).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Vec<Known>>> {
@@ -198,15 +195,14 @@ impl Variants {
 }
 
 impl Known {
-    fn new(variant: Variant, names: Box<[HeaderName]>, ask: &Ask) -> Self {
+    fn new(variant: Variant, depends: Depends, ask: &Ask) -> Self {
         let asked = AtomicI64::new(ask.at.as_second());
-        Self { variant, names, asked, written: Timestamp::MIN, served: Vec::new(), takes_turns: false }
+        Self { variant, depends, asked, written: Timestamp::MIN, served: Vec::new(), takes_turns: false }
     }
 
     fn read(row: Shelved) -> Option<(Box<str>, Self)> {
         let url = ArtifactUrl::parse(&row.variant.url).ok()?;
-        let names = row.variant.vary.split(',').filter(|name| !name.is_empty());
-        let names = names.map(|name| name.parse().ok()).collect::<Option<_>>()?;
+        let depends = Depends::read(&row.variant.vary)?;
         let served = Served {
             digests: row.digests,
             len: row.len,
@@ -217,7 +213,7 @@ impl Known {
         };
         let known = Self {
             variant: row.variant,
-            names,
+            depends,
             asked: AtomicI64::new(row.asked.as_second()),
             written: row.asked,
             served: vec![Arc::new(served)],
@@ -226,21 +222,26 @@ impl Known {
         Some((url.key_without_query().into(), known))
     }
 
-    /// Whether it is about what `ask` asks for, whatever its `Origin`.
+    /// Whether it is for who asks like this, whatever their `Origin`, if that decides nothing but heads.
     fn is_for(&self, ask: &Ask) -> bool {
-        *self.variant.url == *ask.url.key() && self.has_values_of(ask)
+        *self.variant.url == *ask.url.key()
+            && (!self.depends.on_origin || *self.variant.origin == *origin(ask))
+            && self.variant.values == self.depends.values(ask)
     }
 
-    fn has_values_of(&self, ask: &Ask) -> bool {
-        self.names.is_empty() || self.variant.values == values(ask, &self.names)
+    /// Whether `ask` could get it, but for the fields that it depends on.
+    fn is_asked_by(&self, ask: &Ask) -> bool {
+        *self.variant.url == *ask.url.key() && *self.variant.origin == *origin(ask)
     }
 
-    fn take(&mut self, ask: &Ask, served: Arc<Served>, now: Timestamp, put: &mut Put) {
-        let before = self.served.first().map(|one| one.digests.sha256);
-        let is_news = before != Some(served.digests.sha256);
+    fn take(&mut self, ask: &Ask, fresh: &Fresh<'_>, now: Timestamp, put: &mut Put) {
+        let before = self.served.first().map(|one| (one.digests.sha256, one.seen));
+        let after_that = before.and_then(|(_, seen)| seen.checked_add(TICK).ok());
+        let served = Served::of(fresh, after_that.map_or(now, |seen| seen.max(now)));
+        let is_news = before.is_none_or(|(digest, _)| digest != served.digests.sha256);
         self.takes_turns |= is_news && self.served.iter().any(|one| is_same(&one.digests, &served.digests));
         self.served.retain(|one| !is_same(&one.digests, &served.digests));
-        self.served.insert(0, served);
+        self.served.insert(0, Arc::new(served));
         let surplus = self.served.drain(BODIES.min(self.served.len())..);
         put.gone.extend(surplus.map(|one| (self.variant.clone(), one.digests.sha256)));
         self.asked.fetch_max(ask.at.as_second(), Ordering::Relaxed);
@@ -271,9 +272,9 @@ impl Known {
 }
 
 impl Served {
-    /// The same body under another head, seen last at another time.
-    fn under(&self, head: &Parts, seen: Timestamp) -> Self {
-        let Self { digests, len, kinds, ref path, .. } = *self;
+    /// The same body under another head.
+    fn under(&self, head: &Parts) -> Self {
+        let Self { digests, len, kinds, ref path, seen, .. } = *self;
         Self { digests, len, head: head.clone(), kinds, path: path.clone(), seen }
     }
 
@@ -290,6 +291,19 @@ impl Served {
             seen: now,
         }
     }
+}
+
+/// Takes one out where there are too many: of those that a page can make up the one asked for longest ago, by its query
+/// or else by its `Origin`.
+fn make_room(variants: &mut Vec<Known>) -> Option<Known> {
+    if variants.len() < VARIANTS {
+        return None;
+    }
+    let rank = |one: &Known| {
+        (!one.variant.url.contains('?'), one.variant.origin.is_empty(), one.asked.load(Ordering::Relaxed))
+    };
+    let (first, _) = variants.iter().enumerate().min_by_key(|(_, one)| rank(one))?;
+    Some(variants.swap_remove(first))
 }
 
 /// Fields of the vendor's that shape a release, and do not pass.
@@ -310,63 +324,7 @@ fn for_any_origin(served: &Arc<Served>) -> Arc<Served> {
     }
     let own = served.head.headers.iter().filter(|(name, _)| !name.as_str().starts_with("access-control-"));
     let head = head(own.map(|(name, value)| (name.clone(), value.clone())));
-    Arc::new(served.under(&head, served.seen))
-}
-
-/// The fields that an answer depends on, beside `Origin` and the coding, by its `Vary`. `None` where it is for one client
-/// alone: it depends on everything, or on what a client is known by, or it was given for credentials (RFC 9111 §3.5), or
-/// for a cookie and the vendor wants nobody else to have it.
-fn depends_on(ask: &Ask, vendor: &Parts) -> Option<Box<[HeaderName]>> {
-    let has = |name| ask.headers.contains_key(name);
-    if has(header::AUTHORIZATION) || (has(header::COOKIE) && is_private(&vendor.headers)) {
-        return None;
-    }
-    let theirs = texts(&vendor.headers, header::VARY).join(",").to_ascii_lowercase();
-    let mut names = Vec::new();
-    for name in theirs.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        match name {
-            "*" | "cookie" | "authorization" => return None,
-            "accept-encoding" | "origin" => {}
-            name => names.push(name.parse().ok()?),
-        }
-    }
-    names.sort_unstable_by(|one: &HeaderName, other| one.as_str().cmp(other.as_str()));
-    names.dedup();
-    (names.len() <= VARY).then(|| names.into())
-}
-
-fn is_private(headers: &HeaderMap) -> bool {
-    let directives = texts(headers, header::CACHE_CONTROL).join(",").to_ascii_lowercase();
-    directives.split(',').any(|one| matches!(one.trim().split('=').next(), Some("private" | "no-store")))
-}
-
-fn variant(ask: &Ask, names: &[HeaderName]) -> Variant {
-    let texts: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
-    Variant {
-        url: ask.url.key().into(),
-        origin: origin(ask).into(),
-        vary: texts.join(",").into(),
-        values: if names.is_empty() { BodyId([0; 32]) } else { values(ask, names) },
-    }
-}
-
-fn origin(ask: &Ask) -> String {
-    texts(&ask.headers, header::ORIGIN).join(",")
-}
-
-/// A digest over the values of these fields, each as it came: values that mean the same in other words are another
-/// variant, and only cost a fetch.
-fn values(ask: &Ask, names: &[HeaderName]) -> BodyId {
-    let mut all = Vec::new();
-    for name in names {
-        for value in ask.headers.get_all(name) {
-            // No line feed stands in a value.
-            all.extend_from_slice(value.as_bytes());
-            all.push(b'\n');
-        }
-        all.push(b'\n');
-    }
-    BodyId::of(&[all.into()])
+    Arc::new(served.under(&head))
 }
 
 fn pairs<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Fields {
