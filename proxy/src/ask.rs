@@ -125,15 +125,15 @@ impl Ask {
         Self { has_content, ..self }
     }
 
-    /// A request of the gateway's own, with fields that a client has sent before.
-    pub(crate) fn of_recheck(url: ArtifactUrl, headers: HeaderMap, at: Timestamp) -> Self {
+    /// A request of the gateway's own, with fields and in a version that a client has sent before.
+    pub(crate) fn of_recheck(url: ArtifactUrl, headers: HeaderMap, version: Version, at: Timestamp) -> Self {
         Self {
             id: Uuid::now_v7(),
             at,
             started: Instant::now(),
             asker: Asker { address: NOBODY, user: None, page: None, user_agent: None },
             method: Method::GET,
-            http_version: version_name(Version::HTTP_11),
+            http_version: version_name(version),
             url,
             destinations: texts(&headers, "sec-fetch-dest").join(",").into(),
             headers,

@@ -132,6 +132,12 @@ pub(crate) fn version_name(version: Version) -> &'static str {
     }
 }
 
+/// The version of a name; 1.1 for what is none.
+pub(crate) fn version_of(name: &str) -> Version {
+    let versions = [Version::HTTP_10, Version::HTTP_2];
+    versions.into_iter().find(|version| version_name(*version) == name).unwrap_or(Version::HTTP_11)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,8 @@ pub struct Variant {
     pub url: Box<str>,
     /// The fields to ask for it with.
     pub headers: Vec<(Box<str>, Box<str>)>,
+    /// The version of HTTP that the client spoke: `Via` tells it to the vendor.
+    pub http_version: Box<str>,
 }
 
 /// The name of a variant in the store.

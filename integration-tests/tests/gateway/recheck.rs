@@ -43,6 +43,19 @@ async fn a_change_is_in_quarantine_and_told_once_before_any_client_asks() {
 }
 
 #[tokio::test]
+async fn a_recheck_tells_the_version_of_http_that_its_client_spoke() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = rechecking(&vendor, Rule::default()).listen().await;
+    verified(&client(&gateway).http2().get(vendor.url(PATH)).await, REVIEWED);
+    seen_again(&vendor, 1).await;
+
+    let seen = vendor.seen(PATH);
+    let via: Vec<_> = seen.iter().map(|seen| seen.header("via").unwrap()).collect();
+    assert!(via[0].starts_with("2 "), "{via:?}");
+    assert!(via.iter().all(|one| *one == via[0]), "{via:?}");
+}
+
+#[tokio::test]
 async fn a_vendor_that_is_broken_for_a_while_is_said_to_be_and_no_drift() {
     let vendor = vendor_of(REVIEWED).await;
     let gateway = rechecking(&vendor, Rule::default()).listen().await;

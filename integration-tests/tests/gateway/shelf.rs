@@ -264,6 +264,36 @@ async fn no_origin_gets_anothers_variant() {
 }
 
 #[tokio::test]
+async fn queries_and_origins_that_a_page_makes_up_push_nothing_off_the_shelf() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = shelving(&vendor).listen().await;
+    let url = vendor.url("/app.js");
+    verified(&client(&gateway).get(&url).await, REVIEWED);
+
+    for number in 0..80 {
+        let origin = format!("https://{number}.made-up.test");
+        verified(&client(&gateway).header("origin", &origin).get(&url).await, REVIEWED);
+        verified(&client(&gateway).get(format!("{url}?{number}")).await, REVIEWED);
+    }
+    drop(vendor);
+    verified(&client(&gateway).get(&url).await, REVIEWED);
+}
+
+#[tokio::test]
+async fn what_depends_on_a_field_that_no_recheck_sends_is_for_who_sent_it() {
+    let vendor =
+        vendor().serve("/app.js", Answer::script(REVIEWED).header("vary", "X-Edition")).listen().await;
+    let gateway = shelving(&vendor).listen().await;
+    let url = vendor.url("/app.js");
+
+    for _ in 0..2 {
+        verified(&client(&gateway).get(&url).await, REVIEWED);
+        verified(&client(&gateway).header("x-edition", "de").get(&url).await, REVIEWED);
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 3);
+}
+
+#[tokio::test]
 async fn what_the_vendor_says_is_for_one_client_from_now_on_leaves_the_shelf() {
     for vary in ["*", "Cookie", "Authorization"] {
         let vendor = vendor_of(REVIEWED).await;

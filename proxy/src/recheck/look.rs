@@ -45,7 +45,7 @@ pub(super) enum Looked {
 
 /// How often a variant is looked at by the rules of now.
 pub(super) fn interval(policy: &Policy, in_use: &InUse) -> Option<Duration> {
-    let (url, _) = variant::request(&in_use.variant)?;
+    let url = variant::url(&in_use.variant)?;
     let expected = policy.expect(&url);
     match expected.rules().recheck {
         Recheck::Every(interval) if expected.is_pinned() => Some(interval),
@@ -57,13 +57,13 @@ pub(super) fn interval(policy: &Policy, in_use: &InUse) -> Option<Duration> {
 pub(super) async fn look(gateway: Arc<Shared>, in_use: InUse) -> Looked {
     let policy = gateway.policy.newest();
     let now = gateway.settings.clock.now();
-    let Some((url, headers)) = variant::request(&in_use.variant) else { return Looked::Gone };
-    if now.duration_since(in_use.asked) > IN_USE || policy.expect(&url).subject() != &*in_use.variant.subject
-    {
+    let Some(ask) = variant::ask(&in_use.variant, now) else { return Looked::Gone };
+    let subject = &*in_use.variant.subject;
+    if now.duration_since(in_use.asked) > IN_USE || policy.expect(&ask.url).subject() != subject {
         return Looked::Gone;
     }
     let Some(interval) = interval(&policy, &in_use) else { return Looked::NotWanted };
-    let look = Look { gateway: &gateway, policy, in_use: &in_use, ask: Ask::of_recheck(url, headers, now) };
+    let look = Look { gateway: &gateway, policy, in_use: &in_use, ask };
     let found = look.fetch_and_hold().await;
     let recorded = match found {
         Ok((answer, held)) => look.judge(&answer, held, interval).await,

@@ -229,3 +229,23 @@ async fn a_clock_that_is_set_back_begins_anew_and_stops_no_rechecks() {
     assert_eq!(run.sightings, 1);
     assert!(run.since < before);
 }
+
+#[tokio::test]
+async fn what_the_vendor_served_last_goes_out_also_after_a_clock_was_set_back() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves(TAMPERED);
+    stage.recheck().await;
+    let (incident, now) = (stage.items().await[0].incident, stage.now());
+    let opinion = Opinion { who: "ann@desk", reason: "read it", at: now, expires: None };
+    stage.store().approve(incident, opinion, 1).await.unwrap();
+    stage.recheck().await;
+    assert_eq!(stage.client_gets("/app.js").await, (200, TAMPERED.into()));
+
+    stage.move_back_by(2 * HOUR);
+    stage.vendor.serves(REVIEWED);
+    stage.recheck().await;
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+    let mut stage = stage.restart().await;
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+}

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::sighting::Variant;
 
 use crate::ask::Ask;
-use crate::headers::texts;
+use crate::headers::{texts, version_of};
 
 /// A longer value is not kept.
 const LONGEST_VALUE: usize = 1024;
@@ -48,17 +49,22 @@ pub(super) fn of(ask: &Ask, subject: &str, facts: Bytes) -> Option<Variant> {
         key: BodyId::of(&[facts]),
         url: url.into(),
         headers: imitated.map(|(name, value)| (name.into(), value.into())).collect(),
+        http_version: ask.http_version.into(),
     })
 }
 
+/// Where it is. `None` if the store holds no URL.
+pub(super) fn url(variant: &Variant) -> Option<ArtifactUrl> {
+    ArtifactUrl::parse(&variant.url).ok()
+}
+
 /// The request that it is asked for with. `None` if the store holds nothing that could be asked for.
-pub(super) fn request(variant: &Variant) -> Option<(ArtifactUrl, HeaderMap)> {
-    let url = ArtifactUrl::parse(&variant.url).ok()?;
+pub(super) fn ask(variant: &Variant, at: Timestamp) -> Option<Ask> {
     let mut headers = HeaderMap::new();
     for (name, value) in &variant.headers {
         headers.append(HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?);
     }
-    Some((url, headers))
+    Some(Ask::of_recheck(url(variant)?, headers, version_of(&variant.http_version), at))
 }
 
 /// Whether rechecks send a field as clients do.

@@ -37,7 +37,10 @@ impl Shelf {
     ) -> Result<Arc<Served>, Missing> {
         let mut chosen: Option<(Timestamp, Arc<Served>)> = None;
         let mut loose = 0;
-        for one in found.served.into_iter().filter(|one| allows(expected, &one.digests, now, revoked)) {
+        // All origins change over to a release together: a body of one need not have been seen here.
+        let is_of_release = |one: &Arc<Served>| !releases_of(expected, &one.digests, now).is_empty();
+        let found_all = found.served.into_iter().chain(found.elsewhere.into_iter().filter(is_of_release));
+        for one in found_all.filter(|one| allows(expected, &one.digests, now, revoked)) {
             let releases = releases_of(expected, &one.digests, now);
             loose += usize::from(releases.is_empty());
             let since = if releases.is_empty() {

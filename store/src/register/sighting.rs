@@ -28,11 +28,13 @@ impl Change for Noted {
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<InUse>, sqlx::Error> {
         let Self { variant, at } = self;
         let known: Option<i64> = sqlx::query_scalar(
-            "UPDATE variant SET asked = ?, url = ?, headers = ? WHERE subject = ? AND key = ? RETURNING id",
+            "UPDATE variant SET asked = ?, url = ?, headers = ?, http_version = ? WHERE subject = ? AND key = ?
+             RETURNING id",
         )
         .bind(at.as_microsecond())
         .bind(&*variant.url)
         .bind(headers_text(variant))
+        .bind(&*variant.http_version)
         .bind(&*variant.subject)
         .bind(&variant.key.0[..])
         .fetch_optional(&mut *connection)
@@ -52,12 +54,14 @@ impl Change for Noted {
 impl Noted {
     async fn insert(&self, connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar(
-            "INSERT INTO variant (subject, key, url, headers, asked) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO variant (subject, key, url, headers, http_version, asked) VALUES (?, ?, ?, ?, ?, ?)
+             RETURNING id",
         )
         .bind(&*self.variant.subject)
         .bind(&self.variant.key.0[..])
         .bind(&*self.variant.url)
         .bind(headers_text(&self.variant))
+        .bind(&*self.variant.http_version)
         .bind(self.at.as_microsecond())
         .fetch_one(connection)
         .await
@@ -350,6 +354,7 @@ fn read_in_use(row: &SqliteRow) -> Result<InUse, sqlx::Error> {
             key: row.body("key")?,
             url: row.text("url")?,
             headers: serde_json::from_str(&headers).map_err(|error| unreadable("headers", error))?,
+            http_version: row.text("http_version")?,
         },
         asked: row.time("asked")?,
         checked: row.time_or_none("checked")?,

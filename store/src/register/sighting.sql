@@ -5,6 +5,7 @@ CREATE TABLE variant (
     key      BLOB NOT NULL,    -- SHA-256 of what the answer depends on
     url      TEXT NOT NULL,    -- as it was asked for last
     headers  TEXT NOT NULL,    -- JSON: pairs of name and value, of whoever asked last
+    http_version TEXT NOT NULL, -- of whoever asked last
     asked    INTEGER NOT NULL, -- by a client, last
     known    INTEGER,          -- the first sighting
     checked  INTEGER,          -- the last recheck

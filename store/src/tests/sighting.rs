@@ -12,6 +12,7 @@ fn variant(subject: &str, number: u8) -> Variant {
         key: BodyId([number; 32]),
         url: format!("{subject}?siteId={number}").into(),
         headers: vec![("accept".into(), "*/*".into()), ("user-agent".into(), "Mozilla/5.0 (\"X\")".into())],
+        http_version: "2".into(),
     }
 }
 
