@@ -1,6 +1,7 @@
 //! pins.toml: reviewed pins and revocations.
 
 mod pieces;
+mod plain;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -165,12 +166,29 @@ fn piece_of_list(
     reading: Reading<'_>,
     shared: &mut Shared,
 ) -> Option<Said> {
+    if let Some(entries) = plain::entries(piece.text(), reading.today) {
+        return Some(plain_blocks(piece, entries, file, reading, shared));
+    }
     let table = document::parse(piece)?;
     let begins_with_block = pieces::begins_with_header(piece.text());
     let is_blocks = |key: &str, is_list| begins_with_block && is_list && ["pin", "revoke"].contains(&key);
     let mut entries = table.get_ref().iter();
     let stands_alone = entries.all(|(key, value)| is_blocks(key.get_ref(), value.get_ref().is_array()));
     stands_alone.then(|| blocks(piece, &table, file, reading, shared))
+}
+
+fn plain_blocks(
+    source: &SourceFile,
+    entries: Vec<Entry<'_>>,
+    file: &Arc<str>,
+    reading: Reading<'_>,
+    shared: &mut Shared,
+) -> Said {
+    let mut reader = Reader { file: shared.text(file), reading, said: Said::default(), shared };
+    for entry in entries {
+        reader.add(source, entry);
+    }
+    reader.said
 }
 
 fn blocks(
@@ -225,6 +243,19 @@ impl Shared {
     }
 }
 
+/// A `[[pin]]` block, read.
+struct Entry<'t> {
+    place: Range<usize>,
+    url: Spanned<PinUrl>,
+    digests: Vec<Spanned<Digest>>,
+    kind: Option<Spanned<Kind>>,
+    release: Option<&'t str>,
+    owner: Option<&'t str>,
+    reason: Option<&'t str>,
+    added: Option<Date>,
+    expires: Option<Date>,
+}
+
 impl Reader<'_> {
     fn pin(&mut self, mut block: Section<'_>) {
         let url = block.parse("url", url);
@@ -246,22 +277,31 @@ impl Reader<'_> {
         let (added, expires) = dates(&mut block, self.reading.today);
 
         let (file, place) = (block.file(), block.place());
-        let url_place = block.place_of("url").unwrap_or(place.clone());
-        let kind_place = block.place_of("kind").unwrap_or(place.clone());
+        let placed = |key: &str| block.place_of(key).unwrap_or(place.clone());
+        let url = url.map(|url| Spanned::new(placed("url"), url));
+        let kind = kind.map(|kind| Spanned::new(placed("kind"), kind));
         block.finish();
-        let Some(url) = url.map(|url| self.shared.url(url)) else { return };
+        let Some(url) = url else { return };
+        self.add(file, Entry { place, url, digests, kind, release, owner, reason, added, expires });
+    }
+
+    fn add(&mut self, file: &SourceFile, entry: Entry<'_>) {
+        let Entry { place, url, digests, kind, release, owner, reason, added, expires } = entry;
+        let (url_place, line) = (url.span(), file.position(place.start).line);
+        let url = self.shared.url(url.into_inner());
         self.reading.surroundings.check(file, &url, url_place);
+        let kind_place = kind.as_ref().map_or(place, Spanned::span);
         let mut shared = |text: Option<&str>| text.map(|text| self.shared.text(text));
         self.said.pins.push(Pin {
             url,
             digests: digests.iter().map(|digest| *digest.get_ref()).collect(),
-            kind: kind.unwrap_or(Kind::Script),
+            kind: kind.map_or(Kind::Script, Spanned::into_inner),
             release: shared(release),
             owner: shared(owner),
             reason: shared(reason),
             added,
             expires,
-            place: Place { file: Arc::clone(&self.file), line: file.position(place.start).line },
+            place: Place { file: Arc::clone(&self.file), line },
         });
         self.said.places.kinds.push(kind_place.into());
         self.said.places.digests.extend(digests.iter().map(|digest| Span::from(digest.span())));
@@ -342,7 +382,7 @@ fn dates(block: &mut Section<'_>, today: Date) -> (Option<Date>, Option<Date>) {
         return (Some(added), expires);
     }
     let renew = "review it, then set a later day or remove the pin";
-    let left = last.since(today).map_or(i32::MAX, |span| span.get_days());
+    let left = days_left(last, today);
     if left < 0 {
         file.warn(place, Mistake::new(format!("the pin expired on {last} and refuses")).hint(renew));
     } else if left < SOON {
@@ -351,4 +391,13 @@ fn dates(block: &mut Section<'_>, today: Date) -> (Option<Date>, Option<Date>) {
         file.warn(place, Mistake::new(format!("the pin expires {when}")).hint(renew));
     }
     (added, expires)
+}
+
+fn days_left(last: Date, today: Date) -> i32 {
+    last.since(today).map_or(i32::MAX, |span| span.get_days())
+}
+
+/// Whether [`dates`] has nothing to say of them.
+fn is_quiet(added: Option<Date>, expires: Option<Date>, today: Date) -> bool {
+    expires.is_none_or(|last| added.is_none_or(|added| added <= last) && days_left(last, today) >= SOON)
 }

@@ -28,7 +28,7 @@ pub(super) struct Lengths {
     pub(super) whole: usize,
 }
 
-/// A piece is a hundred pins: what the parser makes of them stays within a processor's cache.
+/// A piece is a hundred pins: what a parser makes of them stays within a processor's cache.
 pub(super) const LENGTHS: Lengths = Lengths { piece: 32 * 1024, whole: 64 * 1024 * 1024 };
 
 const HEADERS: [&str; 2] = ["[[pin]]", "[[revoke]]"];
@@ -51,8 +51,9 @@ pub(super) fn read(
     if can_be_whole && pieces.len() < 3 {
         return None;
     }
-    let mut whole = Share::default();
-    for share in side_by_side(&pieces, |pieces| Share::read(name, text, pieces, &read)) {
+    let mut shares = side_by_side(&pieces, |pieces| Share::read(name, text, pieces, &read)).into_iter();
+    let mut whole = shares.next().unwrap_or_default();
+    for share in shares {
         whole.append(share, 0);
     }
     if can_be_whole && !whole.stands {

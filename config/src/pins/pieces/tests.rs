@@ -3,12 +3,14 @@ use pinfold_policy::vendor::{OtherTls, Vendors};
 use proptest::prelude::*;
 
 use crate::crosscheck::Surroundings;
-use crate::pins::{Reading, piece_of_list, whole};
+use crate::pins::{Reading, piece_of_list, plain, whole};
 use crate::settings::Egress;
 
 use super::*;
 
 const DIGEST: &str = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+const OTHER: &str = "sha256-jSGhDbHr7Y0Zx2mE6DJ4D5vXXGYlW7G2vNwR1Xa3V7M=";
 
 /// All that a text says and all that is found in it, read in one way.
 fn told(text: &str, read: impl Fn(&SourceFile, Reading<'_>) -> Option<Said>) -> Option<String> {
@@ -131,4 +133,85 @@ proptest! {
             prop_assert_eq!(told, at_once(&text), "{}", text);
         }
     }
+
+    /// Whatever stands in a block, and however: read without tables it says what its tables say, or is not read so.
+    #[test]
+    fn no_short_way_changes_a_meaning(blocks in prop::collection::vec(block(), 1..4)) {
+        let text = blocks.concat();
+        let file = "pins.toml".into();
+        let told = told(&text, |source, reading| piece_of_list(source, &file, reading, &mut Shared::default()));
+        if let Some(told) = told {
+            prop_assert_eq!(told, at_once(&text), "{}", text);
+        }
+    }
+}
+
+/// A block that is plain but for a line or two.
+fn block() -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(vec![
+        "",
+        "# x\u{1}",
+        "\r",
+        "owner = ''",
+        "owner = 'o'",
+        "owner = \"\"",
+        "owner = \"\"\"o\"\"\"",
+        "owner = \"\\u0041\"",
+        "reason = \"a\tb\"",
+        "reason = \"\u{7f}\"",
+        "reason = 1",
+        "\"reason\" = \"r\"",
+        "release = \"4\" # x",
+        "release.x = \"4\"",
+        "release = [\"4\"]",
+        "release = {}",
+        "kind = \"wasm\"",
+        "kind = \"none\"",
+        "added = 2026-01-01",
+        "added = 2026-13-01",
+        "added = 2026-01-01T00:00:00Z",
+        "added = \"2026-01-01\"",
+        "expires = 2026-12-01",
+        "expires = 2030-01-01",
+        "expires = 2025-01-01",
+        "expires = 20300101",
+        "digests = []",
+        "digests = [[]]",
+        "x = 1",
+        "[[pin]]",
+        "[pin.x]",
+        "[[ pin ]]",
+        "[[revoke]]",
+        "url = \"\"",
+    ]);
+    let plain = |usual: &'static str, odd: Vec<&'static str>| prop_oneof![6 => Just(usual), 1 => prop::sample::select(odd)];
+    let digests = plain(
+        "[\"<1>\"]",
+        vec!["[\"<1>\", \"<1>\"]", "[\n  \"<1>\", # x\n  \"<2>\",\n]", "[\"<1>\", 1]", "\"<1>\"", "['<1>']"],
+    );
+    let url = plain(
+        "https://v.test/a.js",
+        vec!["https://v.test/*/a.js", "http://v.test/a.js", "https://v.test/a b", "v.test"],
+    );
+    let end = prop::sample::select(vec!["\n", "\r\n"]);
+    (url, digests, prop::collection::vec(odd, 0..=2), end).prop_map(|(url, digests, odd, end)| {
+        let digests = digests.replace("<1>", DIGEST).replace("<2>", OTHER);
+        let lines = ["[[pin]]", &format!("url = \"{url}\""), &format!("digests = {digests}")];
+        let usual = ["owner = \"o\"", "reason = \"r\"", ""];
+        let said = |key: &str| odd.iter().any(|line| line.starts_with(key));
+        let usual = usual.into_iter().filter(|line| !(line.starts_with("owner") && said("owner")));
+        let usual = usual.filter(|line| !(line.starts_with("reason") && said("reason")));
+        lines.into_iter().chain(odd.iter().copied()).chain(usual).collect::<Vec<_>>().join(end)
+    })
+}
+
+#[test]
+fn what_this_program_writes_is_read_the_short_way() {
+    let written = format!(
+        "{}kind = \"wasm\"\nrelease = \"4.6\"\nadded = 2026-05-01\nexpires = 2027-05-01\n\n# a comment\n{}",
+        pin(1),
+        pin(2)
+    );
+    assert_eq!(plain::entries(&written, date(2026, 11, 27)).map(|entries| entries.len()), Some(2));
+    assert!(plain::entries(&written, date(2027, 5, 1)).is_none(), "a warning of its end is due");
 }

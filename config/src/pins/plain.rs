@@ -1,0 +1,241 @@
+//! `[[pin]]` blocks as 'pinfold pin add' writes them, read without tables in between: a list has a million of them.
+//!
+//! The parser is the one below the `toml` crate, so there is one reading of the text. Here its events become pins at once.
+//! What is written in any other way, and whatever there would be to say about, is left to the reader that says it.
+
+use std::ops::Range;
+
+use jiff::civil::Date;
+use pinfold_policy::kind::Kind;
+use pinfold_policy::pin::PinUrl;
+use toml::Spanned;
+use toml_parser::decoder::Encoding;
+use toml_parser::parser::{EventReceiver, ValidateWhitespace, parse_document};
+use toml_parser::{ErrorSink, ParseError, Source, Span};
+
+use super::{Entry, is_quiet};
+
+/// More digests of one pin are not compared here.
+const MOST_DIGESTS: usize = 16;
+
+/// The blocks of a text that is nothing but such blocks; `None` where a finding could be about one of them.
+pub(super) fn entries(text: &str, today: Date) -> Option<Vec<Entry<'_>>> {
+    let source = Source::new(text);
+    let tokens = source.lex().into_vec();
+    let mut reading = Reading { text, blocks: Vec::new(), expects: Expects::Header, is_plain: true };
+    let mut error: Option<ParseError> = None;
+    parse_document(&tokens, &mut ValidateWhitespace::new(&mut reading, source), &mut error);
+    if !reading.is_plain || error.is_some() {
+        return None;
+    }
+    reading.blocks.into_iter().map(|block| block.entry(today)).collect()
+}
+
+/// A text between quotes that says what it means, and where it stands with its quotes.
+type Text<'t> = Spanned<&'t str>;
+
+#[derive(Default)]
+struct Block<'t> {
+    place: Range<usize>,
+    url: Option<Text<'t>>,
+    digests: Option<Vec<Text<'t>>>,
+    kind: Option<Text<'t>>,
+    release: Option<Text<'t>>,
+    owner: Option<Text<'t>>,
+    reason: Option<Text<'t>>,
+    added: Option<Date>,
+    expires: Option<Date>,
+}
+
+impl<'t> Block<'t> {
+    fn entry(self, today: Date) -> Option<Entry<'t>> {
+        let Self { place, url, digests, kind, release, owner, reason, added, expires } = self;
+        let digests = digests.filter(|all| (1..=MOST_DIGESTS).contains(&all.len()))?;
+        let digests: Vec<_> =
+            digests.iter().map(|text| parsed(text, |text| text.parse().ok())).collect::<Option<_>>()?;
+        let is_repeated = |at, digest| digests.iter().take(at).any(|other| other.get_ref() == digest);
+        if digests.iter().enumerate().any(|(at, digest)| is_repeated(at, digest.get_ref())) {
+            return None;
+        }
+        let kind_of = |text: &str| Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
+        let plain = |text: Text<'t>| text.into_inner();
+        let entry = Entry {
+            place,
+            url: parsed(&url?, |text| PinUrl::parse(text).ok())?,
+            digests,
+            kind: match kind {
+                Some(kind) => Some(parsed(&kind, kind_of)?),
+                None => None,
+            },
+            release: release.map(plain),
+            owner: owner.map(plain).filter(|owner| !owner.is_empty()),
+            reason: reason.map(plain).filter(|reason| !reason.is_empty()),
+            added,
+            expires,
+        };
+        let is_justified = entry.owner.is_some() && entry.reason.is_some();
+        (is_justified && is_quiet(added, expires, today)).then_some(entry)
+    }
+}
+
+fn parsed<T>(text: &Text<'_>, read: impl FnOnce(&str) -> Option<T>) -> Option<Spanned<T>> {
+    Some(Spanned::new(text.span(), read(text.get_ref())?))
+}
+
+/// What comes next in a text that is still plain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expects {
+    Header,
+    Name,
+    Key,
+    Value(Key),
+    Digest,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Url,
+    Digests,
+    Kind,
+    Release,
+    Owner,
+    Reason,
+    Added,
+    Expires,
+}
+
+impl Key {
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "url" => Some(Self::Url),
+            "digests" => Some(Self::Digests),
+            "kind" => Some(Self::Kind),
+            "release" => Some(Self::Release),
+            "owner" => Some(Self::Owner),
+            "reason" => Some(Self::Reason),
+            "added" => Some(Self::Added),
+            "expires" => Some(Self::Expires),
+            _ => None,
+        }
+    }
+}
+
+struct Reading<'t> {
+    text: &'t str,
+    blocks: Vec<Block<'t>>,
+    expects: Expects,
+    is_plain: bool,
+}
+
+impl<'t> Reading<'t> {
+    /// Takes a step, which there is none of in a text that is not plain.
+    fn step(&mut self, step: impl FnOnce(&mut Self) -> Option<Expects>) -> bool {
+        match step(self).filter(|_| self.is_plain) {
+            Some(next) => self.expects = next,
+            None => self.is_plain = false,
+        }
+        self.is_plain
+    }
+
+    fn raw(&self, span: Span) -> Option<&'t str> {
+        self.text.get(span.start()..span.end())
+    }
+
+    /// A string of one line that means what it says.
+    fn string(&self, span: Span, encoding: Option<Encoding>) -> Option<Text<'t>> {
+        let quoted = self.raw(span).filter(|_| encoding == Some(Encoding::BasicString))?;
+        let text = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let is_literal = !text.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\');
+        is_literal.then(|| Spanned::new(span.start()..span.end(), text))
+    }
+
+    fn date(&self, span: Span, encoding: Option<Encoding>) -> Option<Date> {
+        let written = self.raw(span).filter(|_| encoding.is_none())?;
+        let is_date =
+            |(at, byte): (usize, u8)| if [4, 7].contains(&at) { byte == b'-' } else { byte.is_ascii_digit() };
+        let is_whole = written.len() == "2026-11-27".len() && written.bytes().enumerate().all(is_date);
+        written.parse().ok().filter(|_| is_whole)
+    }
+
+    fn value(&mut self, key: Key, span: Span, encoding: Option<Encoding>) -> Option<Expects> {
+        let (string, date) = (self.string(span, encoding), self.date(span, encoding));
+        let block = self.blocks.last_mut()?;
+        let is_first = match key {
+            Key::Url => block.url.replace(string?).is_none(),
+            Key::Digests => false,
+            Key::Kind => block.kind.replace(string?).is_none(),
+            Key::Release => block.release.replace(string?).is_none(),
+            Key::Owner => block.owner.replace(string?).is_none(),
+            Key::Reason => block.reason.replace(string?).is_none(),
+            Key::Added => block.added.replace(date?).is_none(),
+            Key::Expires => block.expires.replace(date?).is_none(),
+        };
+        is_first.then_some(Expects::Key)
+    }
+}
+
+impl EventReceiver for Reading<'_> {
+    fn array_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) {
+        self.step(|this| {
+            this.blocks.push(Block { place: span.start()..span.end(), ..Block::default() });
+            [Expects::Header, Expects::Key].contains(&this.expects).then_some(Expects::Name)
+        });
+    }
+
+    fn array_table_close(&mut self, span: Span, _: &mut dyn ErrorSink) {
+        self.step(|this| {
+            this.blocks.last_mut()?.place.end = span.end();
+            (this.expects == Expects::Key).then_some(Expects::Key)
+        });
+    }
+
+    fn simple_key(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
+        self.step(|this| {
+            let word = this.raw(span).filter(|_| encoding.is_none())?;
+            match this.expects {
+                Expects::Name => (word == "pin").then_some(Expects::Key),
+                Expects::Key => Key::of(word).map(Expects::Value),
+                Expects::Header | Expects::Value(_) | Expects::Digest => None,
+            }
+        });
+    }
+
+    fn scalar(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
+        self.step(|this| match this.expects {
+            Expects::Value(key) => this.value(key, span, encoding),
+            Expects::Digest => {
+                let digest = this.string(span, encoding)?;
+                this.blocks.last_mut()?.digests.as_mut()?.push(digest);
+                Some(Expects::Digest)
+            }
+            Expects::Header | Expects::Name | Expects::Key => None,
+        });
+    }
+
+    fn array_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
+        self.step(|this| {
+            let is_first = this.blocks.last_mut()?.digests.replace(Vec::new()).is_none();
+            (is_first && this.expects == Expects::Value(Key::Digests)).then_some(Expects::Digest)
+        })
+    }
+
+    fn array_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.step(|this| (this.expects == Expects::Digest).then_some(Expects::Key));
+    }
+
+    fn inline_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
+        self.step(|_| None)
+    }
+
+    fn std_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.step(|_| None);
+    }
+
+    fn key_sep(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.step(|_| None);
+    }
+
+    fn error(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.step(|_| None);
+    }
+}
