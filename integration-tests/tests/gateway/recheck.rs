@@ -1,7 +1,7 @@
 //! Rechecks: what a vendor serves now is known before a client asks for it.
 
 use pinfold_integration_tests::{
-    Answer, Event, Gateway, GatewayBuilder, Rule, Vendor, client, eventually, gateway, sha256,
+    Answer, Gateway, GatewayBuilder, Rule, Vendor, client, eventually, gateway, sha256,
 };
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ async fn a_change_is_in_quarantine_and_told_once_before_any_client_asks() {
     verified(&client(&gateway).get(vendor.url(PATH)).await, REVIEWED);
     vendor.script(PATH, TAMPERED);
 
-    let drift = next(&gateway, "drift").await;
+    let drift = gateway.event_called("drift").await;
     assert_eq!(drift.text("event.code"), Some("PF-3101"));
     assert_eq!(drift.text("Pinfold.subject"), Some(&*vendor.url(PATH)));
     assert_eq!(drift.text("Pinfold.digest"), Some(&*sha256(TAMPERED)));
@@ -84,7 +84,7 @@ async fn what_was_in_use_before_a_restart_is_looked_at_after_it() {
     vendor.script(PATH, TAMPERED);
     gateway.start_again().await;
 
-    let drift = next(&gateway, "drift").await;
+    let drift = gateway.event_called("drift").await;
     assert_eq!(drift.text("Pinfold.digest"), Some(&*sha256(TAMPERED)));
 }
 
@@ -94,7 +94,7 @@ async fn cooldown_lets_pass_what_nobody_took_back_and_one_rejection_ends_that() 
     let gateway = rechecking(&vendor, Rule::default().set("cooldown", "20s")).listen().await;
     verified(&client(&gateway).get(vendor.url(PATH)).await, REVIEWED);
     vendor.script(PATH, TAMPERED);
-    let drift = next(&gateway, "drift").await;
+    let drift = gateway.event_called("drift").await;
 
     let approved = async {
         while client(&gateway).get(vendor.url(PATH)).await.body() != TAMPERED.as_bytes() {
@@ -109,16 +109,6 @@ async fn cooldown_lets_pass_what_nobody_took_back_and_one_rejection_ends_that() 
     gateway.command(&["quarantine", "reject", incident, "--reason", "not ours"]).await.success();
     seen_again(&vendor, 3).await;
     verified(&client(&gateway).get(vendor.url(PATH)).await, REVIEWED);
-}
-
-/// The next event of this action; those before it are dropped.
-async fn next(gateway: &Gateway, action: &str) -> Event {
-    loop {
-        let event = gateway.next_event().await;
-        if event.text("event.action") == Some(action) {
-            return event;
-        }
-    }
 }
 
 /// Until so many further requests have come. A recheck has ended when the next one begins.
