@@ -246,6 +246,6 @@ async fn what_the_vendor_served_last_goes_out_also_after_a_clock_was_set_back() 
     stage.vendor.serves(REVIEWED);
     stage.recheck().await;
     assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
-    let mut stage = stage.restart().await;
+    let stage = stage.restart().await;
     assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
 }
