@@ -49,7 +49,7 @@ pub(crate) static SCHEMA: Schema = Schema {
         include_str!("register/upgrade-2.sql"),
         concat!(include_str!("register/upgrade-3.sql"), include_str!("register/sighting.sql")),
     ],
-    then: Some(|connection| Box::pin(history::seal(connection))),
+    then: Some(|connection| Box::pin(history::seal_all(connection))),
 };
 
 /// Changes that share a transaction, at most.

@@ -114,12 +114,13 @@ pub(super) async fn append(
     .bind(i64::from(decision.approvers))
     .execute(&mut *connection)
     .await?;
-    seal(connection).await?;
+    seal(connection, version).await?;
     Ok(uint(version))
 }
 
-/// Seals every row that has no hash yet: the one that was just added, or all those of a format without hashes.
-pub(super) async fn seal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+/// Seals the row that was just added, and no other: a row that somebody else left without a hash stays without one, and the
+/// chain is broken there.
+async fn seal(connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
     let last: Option<Vec<u8>> =
         sqlx::query_scalar("SELECT hash FROM decision WHERE hash IS NOT NULL ORDER BY version DESC LIMIT 1")
             .fetch_optional(&mut *connection)
@@ -128,21 +129,17 @@ pub(super) async fn seal(connection: &mut SqliteConnection) -> Result<(), sqlx::
     if let Some(last) = last {
         chain.0 = last.try_into().map_err(|_| unreadable("hash", "not 32 bytes"))?;
     }
-    // From the end: the rows without a hash are the last ones.
-    let rows = sqlx::query(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM decision WHERE version >
-             coalesce((SELECT version FROM decision WHERE hash IS NOT NULL ORDER BY version DESC LIMIT 1), 0)
-         ORDER BY version"
-    )))
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in rows {
-        let hash = chain.link(&row)?;
-        sqlx::query("UPDATE decision SET hash = ? WHERE version = ?")
-            .bind(&hash.0[..])
-            .bind(row.try_get::<i64, _>("version")?)
-            .execute(&mut *connection)
-            .await?;
+    chain.seal(connection, version).await
+}
+
+/// Seals the rows of a format without hashes.
+pub(super) async fn seal_all(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let versions: Vec<i64> = sqlx::query_scalar("SELECT version FROM decision ORDER BY version")
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut chain = Chain::default();
+    for version in versions {
+        chain.seal(connection, version).await?;
     }
     Ok(())
 }
@@ -152,6 +149,20 @@ pub(super) async fn seal(connection: &mut SqliteConnection) -> Result<(), sqlx::
 pub(super) struct Chain([u8; 32]);
 
 impl Chain {
+    async fn seal(&mut self, connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
+        let row = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM decision WHERE version = ?")))
+            .bind(version)
+            .fetch_one(&mut *connection)
+            .await?;
+        let hash = self.link(&row)?;
+        sqlx::query("UPDATE decision SET hash = ? WHERE version = ?")
+            .bind(&hash.0[..])
+            .bind(version)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
     /// Goes on with a row, whose columns are the first ones of `row`. Gives the row's hash.
     pub(super) fn link(&mut self, row: &SqliteRow) -> Result<BodyId, sqlx::Error> {
         let mut content = vec![Value::from(BodyId(self.0).to_hex())];

@@ -104,6 +104,28 @@ async fn whatever_is_changed_behind_pinfolds_back_is_found_where_it_is() {
 }
 
 #[tokio::test]
+async fn a_row_without_a_hash_is_not_sealed_by_the_next_decision() {
+    let dir = directory();
+    history(&dir).await;
+    gateway(&dir).await.close().await.unwrap();
+    let forged = "INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind, approvers)
+        SELECT 7, at, who, 'approved', basis, reason, incident, subject, digest, kind, approvers FROM decision WHERE version = 2;
+        UPDATE state SET version = 7";
+    tamper(dir.path(), forged).await;
+    let store = gateway(&dir).await;
+    let broken = Some(Broken { version: 7, flaw: Flaw::Changed });
+    assert_eq!(Store::audit(dir.path()).await.unwrap().broken, broken);
+
+    for _ in 0..2 {
+        store.revoke(Digests::of(TAMPERED).all()[1], says("ada", "bad")).await.unwrap();
+        store.reinstate(Digests::of(TAMPERED).all()[1], says("ada", "a mistake")).await.unwrap();
+    }
+    store.close().await.unwrap();
+    gateway(&dir).await.close().await.unwrap();
+    assert_eq!(Store::audit(dir.path()).await.unwrap().broken, broken);
+}
+
+#[tokio::test]
 async fn a_history_that_was_cut_with_all_its_counters_is_told_by_its_head_alone() {
     let dir = directory();
     history(&dir).await;
