@@ -45,7 +45,9 @@ pub(crate) fn expires(text: Option<&str>, now: Timestamp) -> Result<Option<Times
     let Some(text) = text else { return Ok(None) };
     let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok());
     let end = match (days, text.parse::<Date>()) {
-        (Some(days), _) if days <= MOST_DAYS => now.checked_add(SignedDuration::from_hours(days * 24)).ok(),
+        (Some(days), _) if (-MOST_DAYS..=MOST_DAYS).contains(&days) => {
+            now.checked_add(SignedDuration::from_hours(days * 24)).ok()
+        }
         (None, Ok(last)) => end_of(last),
         (Some(_), _) | (None, Err(_)) => None,
     };
@@ -115,8 +117,19 @@ mod tests {
             assert_eq!(expires(Some(text), now).unwrap(), Some(at(end)), "{text}");
         }
         assert_eq!(expires(None, now).unwrap(), None);
-        for wrong in ["2026-11-26", "0d", "-1d", "90", "90h", "d", "tomorrow", "", "99999999d", "9999-12-31x"]
-        {
+        for wrong in [
+            "2026-11-26",
+            "0d",
+            "-1d",
+            "90",
+            "90h",
+            "d",
+            "tomorrow",
+            "",
+            "99999999d",
+            "-9223372036854775807d",
+            "9999-12-31x",
+        ] {
             assert!(expires(Some(wrong), now).is_err(), "{wrong}");
         }
     }
