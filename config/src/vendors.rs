@@ -63,6 +63,7 @@ fn vendor(mut block: Section<'_>, mode: Mode, approvers: u32) -> Option<PlacedVe
         unpinned: block.choice("unpinned", &unpinned).unwrap_or(default.unpinned),
         on_mismatch: block.choice("on_mismatch", &mismatch).unwrap_or(default.on_mismatch),
         substitute: block.boolean("substitute").unwrap_or(default.substitute),
+        revoke_worker: block.boolean("revoke_worker").unwrap_or(default.revoke_worker),
         websocket: block
             .choice("websocket", &[("allow", true), ("block", false)])
             .unwrap_or(default.websocket),

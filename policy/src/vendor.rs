@@ -73,6 +73,8 @@ pub struct Rules {
     pub recheck: Recheck,
     /// What the vendor has served unchanged for so long is approved by rule, if it is set.
     pub cooldown: Option<Duration>,
+    /// Whether a browser that asks for a revoked service worker gets one that removes itself.
+    pub revoke_worker: bool,
     /// Whether WebSockets to the vendor pass.
     pub websocket: bool,
 }
@@ -87,6 +89,7 @@ impl Default for Rules {
             substitute: false,
             recheck: Recheck::default(),
             cooldown: None,
+            revoke_worker: false,
             websocket: true,
         }
     }

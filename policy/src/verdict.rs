@@ -376,9 +376,24 @@ pub fn consequence(expected: &Expectation<'_>, reason: Reason) -> Consequence {
 /// Whether a reviewed body may go out in place of what was refused for `reason` here.
 #[must_use]
 pub fn may_substitute(expected: &Expectation<'_>, reason: Reason) -> bool {
-    if !expected.rules().substitute || !expected.is_pinned() {
-        return false;
-    }
+    expected.rules().substitute && expected.is_pinned() && is_of_the_vendor(reason)
+}
+
+/// Whether a browser is to lose the service worker that it has, now that its script is refused for `reason` here.
+/// `was_revoked` says whether the script that was verified last has been revoked since: a vendor that is gone, or serves
+/// something else now, would keep it alive.
+#[must_use]
+pub fn may_unregister(
+    expected: &Expectation<'_>,
+    reason: Reason,
+    was_revoked: impl FnOnce() -> bool,
+) -> bool {
+    expected.rules().revoke_worker
+        && (reason == Reason::Revoked || (is_of_the_vendor(reason) && was_revoked()))
+}
+
+/// Whether something is refused for what the vendor serves, and not for the request or for what the gateway cannot do.
+fn is_of_the_vendor(reason: Reason) -> bool {
     match reason {
         Reason::DigestMismatch
         | Reason::Revoked
@@ -395,7 +410,6 @@ pub fn may_substitute(expected: &Expectation<'_>, reason: Reason) -> bool {
         | Reason::UpstreamTls
         | Reason::UpstreamUnreachable
         | Reason::UpstreamTimeout => true,
-        // The vendor's fault is what a substitute makes good: not the request's, and not what the gateway cannot do.
         Reason::Unpinned
         | Reason::UnlistedHost
         | Reason::PrivateAddress

@@ -173,6 +173,13 @@ impl Ask {
         }
     }
 
+    /// Whether a browser asks for the script of a service worker ([Service Workers], "Update").
+    ///
+    /// [Service Workers]: https://w3c.github.io/ServiceWorker/#service-worker-script-request
+    pub(crate) fn is_for_worker(&self) -> bool {
+        self.asks() && text(&self.headers, "service-worker") == Some("script")
+    }
+
     /// Whether it asks for something, and changes nothing: GET and HEAD. With content it may be about anything (RFC 9110
     /// §9.3.1), and takes as long as its client likes.
     pub(crate) fn asks(&self) -> bool {

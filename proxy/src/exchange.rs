@@ -19,8 +19,8 @@ use pinfold_policy::part::is_blind_part;
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::ArtifactUrl;
-use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
-use pinfold_store::entry::DeliveryPath;
+use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge, may_unregister};
+use pinfold_store::entry::{DeliveryPath, Exchange};
 use pinfold_store::incident::Incident;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -44,6 +44,7 @@ use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::row::{Measured, Seen, acts_as, row};
 use crate::shelf::{self, Flight, Fresh, may_be_shelved};
 use crate::unguarded::Unguarded;
+use crate::unregistering::Unregistering;
 use crate::upload::Upload;
 use crate::websocket;
 
@@ -619,14 +620,7 @@ impl Shared {
                 Err(error) => return self.unrecorded(ask, policy, &error),
             }
         }
-        if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, refusal.incident)).await {
-            return substitute;
-        }
-        row.incident = Some(refusal.incident);
-        match self.store.record(row).await {
-            Ok(_) => Outbound::Refusal(refusal),
-            Err(error) => self.unrecorded(ask, policy, &error),
-        }
+        self.give_refusal(ask, policy, refusal, row).await
     }
 
     /// Refuses a request that got no usable answer.
@@ -645,14 +639,39 @@ impl Shared {
         let mut row = row(ask, policy, Outcome::Blocked, Some(reason));
         row.kinds = kinds;
         row.status = refusal.status().as_u16();
-        if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, refusal.incident)).await {
+        self.give_refusal(ask, policy, refusal, row).await
+    }
+
+    /// Records a refusal and gives it, or what the vendor's rule wants in its place.
+    async fn give_refusal(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        refusal: Refusal,
+        mut row: Exchange,
+    ) -> Outbound {
+        let (reason, incident) = (refusal.reason, refusal.incident);
+        if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, incident)).await {
             return substitute;
         }
-        row.incident = Some(refusal.incident);
+        let unregisters = self.unregisters(ask, policy, reason);
+        row.incident = Some(incident);
+        if unregisters {
+            row.status = Unregistering::STATUS.as_u16();
+        }
         match self.store.record(row).await {
+            Ok(_) if unregisters => Outbound::Unregistering(Unregistering::in_place_of(refusal)),
             Ok(_) => Outbound::Refusal(refusal),
             Err(error) => self.unrecorded(ask, policy, &error),
         }
+    }
+
+    /// Whether a browser is to lose the worker that it has.
+    fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
+        ask.is_for_worker()
+            && may_unregister(&policy.expect(&ask.url), reason, || {
+                self.shelf.last_served(ask).is_some_and(|digests| self.is_revoked(&digests))
+            })
     }
 
     /// What cannot be recorded is not released.

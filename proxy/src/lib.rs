@@ -43,6 +43,7 @@ mod stall;
 mod streams;
 mod tunnel;
 mod unguarded;
+mod unregistering;
 mod upload;
 mod upstream_tls;
 mod websocket;

@@ -69,7 +69,7 @@ impl Refusal {
             HeaderValue::from_static("cross-origin"),
         );
         headers.insert(HeaderName::from_static("proxy-status"), proxy_status(self.reason));
-        headers.insert(HeaderName::from_static("pinfold-verdict"), self.verdict());
+        headers.insert(HeaderName::from_static("pinfold-verdict"), verdict_header(&self.verdict()));
         if let Some(origin) = &self.reader.origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
@@ -99,10 +99,10 @@ impl Refusal {
     }
 
     /// `quarantined; reason=digest-mismatch; incident="…"; vendor="…"` (RFC 9651).
-    fn verdict(&self) -> HeaderValue {
+    pub(crate) fn verdict(&self) -> String {
         let vendor = self.vendor.as_ref().map(|name| format!("; vendor=\"{name}\"")).unwrap_or_default();
         let Self { outcome, reason, incident, .. } = self;
-        verdict_header(&format!("{outcome}; reason={reason}; incident=\"{incident}\"{vendor}"))
+        format!("{outcome}; reason={reason}; incident=\"{incident}\"{vendor}")
     }
 
     /// RFC 9457.

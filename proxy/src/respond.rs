@@ -1,7 +1,7 @@
 //! The only module that builds what a client sees.
 //!
 //! Everything goes out as an [`Outbound`]. `Cleared` holds the proof; `Unguarded` and `ObservedUnverified` can be made
-//! in one module each, named after them, so that a reviewer finds every way out without proof by its name.
+//! in one module each, named after them, like `Unregistering`, so that a reviewer finds every way out without proof by its name.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -17,6 +17,7 @@ use crate::observed::ObservedUnverified;
 use crate::refusal::Refusal;
 use crate::release::Release;
 use crate::unguarded::Unguarded;
+use crate::unregistering::Unregistering;
 
 /// Any error of a body or a connection.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,6 +34,8 @@ pub(crate) enum Outbound {
     ObservedUnverified(ObservedUnverified),
     /// No.
     Refusal(Refusal),
+    /// No, to a browser that has a worker which was revoked.
+    Unregistering(Unregistering),
 }
 
 /// Builds the response.
@@ -42,6 +45,7 @@ pub(crate) fn respond(outbound: Outbound) -> Response<ClientBody> {
         Outbound::Unguarded(unguarded) => unguarded.into_response(),
         Outbound::ObservedUnverified(observed) => observed.into_response(),
         Outbound::Refusal(refusal) => refusal.into_response(),
+        Outbound::Unregistering(worker) => worker.into_response(),
     }
 }
 

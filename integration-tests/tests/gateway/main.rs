@@ -56,6 +56,7 @@ mod release;
 mod reload;
 mod resumption;
 mod review;
+mod service_worker;
 mod shelf;
 mod smuggling;
 mod spelling;

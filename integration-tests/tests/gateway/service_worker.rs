@@ -1,0 +1,163 @@
+//! `revoke_worker = true`: a service worker that was revoked goes away, also from browsers that have it.
+
+use http::Method;
+use pinfold_integration_tests::{
+    Answer, Chromium, Client, Gate, Gateway, Page, Rule, Vendor, client, gateway, sha256, vendor,
+};
+
+use crate::browser::browser;
+use crate::{Reply, TAMPERED, refused, verified};
+
+/// A worker that was reviewed, and turns out to be bad.
+const WORKER: &str =
+    "addEventListener('message', (event) => event.source.postMessage('the worker is alive'));\n";
+
+async fn vendor_of_worker() -> Vendor {
+    vendor().script("/sw.js", WORKER).listen().await
+}
+
+async fn gateway_with(vendor: &Vendor, rule: Rule) -> Gateway {
+    gateway().rule(vendor, rule).pin(vendor.url("/sw.js"), sha256(WORKER)).listen().await
+}
+
+fn unregistering() -> Rule {
+    Rule::default().set("revoke_worker", true)
+}
+
+/// A browser's check for a newer worker.
+fn checking(gateway: &Gateway) -> Client {
+    client(gateway).header("service-worker", "script").header("sec-fetch-dest", "serviceworker")
+}
+
+/// Revokes the worker everywhere.
+async fn revoke(gateway: &Gateway) {
+    gateway.command(&["pin", "revoke", &sha256(WORKER), "--reason", "it mines coins"]).await.success();
+}
+
+#[track_caller]
+fn unregisters(reply: &Reply, verdict: &str, reason: &str) {
+    let said = reply.verdict();
+    assert_eq!(
+        (reply.status().as_u16(), said.token(), said.reason()),
+        (200, verdict, Some(reason)),
+        "{reply:?}"
+    );
+    assert!(reply.header("pinfold-verdict").unwrap().ends_with("; unregisters"));
+    assert_eq!(reply.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert_eq!(reply.header("service-worker-allowed"), Some("/"));
+    assert_eq!(reply.headers().get("etag"), None);
+    let body = String::from_utf8(reply.body()).unwrap();
+    assert!(body.contains("registration.unregister()"), "{body}");
+    assert!(!body.contains("alive") && !body.contains("tampered"), "nothing of a vendor's is in it: {body}");
+}
+
+#[tokio::test]
+async fn a_browser_that_checks_a_revoked_worker_gets_one_that_removes_itself() {
+    for rule in [unregistering(), unregistering().set("recheck", "always")] {
+        let vendor = vendor_of_worker().await;
+        let gateway = gateway_with(&vendor, rule).await;
+        let url = vendor.url("/sw.js");
+        let known = checking(&gateway).get(&url).await;
+        verified(&known, WORKER);
+        revoke(&gateway).await;
+
+        unregisters(&checking(&gateway).get(&url).await, "blocked", "revoked");
+        let tag = known.header("etag").unwrap();
+        let again = checking(&gateway).header("if-none-match", tag).get(&url).await;
+        unregisters(&again, "blocked", "revoked");
+        let part = checking(&gateway).header("range", "bytes=0-9").get(&url).await;
+        unregisters(&part, "blocked", "revoked");
+        let head = checking(&gateway).ask(Method::HEAD, &url).await;
+        assert_eq!((head.status().as_u16(), head.coded().len()), (200, 0));
+        refused(&client(&gateway).get(&url).await, 403, "blocked", "revoked");
+        let odd = client(&gateway).header("service-worker", "?1").get(&url).await;
+        refused(&odd, 403, "blocked", "revoked");
+        gateway.terminate().await;
+        let events = gateway.rest_of_events().await;
+        let event = events.iter().find(|event| event.reason() == Some("revoked")).unwrap();
+        assert_eq!(event.text("event.action"), Some("artifact-blocked"));
+    }
+}
+
+#[tokio::test]
+async fn without_the_rule_a_revoked_worker_is_only_refused() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway_with(&vendor, Rule::default()).await;
+    verified(&checking(&gateway).get(vendor.url("/sw.js")).await, WORKER);
+    revoke(&gateway).await;
+
+    refused(&checking(&gateway).get(vendor.url("/sw.js")).await, 403, "blocked", "revoked");
+}
+
+#[tokio::test]
+async fn a_vendor_that_vanishes_or_serves_something_else_keeps_no_revoked_worker_alive() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway_with(&vendor, unregistering()).await;
+    let url = vendor.url("/sw.js");
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    revoke(&gateway).await;
+
+    vendor.script("/sw.js", TAMPERED);
+    unregisters(&checking(&gateway).get(&url).await, "quarantined", "digest-mismatch");
+    refused(&client(&gateway).get(&url).await, 403, "quarantined", "digest-mismatch");
+    drop(vendor);
+    unregisters(&checking(&gateway).get(&url).await, "blocked", "upstream-unreachable");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_not_revoked_stays() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway_with(&vendor, unregistering().set("recheck", "always")).await;
+    verified(&checking(&gateway).get(vendor.url("/sw.js")).await, WORKER);
+
+    vendor.script("/sw.js", TAMPERED);
+    let reply = checking(&gateway).get(vendor.url("/sw.js")).await;
+    refused(&reply, 403, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn chromium_loses_a_revoked_worker_at_its_next_check() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway_with(&vendor, unregistering()).await;
+    let browser = browser(&gateway).await;
+
+    let registering =
+        "await navigator.serviceWorker.register('/sw.js'); await navigator.serviceWorker.ready;";
+    let page = visit(&browser, &vendor, "/first", registering).await;
+    assert_eq!(page.title(), "registered", "{}", page.log());
+    let page = visit(&browser, &vendor, "/second", "").await;
+    assert_eq!(page.title(), "registered", "it stays from page to page");
+    revoke(&gateway).await;
+
+    // The page waits for its worker to be replaced by ours, and ours to have removed itself.
+    let checking = "const registration = await navigator.serviceWorker.getRegistration();\
+        const replaced = new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', done));\
+        await registration.update(); await replaced;\
+        const { controller } = navigator.serviceWorker;\
+        while (!['activated', 'redundant'].includes(controller.state))\
+          await new Promise((done) => controller.addEventListener('statechange', done, { once: true }));";
+    visit(&browser, &vendor, "/third", checking).await;
+    let page = visit(&browser, &vendor, "/fourth", "").await;
+    assert_eq!(page.title(), "none", "{}", page.log());
+}
+
+/// Opens a page of the vendor's own that runs `script`, and then says in its title whether there is a worker.
+async fn visit(browser: &Chromium, vendor: &Vendor, path: &str, script: &str) -> Page {
+    let gate = Gate::closed();
+    let (wait, done) = (format!("{path}/wait"), format!("{path}/done"));
+    let page = format!(
+        "<!doctype html><title>not yet</title><script type=module>try {{ {script}\
+         document.title = await navigator.serviceWorker.getRegistration() ? 'registered' : 'none'; }}\
+         catch (error) {{ document.title = error; }}\
+         fetch('{done}');</script><img src='{wait}'>"
+    );
+    vendor.serve(path, Answer::page(page));
+    vendor.serve(&wait, Answer::typed("image/png", "").behind(&gate));
+    let asked = async {
+        vendor.asked(&done, 1).await;
+        gate.open();
+    };
+    tokio::join!(browser.open(vendor.url(path)), asked).0
+}
