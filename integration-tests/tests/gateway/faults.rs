@@ -7,7 +7,7 @@ use std::process::Command;
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer, Event, Gate, Gateway, Rule, client, eventually, gateway, origin_root_pem, vendor,
+    Answer, Event, Gate, Gateway, Rule, client, eventually, gateway, origin_root_pem, sha256, vendor,
 };
 use tempfile::TempDir;
 
@@ -291,4 +291,38 @@ async fn a_client_that_hangs_up_does_not_undo_what_it_asked_for() {
     let incident = event.incident().expect("a refusal names its incident").to_owned();
     let list = gateway.command(&["quarantine", "list"]).await.success().text();
     assert!(list.contains(&incident), "{list}");
+}
+
+#[tokio::test]
+async fn a_nonce_in_each_response_fills_no_quarantine_and_harms_nobody_else() {
+    let nonces = vendor().named("nonces").host("nonces.vendor.test").listen().await;
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    nonces.serve_by("/app.js", move |_| {
+        let nonce = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Answer::script(format!("{TAMPERED}// {nonce}\n{}", "x".repeat(4096)))
+    });
+    let other = vendor().script("/app.js", REVIEWED).script("/changed.js", TAMPERED).listen().await;
+    let builder = gateway().vendor(&nonces).rule(&other, Rule::default());
+    let builder =
+        builder.pin(nonces.url("/app.js"), sha256(REVIEWED)).pin(other.url("/app.js"), sha256(REVIEWED));
+    let builder = builder.pin(other.url("/changed.js"), sha256(REVIEWED));
+    let gateway = builder.set_in("quarantine", "per_url", 5).listen().await;
+    let before = client(&gateway).get(other.url("/changed.js")).await;
+    let before = refused(&before, 403, "quarantined", "digest-mismatch");
+    verified(&client(&gateway).get(other.url("/app.js")).await, REVIEWED);
+
+    for _ in 0..300 {
+        refused(&client(&gateway).get(nonces.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+    }
+
+    let list = gateway.command(&["quarantine", "list", "--json"]).await.success().stdout;
+    let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    let kept = list.as_array().unwrap().iter().filter(|item| item["body_kept"] == true);
+    let kept: Vec<_> = kept.map(|item| item["vendor"].as_str().unwrap()).collect();
+    assert_eq!(kept.iter().filter(|vendor| **vendor == "nonces").count(), 5);
+    assert_eq!(kept.len(), 6);
+    assert_eq!(crate::shelf::bodies_of(&gateway).len(), 7, "those and what is on the shelf");
+    let body = gateway.command(&["quarantine", "export", &before]).await.success().stdout;
+    assert_eq!(body, TAMPERED.as_bytes());
+    verified(&client(&gateway).get(other.url("/app.js")).await, REVIEWED);
 }

@@ -435,7 +435,7 @@ async fn an_installer_too_large_for_memory_is_served_from_the_shelf() {
 }
 
 /// The files below `bodies/sha256`.
-fn bodies_of(gateway: &Gateway) -> Vec<std::path::PathBuf> {
+pub(crate) fn bodies_of(gateway: &Gateway) -> Vec<std::path::PathBuf> {
     let shards = gateway.dir().join("pinfold-data/bodies/sha256").read_dir().unwrap();
     shards
         .flat_map(|shard| shard.unwrap().path().read_dir().unwrap())
