@@ -327,6 +327,11 @@ impl Decisions {
         self.said(subject)?.approvals.get(&digest)
     }
 
+    /// Whether anything was decided there.
+    pub(crate) fn knows(&self, subject: &str) -> bool {
+        self.said(subject).is_some()
+    }
+
     /// Whether an approval, active or expired, is about this subject.
     pub(crate) fn knows_approvals(&self, subject: &str) -> bool {
         self.said(subject).is_some_and(|said| !said.approvals.is_empty())

@@ -99,9 +99,11 @@ impl Policy {
             Deciding::Exact(pins) if pins.iter().any(|pin| pin.url.to_text() == url.key()) => url.key(),
             Deciding::Exact(_) | Deciding::Patterns(_) => url.key_without_query(),
         };
+        let is_decided = subject != url.key() && self.decisions.knows(url.key());
         Expectation {
             vendor: self.vendor(url.host()),
             subject: subject.into(),
+            with_query: is_decided.then(|| url.key().into()),
             host: url.host().clone(),
             key_without_query: url.key_without_query().into(),
             deciding,
@@ -118,6 +120,8 @@ pub struct Expectation<'p> {
     deciding: Deciding<'p>,
     host: Host,
     subject: Box<str>,
+    /// The match key with its query, if something was decided there under a pin that had it, and is gone.
+    with_query: Option<Box<str>>,
     key_without_query: Box<str>,
 }
 
@@ -156,25 +160,31 @@ impl<'p> Expectation<'p> {
         &self.subject
     }
 
+    /// All under which something may have been decided about this URL.
+    fn subjects(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.subject).chain(self.with_query.as_deref())
+    }
+
     /// Whether a pin or an approval, active or expired, is about this URL. It is guarded then whatever its kind.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        !self.deciding.pins().is_empty() || self.policy.decisions.knows_approvals(&self.subject)
+        let is_approved = |subject| self.policy.decisions.knows_approvals(subject);
+        !self.deciding.pins().is_empty() || self.subjects().any(is_approved)
     }
 
     /// Whether something is allowed here now that a person has reviewed.
     #[must_use]
     pub fn has_reviewed_pin(&self, now: Timestamp) -> bool {
         self.deciding.pins().iter().any(|pin| pin.is_active(now))
-            || self.policy.decisions.has_reviewed_approval(&self.subject, now)
+            || self.subjects().any(|subject| self.policy.decisions.has_reviewed_approval(subject, now))
     }
 
     /// Whether what was verified here may be served without asking the vendor. Not where observe mode is to show how
     /// content changes that nobody has confirmed: clients would never get the change that it promises to let pass.
     #[must_use]
     pub fn may_be_shelved(&self) -> bool {
-        let is_learned_alone =
-            self.deciding.pins().is_empty() && self.policy.decisions.knows_learned_alone(&self.subject);
+        let is_learned_alone = self.deciding.pins().is_empty()
+            && self.subjects().any(|subject| self.policy.decisions.knows_learned_alone(subject));
         self.is_pinned() && !(is_learned_alone && self.rules().mode == Mode::Observe)
     }
 
@@ -221,7 +231,7 @@ impl<'p> Expectation<'p> {
     /// What was learned counts only as long as no file is about the URL: people have spoken then, and not of this body.
     pub(crate) fn approved(&self, id: BodyId, now: Timestamp) -> Approved<'p> {
         let is_pinned = !self.deciding.pins().is_empty();
-        match self.policy.decisions.approval(&self.subject, id) {
+        match self.subjects().find_map(|subject| self.policy.decisions.approval(subject, id)) {
             None => Approved::No,
             Some(approval) if approval.basis == Basis::Learned && is_pinned => Approved::No,
             Some(approval) if approval.is_active(now) => Approved::By(approval),
@@ -230,7 +240,7 @@ impl<'p> Expectation<'p> {
     }
 
     pub(crate) fn rejects(&self, id: BodyId, now: Timestamp) -> bool {
-        self.policy.decisions.rejects(&self.subject, id, now)
+        self.subjects().any(|subject| self.policy.decisions.rejects(subject, id, now))
     }
 
     /// Whether a pattern's digest is bound here (`true`), elsewhere (`false`), or nowhere yet.
@@ -242,7 +252,8 @@ impl<'p> Expectation<'p> {
     /// Why a guarded body is not released here that no pin, approval or rejection is about.
     #[must_use]
     pub fn reason_without_match(&self) -> Reason {
-        let known = self.is_pinned() || self.policy.decisions.knows_rejections(&self.subject);
+        let is_rejected = |subject| self.policy.decisions.knows_rejections(subject);
+        let known = self.is_pinned() || self.subjects().any(is_rejected);
         match (known, self.vendor) {
             (true, _) => Reason::DigestMismatch,
             (false, Some(_)) => Reason::Unpinned,

@@ -214,6 +214,26 @@ async fn a_rejection_never_reopens_its_url_to_learning() {
 }
 
 #[tokio::test]
+async fn a_rejection_outlives_the_pin_with_a_query_that_it_was_made_under() {
+    let vendor = vendor_of(TAMPERED).await;
+    let url = vendor.url("/app.js?v=1");
+    let rule = Rule::default().set("unpinned", "allow");
+    let gateway = gateway().rule(&vendor, rule).pin(&url, sha256(REVIEWED)).listen().await;
+    let incident = refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "reject", &incident, "--reason", "it steals"]).await.success();
+
+    gateway.command(&["pin", "remove", &url]).await.success();
+    gateway.hang_up().await;
+    gateway.event_called("policy-reloaded").await;
+
+    refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
+    vendor.script("/app.js", "something new");
+    refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+    let other = get(&gateway, vendor.url("/app.js?v=2")).await;
+    assert_eq!(other.verdict().reason(), Some("unpinned"), "{other:?}");
+}
+
+#[tokio::test]
 async fn what_was_revoked_is_neither_learned_nor_served_because_it_was_learned() {
     let vendor = vendor_of(TAMPERED).await;
     let mut gateway = learning(&vendor).revoke(sha256(TAMPERED)).listen().await;
