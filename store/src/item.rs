@@ -209,7 +209,7 @@ pub struct Approved {
     pub url: Option<Box<str>>,
     /// The vendor that claimed the host then.
     pub vendor: Option<Box<str>>,
-    /// Who said yes, the first first.
+    /// Who said yes and stands by it to its end, each once, the first first.
     pub by: Vec<Assent>,
 }
 

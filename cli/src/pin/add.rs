@@ -95,7 +95,7 @@ pub(crate) async fn run(
     }
     warn_of_unjudged(&candidates, &config, terminal);
     match written.iter().any(|(change, _)| *change != Change::Unchanged) {
-        true => terminal.note("a running gateway takes it up when it starts again"),
+        true => terminal.note("a running gateway takes it up within seconds"),
         false if options.dry_run => terminal.note("dry run: nothing was written"),
         false => {}
     }

@@ -67,7 +67,7 @@ pub(crate) async fn run(
     for (at, (url, gone)) in urls.iter().zip(&gone).enumerate() {
         terminal.print(&outcome(url, gone, digest.as_ref(), left(at)))?;
     }
-    terminal.note("a running gateway takes it up within a second");
+    terminal.note("a running gateway takes it up within seconds");
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::Timestamp;
 use pinfold_config::{Config, Loaded};
 use pinfold_policy::digest::{Digest, DigestError};
-use pinfold_store::Store;
 use pinfold_store::item::{InForce, Opinion, Revoked};
+use pinfold_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::Found;
@@ -45,7 +45,11 @@ pub(crate) async fn run(
              hint: correct the files: 'pinfold check' shows every mistake",
         );
     })?;
-    let store = Store::open_beside(&config.data_dir).await?;
+    let store = Store::open_beside(&config.data_dir).await.map_err(|error| match error {
+        StoreError::Absent { .. } => Failure::could_not(error.to_string())
+            .hint("no gateway ever ran here: start it, or write a [[revoke]] block into a pins file"),
+        other => other.into(),
+    })?;
     let desk = Desk { config: &config, store: &store, terminal };
     let done =
         if options.undo { desk.reinstate(digest, opinion).await } else { desk.revoke(digest, opinion).await };
@@ -120,35 +124,47 @@ impl Desk<'_> {
             .hint("a reviewed file says so, and only a change of that file takes it back"));
         }
         let reinstated = self.store.reinstate(digest, opinion).await?;
+        let otherwise = self.revoked_otherwise(&digest).await?;
         if reinstated.already {
+            let nothing = || "'pinfold pin revoke DIGEST' revokes it; nothing was changed".to_owned();
             return Err(Failure::could_not(format!("{digest} is not revoked"))
-                .hint(self.other_notation(&digest).await?));
+                .hint(otherwise.unwrap_or_else(nothing)));
         }
         let in_force = decision::in_force(self.store, reinstated.version).await?;
         let terminal = self.terminal;
         if terminal.json {
-            terminal.print_json(&decision_json(&digest, "reinstated", &reinstated, in_force))?;
+            let mut value = decision_json(&digest, "reinstated", &reinstated, in_force);
+            if let Value::Object(fields) = &mut value {
+                fields.insert("still_revoked".to_owned(), otherwise.into());
+            }
+            terminal.print_json(&value)?;
             return Ok(decision::found(in_force));
         }
+        let holds = || "what was decided at single URLs, and what the files pin, holds again".to_owned();
         terminal.print(&format!(
-            "{}\n  what was decided at single URLs, and what the files pin, holds again\n  {}",
+            "{}\n  {}\n  {}",
             said(&digest, "reinstated", terminal),
+            otherwise.map_or_else(holds, |otherwise| format!("but {otherwise}")),
             decision::in_force_text(in_force),
         ))?;
         Ok(decision::found(in_force))
     }
 
     /// A body may be revoked in another notation than the one that was named.
-    async fn other_notation(&self, digest: &Digest) -> Result<String, Failure> {
-        let all = self.store.digests_of(digest).await?.map(|digests| digests.all());
+    async fn revoked_otherwise(&self, digest: &Digest) -> Result<Option<String>, Failure> {
+        let Some(all) = self.store.digests_of(digest).await?.map(|digests| digests.all()) else {
+            return Ok(None);
+        };
         let decisions = self.store.decisions();
         let decisions = decisions.borrow();
-        let other =
-            all.into_iter().flatten().find(|other| decisions.revocations().iter().any(|d| d == *other));
-        Ok(match other {
-            Some(other) => format!("the same body is revoked as {other}: name that"),
-            None => "'pinfold pin revoke DIGEST' revokes it; nothing was changed".to_owned(),
-        })
+        let by_people = decisions.revocations().iter().find(|other| other != digest && all.contains(other));
+        if let Some(other) = by_people {
+            return Ok(Some(format!("the same body is revoked as {other}: name that")));
+        }
+        let by_file = self.config.revoked_at.iter().find(|(other, _)| all.contains(other));
+        Ok(by_file.map(|(other, place)| {
+            format!("the [[revoke]] block at {place} revokes the same body as {other}")
+        }))
     }
 }
 

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
+use pinfold_policy::pin::Place;
 use pinfold_store::DecideError;
 use pinfold_store::incident::Incident;
-use pinfold_store::item::{Agreement, Decided, InForce, Item, Opinion};
+use pinfold_store::item::{Agreement, Decided, InForce, Item, ItemState, Opinion};
 use serde_json::{Value, json};
 
 use super::list::agreement_json;
@@ -32,11 +33,31 @@ pub(super) async fn approve(
     let incident = review.incident(id).await?;
     let decided = review.store.approve(incident, opinion, review.config.approvers).await;
     let decided = decided.map_err(|error| cannot_decide(error, id))?;
-    report(review, &decided, &approved(&decided.item), None).await
+    let found = report(review, &decided, &approved(&decided.item), None).await?;
+    if let Some(place) = revoked_by_file(review, decided.item.digest).await? {
+        review.terminal.warn(
+            &format!("the [[revoke]] block at {place} revokes these bytes: they are refused all the same"),
+            "a reviewed file says so, and only a change of that file takes it back",
+        );
+    }
+    Ok(found)
+}
+
+/// Where a file revokes a body. Of files with mistakes nothing is known.
+async fn revoked_by_file(review: &Review<'_>, id: BodyId) -> Result<Option<Place>, Failure> {
+    let Ok(Loaded { config, .. }) = review.configuration.load() else { return Ok(None) };
+    if config.revoked_at.is_empty() {
+        return Ok(None);
+    }
+    let all = digests_of(review, id).await?.map_or_else(|| vec![id.into()], |digests| digests.all().to_vec());
+    Ok(config.revoked_at.into_iter().find(|(digest, _)| all.contains(digest)).map(|(_, place)| place))
 }
 
 fn approved(item: &Item) -> String {
     match &item.agreement {
+        Some(agreement) if item.state == ItemState::Approved => {
+            format!("{}; an earlier approval still releases them{}", still_needed(agreement), until(item))
+        }
         Some(agreement) => {
             format!("{}; until then these bytes are not released", still_needed(agreement))
         }

@@ -2,6 +2,7 @@
 
 use http::Method;
 use pinfold_integration_tests::{Gateway, Rule, client, gateway, sha256, vendor};
+use pinfold_policy::digest::Digests;
 
 use crate::{REVIEWED, TAMPERED, gateway_pinning, pinning, refused, vendor_of, verified};
 
@@ -157,4 +158,44 @@ async fn quarantine(gateway: &Gateway, url: &str) -> String {
     let reply = client(gateway).get(url).await;
     assert_eq!(reply.verdict().token(), "quarantined");
     reply.verdict().incident().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_a_file_revokes_is_said_to_stay_so_whatever_people_decide() {
+    let vendor = vendor_of(TAMPERED).await;
+    let mut gateway = gateway_pinning(&vendor).await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+    let [sha256, sha384, sha512] = Digests::of(TAMPERED.as_bytes()).all().map(|digest| digest.to_string());
+    gateway.rewrite(|files| files.revoke(&sha384));
+    gateway.event_called("policy-reloaded").await;
+
+    let approved =
+        gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
+    assert!(approved.stderr.contains("[[revoke]] block at "), "{}", approved.stderr);
+    gateway.command(&["pin", "revoke", &sha256, "--reason", "SEC-1"]).await.success();
+    gateway.command(&["pin", "revoke", &sha512, "--reason", "SEC-1"]).await.success();
+    let undo =
+        async |digest: &str| gateway.command(&["pin", "revoke", "--undo", digest, "--reason", "SEC-2"]).await;
+    let undone = undo(&sha256).await.success().text();
+    assert!(undone.contains(&format!("but the same body is revoked as {sha512}")), "{undone}");
+    let undone = undo(&sha512).await.success().text();
+    assert!(undone.contains("but the [[revoke]] block at "), "{undone}");
+    assert_eq!(undo(&sha384).await.code, Some(3));
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+}
+
+#[tokio::test]
+async fn an_approval_that_is_not_enough_any_more_says_that_an_earlier_one_holds() {
+    let vendor = vendor_of(TAMPERED).await;
+    let mut gateway = gateway_pinning(&vendor).await;
+    let incident = quarantine(&gateway, &vendor.url("/app.js")).await;
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
+    gateway.rewrite(|files| files.set_in("review", "approvers", 2));
+    gateway.event_called("policy-reloaded").await;
+
+    let again = ["quarantine", "approve", &incident, "--reason", "SEC-2", "--expires", "9d"];
+    let again = gateway.command(&again).await.success().text();
+
+    assert!(again.contains("an earlier approval still releases them"), "{again}");
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
 }

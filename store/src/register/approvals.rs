@@ -2,22 +2,24 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use pinfold_policy::decisions::Decisions;
 use pinfold_policy::digest::BodyId;
 use sqlx::SqliteConnection;
 
+use super::standing::person;
 use crate::columns::Columns;
 use crate::item::{Approved, Assent};
 
 /// Rows that say yes, and are not followed by one of the same subject and digest that says no.
 const SELECT: &str = "
-    SELECT subject, digest, at, who, reason, url, vendor FROM decision d
+    SELECT subject, digest, at, who, reason, url, vendor, expires FROM decision d
     WHERE what = 'approved' AND subject IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM decision r WHERE r.subject = d.subject AND r.digest = d.digest
             AND r.version > d.version AND r.what <> 'approved')
     ORDER BY version";
 
-type Found = (Option<Box<str>>, Option<Box<str>>, Vec<Assent>);
+type Found = (Option<Box<str>>, Option<Box<str>>, Vec<(Assent, Option<Timestamp>)>);
 
 /// Every approval of `decisions`, by subject and digest.
 pub(crate) async fn approvals(
@@ -31,11 +33,21 @@ pub(crate) async fn approvals(
         let (url, vendor, by) = found.entry((row.text("subject")?, row.body("digest")?)).or_default();
         *url = row.text_or_none("url")?;
         *vendor = row.text_or_none("vendor")?;
-        by.push(Assent { at: row.time("at")?, who: row.text("who")?, reason: row.text("reason")? });
+        let assent = Assent { at: row.time("at")?, who: row.text("who")?, reason: row.text("reason")? };
+        // The last word of each.
+        by.retain(|(earlier, _)| person(&earlier.who) != person(&assent.who));
+        by.push((assent, row.time_or_none("expires")?));
     }
     let with_provenance = |approval: &pinfold_policy::decisions::Approval| {
         let (url, vendor, by) =
             found.remove(&(approval.subject.clone(), approval.digest)).unwrap_or_default();
+        // Whoever agreed for less time does not stand by it to its end.
+        let stands = |end: Option<Timestamp>| match (end, approval.expires) {
+            (Some(end), Some(last)) => end >= last,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let by = by.into_iter().filter(|(_, end)| stands(*end)).map(|(assent, _)| assent).collect();
         Approved { approval: approval.clone(), url, vendor, by }
     };
     let mut approvals: Vec<_> = decisions.all_approvals().map(with_provenance).collect();

@@ -153,7 +153,7 @@ fn about(decision: &Decision) -> Option<(Box<str>, BodyId)> {
 
 /// A name without its machine: one person at two machines is one person. Two people of one name count as one too, and
 /// that errs on the side of asking for a third.
-fn person(who: &str) -> &str {
+pub(super) fn person(who: &str) -> &str {
     who.split_once('@').map_or(who, |(name, _)| name)
 }
 
