@@ -1,4 +1,5 @@
-//! `pinfold demo`: the Comm100 incident of September 2022, replayed on loopback with a real gateway.
+//! `pinfold demo`: the Comm100 incident of September 2022, replayed on loopback with a real gateway; or any other
+//! documented one, at the pace of a moved clock.
 //!
 //! The vendor, the attacker and the computers of an office are stand-ins in this process; what is between them is
 //! the gateway as `pinfold run` has it. Each sentence that the story marks with `ok` was observed, not assumed.
@@ -6,7 +7,9 @@
 mod artifacts;
 mod client;
 mod gateway;
+mod incidents;
 mod origin;
+mod replay;
 mod settings;
 mod stage;
 mod story;
@@ -14,30 +17,80 @@ mod teller;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use rustls::crypto::CryptoProvider;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::demo::replay::Report;
 use crate::demo::stage::Stage;
 use crate::demo::story::Story;
 use crate::demo::teller::Teller;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
-/// How the story is told.
-#[derive(Clone, Copy, Debug)]
+/// What is played.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct DemoOptions {
-    /// As JSON, when it is over.
-    pub(crate) json: bool,
+    /// Replay this documented incident, or `all`: who receives what without a proxy, and under pinfold's rules.
+    #[arg(long, value_name = "ID")]
+    incident: Option<String>,
+    /// Print a table for a page in Markdown.
+    #[arg(long, requires = "incident", conflicts_with = "json")]
+    markdown: bool,
 }
 
-/// Plays the incident from start to end. `true`: each step came out as told.
-pub(crate) async fn run(options: DemoOptions) -> Result<bool, Failure> {
+/// Plays it. `true`: all of it came out as told, or as documented.
+pub(crate) async fn run(options: DemoOptions, terminal: &Terminal) -> Result<bool, Failure> {
     let stop = stop_on_signals()?;
-    let terminal = Terminal::new(options.json);
-    let mut teller = Teller::new(&terminal);
+    match options.incident {
+        None => tell(terminal, stop).await,
+        Some(id) => replayed(&id, options.markdown, terminal, stop).await,
+    }
+}
+
+async fn replayed(
+    id: &str,
+    markdown: bool,
+    terminal: &Terminal,
+    stop: CancellationToken,
+) -> Result<bool, Failure> {
+    let incidents = incidents::chosen(id)?;
+    let progress = progress();
+    let played = replay::play(incidents, stop, |step, steps| {
+        progress.set_length(steps);
+        progress.set_position(step);
+    });
+    let report = Report(played.await.inspect_err(|_| progress.finish_and_clear())?);
+    progress.finish_and_clear();
+    if terminal.json {
+        terminal.print_json(&report.json())?;
+    } else if markdown {
+        terminal.print(&report.markdown())?;
+    } else {
+        terminal.print(&report.text(terminal))?;
+    }
+    Ok(report.agrees())
+}
+
+/// Four steps are a day.
+fn progress() -> ProgressBar {
+    let progress = ProgressBar::new(0);
+    let style =
+        ProgressStyle::with_template("{spinner} six hours later: {human_pos}/{human_len}  {wide_bar}");
+    if let Ok(style) = style {
+        progress.set_style(style);
+    }
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress
+}
+
+/// Plays the Comm100 incident from start to end. `true`: each step came out as told.
+async fn tell(terminal: &Terminal, stop: CancellationToken) -> Result<bool, Failure> {
+    let mut teller = Teller::new(terminal);
     let began = Instant::now();
     let mut stage = Stage::set(stop).await?;
     let played = Story::new(&mut stage, &mut teller).play().await;

@@ -21,7 +21,8 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    fn title(self) -> &'static str {
+    /// What stands above it.
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Text(title) | Self::Number(title) | Self::Wide(title) => title,
         }

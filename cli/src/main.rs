@@ -65,8 +65,8 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Replay the Comm100 incident on this machine, with nothing but this binary.
-    Demo,
+    /// Replay the Comm100 incident, or another one, on this machine, with nothing but this binary.
+    Demo(DemoOptions),
     /// The reviewed list of what may be served.
     #[command(subcommand)]
     Pin(PinCommand),
@@ -181,8 +181,8 @@ impl Command {
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),
-            Self::Demo => {
-                let as_told = demo::run(DemoOptions { json: terminal.json }).await?;
+            Self::Demo(options) => {
+                let as_told = demo::run(options, terminal).await?;
                 Ok(if as_told { Found::Nothing } else { Found::Something })
             }
         }

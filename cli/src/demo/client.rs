@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use pinfold_policy::digest::Digests;
 use pinfold_store::incident::Incident;
@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -49,9 +50,29 @@ enum Towards {
     Server(SocketAddr),
 }
 
+/// A connection to one host, for one request after the other.
+pub(crate) struct Line {
+    sender: SendRequest<Empty<Bytes>>,
+    certificate: String,
+    connection: JoinHandle<hyper::Result<()>>,
+}
+
+/// What a computer asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) from: Computer,
+    pub(crate) url: &'a str,
+    /// The page that wants it.
+    pub(crate) page: &'a str,
+    /// With what it is asked for.
+    pub(crate) agent: &'static str,
+}
+
 /// What came back.
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// Where it is instead.
+    pub(crate) location: Option<String>,
     /// `Pinfold-Verdict`.
     pub(crate) verdict: String,
     pub(crate) body: Bytes,
@@ -96,36 +117,43 @@ impl Way {
 
     /// Has `from` fetch `url`, which `page` wants.
     pub(crate) async fn get(&self, from: Computer, url: &str, page: &str) -> Result<Reply, Failure> {
-        let fetching = async { tokio::time::timeout(PATIENCE, self.fetch(from, url, page)).await };
+        self.get_over(&mut None, Wanted { from, url, page, agent: "pinfold-demo" }).await
+    }
+
+    /// Fetches over `line`, or a new one where that has ended.
+    pub(crate) async fn get_over(
+        &self,
+        line: &mut Option<Line>,
+        wanted: Wanted<'_>,
+    ) -> Result<Reply, Failure> {
+        let fetching = async { tokio::time::timeout(PATIENCE, self.fetch(line, wanted)).await };
         let fetched = tokio::select! {
             () = self.stop.cancelled() => return Err(interrupted()),
             fetched = fetching => fetched,
         };
         fetched
             .unwrap_or_else(|_| Err("no answer in time".into()))
-            .doing(format!("fetch {url} from {}", from.address))
+            .doing(format!("fetch {} from {}", wanted.url, wanted.from.address))
     }
 
-    async fn fetch(&self, from: Computer, url: &str, page: &str) -> Result<Reply, Broken> {
-        let url: Uri = url.parse()?;
+    async fn fetch(&self, line: &mut Option<Line>, wanted: Wanted<'_>) -> Result<Reply, Broken> {
+        let url: Uri = wanted.url.parse()?;
         let host = url.host().ok_or("the URL has no host")?;
+        // The other side may end a connection that nobody uses at any time (RFC 9112 §9.5).
+        if let Some(kept) = line
+            && let Ok(reply) = kept.ask(&url, host, wanted).await
+        {
+            return Ok(reply);
+        }
+        line.insert(self.open(wanted.from, host).await?).ask(&url, host, wanted).await
+    }
+
+    async fn open(&self, from: Computer, host: &str) -> Result<Line, Broken> {
         let stream = self.greet(from, host).await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let certificate = certificate.map(|der| Digests::of(der).sha256.to_hex()).unwrap_or_default();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
-        let request = Request::get(url.path())
-            .header(header::HOST, host)
-            .header(header::REFERER, page)
-            .header(header::USER_AGENT, HeaderValue::from_static("pinfold-demo"))
-            .body(Empty::<Bytes>::new())?;
-        let (head, body) = sender.send_request(request).await?.into_parts();
-        #[expect(clippy::disallowed_methods, reason = "Limited bounds it")]
-        let body = Limited::new(body, LARGEST_BODY).collect().await?.to_bytes();
-        connection.abort();
-        let verdict = head.headers.get("pinfold-verdict").map(HeaderValue::to_str).transpose()?;
-        let verdict = verdict.unwrap_or_default().to_owned();
-        Ok(Reply { status: head.status.as_u16(), verdict, body, certificate })
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Line { sender, certificate, connection: tokio::spawn(connection) })
     }
 
     async fn greet(&self, from: Computer, host: &str) -> Result<TlsStream<TcpStream>, Broken> {
@@ -136,6 +164,34 @@ impl Way {
             Towards::Proxy(proxy) => connect(socket.connect(proxy).await?, host).await?,
         };
         Ok(self.tls.connect(ServerName::try_from(host.to_owned())?, stream).await?)
+    }
+}
+
+impl Line {
+    async fn ask(&mut self, url: &Uri, host: &str, wanted: Wanted<'_>) -> Result<Reply, Broken> {
+        self.sender.ready().await?;
+        let request = Request::get(url.path())
+            .header(header::HOST, host)
+            .header(header::REFERER, wanted.page)
+            .header(header::USER_AGENT, HeaderValue::from_static(wanted.agent))
+            .body(Empty::<Bytes>::new())?;
+        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        #[expect(clippy::disallowed_methods, reason = "Limited bounds it")]
+        let body = Limited::new(body, LARGEST_BODY).collect().await?.to_bytes();
+        let text = |name: &str| head.headers.get(name).map(HeaderValue::to_str).transpose();
+        Ok(Reply {
+            status: head.status.as_u16(),
+            location: text("location")?.map(str::to_owned),
+            verdict: text("pinfold-verdict")?.unwrap_or_default().to_owned(),
+            body,
+            certificate: self.certificate.clone(),
+        })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.connection.abort();
     }
 }
 
@@ -183,12 +239,13 @@ impl Reply {
         format!("status {}, {} bytes, verdict '{}'", self.status, self.body.len(), self.verdict)
     }
 
-    fn outcome(&self) -> &str {
+    /// The verdict's token.
+    pub(crate) fn outcome(&self) -> &str {
         self.verdict.split(';').next().unwrap_or_default()
     }
 
     /// A parameter of the verdict (RFC 9651 §3.1.2), which pinfold writes without anything that needs an escape.
-    fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let parameters = self.verdict.split("; ").skip(1).filter_map(|parameter| parameter.split_once('='));
         parameters.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pinfold_config::Config;
-use pinfold_proxy::Gateway;
+use pinfold_proxy::{Clock, Gateway, Settings};
 use pinfold_store::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,9 +30,9 @@ pub(crate) struct Running {
     serving: JoinHandle<()>,
 }
 
-/// Starts a gateway.
-pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
-    let settings = wiring::settings(&config)?;
+/// Starts a gateway that goes by `clock`.
+pub(crate) async fn start(config: Config, clock: Clock) -> Result<Running, Failure> {
+    let settings = Settings { clock, ..wiring::settings(&config)? };
     let ca = wiring::open_ca(&config)?.ca;
     let root_pem = ca.root_pem().to_owned();
     let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
@@ -48,6 +48,11 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
 }
 
 impl Running {
+    /// Its store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Lets it finish, and closes its files.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.stop.cancel();

@@ -30,12 +30,19 @@ pub(crate) struct Origin {
 }
 
 /// By URL.
-type Files = Arc<Mutex<HashMap<String, File>>>;
+type Files = Arc<Mutex<HashMap<String, Served>>>;
 
+/// What a server answers at a URL.
 #[derive(Clone)]
-struct File {
-    media_type: &'static str,
-    bytes: Bytes,
+pub(crate) enum Served {
+    /// These bytes, of this media type.
+    File(&'static str, Bytes),
+    /// The same by `User-Agent`; nothing to any other.
+    ByAgent(&'static str, HashMap<&'static str, Bytes>),
+    /// That it is at another URL for now.
+    Redirect(HeaderValue),
+    /// That it is not there.
+    Nothing,
 }
 
 impl Origin {
@@ -65,8 +72,13 @@ impl Origin {
 
     /// Serves these bytes at `url` from now on.
     pub(crate) fn publish(&self, url: &str, media_type: &'static str, bytes: Bytes) {
+        self.serve(url, Served::File(media_type, bytes));
+    }
+
+    /// Answers this at `url` from now on.
+    pub(crate) fn serve(&self, url: &str, served: Served) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.insert(url.to_owned(), File { media_type, bytes });
+        files.insert(url.to_owned(), served);
     }
 }
 
@@ -96,16 +108,29 @@ async fn serve(socket: TcpStream, tls: TlsAcceptor, files: Files) {
 }
 
 fn answer(request: &Request<Incoming>, files: &Files) -> Response<Full<Bytes>> {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let url = format!("https://{host}{}", request.uri().path());
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let url = format!("https://{}{}", field(header::HOST), request.uri().path());
     let found = files.lock().unwrap_or_else(PoisonError::into_inner).get(&url).cloned();
     let mut response = Response::new(Full::default());
-    match found {
-        Some(file) => {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(file.media_type));
-            *response.body_mut() = Full::new(file.bytes);
+    match found.unwrap_or(Served::Nothing) {
+        Served::File(media_type, bytes) => fill(&mut response, media_type, bytes),
+        Served::ByAgent(media_type, by_agent) => {
+            response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::USER_AGENT));
+            match by_agent.get(field(header::USER_AGENT)) {
+                Some(bytes) => fill(&mut response, media_type, bytes.clone()),
+                None => *response.status_mut() = StatusCode::NOT_FOUND,
+            }
         }
-        None => *response.status_mut() = StatusCode::NOT_FOUND,
+        Served::Redirect(location) => {
+            response.headers_mut().insert(header::LOCATION, location);
+            *response.status_mut() = StatusCode::FOUND;
+        }
+        Served::Nothing => *response.status_mut() = StatusCode::NOT_FOUND,
     }
     response
+}
+
+fn fill(response: &mut Response<Full<Bytes>>, media_type: &'static str, bytes: Bytes) {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    *response.body_mut() = Full::new(bytes);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use pinfold_certs::{CaOptions, CertificateAuthority};
 use pinfold_config::{Config, Loaded};
 use pinfold_policy::host::Host;
+use pinfold_proxy::Clock;
 use pinfold_store::Store;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -80,7 +81,7 @@ impl Stage {
 
     /// Starts the gateway.
     pub(crate) async fn open_gateway(&mut self, config: Config) -> Result<(), Failure> {
-        self.gateway = Some(gateway::start(config).await?);
+        self.gateway = Some(gateway::start(config, Clock::system()).await?);
         Ok(())
     }
 
@@ -127,17 +128,17 @@ impl Stage {
 }
 
 /// Stands in for the public certificate authorities. They would give the look-alike a certificate too.
-fn public_authority(dir: &Path) -> Result<CertificateAuthority, Failure> {
+pub(super) fn public_authority(dir: &Path) -> Result<CertificateAuthority, Failure> {
     let options =
         CaOptions { vendor_hosts: Vec::new(), name_constraints: false, leaf_lifetime: HOUR, root_key: None };
     Ok(CertificateAuthority::open(dir, &options, SystemTime::now())?.ca)
 }
 
-fn leaf(ca: &CertificateAuthority, host: &str) -> Result<Arc<CertifiedKey>, Failure> {
+pub(super) fn leaf(ca: &CertificateAuthority, host: &str) -> Result<Arc<CertifiedKey>, Failure> {
     let host = Host::parse(host).doing(format!("make a certificate for {host}"))?;
     Ok(ca.leaf(&host, SystemTime::now())?)
 }
 
-fn certificate(pem: &str) -> Result<CertificateDer<'static>, Failure> {
+pub(super) fn certificate(pem: &str) -> Result<CertificateDer<'static>, Failure> {
     CertificateDer::from_pem_slice(pem.as_bytes()).doing("read a root")
 }

@@ -35,6 +35,7 @@ mod fronting;
 mod heads;
 mod hidden;
 mod images;
+mod incidents;
 mod learn;
 mod libraries;
 mod limits;

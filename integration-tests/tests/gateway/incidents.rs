@@ -1,0 +1,61 @@
+//! `pinfold demo --incident`: documented incidents, replayed by the binary alone.
+
+use std::process::Output;
+
+use pinfold_integration_tests::pinfold;
+use serde_json::Value;
+use tokio::process::Command;
+
+async fn demo(args: &[&str]) -> Output {
+    Command::new(pinfold()).arg("demo").args(args).kill_on_drop(true).output().await.unwrap()
+}
+
+/// The table in the documentation.
+fn documented() -> String {
+    let page = include_str!("../../../docs/incidents.md");
+    page.lines().filter(|line| line.starts_with("| ")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_documented_incident_replays_as_the_documentation_has_it_and_one_differs_from_its_dates() {
+    let output = demo(&["--incident", "all", "--markdown"]).await;
+
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.trim_end(), documented());
+    let differ: Vec<_> = table.lines().filter(|line| line.ends_with("| NO |")).collect();
+    assert!(matches!(differ[..], [row] if row.starts_with("| notepadpp-2025 ")), "{differ:?}");
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "something was found: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::test]
+async fn one_incident_is_told_for_programs_under_each_regime() {
+    let output = demo(&["--incident", "ccleaner-2017", "--json"]).await;
+
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told[0]["differences"], serde_json::json!([]));
+    let regimes = &told[0]["played"][0]["regimes"];
+    let received =
+        ["direct", "pins", "substitution", "cooldown"].map(|regime| regimes[regime]["received"].as_u64());
+    assert_eq!(received, [Some(4), Some(0), Some(0), Some(4)]);
+    assert_eq!(regimes["direct"]["received_from_hour"], 0);
+    assert!(regimes["cooldown"]["received_from_hour"].as_u64() >= Some(7 * 24), "{regimes}");
+    assert_eq!(regimes["pins"]["refused_at_fixed_url"], serde_json::json!(["digest-mismatch"]));
+    assert_eq!(regimes["substitution"]["got_reviewed_in_place_of_a_refusal"], 4);
+    assert!(regimes["cooldown"]["next_version_after_hours"].as_u64() >= Some(7 * 24), "{regimes}");
+}
+
+#[tokio::test]
+async fn an_incident_that_is_not_documented_is_answered_with_those_that_are() {
+    let output = demo(&["--incident", "comm100"]).await;
+
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no documented incident has the id 'comm100'"), "{said}");
+    assert!(said.contains("hint: 'all', or one of: comm100-2022, solarwinds-2020,"), "{said}");
+}
