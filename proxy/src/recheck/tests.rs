@@ -11,6 +11,7 @@ use stage::{DAY, HOUR, stage};
 
 const REVIEWED: &str = "console.log('reviewed')";
 const TAMPERED: &str = "console.log('tampered')";
+const NEXT: &str = "console.log('next')";
 
 #[tokio::test]
 async fn what_changed_is_in_quarantine_and_told_once_before_any_client_asks() {
@@ -172,6 +173,30 @@ async fn cooldown_approves_what_was_served_unchanged_and_says_why_and_one_reject
         stage.recheck().await;
     }
     assert_eq!(stage.items().await[0].state, ItemState::Rejected);
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+}
+
+/// By the shelf's rule: of what is allowed, what the vendor served last. To go back to what was reviewed would take every page
+/// of a vendor that brings out clean versions back to an old one, each time.
+#[tokio::test]
+async fn what_a_cooldown_approved_goes_out_after_the_vendor_has_left_it_until_one_rejection() {
+    let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves(TAMPERED);
+    while stage.items().await.first().is_none_or(|item| item.state == ItemState::Waiting) {
+        stage.recheck().await;
+    }
+    stage.recheck().await;
+    stage.vendor.serves(NEXT);
+    stage.recheck().await;
+    assert_eq!(stage.client_gets("/app.js").await, (200, TAMPERED.into()));
+    let drifts = stage.told().await.into_iter().filter(|told| told.what == What::Drift).count();
+    assert_eq!(drifts, 2, "reviewers are told that the vendor has left it");
+
+    let items = stage.items().await;
+    let tampered = items.iter().find(|item| item.state == ItemState::Approved).unwrap();
+    let not_ours = Opinion { who: "ann@desk", reason: "not ours", at: stage.now(), expires: None };
+    stage.store().reject(tampered.incident, not_ours).await.unwrap();
     assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
 }
 
