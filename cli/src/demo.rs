@@ -43,7 +43,7 @@ pub(crate) struct DemoOptions {
     markdown: bool,
 }
 
-/// Plays it. `true`: all of it came out as told, or as documented.
+/// Plays it. `true`: all of it came out as told, or as what is documented lets one expect.
 pub(crate) async fn run(options: DemoOptions, terminal: &Terminal) -> Result<bool, Failure> {
     let stop = stop_on_signals()?;
     match options.incident {

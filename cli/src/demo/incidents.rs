@@ -34,6 +34,35 @@ pub(crate) struct Documented {
     pub(crate) source: String,
 }
 
+/// What is to be expected of a cooldown of seven days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cooldown {
+    /// It was taken back before the rule would have approved it.
+    InTime,
+    /// The rule approves bytes of a pinned URL, and there were none: however long it went on.
+    NothingToApprove,
+    /// It was there for longer.
+    TooShort,
+    Unknown,
+}
+
+impl Documented {
+    /// What is to be expected of a cooldown: what its dates say, as far as it was delivered in a way that a cooldown
+    /// could let pass at all.
+    pub(crate) fn cooldown(&self) -> Cooldown {
+        match (self.cooldown_stops, self.delivery) {
+            (CooldownStops::Yes, _) => Cooldown::InTime,
+            (CooldownStops::No | CooldownStops::Unknown, Delivery::Redirect) => Cooldown::NothingToApprove,
+            (CooldownStops::No, Delivery::SameUrl | Delivery::NewVersion | Delivery::Ownership) => {
+                Cooldown::TooShort
+            }
+            (CooldownStops::Unknown, Delivery::SameUrl | Delivery::NewVersion | Delivery::Ownership) => {
+                Cooldown::Unknown
+            }
+        }
+    }
+}
+
 /// What was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -139,8 +168,25 @@ impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.known {
             Known::Nothing => f.write_str("not known"),
-            Known::AtMost(_) | Known::Between(..) => write!(f, "{} h", self.words),
+            Known::AtMost(longest) => write!(f, "under {}", Span(longest, longest)),
+            Known::Between(shortest, longest) => Span(shortest, longest).fmt(f),
         }
+    }
+}
+
+/// From a time to a longer one, in hours up to two days and else in days.
+struct Span(SignedDuration, SignedDuration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(shortest, longest) = self;
+        let (unit, word) = if longest.as_hours() < 48 { (1.0, "h") } else { (24.0, "days") };
+        let [shortest, longest] =
+            [shortest, longest].map(|time| (time.as_secs_f64() / 3600.0 / unit).round());
+        if shortest == longest {
+            return write!(f, "{longest} {word}");
+        }
+        write!(f, "{shortest}-{longest} {word}")
     }
 }
 
@@ -205,6 +251,30 @@ mod tests {
             let duration = Duration::from(words.to_owned());
             assert_eq!((duration.known, &*duration.words), (known, words));
         }
+    }
+
+    #[test]
+    fn durations_are_told_in_hours_or_days() {
+        for (words, told) in [
+            ("4.1", "4 h"),
+            ("6 (vendor) to 19 (Kaspersky)", "6-19 h"),
+            ("under 24 (exact not found)", "under 24 h"),
+            ("48-72", "2-3 days"),
+            ("358.8", "15 days"),
+            ("not found", "not known"),
+        ] {
+            assert_eq!(Duration::from(words.to_owned()).to_string(), told);
+        }
+    }
+
+    #[test]
+    fn a_redirect_gives_a_cooldown_nothing_to_approve_however_long_it_goes_on() {
+        let expected = |id: &str| chosen(id).unwrap().remove(0).cooldown();
+        assert_eq!(expected("ledger-2023"), Cooldown::InTime);
+        assert_eq!(expected("appsflyer-2026"), Cooldown::InTime);
+        assert_eq!(expected("solarwinds-2020"), Cooldown::TooShort);
+        assert_eq!(expected("notepadpp-2025"), Cooldown::NothingToApprove);
+        assert_eq!(expected("polyfill-2024"), Cooldown::Unknown);
     }
 
     #[test]

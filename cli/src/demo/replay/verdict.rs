@@ -1,6 +1,6 @@
-//! Whether what was observed is what the table of incidents infers from dates.
+//! Whether what was observed is what the table of incidents lets one expect.
 
-use crate::demo::incidents::{CooldownStops, Delivery, PinStops};
+use crate::demo::incidents::{Cooldown, PinStops};
 use crate::demo::replay::regime::Regime;
 use crate::demo::replay::scene::hours;
 use crate::demo::replay::tally::Tally;
@@ -32,20 +32,20 @@ pub(super) fn differences(replayed: &Replayed) -> Vec<String> {
             }
         }
         let passed = is_received(played, Regime::Cooldown);
-        match incident.cooldown_stops {
-            CooldownStops::Yes => says(!passed, "it passed the cooldown, which is said to stop it"),
-            CooldownStops::No if incident.delivery == Delivery::Redirect => says(
-                passed,
-                "it did not pass the cooldown, which is said not to stop it: rechecks saw a redirect, and only bytes are approved",
-            ),
-            CooldownStops::No => says(passed, "it did not pass the cooldown, which is said not to stop it"),
-            CooldownStops::Unknown => {}
+        match incident.cooldown() {
+            Cooldown::InTime => says(!passed, "it passed the cooldown, which is said to stop it"),
+            Cooldown::NothingToApprove => {
+                says(!passed, "it passed the cooldown, which had no bytes to approve");
+            }
+            Cooldown::TooShort => says(passed, "it did not pass the cooldown, which is said not to stop it"),
+            Cooldown::Unknown => {}
         }
     }
     found
 }
 
-fn is_received(played: &Played, regime: Regime) -> bool {
+/// Whether somebody received the changed bytes.
+pub(super) fn is_received(played: &Played, regime: Regime) -> bool {
     !played.tally(regime).received.is_empty()
 }
 
@@ -93,6 +93,11 @@ mod tests {
         assert_eq!(
             differences(&replayed("ccleaner-2017", &[NoProxy])),
             ["played for 5 h: it did not pass the cooldown, which is said not to stop it"]
+        );
+        assert_eq!(differences(&replayed("notepadpp-2025", &[NoProxy])), none);
+        assert_eq!(
+            differences(&replayed("notepadpp-2025", &[NoProxy, Cooldown])),
+            ["played for 5 h: it passed the cooldown, which had no bytes to approve"]
         );
         assert_eq!(
             differences(&replayed("polyfill-2024", &[NoProxy])),
