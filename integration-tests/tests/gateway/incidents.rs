@@ -58,6 +58,25 @@ async fn one_incident_is_told_for_programs_under_each_regime() {
 }
 
 #[tokio::test]
+async fn one_incident_is_told_for_people_once_where_it_came_out_alike() {
+    let output = demo(&["--incident", "comm100-2022"]).await;
+
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let played: Vec<_> = told.lines().filter(|line| line.starts_with("played for ")).collect();
+    assert_eq!(played, ["played for 48 hours, and for 72 hours"], "{told}");
+    for line in [
+        "  no proxy               4 of 4 computers received the changed bytes, from hour 0",
+        "  pins only              nobody received the changed bytes",
+        "  pins and substitution  nobody received the changed bytes",
+        "  cooldown of 7 days     nobody received the changed bytes",
+        "what was seen agrees",
+    ] {
+        assert!(told.lines().any(|one| one == line), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn an_incident_that_is_not_documented_is_answered_with_those_that_are() {
     let output = demo(&["--incident", "comm100"]).await;
 
