@@ -172,6 +172,17 @@ impl<'p> Expectation<'p> {
         !self.deciding.pins().is_empty() || self.subjects().any(is_approved)
     }
 
+    /// Whether a pin or an approval is about this very URL, and no pattern alone.
+    #[must_use]
+    pub fn is_pinned_by_name(&self) -> bool {
+        match self.deciding {
+            Deciding::Exact(_) => true,
+            Deciding::Patterns(_) => {
+                self.subjects().any(|subject| self.policy.decisions.knows_approvals(subject))
+            }
+        }
+    }
+
     /// Whether something is allowed here now that a person has reviewed.
     #[must_use]
     pub fn has_reviewed_pin(&self, now: Timestamp) -> bool {
@@ -231,16 +242,22 @@ impl<'p> Expectation<'p> {
     /// What was learned counts only as long as no file is about the URL: people have spoken then, and not of this body.
     pub(crate) fn approved(&self, id: BodyId, now: Timestamp) -> Approved<'p> {
         let is_pinned = !self.deciding.pins().is_empty();
-        match self.subjects().find_map(|subject| self.policy.decisions.approval(subject, id)) {
+        let approvals = self.subjects().filter_map(|subject| self.policy.decisions.approval(subject, id));
+        let mut counting =
+            approvals.filter(|approval| !(is_pinned && approval.basis == Basis::Learned)).peekable();
+        let is_known = counting.peek().is_some();
+        match counting.find(|approval| approval.is_active(now)) {
+            Some(approval) => Approved::By(approval),
+            None if is_known => Approved::Expired,
             None => Approved::No,
-            Some(approval) if approval.basis == Basis::Learned && is_pinned => Approved::No,
-            Some(approval) if approval.is_active(now) => Approved::By(approval),
-            Some(_) => Approved::Expired,
         }
     }
 
+    /// Whether people have rejected this body here. A rejection of a URL with any query is one of each: a pin with a query
+    /// that came later takes none back.
     pub(crate) fn rejects(&self, id: BodyId, now: Timestamp) -> bool {
-        self.subjects().any(|subject| self.policy.decisions.rejects(subject, id, now))
+        let mut subjects = self.subjects().chain([&*self.key_without_query]);
+        subjects.any(|subject| self.policy.decisions.rejects(subject, id, now))
     }
 
     /// Whether a pattern's digest is bound here (`true`), elsewhere (`false`), or nowhere yet.

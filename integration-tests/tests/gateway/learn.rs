@@ -234,6 +234,20 @@ async fn a_rejection_outlives_the_pin_with_a_query_that_it_was_made_under() {
 }
 
 #[tokio::test]
+async fn a_rejection_for_any_query_outlives_a_pin_with_one() {
+    let vendor = vendor_of(TAMPERED).await;
+    let mut gateway = gateway().vendor(&vendor).pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    let url = vendor.url("/app.js?v=1");
+    let incident = refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "reject", &incident, "--reason", "it steals"]).await.success();
+
+    gateway.rewrite(|files| files.without_pins().pin(&url, sha256(TAMPERED)));
+    gateway.event_called("policy-reloaded").await;
+
+    refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
+}
+
+#[tokio::test]
 async fn what_was_revoked_is_neither_learned_nor_served_because_it_was_learned() {
     let vendor = vendor_of(TAMPERED).await;
     let mut gateway = learning(&vendor).revoke(sha256(TAMPERED)).listen().await;
