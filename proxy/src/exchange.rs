@@ -295,7 +295,9 @@ impl Shared {
         };
         let announced = hold::announced(&head.headers);
         let expected = policy.expect(&ask.url);
-        self.rechecks.note(ask, &expected, &head.headers);
+        if expected.is_pinned_by_name() {
+            self.rechecks.note(ask, &expected, &head.headers);
+        }
         let limits = HoldLimits {
             keep_wire: observes(&expected),
             ..policy.live.upstream.hold_limits(could_be(&expected, kinds))
@@ -438,6 +440,7 @@ impl Shared {
             let verdict = judge(&policy.expect(&ask.url), Ok(held), now, newest.revocations());
             match verdict {
                 Verdict::Allow(cleared) => {
+                    self.rechecks.note(ask, &policy.expect(&ask.url), &seen.head.headers);
                     if is_bound_now {
                         self.shelve(ask, seen, cleared.held());
                     }

@@ -81,6 +81,11 @@ impl PolicyCell {
         newer
     }
 
+    /// Tells of each new snapshot.
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<Decisions>> {
+        self.decisions.clone()
+    }
+
     /// From the next version on, these files hold.
     pub(crate) fn stage(&self, files: Arc<Live>) {
         *self.staged() = files;

@@ -9,7 +9,7 @@ mod look;
 mod schedule;
 mod variant;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,12 +64,13 @@ impl Rechecks {
         if !ask.asks() || !expected.is_pinned() {
             return;
         }
-        let (subject, facts) = (expected.subject(), variant::facts(ask, answer));
-        let name = BodyId::of(&[subject.to_owned().into(), Bytes::from_static(b"\n"), facts.clone()]);
+        let facts = variant::facts(ask, answer);
+        let name =
+            BodyId::of(&[expected.subject().to_owned().into(), Bytes::from_static(b"\n"), facts.clone()]);
         if self.noted.get(&name).is_some_and(|at| is_lately(at, ask.at)) {
             return;
         }
-        let Some(variant) = variant::of(ask, subject, facts) else { return };
+        let Some(variant) = variant::of(ask, expected, facts) else { return };
         if self.notes.try_send(Note { variant, at: ask.at }).is_ok() {
             self.noted.insert(name, ask.at);
         }
@@ -83,6 +84,7 @@ fn is_lately(at: Timestamp, now: Timestamp) -> bool {
 /// Looks at everything that is in use, again and again, until the gateway drains.
 pub(crate) async fn run(gateway: Arc<Shared>, mut notes: mpsc::Receiver<Note>) {
     let (drain, clock) = (gateway.drain.clone(), gateway.settings.clock.clone());
+    let mut policies = gateway.policy.changes();
     let mut rounds = Rounds::begin(gateway).await;
     loop {
         rounds.start_what_is_due();
@@ -91,6 +93,7 @@ pub(crate) async fn run(gateway: Arc<Shared>, mut notes: mpsc::Receiver<Note>) {
             () = drain.cancelled() => return,
             Some(note) = notes.recv() => rounds.take(note).await,
             Some(ended) = rounds.looks.join_next_with_id() => rounds.end(ended),
+            Ok(()) = policies.changed() => rounds.plan_what_was_unwanted(),
             () = until(&clock, next) => {}
         }
     }
@@ -117,6 +120,8 @@ struct Rounds {
     lanes: Lanes,
     looks: JoinSet<Looked>,
     running: HashMap<Id, Running>,
+    /// The rules asked for no recheck of these when they were due.
+    unwanted: HashSet<VariantId>,
     /// What time it was last.
     before: Timestamp,
 }
@@ -135,6 +140,7 @@ impl Rounds {
             lanes: Lanes::default(),
             looks: JoinSet::new(),
             running: HashMap::new(),
+            unwanted: HashSet::new(),
             before: now,
         };
         for in_use in known {
@@ -187,6 +193,16 @@ impl Rounds {
         }
     }
 
+    /// Other rules may want it.
+    fn plan_what_was_unwanted(&mut self) {
+        let now = self.gateway.settings.clock.now();
+        for id in std::mem::take(&mut self.unwanted) {
+            if let Some(in_use) = self.in_use.remove(&id) {
+                self.plan_first(in_use, now);
+            }
+        }
+    }
+
     fn plan_anew(&mut self, now: Timestamp) {
         for id in self.schedule.planned() {
             if let Some(in_use) = self.in_use.get(&id) {
@@ -218,9 +234,14 @@ impl Rounds {
         let (interval, failures) = match looked {
             Looked::Seen(interval) => (interval, 0),
             Looked::NotSeen(interval) => (interval, in_use.failures.saturating_add(1)),
-            Looked::NotWanted => (ASK_RULES_AGAIN, 0),
+            Looked::NotWanted => {
+                self.unwanted.insert(id);
+                (ASK_RULES_AGAIN, 0)
+            }
             Looked::Gone => {
                 self.in_use.remove(&id);
+                // Whoever asks for it next says so.
+                self.gateway.rechecks.noted.clear();
                 return;
             }
         };

@@ -12,11 +12,13 @@ use crate::register::{NotSeen, Noted, Seen, Told, in_use, standing};
 
 /// How long after a client asked for it last a variant is in use.
 pub const IN_USE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Variants of one subject that rechecks look at. More are not taken while these are in use: a client that makes them up
-/// takes nobody's place.
+/// Variants of one subject that rechecks look at. More are not taken while these are in use, but for a plain one, which takes
+/// the place of one with a query or an `Origin`: a client that makes these up takes nobody's place.
 pub const MAX_VARIANTS: u64 = 16;
 /// Variants of all subjects together.
 pub const MAX_ALL_VARIANTS: u64 = 10_000;
+/// Variants of one vendor, or of one host that no vendor claims.
+pub const MAX_PARTY_VARIANTS: u64 = MAX_ALL_VARIANTS / 4;
 /// Runs of one variant that are remembered.
 pub(crate) const MAX_RUNS: u64 = 20;
 
@@ -25,6 +27,10 @@ pub(crate) const MAX_RUNS: u64 = 20;
 pub struct Variant {
     /// What a decision would be about.
     pub subject: Box<str>,
+    /// The vendor, or the host that no vendor claims.
+    pub party: Box<str>,
+    /// Whether it is asked for without a query and without an `Origin`.
+    pub plain: bool,
     /// A digest of what tells it from other variants of the subject.
     pub key: BodyId,
     /// The URL as it was asked for.

@@ -5,7 +5,7 @@ use pinfold_integration_tests::{
 };
 use serde_json::Value;
 
-use crate::{REVIEWED, TAMPERED, vendor_of, verified};
+use crate::{REVIEWED, TAMPERED, refused, vendor_of, verified};
 
 const PATH: &str = "/app.js";
 
@@ -40,6 +40,37 @@ async fn a_change_is_in_quarantine_and_told_once_before_any_client_asks() {
     gateway.terminate().await;
     let rest = gateway.rest_of_events().await;
     assert!(rest.iter().all(|event| event.text("event.action") != Some("drift")), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_makes_up_urls_under_a_pattern_fills_no_rechecks() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/lib/1.js", TAMPERED);
+    let gateway =
+        rechecking(&vendor, Rule::default()).pin(vendor.url("/lib/*"), sha256(REVIEWED)).listen().await;
+
+    refused(&client(&gateway).get(vendor.url("/lib/1.js")).await, 403, "quarantined", "digest-mismatch");
+    verified(&client(&gateway).get(vendor.url(PATH)).await, REVIEWED);
+    seen_again(&vendor, 3).await;
+    assert_eq!(vendor.seen("/lib/1.js").len(), 1);
+}
+
+#[tokio::test]
+async fn a_pin_that_is_gone_and_back_is_looked_at_again() {
+    let vendor = vendor_of(REVIEWED).await;
+    let mut gateway = rechecking(&vendor, Rule::default()).listen().await;
+    let pin = |files: GatewayBuilder| files.pin(vendor.url(PATH), sha256(REVIEWED));
+    verified(&client(&gateway).get(vendor.url(PATH)).await, REVIEWED);
+    seen_again(&vendor, 1).await;
+    gateway.rewrite(|files| files.without_pins().pin(vendor.url(&format!("{PATH}?v=1")), sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    verified(&client(&gateway).get(vendor.url(&format!("{PATH}?v=1"))).await, REVIEWED);
+
+    gateway.rewrite(|files| pin(files.without_pins()));
+    gateway.event_called("policy-reloaded").await;
+    verified(&client(&gateway).get(vendor.url(PATH)).await, REVIEWED);
+    vendor.script(PATH, TAMPERED);
+    gateway.event_called("drift").await;
 }
 
 #[tokio::test]

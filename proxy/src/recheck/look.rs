@@ -64,7 +64,7 @@ pub(super) async fn look(gateway: Arc<Shared>, in_use: InUse) -> Looked {
     }
     let Some(interval) = interval(&policy, &in_use) else { return Looked::NotWanted };
     let look = Look { gateway: &gateway, policy, in_use: &in_use, ask };
-    let found = look.fetch_and_hold().await;
+    let found = look.fetch_and_hold(interval).await;
     let recorded = match found {
         Ok((answer, held)) => look.judge(&answer, held, interval).await,
         Err(reason) => look.nothing(reason, interval).await,
@@ -98,7 +98,7 @@ struct Other<'a> {
 
 impl Look<'_> {
     /// What the vendor gives to a client that asks for this.
-    async fn fetch_and_hold(&self) -> Result<(Answered, Held), Reason> {
+    async fn fetch_and_hold(&self, interval: Duration) -> Result<(Answered, Held), Reason> {
         let Self { gateway, policy, ask, .. } = self;
         let expected = policy.expect(&ask.url);
         let fetched = fetch(gateway, ask, policy, &expected, Method::GET, true, fetch::empty()).await;
@@ -112,7 +112,9 @@ impl Look<'_> {
         let room = policy.live.upstream.room(ask.asker.address.ip(), party(policy, ask));
         let store = gateway.store.clone();
         let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
-        match timeout(policy.live.max_hold, holding).await {
+        // One that never ends keeps others of its vendor waiting.
+        let limit = policy.live.max_hold.min(interval.max(policy.live.patience));
+        match timeout(limit, holding).await {
             Ok(Ok(held)) => Ok((Answered { head, path, kinds }, held)),
             Ok(Err(failed)) => Err(failed.error.reason()),
             Err(_) => Err(Reason::UpstreamTimeout),

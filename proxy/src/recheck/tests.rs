@@ -151,6 +151,20 @@ async fn each_variant_that_vary_names_is_looked_at_and_codings_make_none() {
 }
 
 #[tokio::test]
+async fn each_query_that_clients_ask_with_is_looked_at() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    for path in ["/app.js", "/app.js?site=7", "/app.js?cb=evil"] {
+        stage.client_gets(path).await;
+    }
+    stage.until_noted(3).await;
+    stage.recheck().await;
+    for path in ["/app.js ", "/app.js?site=7 ", "/app.js?cb=evil "] {
+        let line = format!("GET {path}");
+        assert_eq!(stage.vendor.asked().iter().filter(|head| head.starts_with(&line)).count(), 2, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn cooldown_approves_what_was_served_unchanged_and_says_why_and_one_rejection_ends_it_for_good() {
     let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
     stage.client_gets("/app.js").await;

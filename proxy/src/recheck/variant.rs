@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
+use pinfold_policy::policy::Expectation;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::sighting::Variant;
 
@@ -15,8 +16,8 @@ const LONGEST_VALUE: usize = 1024;
 /// A longer URL is not rechecked.
 const LONGEST_URL: usize = 8192;
 
-/// What tells variants of a URL apart: `Origin`, which may decide whatever `Vary` says, and what `Vary` names. Not the codings: what is
-/// compared is decoded.
+/// What tells variants of a subject apart: the query and `Origin`, which may decide whatever `Vary` says, and what `Vary`
+/// names. Not the codings: what is compared is decoded.
 pub(super) fn facts(ask: &Ask, answer: &HeaderMap) -> Bytes {
     let mut names: Vec<String> = texts(answer, header::VARY)
         .iter()
@@ -27,7 +28,8 @@ pub(super) fn facts(ask: &Ask, answer: &HeaderMap) -> Bytes {
         .collect();
     names.sort_unstable();
     names.dedup();
-    let mut text = Vec::new();
+    // No line feed stands in a URL.
+    let mut text = format!("{}\n", ask.url.key()).into_bytes();
     for name in names {
         for value in ask.headers.get_all(&name) {
             // Neither stands in a field.
@@ -41,11 +43,16 @@ pub(super) fn facts(ask: &Ask, answer: &HeaderMap) -> Bytes {
 }
 
 /// What to ask for, to be given what this client was given.
-pub(super) fn of(ask: &Ask, subject: &str, facts: Bytes) -> Option<Variant> {
+pub(super) fn of(ask: &Ask, expected: &Expectation<'_>, facts: Bytes) -> Option<Variant> {
     let url = format!("{}{}", ask.url.origin(), ask.url.request_target());
     let imitated = ask.headers.iter().filter_map(|(name, value)| Some((name.as_str(), sent(name, value)?)));
     (url.len() <= LONGEST_URL).then(|| Variant {
-        subject: subject.into(),
+        subject: expected.subject().into(),
+        party: match expected.vendor() {
+            Some(vendor) => (*vendor.name).into(),
+            None => ask.url.host().to_string().into(),
+        },
+        plain: ask.url.query().is_none() && !ask.headers.contains_key(header::ORIGIN),
         key: BodyId::of(&[facts]),
         url: url.into(),
         headers: imitated.map(|(name, value)| (name.into(), value.into())).collect(),

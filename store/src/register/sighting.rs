@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::Change;
 use crate::columns::{Columns, unreadable};
 use crate::sighting::{
-    Drift, IN_USE, InUse, MAX_ALL_VARIANTS, MAX_RUNS, MAX_VARIANTS, Sighted, Sighting, Standing, Untold,
-    Variant, VariantId,
+    Drift, IN_USE, InUse, MAX_ALL_VARIANTS, MAX_PARTY_VARIANTS, MAX_RUNS, MAX_VARIANTS, Sighted, Sighting,
+    Standing, Untold, Variant, VariantId,
 };
 use crate::sqlite::{int, uint};
 
@@ -54,10 +54,12 @@ impl Change for Noted {
 impl Noted {
     async fn insert(&self, connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar(
-            "INSERT INTO variant (subject, key, url, headers, http_version, asked) VALUES (?, ?, ?, ?, ?, ?)
-             RETURNING id",
+            "INSERT INTO variant (subject, party, plain, key, url, headers, http_version, asked)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         )
         .bind(&*self.variant.subject)
+        .bind(&*self.variant.party)
+        .bind(self.variant.plain)
         .bind(&self.variant.key.0[..])
         .bind(&*self.variant.url)
         .bind(headers_text(&self.variant))
@@ -67,30 +69,51 @@ impl Noted {
         .await
     }
 
-    /// Whether there is a place for one more: what nobody has asked for in a while makes room.
+    /// Whether there is a place for one more: what nobody has asked for in a while makes room, and within its subject what a
+    /// page can make up makes room for what is plain.
     async fn make_room(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-        let (of_subject, all): (i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM variant WHERE subject = ?), (SELECT count(*) FROM variant)",
+        let Variant { subject, party, plain, .. } = &self.variant;
+        let (of_subject, of_party, all): (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM variant WHERE subject = ?), (SELECT count(*) FROM variant WHERE party = ?),
+                 (SELECT count(*) FROM variant)",
         )
-        .bind(&*self.variant.subject)
+        .bind(&**subject)
+        .bind(&**party)
         .fetch_one(&mut *connection)
         .await?;
-        let subject = match (uint(of_subject) >= MAX_VARIANTS, uint(all) >= MAX_ALL_VARIANTS) {
-            (false, false) => return Ok(true),
-            (true, _) => Some(&*self.variant.subject),
-            (false, true) => None,
-        };
-        let oldest: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM variant WHERE asked < ?1 AND (?2 IS NULL OR subject = ?2) ORDER BY asked LIMIT 1",
+        let is_subject_full = uint(of_subject) >= MAX_VARIANTS;
+        let is_party_full = uint(of_party) >= MAX_PARTY_VARIANTS;
+        if !is_subject_full && !is_party_full && uint(all) < MAX_ALL_VARIANTS {
+            return Ok(true);
+        }
+        let oldest: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT id, asked FROM variant WHERE (asked < ?1 OR (?2 AND NOT plain)) AND (?3 IS NULL OR subject = ?3)
+                 AND (?4 IS NULL OR party = ?4) ORDER BY asked LIMIT 1",
         )
         .bind(in_use_since(self.at))
-        .bind(subject)
+        .bind(*plain && is_subject_full)
+        .bind(is_subject_full.then_some(&**subject))
+        .bind(is_party_full.then_some(&**party))
         .fetch_optional(&mut *connection)
         .await?;
-        let Some(oldest) = oldest else { return Ok(false) };
+        let is_any_in_use = oldest.is_none_or(|(_, asked)| asked >= in_use_since(self.at));
+        if is_any_in_use {
+            self.leave_out(connection).await?;
+        }
+        let Some((oldest, _)) = oldest else { return Ok(false) };
         sqlx::query("DELETE FROM run WHERE variant = ?").bind(oldest).execute(&mut *connection).await?;
         sqlx::query("DELETE FROM variant WHERE id = ?").bind(oldest).execute(connection).await?;
         Ok(true)
+    }
+
+    /// Notes that rechecks do not look at all that is in use of the subject: nobody can say that it is the same everywhere.
+    async fn leave_out(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT OR REPLACE INTO crowded (subject, at) VALUES (?, ?)")
+            .bind(&*self.variant.subject)
+            .bind(self.at.as_microsecond())
+            .execute(connection)
+            .await?;
+        Ok(())
     }
 }
 
@@ -288,6 +311,7 @@ pub(crate) async fn in_use(
     rows.iter().map(read_in_use).collect()
 }
 
+/// All variants of a subject that are in use; one that nobody has seen for those that there was no place for.
 async fn watched(
     connection: &mut SqliteConnection,
     subject: &str,
@@ -301,10 +325,18 @@ async fn watched(
     )
     .bind(subject)
     .bind(in_use_since(now))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let is_crowded: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM crowded WHERE subject = ? AND at >= ?)")
+            .bind(subject)
+            .bind(in_use_since(now))
+            .fetch_one(connection)
+            .await?;
+    let unseen = is_crowded.then_some(Ok(Watched { known: None, run: None }));
     rows.iter()
         .map(|row| Ok(Watched { known: Columns(row).time_or_none("known")?, run: run_or_none(row)? }))
+        .chain(unseen)
         .collect()
 }
 
@@ -351,6 +383,8 @@ fn read_in_use(row: &SqliteRow) -> Result<InUse, sqlx::Error> {
         id: VariantId(int(row.number("id")?)),
         variant: Variant {
             subject: row.text("subject")?,
+            party: row.text("party")?,
+            plain: row.number("plain")? != 0,
             key: row.body("key")?,
             url: row.text("url")?,
             headers: serde_json::from_str(&headers).map_err(|error| unreadable("headers", error))?,

@@ -2,7 +2,9 @@
 CREATE TABLE variant (
     id       INTEGER PRIMARY KEY,
     subject  TEXT NOT NULL,
+    party    TEXT NOT NULL,    -- the vendor, or the host that no vendor claims
     key      BLOB NOT NULL,    -- SHA-256 of what the answer depends on
+    plain    INTEGER NOT NULL, -- asked for without a query and without an Origin
     url      TEXT NOT NULL,    -- as it was asked for last
     headers  TEXT NOT NULL,    -- JSON: pairs of name and value, of whoever asked last
     http_version TEXT NOT NULL, -- of whoever asked last
@@ -14,6 +16,14 @@ CREATE TABLE variant (
     failure  TEXT,             -- the reason of the last
     UNIQUE (subject, key)
 );
+
+CREATE INDEX variant_by_party ON variant (party);
+
+-- Subjects of which there was no place for a variant, and when that was last.
+CREATE TABLE crowded (
+    subject TEXT PRIMARY KEY,
+    at      INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- What the vendor served at a variant without a change. The last one is what it serves now.
 CREATE TABLE run (

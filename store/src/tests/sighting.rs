@@ -2,13 +2,17 @@ use pinfold_policy::digest::BodyId;
 
 use super::*;
 use crate::item::Opinion;
-use crate::sighting::{Drift, IN_USE, MAX_VARIANTS, Sighted, Sighting, Standing, Variant, VariantId};
+use crate::sighting::{
+    Drift, IN_USE, MAX_PARTY_VARIANTS, MAX_VARIANTS, Sighted, Sighting, Standing, Variant, VariantId,
+};
 
 const OTHER: &str = "https://vue.comm100.com/other.js";
 
 fn variant(subject: &str, number: u8) -> Variant {
     Variant {
         subject: subject.into(),
+        party: "comm100".into(),
+        plain: false,
         key: BodyId([number; 32]),
         url: format!("{subject}?siteId={number}").into(),
         headers: vec![("accept".into(), "*/*".into()), ("user-agent".into(), "Mozilla/5.0 (\"X\")".into())],
@@ -49,6 +53,43 @@ async fn a_variant_is_in_use_for_a_week_after_it_was_asked_for_last() {
 
     assert_eq!(store.variants_in_use(seconds(60) + IN_USE).await.unwrap(), [again]);
     assert_eq!(store.variants_in_use(seconds(61) + IN_USE).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_page_that_makes_up_variants_keeps_no_plain_one_out_and_nobody_says_then_that_all_are_the_same() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for number in 0..MAX_VARIANTS as u8 {
+        noted(&store, number).await;
+    }
+    let plain = Variant { plain: true, ..variant(SUBJECT, 100) };
+    let plain = store.note_variant(plain, noon()).await.unwrap().expect("a place for what is plain").id;
+    let another = Variant { plain: true, ..variant(SUBJECT, 101) };
+    assert!(store.note_variant(another, noon()).await.unwrap().is_some());
+
+    assert_eq!(store.variants_in_use(noon()).await.unwrap().len(), MAX_VARIANTS as usize);
+    let sighted = seen(&store, plain, 0, 1, true).await;
+    assert_eq!(
+        sighted.variants.len(),
+        MAX_VARIANTS as usize + 1,
+        "one stands for those that are not looked at"
+    );
+}
+
+#[tokio::test]
+async fn one_vendor_takes_a_quarter_of_all_variants_and_no_more() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut notes = tokio::task::JoinSet::new();
+    for number in 0..=MAX_PARTY_VARIANTS {
+        let (store, subject) = (store.clone(), format!("https://vue.comm100.com/{number}.js"));
+        notes.spawn(async move { store.note_variant(variant(&subject, 0), noon()).await.unwrap() });
+    }
+    let noted = notes.join_all().await;
+    assert_eq!(noted.into_iter().filter(Option::is_none).count(), 1);
+
+    let other = Variant { party: "other".into(), ..variant(OTHER, 0) };
+    assert!(store.note_variant(other, noon()).await.unwrap().is_some());
 }
 
 #[tokio::test]
