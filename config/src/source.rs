@@ -1,12 +1,14 @@
 //! One file: its text, and what was found wrong in it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use crate::diagnostic::{Diagnostic, Excerpt, Position, Severity};
 
@@ -86,6 +88,17 @@ impl Found {
     }
 }
 
+/// Opens a file, and nothing that would keep who opens it waiting: it is read again and again.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(at_once).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() || metadata.is_dir() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a device, and no file"))
+}
+
 impl SourceFile {
     pub(crate) fn new(name: &str, text: impl Into<Box<str>>) -> Self {
         Self {
@@ -103,17 +116,22 @@ impl SourceFile {
         Self { is_secret: true, ..self }
     }
 
+    /// Reads the file that names the others. It may come through a pipe.
     pub(crate) fn read(path: &Path) -> Result<Self, Unreadable> {
-        Self::read_to(MAX_LEN, path)
+        Self::read_to(MAX_LEN, path, File::open(path)?)
+    }
+
+    /// Reads a file that it names.
+    pub(crate) fn read_named(path: &Path) -> Result<Self, Unreadable> {
+        Self::read_to(MAX_LEN, path, open_regular(path)?)
     }
 
     /// Reads a list of pins, which may be longer than other files.
     pub(crate) fn read_list(path: &Path) -> Result<Self, Unreadable> {
-        Self::read_to(MAX_LIST_LEN, path)
+        Self::read_to(MAX_LIST_LEN, path, open_regular(path)?)
     }
 
-    fn read_to(max: u64, path: &Path) -> Result<Self, Unreadable> {
-        let file = File::open(path)?;
+    fn read_to(max: u64, path: &Path, file: File) -> Result<Self, Unreadable> {
         // The open file is asked, not the path: what was checked is what is read.
         let metadata = file.metadata()?;
         if metadata.is_dir() {

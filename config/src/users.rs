@@ -24,7 +24,7 @@ const ADD: &str = "run 'pinfold user add NAME' to write one";
 
 /// Reads the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<UsersFile, Unreadable> {
-    let source = SourceFile::read(path)?.secret();
+    let source = SourceFile::read_named(path)?.secret();
     guard(&source, path);
     let Some(table) = crate::document::parse(&source) else {
         return Ok(UsersFile { source, users: Vec::new() });

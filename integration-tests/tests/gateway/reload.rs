@@ -437,3 +437,19 @@ async fn a_decision_is_numbered_with_the_files_and_outlives_them() {
     gateway.event_called("policy-reloaded").await;
     refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
 }
+
+#[tokio::test]
+async fn a_pipe_in_place_of_a_list_changes_nothing_and_stops_nothing() {
+    let vendor = vendor_of(REVIEWED).await;
+    let mut gateway = pinning(&vendor).listen().await;
+    let list = gateway.dir().join("pins.toml");
+    fs::remove_file(&list).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&list).status().unwrap().success());
+
+    gateway.event_called("reload-failed").await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    fs::remove_file(&list).unwrap();
+    gateway.rewrite(|files| files.revoke(sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+}
