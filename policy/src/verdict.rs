@@ -409,7 +409,9 @@ fn is_of_the_vendor(reason: Reason) -> bool {
         | Reason::MalformedResponse
         | Reason::UpstreamTls
         | Reason::UpstreamUnreachable
-        | Reason::UpstreamTimeout => true,
+        | Reason::UpstreamTimeout
+        // It is slow, for all that the client was ready to wait.
+        | Reason::Held => true,
         Reason::Unpinned
         | Reason::UnlistedHost
         | Reason::PrivateAddress
@@ -426,7 +428,6 @@ fn is_of_the_vendor(reason: Reason) -> bool {
         | Reason::RequestTimeout
         | Reason::Loop
         | Reason::Overloaded
-        | Reason::Held
         | Reason::StoreUnavailable
         | Reason::Internal => false,
     }

@@ -2,6 +2,7 @@
 
 mod learn;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -298,20 +299,29 @@ impl Shared {
         if expected.is_pinned_by_name() {
             self.rechecks.note(ask, &expected, &head.headers);
         }
-        let limits = HoldLimits {
-            keep_wire: observes(&expected),
-            ..policy.live.upstream.hold_limits(could_be(&expected, kinds))
-        };
+        let could_be = could_be(&expected, kinds);
+        let limits =
+            HoldLimits { keep_wire: observes(&expected), ..policy.live.upstream.hold_limits(could_be) };
+        // A large file is fetched once, however long that takes; others need not wait for a script that trickles.
+        let flies =
+            if could_be.contains(Kind::Installer) { policy.live.max_hold } else { policy.live.patience };
         let room = policy.live.upstream.room(ask.asker.address.ip(), party(&policy, ask));
         let until = Instant::now() + policy.live.max_hold;
         let (gateway, store) = (Arc::clone(self), self.store.clone());
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
         // A task of its own: it goes on when the client is told to come back.
         let hold = tokio::spawn(async move {
+            let mut flight = flight;
             let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
-            let held = timeout_at(until, holding)
-                .await
-                .unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
+            let mut holding = pin!(timeout_at(until, holding));
+            let held = match timeout(flies, &mut holding).await {
+                Ok(held) => held,
+                Err(_) => {
+                    flight = None;
+                    holding.await
+                }
+            };
+            let held = held.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
             let seen = Seen { kinds, head: &head_of, path: path_of.as_ref() };
             gateway.shelve(&asked, &seen, &held);
             // Whoever waited finds it on the shelf, also if this client does not come back.

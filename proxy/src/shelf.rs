@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::answer::{Answer, may_be_shelved};
 use self::depends::Audience;
+pub(crate) use self::depends::is_personal;
 pub(crate) use self::flights::Flight;
 use self::flights::Flights;
 use self::stock::Stock;

@@ -2,7 +2,7 @@
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer, Gate, Gateway, GatewayBuilder, Pin, Reply, Rule, Vendor, client, gateway, sha256,
+    Answer, Gate, Gateway, GatewayBuilder, Pin, Reply, Rule, Vendor, client, gateway, sha256, vendor,
 };
 use serde_json::Value;
 
@@ -245,6 +245,22 @@ async fn a_rejection_for_any_query_outlives_a_pin_with_one() {
     gateway.event_called("policy-reloaded").await;
 
     refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
+}
+
+#[tokio::test]
+async fn what_one_client_is_given_for_its_cookie_is_learned_for_nobody() {
+    let vendor = vendor().listen().await;
+    vendor.serve_by("/app.js", |request| {
+        let script = if request.header("cookie").is_some() { TAMPERED } else { REVIEWED };
+        Answer::script(script).header("vary", "Cookie").header("cache-control", "private")
+    });
+    let gateway = learning(&vendor).listen().await;
+    let url = vendor.url("/app.js");
+
+    let own = client(&gateway).header("cookie", "id=mallory").get(&url).await;
+    assert_eq!(own.verdict().reason(), Some("unpinned"), "{own:?}");
+    learned(&get(&gateway, &url).await, REVIEWED);
+    provisional(&get(&gateway, &url).await, REVIEWED);
 }
 
 #[tokio::test]

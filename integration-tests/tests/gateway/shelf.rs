@@ -94,6 +94,23 @@ async fn those_who_wait_for_a_fetch_that_fails_ask_for_themselves() {
 }
 
 #[tokio::test]
+async fn a_script_that_trickles_to_one_client_keeps_no_other_waiting_for_long() {
+    let gate = Gate::closed();
+    let vendor = vendor().listen().await;
+    let trickles = Answer::script("let").then(&gate, "never");
+    vendor.serve_by("/app.js", move |request| match request.header("user-agent") {
+        Some("bot") => trickles.clone(),
+        Some(_) | None => Answer::script(REVIEWED),
+    });
+    let gateway = shelving(&vendor).set_in("limits", "patience", "1s").listen().await;
+    let url = vendor.url("/app.js");
+
+    let bot = client(&gateway).header("user-agent", "bot").get(&url).await;
+    refused(&bot, 503, "blocked", "held");
+    verified(&client(&gateway).header("user-agent", "browser").get(&url).await, REVIEWED);
+}
+
+#[tokio::test]
 async fn whoever_waits_for_anothers_fetch_is_told_to_come_back() {
     let gate = Gate::closed();
     let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;

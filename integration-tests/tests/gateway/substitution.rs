@@ -1,6 +1,6 @@
 //! `substitute = true`: reviewed bytes in place of a refusal.
 
-use pinfold_integration_tests::{Answer, Pin, Rule, client, sha256};
+use pinfold_integration_tests::{Answer, Gate, Pin, Rule, client, sha256};
 
 use super::*;
 
@@ -137,4 +137,37 @@ async fn files_of_two_releases_never_meet() {
     let elsewhere = client(&gateway).header("origin", "https://elsewhere.test");
     verified(&elsewhere.get(vendor.url("/chunk.js")).await, chunk_2);
     assert_eq!(page().await, [main_2, chunk_2], "all of them are there: they change over together");
+}
+
+#[tokio::test]
+async fn a_vendor_that_trickles_does_not_break_the_page() {
+    let vendor = vendor_of(REVIEWED).await;
+    let builder = gateway().rule(&vendor, substituting()).set_in("limits", "patience", "1s");
+    let gateway = builder.pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    let gate = Gate::closed();
+    vendor.serve("/app.js", Answer::script("let").then(&gate, "never"));
+    substituted(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED, "held");
+}
+
+#[tokio::test]
+async fn files_of_a_release_that_are_asked_for_as_browsers_do_are_kept_together() {
+    let vendor = vendor().listen().await;
+    for (path, text) in [("/main.js", REVIEWED), ("/chunk.css", "a {}")] {
+        vendor.serve(path, Answer::script(text).header("vary", "Accept, Sec-Fetch-Dest"));
+    }
+    let pin = |path: &str, text: &str| Pin::new(vendor.url(path)).digest(sha256(text)).key("release", "1");
+    let builder = gateway().rule(&vendor, Rule::default().set("substitute", true));
+    let gateway = builder.pinned(pin("/main.js", REVIEWED)).pinned(pin("/chunk.css", "a {}")).listen().await;
+    let ask = async |path: &str, accept: &str, destination: &str| {
+        let client = client(&gateway).header("accept", accept).header("sec-fetch-dest", destination);
+        client.get(vendor.url(path)).await
+    };
+
+    for _ in 0..3 {
+        verified(&ask("/main.js", "*/*", "script").await, REVIEWED);
+        verified(&ask("/chunk.css", "text/css,*/*;q=0.1", "style").await, "a {}");
+    }
+    assert_eq!((vendor.seen("/main.js").len(), vendor.seen("/chunk.css").len()), (1, 1));
 }

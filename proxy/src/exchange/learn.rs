@@ -2,7 +2,7 @@
 //! nothing else does.
 //!
 //! This is trust on first use, and so it is narrow: a 200 that came whole for a GET or HEAD, that could be one kind of
-//! thing only (a login page in place of a script could be two), at a URL that was never judged by a pin before. What was
+//! thing only (a login page in place of a script could be two) and was not made for one client, at a URL that was never judged by a pin before. What was
 //! learned is on disk before the first client gets it.
 
 use std::collections::HashSet;
@@ -21,6 +21,7 @@ use crate::gateway::Shared;
 use crate::policy_cell::Snapshot;
 use crate::respond::Outbound;
 use crate::row::{Seen, acts_as};
+use crate::shelf::is_personal;
 
 /// URLs that are learned of one vendor. A page can be made to ask for URLs without end, and each would be a pin for ever;
 /// a person who has that many to confirm needs a pattern.
@@ -107,7 +108,8 @@ fn is_unpinned(policy: &Snapshot, ask: &Ask) -> bool {
 /// What there is to learn, if it may be.
 fn lesson(ask: &Ask, expected: &Expectation<'_>, seen: &Seen<'_>, held: &Held) -> Option<Lesson> {
     let is_one_thing = seen.kinds.iter().count() == 1;
-    let vendor = expected.vendor().filter(|_| ask.asks() && is_one_thing)?;
+    let is_for_all = !is_personal(ask, seen.head);
+    let vendor = expected.vendor().filter(|_| ask.asks() && is_one_thing && is_for_all)?;
     Some(Lesson {
         subject: expected.subject().into(),
         url: ask.url.key().into(),

@@ -34,15 +34,12 @@ pub(super) struct Depends {
 impl Audience {
     /// Who may have what `ask` was answered with `vendor`'s head.
     ///
-    /// What was given for credentials is for one client (RFC 9111 §3.5), and so is what depends on a field that rechecks
-    /// would not send: it would never be looked at again.
+    /// What depends on a field that rechecks would not send is for one client too: it would never be looked at again.
     pub(super) fn of(ask: &Ask, vendor: &Parts) -> Self {
-        let has = |name| ask.headers.contains_key(name);
-        if has(header::AUTHORIZATION) || (has(header::COOKIE) && is_private(&vendor.headers)) {
+        if is_for_credentials(ask, vendor) {
             return Self::ThisClient;
         }
-        let vary = texts(&vendor.headers, header::VARY).join(",").to_ascii_lowercase();
-        match Depends::read(&vary).filter(|depends| depends.names.len() <= MOST_NAMES) {
+        match Depends::read(&vary(vendor)).filter(|depends| depends.names.len() <= MOST_NAMES) {
             Some(depends) if depends.is_imitated(ask) => Self::Alike(depends),
             Some(_) => Self::ThisClient,
             None => Self::OneEach,
@@ -66,6 +63,12 @@ impl Depends {
         names.sort_unstable_by(|one: &HeaderName, other| one.as_str().cmp(other.as_str()));
         names.dedup();
         Some(Self { names: names.into(), on_origin })
+    }
+
+    /// Whether these are fields alone that a browser sets by what it asks for, so that one page sends others with each of its
+    /// files.
+    pub(super) fn is_of_kind_alone(&self) -> bool {
+        self.names.iter().all(|name| *name == header::ACCEPT || name.as_str().starts_with("sec-fetch-"))
     }
 
     fn is_imitated(&self, ask: &Ask) -> bool {
@@ -106,6 +109,22 @@ impl Depends {
         }
         BodyId::of(&[all.into()])
     }
+}
+
+/// Whether an answer may have been made for who asked, and for nobody else.
+pub(crate) fn is_personal(ask: &Ask, vendor: &Parts) -> bool {
+    let depends_on_cookie = || Depends::read(&vary(vendor)).is_none();
+    is_for_credentials(ask, vendor) || (ask.headers.contains_key(header::COOKIE) && depends_on_cookie())
+}
+
+/// Whether it was given for credentials (RFC 9111 §3.5), or for a cookie and the vendor wants nobody else to have it.
+fn is_for_credentials(ask: &Ask, vendor: &Parts) -> bool {
+    let has = |name| ask.headers.contains_key(name);
+    has(header::AUTHORIZATION) || (has(header::COOKIE) && is_private(&vendor.headers))
+}
+
+fn vary(vendor: &Parts) -> String {
+    texts(&vendor.headers, header::VARY).join(",").to_ascii_lowercase()
 }
 
 pub(super) fn origin(ask: &Ask) -> String {

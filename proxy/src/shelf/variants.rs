@@ -133,7 +133,7 @@ impl Variants {
         let known = all.get(url.key_without_query()).into_iter().flatten();
         let here = known.filter(|one| {
             (url.key() == url.key_without_query() || *one.variant.url == *url.key())
-                && one.variant.values == one.depends.values(ask)
+                && (one.depends.is_of_kind_alone() || one.variant.values == one.depends.values(ask))
         });
         here.flat_map(|one| &one.served).filter(|one| is_one(&one.digests)).map(|one| one.seen).max()
     }
