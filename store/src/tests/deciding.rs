@@ -290,3 +290,18 @@ async fn a_revocation_at_an_item_leaves_a_rejection_there_when_it_is_taken_back(
     assert_eq!(store.item(incident).await.unwrap().unwrap().0.state, ItemState::Rejected);
     assert_eq!(verdict(&store.decisions().borrow()), "rejected");
 }
+
+#[tokio::test]
+async fn an_approval_names_who_stands_by_it_to_its_end_and_each_once() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let incident = waiting(&store).await;
+    let for_a_minute = Opinion { expires: Some(seconds(60)), ..by("ben@desk") };
+    for opinion in [by("ada@desk"), for_a_minute, by("cyd@desk"), by("ada@laptop")] {
+        store.approve(incident, opinion, 2).await.unwrap();
+    }
+
+    let approvals = store.approved().await.unwrap();
+    let by: Vec<_> = approvals[0].by.iter().map(|assent| &*assent.who).collect();
+    assert_eq!((approvals.len(), by), (1, vec!["cyd@desk", "ada@laptop"]));
+}
