@@ -1,0 +1,126 @@
+//! Refusing: the body and the row are on disk before the answer, and the vendor's rule may want something in its place.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use pinfold_policy::held::Held;
+use pinfold_policy::kind::Kinds;
+use pinfold_policy::policy::Expectation;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::verdict::{Outcome, may_unregister};
+use pinfold_store::StoreError;
+use pinfold_store::entry::Exchange;
+use pinfold_store::incident::Incident;
+
+use crate::ask::Ask;
+use crate::fetch::FetchError;
+use crate::gateway::Shared;
+use crate::policy_cell::Snapshot;
+use crate::refusal::Refusal;
+use crate::respond::Outbound;
+use crate::row::{Measured, Seen, acts_as, row};
+use crate::unregistering::Unregistering;
+
+impl Shared {
+    /// Refuses guarded content. The body, if it is kept, and the row are on disk before the answer.
+    pub(super) async fn withhold(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        seen: &Seen<'_>,
+        reason: Reason,
+        measured: Option<Measured>,
+        kept: Option<&Held>,
+    ) -> Outbound {
+        let expected = policy.expect(&ask.url);
+        let outcome = if kept.is_some() { Outcome::Quarantined } else { Outcome::Blocked };
+        let mut row = seen.row(ask, policy, outcome, Some(reason), measured);
+        let mut refusal = refusal(ask, &expected, reason, outcome, seen.head.status);
+        row.status = refusal.status().as_u16();
+        if let Some(held) = kept {
+            let kind = acts_as(&expected, seen.kinds);
+            match self.store.quarantine(&row, expected.subject(), kind, held).await {
+                Ok(incident) => refusal.incident = incident,
+                Err(error) => return self.unrecorded(ask, policy, &error),
+            }
+        }
+        self.give_refusal(ask, policy, refusal, row).await
+    }
+
+    /// Refuses a request that got no usable answer.
+    pub(crate) async fn refuse(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        kinds: Kinds,
+        cause: &FetchError,
+    ) -> Outbound {
+        let reason = cause.reason();
+        tracing::debug!(url = %ask.url, %reason, %cause, "refused");
+        let expected = policy.expect(&ask.url);
+        let vendor_status = cause.vendor_status().unwrap_or(StatusCode::BAD_GATEWAY);
+        let refusal = refusal(ask, &expected, reason, Outcome::Blocked, vendor_status);
+        let mut row = row(ask, policy, Outcome::Blocked, Some(reason));
+        row.kinds = kinds;
+        row.status = refusal.status().as_u16();
+        self.give_refusal(ask, policy, refusal, row).await
+    }
+
+    /// Records a refusal and gives it, or what the vendor's rule wants in its place.
+    async fn give_refusal(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        refusal: Refusal,
+        mut row: Exchange,
+    ) -> Outbound {
+        let (reason, incident) = (refusal.reason, refusal.incident);
+        if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, incident)).await {
+            return substitute;
+        }
+        let unregisters = self.unregisters(ask, policy, reason);
+        row.incident = Some(incident);
+        if unregisters {
+            row.status = Unregistering::STATUS.as_u16();
+        }
+        match self.store.record(row).await {
+            Ok(_) if unregisters => Outbound::Unregistering(Unregistering::in_place_of(refusal)),
+            Ok(_) => Outbound::Refusal(refusal),
+            Err(error) => self.unrecorded(ask, policy, &error),
+        }
+    }
+
+    /// Whether a browser is to lose the worker that it has.
+    fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
+        ask.is_for_worker()
+            && may_unregister(&policy.expect(&ask.url), reason, || {
+                self.shelf.last_served(ask).is_some_and(|digests| self.is_revoked(&digests))
+            })
+    }
+
+    /// What cannot be recorded is not released.
+    pub(super) fn unrecorded(&self, ask: &Ask, policy: &Snapshot, error: &StoreError) -> Outbound {
+        // The store says once that it cannot be written.
+        tracing::debug!(%error, url = %ask.url, "cannot record an exchange: it is refused");
+        let expected = policy.expect(&ask.url);
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Outbound::Refusal(refusal(ask, &expected, Reason::StoreUnavailable, Outcome::Blocked, status))
+    }
+}
+
+fn refusal(
+    ask: &Ask,
+    expected: &Expectation<'_>,
+    reason: Reason,
+    outcome: Outcome,
+    vendor_status: StatusCode,
+) -> Refusal {
+    Refusal {
+        reason,
+        outcome,
+        incident: Incident(ask.id),
+        vendor: expected.vendor().map(|vendor| Arc::clone(&vendor.name)),
+        vendor_status: Some(vendor_status),
+        reader: ask.reader.clone(),
+    }
+}
