@@ -1,5 +1,6 @@
 //! One exchange, from the request to the answer, in one place. What differs by protocol stays at the rim.
 
+mod answer;
 mod learn;
 mod refuse;
 
@@ -8,30 +9,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use pinfold_body::{Coding, Codings};
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
-use pinfold_policy::image::image_type;
 use pinfold_policy::kept::Kept;
-use pinfold_policy::kind::{Answered, Kind, Kinds, classify, classify_request};
-use pinfold_policy::part::is_blind_part;
+use pinfold_policy::kind::{Kind, Kinds, classify_request};
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
-use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
-use pinfold_store::entry::DeliveryPath;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::answer::redirect_target;
+pub(crate) use self::answer::{Answer, borrowed, fetch, kinds_of};
 pub(crate) use self::learn::FullyLearned;
 pub use self::learn::MOST_LEARNED;
 use crate::ask::{Ask, early_refusal, reader};
 use crate::encoded::Encoded;
-use crate::fetch::{self, FetchError, Path};
+use crate::fetch::{self, FetchError};
 use crate::gateway::Shared;
-use crate::headers::{texts, values};
 use crate::hold::{self, Failed, HoldError, HoldLimits, Unmeasured};
 use crate::incoming::Arriving;
 use crate::late;
@@ -86,50 +84,6 @@ pub(crate) async fn exchange(
     }
 }
 
-/// What a vendor answered, and what could be made of it.
-pub(crate) struct Answer {
-    pub(crate) head: http::response::Parts,
-    pub(crate) body: Arriving,
-    pub(crate) path: Option<DeliveryPath>,
-    pub(crate) kinds: Kinds,
-    /// The type that it needs to be rendered, where it is an image under a missing or a wrong one.
-    image_type: Option<&'static str>,
-    /// Nothing of its body has come yet: its kinds are those of its head.
-    is_late: bool,
-}
-
-impl Answer {
-    fn is_blind_part(&self) -> bool {
-        let headers = &self.head.headers;
-        self.head.status == StatusCode::PARTIAL_CONTENT
-            && is_blind_part(
-                &values(headers, header::CONTENT_RANGE),
-                &borrowed(&texts(headers, header::CONTENT_TYPE)),
-            )
-    }
-
-    /// `nosniff` is about to be added: an image that renders because browsers look at it needs its type.
-    fn suit_nosniff(&mut self) {
-        if let Some(image_type) = self.image_type {
-            self.head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(image_type));
-        }
-    }
-
-    /// A redirect to where nothing is judged is kept by no client: fetched as data and cached, it would lead a later
-    /// request for a script there, and no one would ask here.
-    fn forget_a_way_out(&mut self, ask: &Ask, policy: &Snapshot) {
-        let leads_out =
-            || !redirect_target(&ask.url, &self.head).is_some_and(|to| policy.judges_scripts_at(&to));
-        if self.head.status.is_redirection()
-            && self.head.headers.contains_key(header::LOCATION)
-            && leads_out()
-        {
-            self.head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            self.head.headers.remove(header::EXPIRES);
-        }
-    }
-}
-
 /// The steps of an exchange: expect, fetch, classify, hold, judge, act.
 async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Incoming) -> Outbound {
     if let Some(guarded) = gateway.parked.take(|| ask.key()) {
@@ -168,61 +122,6 @@ async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Inco
         };
     }
     gateway.guarded(&ask, policy, answer, flight).await
-}
-
-/// Asks the vendor, and looks at the beginning of what it answers.
-pub(crate) async fn fetch(
-    gateway: &Shared,
-    ask: &Ask,
-    policy: &Snapshot,
-    expected: &Expectation<'_>,
-    method: Method,
-    whole: bool,
-    body: ClientBody,
-) -> Result<Answer, FetchError> {
-    let is_head = method == Method::HEAD;
-    let headers = ask.vendor_headers(&gateway.via, whole);
-    let request = fetch::request(&ask.url, method, headers, body)?;
-    let upstream = &policy.live.upstream;
-    let answer = if whole { upstream.send_guarded(request).await } else { upstream.send(request).await };
-    let (head, body) = answer?.into_parts();
-    if head.status.is_informational() {
-        return Err(FetchError::Malformed("it switches protocols, and nobody asked for that".into()));
-    }
-    let path = head.extensions.get::<Path>().map(|path| path.0.clone());
-    let mut body = Arriving::new(body, gateway.settings.limits.upstream_timeout);
-    // Where an earlier answer was guarded, this one's first byte is waited for.
-    let is_late = !is_head && !whole && late::is_late(expected, &head, &mut body).await;
-    let starts = if is_head || is_late {
-        hold::Starts::default()
-    } else {
-        let mut reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
-        hold::look_at_start(&mut body, &head.headers, &mut reservation).await?
-    };
-    let kinds = kinds_of(ask, &head, &starts);
-    let image_type = image_type(&borrowed(&texts(&head.headers, header::CONTENT_TYPE)), starts.shown());
-    Ok(Answer { head, body, path, kinds, image_type, is_late })
-}
-
-/// Every kind that some client could make of an answer.
-pub(crate) fn kinds_of(ask: &Ask, head: &http::response::Parts, starts: &hold::Starts) -> Kinds {
-    let (types, locations) =
-        (texts(&head.headers, header::CONTENT_TYPE), texts(&head.headers, header::LOCATION));
-    let answered = Answered {
-        content_types: &borrowed(&types),
-        dispositions: &values(&head.headers, header::CONTENT_DISPOSITION),
-        locations: if head.status.is_redirection() { &borrowed(&locations) } else { &[] },
-        starts: &[&starts.decoded, &starts.wire],
-    };
-    let mut kinds = classify(&ask.facts(), &answered);
-    if starts.is_hidden {
-        kinds.extend([Kind::Installer, Kind::Wasm]);
-    }
-    kinds
-}
-
-pub(crate) fn borrowed(texts: &[String]) -> Vec<&str> {
-    texts.iter().map(String::as_str).collect()
 }
 
 /// Whose share of the budget rechecks have, all together, so that clients do not wait for them. No vendor has this name.
@@ -619,12 +518,4 @@ fn observes(expected: &Expectation<'_>) -> bool {
 pub(crate) fn could_be(expected: &Expectation<'_>, mut kinds: Kinds) -> Kinds {
     kinds.extend(expected.deciding().pins().iter().map(|pin| pin.kind));
     kinds
-}
-
-/// Where a redirect leads, if it says so once and clearly.
-fn redirect_target(url: &ArtifactUrl, head: &http::response::Parts) -> Option<ArtifactUrl> {
-    let mut locations = head.headers.get_all(header::LOCATION).iter();
-    // Letters beyond ASCII have no place in it, and browsers take them as UTF-8: what goes out is escaped.
-    let location = std::str::from_utf8(locations.next()?.as_bytes()).ok()?;
-    if locations.next().is_some() { None } else { url.join(location) }
 }
