@@ -149,12 +149,17 @@ impl Model {
     }
 
     fn says(&self, url: usize, body: usize) -> Said {
-        let subject = self.subject(url);
-        let is_here = |list: &[(String, usize)], body| list.contains(&(subject.clone(), body));
+        // Decisions outlive the pin that they were made under, and one for any query is one for each: of rejections, since
+        // what is approved is approved where it was read.
+        let subjects = [self.subject(url), URLS[url].to_owned()];
+        let for_any = [without_query(url)];
+        let is_one_of = |subjects: &[String], list: &[(String, usize)]| {
+            list.iter().any(|(subject, of)| subjects.contains(subject) && *of == body)
+        };
         if self.revoked.iter().any(|(revoked, ..)| *revoked == body) {
             return Said::Withhold(Reason::Revoked);
         }
-        if is_here(&self.rejections, body) {
+        if is_one_of(&subjects, &self.rejections) || is_one_of(&for_any, &self.rejections) {
             return Said::Withhold(Reason::Rejected);
         }
         let (deciding, today) = (self.deciding(url), self.today());
@@ -165,7 +170,7 @@ impl Model {
         let bound = |pin: usize| self.bindings.get(&(pin, body));
         let counts =
             |(pin, ..): &ModelPin| PINS[*pin].1 || bound(*pin).is_some_and(|key| *key == without_query(url));
-        if is_here(&self.approvals, body) || active.iter().any(counts) {
+        if is_one_of(&subjects, &self.approvals) || active.iter().any(counts) {
             return Said::Allow;
         }
         let unbound: Vec<_> = active
@@ -176,7 +181,7 @@ impl Model {
         if !unbound.is_empty() {
             return Said::Bind(unbound);
         }
-        let is_known = |list: &[(String, usize)]| list.iter().any(|(known, _)| *known == subject);
+        let is_known = |list: &[(String, usize)]| list.iter().any(|(known, _)| subjects.contains(known));
         let known = !deciding.is_empty() || is_known(&self.approvals) || is_known(&self.rejections);
         Said::Withhold(match (expired.is_empty(), known, is_vendors(url)) {
             (false, ..) => Reason::ExpiredPin,
