@@ -160,8 +160,9 @@ impl<'p> Expectation<'p> {
         &self.subject
     }
 
-    /// All under which something may have been decided about this URL.
-    fn subjects(&self) -> impl Iterator<Item = &str> {
+    /// All that an approval that counts here may be about: [`Expectation::subject`], and the match key with its query where
+    /// something was decided under a pin that had it.
+    pub fn subjects(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&*self.subject).chain(self.with_query.as_deref())
     }
 

@@ -117,7 +117,9 @@ fn allowed(policy: &Policy, decisions: &Decisions, url: &PinUrl) -> Vec<Allowed>
             let counts = |approval: &Approval| {
                 approval.is_active(now) && !(is_pinned && approval.basis == Basis::Learned)
             };
-            let here = |approval: &&Approval| *approval.subject == *expected.subject() && counts(approval);
+            let is_here =
+                |approval: &Approval| expected.subjects().any(|subject| *approval.subject == *subject);
+            let here = |approval: &&Approval| is_here(approval) && counts(approval);
             let approved = decisions.all_approvals().filter(here).map(|approval| Allowed {
                 digest: Digest::from(approval.digest),
                 by: approval.rule().to_string(),

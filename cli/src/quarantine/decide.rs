@@ -40,7 +40,25 @@ pub(super) async fn approve(
             "a reviewed file says so, and only a change of that file takes it back",
         );
     }
+    if let Some(other) = rejected_for_any_query(review, &decided.item).await? {
+        review.terminal.warn(
+            &format!(
+                "incident {other}: these bytes are rejected there for any query, and refused all the same"
+            ),
+            "approve that one to end it, or reject this one too",
+        );
+    }
     Ok(found)
+}
+
+/// The item that rejects the same bytes at the URL without its query, where this one is about one query.
+async fn rejected_for_any_query(review: &Review<'_>, item: &Item) -> Result<Option<Incident>, Failure> {
+    let Some((any, _)) = item.subject.split_once('?') else { return Ok(None) };
+    let mut items = review.store.quarantined().await?.into_iter();
+    let is_rejection = |other: &Item| {
+        (&*other.subject, other.digest, other.state) == (any, item.digest, ItemState::Rejected)
+    };
+    Ok(items.find(is_rejection).map(|other| other.incident))
 }
 
 /// Where a file revokes a body. Of files with mistakes nothing is known.

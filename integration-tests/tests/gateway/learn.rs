@@ -248,6 +248,26 @@ async fn a_rejection_for_any_query_outlives_a_pin_with_one() {
 }
 
 #[tokio::test]
+async fn what_still_holds_after_a_decision_under_another_query_is_said() {
+    let vendor = vendor_of(TAMPERED).await;
+    let url = vendor.url("/app.js?v=1");
+    let mut gateway = gateway().vendor(&vendor).pin(&url, sha256(REVIEWED)).listen().await;
+    let one = refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "approve", &one, "--reason", "SEC-1"]).await.success();
+    let removed = gateway.command(&["pin", "remove", &url]).await.success().text();
+    assert!(removed.contains(&one), "the approval still allows them: {removed}");
+
+    gateway.rewrite(|files| files.without_pins().pin(vendor.url("/app.js"), sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    let any = refused(&get(&gateway, vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "reject", &any, "--reason", "SEC-2"]).await.success();
+    refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
+    let again = ["quarantine", "approve", &one, "--reason", "SEC-3", "--expires", "9d"];
+    let again = gateway.command(&again).await.success().stderr;
+    assert!(again.contains(&format!("incident {any}: these bytes are rejected there")), "{again}");
+}
+
+#[tokio::test]
 async fn what_one_client_is_given_for_its_cookie_is_learned_for_nobody() {
     let vendor = vendor().listen().await;
     vendor.serve_by("/app.js", |request| {
