@@ -27,7 +27,7 @@ pub struct Asker {
 }
 
 /// How the bytes came: the delivery path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeliveryPath {
     /// The address that was dialled.
     pub address: SocketAddr,

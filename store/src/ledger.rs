@@ -5,6 +5,7 @@
 //! need not wait for a disk. While the disk fails nothing is only counted: everyone waits for it, and learns of it.
 
 mod asked;
+mod exposure;
 mod notepad;
 mod query;
 mod receivers;
@@ -27,6 +28,8 @@ use tokio::task::JoinHandle;
 
 pub use self::asked::{AskedUrls, Changed};
 pub(crate) use self::asked::{changed, recorded_since};
+pub(crate) use self::exposure::exposure;
+pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
 use self::notepad::Notepad;
 pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels, was_judged_by_a_pin};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
@@ -162,11 +165,16 @@ impl Ledger {
             &*exchange.url,
             exchange.body.map(|body| body.0),
             exchange.outcome,
-            // Who has it as a worker must be known as well as who has it.
+            // Who has it as a worker must be known as well as who has it; and HEAD has nothing.
             exchange.destination.as_deref(),
+            &*exchange.method,
         ));
-        let alike = shares_a_row(&exchange)
-            .then(|| shared.alike((what, minute(exchange.at), exchange.reason, exchange.incident)));
+        let alike = shares_a_row(&exchange).then(|| {
+            let at = minute(exchange.at);
+            // A body that was sent is not one that was confirmed; and who asks how a script came asks for its page.
+            let how = (exchange.status, exchange.asker.page.as_deref(), exchange.path.as_ref());
+            shared.alike((what, at, exchange.reason, exchange.incident, how))
+        });
         let release = exchange.outcome.is_release();
         if let Some(alike) = alike.filter(|_| release && self.is_known(what)) {
             let mut tally = shared.tally();

@@ -50,7 +50,10 @@ pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
 use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson, Opinion, Revoked};
-pub use crate::ledger::{AskedUrls, Changed, ExchangeRow, Filter, OpenTunnel, Receipt, Receiver, TunnelRow};
+pub use crate::ledger::{
+    AskedUrls, Changed, Coverage, Deliveries, ExchangeRow, Exposure, Filter, OpenTunnel, Receipt, Receiver,
+    Sighted, Sought, Talked, TunnelRow,
+};
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
@@ -572,6 +575,14 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn receivers(&self, id: BodyId) -> Result<Vec<Receiver>, StoreError> {
         ledger::receivers(&self.inner.data_dir, id).await
+    }
+
+    /// Who may have received what is sought, and who was refused; and what that rests on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a month of the window cannot be read.
+    pub async fn exposure(&self, sought: &Sought) -> Result<Exposure, StoreError> {
+        ledger::exposure(&self.inner.data_dir, sought).await
     }
 
     /// All digests of the body that has `digest` as one of them, if it is or was in quarantine, or is on the shelf.

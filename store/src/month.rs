@@ -18,6 +18,13 @@ impl Month {
         let date = Offset::UTC.to_datetime(at);
         Self { year: date.year(), month: date.month() }
     }
+
+    pub(crate) fn next(self) -> Self {
+        match self.month {
+            12 => Self { year: self.year.saturating_add(1), month: 1 },
+            month => Self { month: month + 1, ..self },
+        }
+    }
 }
 
 impl fmt::Display for Month {
@@ -61,6 +68,8 @@ mod tests {
         for text in ["2026-13", "2026-00", "2026-1", "02026-01", "2026", "2026-11-01", "+026-11", ""] {
             assert_eq!(text.parse::<Month>(), Err(NotAMonth), "{text}");
         }
-        assert!("2026-12".parse::<Month>().unwrap() > "2026-11".parse().unwrap());
+        let (november, december): (Month, Month) = ("2026-11".parse().unwrap(), "2026-12".parse().unwrap());
+        assert!(december > november && november.next() == december);
+        assert_eq!(december.next().to_string(), "2027-01");
     }
 }

@@ -4,6 +4,7 @@ mod announcing;
 mod auditing;
 mod closing;
 mod deciding;
+mod exposing;
 mod feeding;
 mod full_disk;
 mod killed;

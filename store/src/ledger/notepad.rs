@@ -64,6 +64,11 @@ impl Notepad {
     }
 }
 
+/// What stands on the notepad of a gateway that may be running.
+pub(super) fn noted_in(dir: &Path) -> Option<Gap> {
+    read(&File::open(dir.join("gap")).ok()?)
+}
+
 fn text(gap: Gap) -> String {
     let Gap { id, since, until, exchanges, tunnels } = gap;
     let (since, until) = (since.as_microsecond(), until.as_microsecond());

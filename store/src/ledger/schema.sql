@@ -42,6 +42,8 @@ CREATE INDEX exchange_by_url ON exchange (url);
 CREATE INDEX exchange_by_body ON exchange (body) WHERE body IS NOT NULL;
 CREATE INDEX exchange_by_client ON exchange (client);
 CREATE INDEX exchange_by_incident ON exchange (incident) WHERE incident IS NOT NULL;
+CREATE INDEX exchange_by_user ON exchange (user) WHERE user IS NOT NULL;
+CREATE INDEX exchange_unmeasured ON exchange (at) WHERE body IS NULL;
 CREATE INDEX exchange_open ON exchange (id) WHERE open;
 
 CREATE TABLE tunnel (
@@ -64,8 +66,9 @@ CREATE TABLE tunnel (
     open_ms        INTEGER,          -- number
     user           INTEGER
 ) WITHOUT ROWID;
-CREATE INDEX tunnel_by_authority ON tunnel (authority);
+CREATE INDEX tunnel_by_authority ON tunnel (authority, at);
 CREATE INDEX tunnel_by_client ON tunnel (client);
+CREATE INDEX tunnel_by_user ON tunnel (user) WHERE user IS NOT NULL;
 CREATE INDEX tunnel_open ON tunnel (id) WHERE open;
 
 -- What could not be recorded while nothing could be written: a stated gap.

@@ -1,5 +1,10 @@
--- Format 3: what a client wanted it for; and notices.
+-- Format 3: what a client wanted it for; notices; and who may have received what.
 ALTER TABLE exchange ADD COLUMN destination INTEGER;
+CREATE INDEX exchange_by_user ON exchange (user) WHERE user IS NOT NULL;
+CREATE INDEX exchange_unmeasured ON exchange (at) WHERE body IS NULL;
+DROP INDEX tunnel_by_authority;
+CREATE INDEX tunnel_by_authority ON tunnel (authority, at);
+CREATE INDEX tunnel_by_user ON tunnel (user) WHERE user IS NOT NULL;
 DROP VIEW exchange_text;
 CREATE VIEW exchange_text AS
 SELECT e.id, e.shares, e.open, e.at, e.last, e.count, e.whole, e.took_us, client.text AS client, e.client_port,

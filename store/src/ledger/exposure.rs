@@ -1,0 +1,577 @@
+//! Who may have received something, and who was refused: summed up over the months of a window. And what that answer
+//! rests on, for everybody whom it does not name.
+//!
+//! A row counts where any of its exchanges may lie in the window: rather one client too many than one too few.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::host::{Authority, Host};
+use pinfold_policy::kind::Kind;
+use pinfold_policy::pin::{Pin, PinUrl, Place};
+use pinfold_policy::pins::PinIndex;
+use pinfold_policy::reason::Reason;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_policy::verdict::Outcome;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::notepad;
+use super::query::gaps;
+use super::{SCHEMA, dir_in, files};
+use crate::columns::{Columns, unreadable};
+use crate::entry::{DeliveryPath, Gap};
+use crate::error::StoreError;
+use crate::month::Month;
+use crate::sqlite;
+
+/// What is sought: exchanges that meet all that is said.
+#[derive(Clone, Debug, Default)]
+pub struct Sought {
+    /// The decoded body.
+    pub body: Option<BodyId>,
+    /// A URL, with any query if it has none, or a pattern.
+    pub url: Option<PinUrl>,
+    /// The host of the URL, or of the tunnel; any port.
+    pub host: Option<Host>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The name that the client proved.
+    pub user: Option<Box<str>>,
+    /// The vendor that claims the host.
+    pub vendor: Option<Box<str>>,
+    /// What was decided.
+    pub outcome: Option<Outcome>,
+    /// The first moment.
+    pub since: Option<Timestamp>,
+    /// The last moment.
+    pub until: Option<Timestamp>,
+}
+
+/// How often something came, by what the client got of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    /// All of it went out.
+    pub whole: u64,
+    /// It began to go out, or a part of it was asked for.
+    pub begun: u64,
+    /// The client was told that what it has is still right (304): it had it before.
+    pub confirmed: u64,
+    /// It was asked about (HEAD), and no byte of it went out.
+    pub described: u64,
+}
+
+/// Exchanges that differ in their times only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighted {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The name that it proved, where the gateway asked for one.
+    pub user: Option<Box<str>>,
+    /// The page that wanted it.
+    pub page: Option<Box<str>>,
+    /// The match key.
+    pub url: Box<str>,
+    /// The vendor that claims the host.
+    pub vendor: Option<Box<str>>,
+    /// The decoded body, if it could be measured.
+    pub body: Option<BodyId>,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// Why, unless it was verified.
+    pub reason: Option<Reason>,
+    /// How the bytes came to the gateway.
+    pub path: Option<DeliveryPath>,
+    /// How often.
+    pub count: u64,
+    /// What came of it. All zero for a refusal.
+    pub got: Deliveries,
+    /// The first time.
+    pub first: Timestamp,
+    /// The last time.
+    pub last: Timestamp,
+}
+
+impl Deliveries {
+    fn of(method: &str, status: u16, count: u64, whole: u64) -> Self {
+        match (method, status) {
+            ("HEAD", _) => Self { described: count, ..Self::default() },
+            (_, 304) => Self { confirmed: count, ..Self::default() },
+            // All of a part is not all of it.
+            (_, 206) => Self { begun: count, ..Self::default() },
+            _ => Self { whole, begun: count.saturating_sub(whole), ..Self::default() },
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            whole: self.whole + other.whole,
+            begun: self.begun + other.begun,
+            confirmed: self.confirmed + other.confirmed,
+            described: self.described + other.described,
+        }
+    }
+}
+
+impl Sighted {
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.got = self.got.and(other.got);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+
+    /// Whether the client may have the bytes: they began to go out, or it said that it has them.
+    #[must_use]
+    pub fn may_have_received(&self) -> bool {
+        let Deliveries { whole, begun, confirmed, described: _ } = self.got;
+        whole + begun + confirmed > 0
+    }
+}
+
+/// Tunnels of one client to one place: what went through them nobody saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Talked {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The name that it proved, where the gateway asked for one.
+    pub user: Option<Box<str>>,
+    /// Where to.
+    pub authority: Authority,
+    /// Why they were refused or ended, if they were.
+    pub reason: Option<Reason>,
+    /// How the client was answered: 200 where the tunnel opened.
+    pub status: u16,
+    /// How many.
+    pub count: u64,
+    /// Bytes from the client, of those that were seen to end.
+    pub sent: u64,
+    /// Bytes to the client, likewise.
+    pub received: u64,
+    /// When the first was asked for.
+    pub first: Timestamp,
+    /// When the last was asked for.
+    pub last: Timestamp,
+}
+
+/// What the claim about everybody else rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The first entry that the ledger has of all times; none if it has none.
+    pub recorded_since: Option<Timestamp>,
+    /// The last entry that it has.
+    pub recorded_until: Option<Timestamp>,
+    /// Months in the window, since the first that there is, of which there is no file: `2026-11`.
+    pub missing_months: Vec<String>,
+    /// What could not be recorded in the window.
+    pub gaps: Vec<Gap>,
+    /// Exchanges of the window that passed without a digest, since their bodies could not be measured.
+    pub unmeasured: u64,
+    /// Hosts and ports that were tunnelled to in the window.
+    pub tunnelled: Vec<Box<str>>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Exchanges, the first to come first.
+    pub sighted: Vec<Sighted>,
+    /// Tunnels to the host, or of the client or user, that is sought.
+    pub talked: Vec<Talked>,
+    /// What it rests on.
+    pub coverage: Coverage,
+}
+
+/// What [`Sighted`] are told apart by.
+type Alike = (
+    IpAddr,
+    (Option<Box<str>>, Option<Box<str>>),
+    Box<str>,
+    Option<Box<str>>,
+    Option<BodyId>,
+    (Outcome, Option<Reason>),
+    Option<DeliveryPath>,
+);
+
+/// What is found month by month.
+#[derive(Default)]
+struct Found {
+    sighted: HashMap<Alike, Sighted>,
+    talked: Vec<Talked>,
+    tunnelled: BTreeSet<Box<str>>,
+    unmeasured: u64,
+    recorded_since: Option<Timestamp>,
+}
+
+/// Reads every month up to the end of the window; of those before it, tunnels that may still have been open. Writes nothing.
+pub(crate) async fn exposure(data_dir: &Path, sought: &Sought) -> Result<Exposure, StoreError> {
+    let mut found = Found::default();
+    let months = files(&dir_in(data_dir))?;
+    for (month, path) in &months {
+        // The oldest month says how far back the ledger goes, also where the window ended before it.
+        if found.recorded_since.is_some() && sought.until.is_some_and(|until| *month > Month::of(until)) {
+            break;
+        }
+        let mut reader = Reader { connection: sqlite::open(path, &SCHEMA).await?, sought };
+        let in_window = begins_before(sought.since).is_none_or(|first| *month >= first);
+        reader.month(in_window, &mut found).await.map_err(StoreError::database(path))?;
+    }
+    let mut sighted: Vec<_> = found.sighted.into_values().collect();
+    sighted.sort_by(|a, b| (a.first, a.client, &a.url).cmp(&(b.first, b.client, &b.url)));
+    found.talked.sort_by_key(|talked| (talked.first, talked.client));
+    let coverage = Coverage {
+        recorded_since: found.recorded_since,
+        recorded_until: recorded_until(months.values()).await?,
+        missing_months: missing(months.keys().copied(), sought),
+        gaps: gaps_of(data_dir, sought).await?,
+        unmeasured: found.unmeasured,
+        tunnelled: found.tunnelled.into_iter().collect(),
+    };
+    Ok(Exposure { sighted, talked: found.talked, coverage })
+}
+
+/// The last entry of the last month that has one.
+async fn recorded_until(
+    months: impl DoubleEndedIterator<Item = &PathBuf>,
+) -> Result<Option<Timestamp>, StoreError> {
+    for path in months.rev() {
+        let mut connection = sqlite::open(path, &SCHEMA).await?;
+        let row = sqlx::query(
+            "SELECT max(at) AS at FROM (SELECT * FROM (SELECT last AS at FROM exchange ORDER BY id DESC LIMIT 1)
+             UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id DESC LIMIT 1))",
+        )
+        .fetch_one(&mut connection)
+        .await;
+        let at = row.and_then(|row| Columns(&row).time_or_none("at")).map_err(StoreError::database(path))?;
+        if at.is_some() {
+            return Ok(at);
+        }
+    }
+    Ok(None)
+}
+
+/// Gaps that reach into the window, also one that is not in the ledger yet.
+async fn gaps_of(data_dir: &Path, sought: &Sought) -> Result<Vec<Gap>, StoreError> {
+    // The notepad first: what leaves it is in the ledger by then.
+    let noted = notepad::noted_in(&dir_in(data_dir));
+    let mut found = gaps(data_dir).await?;
+    if let Some(noted) = noted.filter(|noted| found.iter().all(|gap| gap.id != noted.id)) {
+        found.push(noted);
+    }
+    found.retain(|gap| {
+        sought.until.is_none_or(|until| gap.since <= until)
+            && sought.since.is_none_or(|since| gap.until >= since)
+    });
+    found.sort_by_key(|gap| gap.since);
+    Ok(found)
+}
+
+/// The month whose rows may reach into the window: one of a minute ago may.
+fn begins_before(since: Option<Timestamp>) -> Option<Month> {
+    since.map(|since| Month::of(since.saturating_sub(SignedDuration::from_mins(1)).unwrap_or(since)))
+}
+
+/// Months of which there ought to be a file.
+fn missing(there: impl Iterator<Item = Month>, sought: &Sought) -> Vec<String> {
+    let there: BTreeSet<Month> = there.collect();
+    let (Some(first), Some(last)) = (there.first(), there.last()) else { return Vec::new() };
+    let first = sought.since.map_or(*first, |since| Month::of(since).max(*first));
+    let last = sought.until.map_or(*last, |until| Month::of(until).min(*last));
+    let months = std::iter::successors(Some(first), |month| Some(month.next()));
+    let months = months.take_while(|month| *month <= last);
+    months.filter(|month| !there.contains(month)).map(|month| month.to_string()).collect()
+}
+
+/// The file of one month.
+struct Reader<'s> {
+    connection: SqliteConnection,
+    sought: &'s Sought,
+}
+
+impl Reader<'_> {
+    async fn month(&mut self, in_window: bool, found: &mut Found) -> Result<(), sqlx::Error> {
+        if found.recorded_since.is_none() {
+            found.recorded_since = self.first().await?;
+        }
+        // A tunnel may have been open for months.
+        found.talked.extend(self.talked().await?);
+        found.tunnelled.extend(self.tunnelled().await?);
+        if in_window {
+            found.unmeasured += self.unmeasured().await?;
+            for sighted in self.sighted().await? {
+                add(&mut found.sighted, sighted);
+            }
+        }
+        Ok(())
+    }
+
+    async fn first(&mut self) -> Result<Option<Timestamp>, sqlx::Error> {
+        let row = sqlx::query(
+            "SELECT min(at) AS at FROM (SELECT * FROM (SELECT at FROM exchange ORDER BY id LIMIT 1)
+             UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id LIMIT 1))",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Columns(&row).time_or_none("at")
+    }
+
+    async fn sighted(&mut self) -> Result<Vec<Sighted>, sqlx::Error> {
+        let urls = self.urls().await?;
+        let sought = self.sought;
+        // Summed up by the numbers of words: each word is read once for a sum, and not for a row.
+        let mut query = QueryBuilder::new(
+            "WITH found AS (SELECT client, user, page, url, vendor, body, outcome, reason, path, status, method,
+                sum(count) AS count, sum(whole) AS whole, min(at) AS first, max(last) AS last
+             FROM exchange WHERE shares IS NULL",
+        );
+        if let Some(body) = sought.body {
+            query.push(" AND body = ").push_bind(body.0.to_vec());
+        }
+        if let Some(urls) = urls {
+            query.push(" AND url IN (SELECT value FROM json_each(").push_bind(urls).push("))");
+        }
+        push_word(&mut query, "client", sought.client.map(|client| client.to_string()));
+        push_word(&mut query, "user", sought.user.as_deref().map(str::to_owned));
+        push_word(&mut query, "vendor", sought.vendor.as_deref().map(str::to_owned));
+        push_word(&mut query, "outcome", sought.outcome.map(|outcome| outcome.as_str().to_owned()));
+        push_window(&mut query, sought);
+        query.push(
+            " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+             SELECT client.text AS client, user.text AS user, page.text AS page, url.text AS url,
+                vendor.text AS vendor, f.body, outcome.text AS outcome, reason.text AS reason, path.text AS path,
+                f.status, method.text AS method, f.count, f.whole, f.first, f.last
+             FROM found f
+             LEFT JOIN word client ON client.id = f.client
+             LEFT JOIN word user ON user.id = f.user
+             LEFT JOIN word page ON page.id = f.page
+             LEFT JOIN word url ON url.id = f.url
+             LEFT JOIN word vendor ON vendor.id = f.vendor
+             LEFT JOIN word outcome ON outcome.id = f.outcome
+             LEFT JOIN word reason ON reason.id = f.reason
+             LEFT JOIN word path ON path.id = f.path
+             LEFT JOIN word method ON method.id = f.method",
+        );
+        let rows = query.build().fetch_all(&mut self.connection).await?;
+        rows.iter().map(read_sighted).collect()
+    }
+
+    /// The numbers of the URLs that are sought, as a JSON array; none if any URL is.
+    async fn urls(&mut self) -> Result<Option<String>, sqlx::Error> {
+        let Sought { url, host, .. } = self.sought;
+        if url.is_none() && host.is_none() {
+            return Ok(None);
+        }
+        let index = url.clone().map(index_of);
+        let fits = |text: &str| {
+            let Ok(known) = ArtifactUrl::parse(text) else { return false };
+            host.as_ref().is_none_or(|host| known.host() == host)
+                && index.as_ref().is_none_or(|index| !index.deciding(&known).pins().is_empty())
+        };
+        let mut ids: Vec<i64> = Vec::new();
+        for (from, to) in url_ranges(url.as_ref(), host.as_ref()) {
+            let words = words_between(&mut self.connection, &from, &to).await?;
+            ids.extend(words.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id));
+        }
+        Ok(Some(serde_json::json!(ids).to_string()))
+    }
+
+    /// Released without a digest.
+    async fn unmeasured(&mut self) -> Result<u64, sqlx::Error> {
+        let mut query = QueryBuilder::new(
+            "SELECT coalesce(sum(count), 0) AS count FROM exchange WHERE shares IS NULL AND body IS NULL
+             AND outcome IN (SELECT id FROM word WHERE text IN ('verified', 'substituted', 'observed'))",
+        );
+        push_window(&mut query, self.sought);
+        let row = query.build().fetch_one(&mut self.connection).await?;
+        Columns(&row).number("count")
+    }
+
+    async fn talked(&mut self) -> Result<Vec<Talked>, sqlx::Error> {
+        let Sought { body, url, host, client, user, vendor, outcome, .. } = self.sought;
+        let host = host.as_ref().or(url.as_ref().and_then(host_of).as_ref()).cloned();
+        let of_content = body.is_some() || vendor.is_some() || outcome.is_some();
+        if (of_content && host.is_none()) || (host.is_none() && client.is_none() && user.is_none()) {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(
+            "SELECT client.text AS client, user.text AS user, authority.text AS authority, reason.text AS reason,
+                t.status, count(*) AS count, coalesce(sum(t.sent), 0) AS sent,
+                coalesce(sum(t.received), 0) AS received, min(t.at) AS first, max(t.at) AS last
+             FROM tunnel t JOIN word client ON client.id = t.client JOIN word authority ON authority.id = t.authority
+             LEFT JOIN word user ON user.id = t.user LEFT JOIN word reason ON reason.id = t.reason WHERE true",
+        );
+        if let Some(host) = host {
+            // ';' follows ':'.
+            query
+                .push(" AND t.authority IN (SELECT id FROM word WHERE text >= ")
+                .push_bind(format!("{host}:"));
+            query.push(" AND text < ").push_bind(format!("{host};")).push(")");
+        }
+        push_word(&mut query, "t.client", client.map(|client| client.to_string()));
+        push_word(&mut query, "t.user", user.as_deref().map(str::to_owned));
+        if let Some(until) = self.sought.until {
+            query.push(" AND t.at <= ").push_bind(until.as_microsecond());
+        }
+        if let Some(since) = self.sought.since {
+            // Of one whose end nobody saw, nobody knows how long it was open.
+            query
+                .push(" AND coalesce(t.at + t.open_ms * 1000, CASE WHEN t.status = 200 THEN ")
+                .push_bind(i64::MAX)
+                .push(" ELSE t.at END) >= ")
+                .push_bind(since.as_microsecond());
+        }
+        query.push(" GROUP BY t.client, t.user, t.authority, t.reason, t.status");
+        let rows = query.build().fetch_all(&mut self.connection).await?;
+        rows.iter().map(read_talked).collect()
+    }
+
+    /// Steps from one host to the next in the index, and looks at the window of each: tunnels can be millions.
+    async fn tunnelled(&mut self) -> Result<Vec<Box<str>>, sqlx::Error> {
+        let mut query = QueryBuilder::new(
+            "WITH RECURSIVE host(id) AS (
+                SELECT min(authority) FROM tunnel
+                UNION ALL SELECT (SELECT min(authority) FROM tunnel WHERE authority > host.id) FROM host
+                WHERE host.id IS NOT NULL)
+             SELECT word.text AS text FROM host JOIN word ON word.id = host.id
+             WHERE EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id",
+        );
+        let until = self.sought.until.map_or(i64::MAX, Timestamp::as_microsecond);
+        let since = self.sought.since.map_or(i64::MIN, Timestamp::as_microsecond);
+        query.push(" AND at BETWEEN ").push_bind(since).push(" AND ").push_bind(until);
+        // One that was opened before the window, and of which nobody knows that it ended before, counts too.
+        query.push(") OR EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id AND at < ").push_bind(since);
+        query.push(" AND status = 200 AND coalesce(at + open_ms * 1000, ").push_bind(i64::MAX);
+        query.push(") >= ").push_bind(since).push(")");
+        let rows = query.build().fetch_all(&mut self.connection).await?;
+        rows.iter().map(|row| Columns(row).text("text")).collect()
+    }
+}
+
+fn push_word(query: &mut QueryBuilder<Sqlite>, column: &str, word: Option<String>) {
+    if let Some(word) = word {
+        query.push(format!(" AND {column} = (SELECT id FROM word WHERE text = ")).push_bind(word).push(")");
+    }
+}
+
+/// What began before its end, and ended after its beginning.
+fn push_window(query: &mut QueryBuilder<Sqlite>, sought: &Sought) {
+    if let Some(since) = sought.since {
+        query.push(" AND last >= ").push_bind(since.as_microsecond());
+    }
+    if let Some(until) = sought.until {
+        query.push(" AND at <= ").push_bind(until.as_microsecond());
+    }
+}
+
+/// The way in which pins match is the way in which URLs are sought.
+fn index_of(url: PinUrl) -> PinIndex {
+    PinIndex::new(vec![Pin {
+        url,
+        digests: Box::default(),
+        kind: Kind::Script,
+        release: None,
+        owner: None,
+        reason: None,
+        added: None,
+        expires: None,
+        place: Place { file: "".into(), line: 0 },
+    }])
+}
+
+fn host_of(url: &PinUrl) -> Option<Host> {
+    ArtifactUrl::parse(&format!("{}/", url.origin())).ok().map(|url| url.host().clone())
+}
+
+/// Between which words the URLs are: behind '/' comes '0', behind ':' comes ';', and behind '?' comes '@'.
+fn url_ranges(url: Option<&PinUrl>, host: Option<&Host>) -> Vec<(String, String)> {
+    match (url, host) {
+        (Some(PinUrl::Exact(url)), _) => {
+            let (key, asked) = (url.key(), url.query().is_some());
+            let one = (key.to_owned(), format!("{key}\0"));
+            if asked { vec![one] } else { vec![one, (format!("{key}?"), format!("{key}@"))] }
+        }
+        (Some(PinUrl::Pattern(_)), _) => {
+            let origin = url.map(PinUrl::origin).unwrap_or_default();
+            vec![(format!("{origin}/"), format!("{origin}0"))]
+        }
+        (None, Some(host)) => ["http", "https"]
+            .into_iter()
+            .flat_map(|scheme| {
+                let origin = format!("{scheme}://{host}");
+                [(format!("{origin}/"), format!("{origin}0")), (format!("{origin}:"), format!("{origin};"))]
+            })
+            .collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
+async fn words_between(
+    connection: &mut SqliteConnection,
+    from: &str,
+    to: &str,
+) -> Result<Vec<(i64, String)>, sqlx::Error> {
+    sqlx::query_as("SELECT id, text FROM word WHERE text >= ? AND text < ?")
+        .bind(from)
+        .bind(to)
+        .fetch_all(connection)
+        .await
+}
+
+/// What differs by month, status or method alone is one to whoever reads the answer.
+fn add(all: &mut HashMap<Alike, Sighted>, sighted: Sighted) {
+    let Sighted { client, user, page, url, vendor, body, outcome, reason, path, .. } = sighted.clone();
+    match all.entry((client, (user, page), url, vendor, body, (outcome, reason), path)) {
+        Entry::Vacant(entry) => {
+            entry.insert(sighted);
+        }
+        Entry::Occupied(mut entry) => entry.get_mut().add(&sighted),
+    }
+}
+
+fn read_sighted(row: &SqliteRow) -> Result<Sighted, sqlx::Error> {
+    let row = Columns(row);
+    let (outcome, count) = (row.outcome("outcome")?, row.number("count")?);
+    let got = match outcome.is_release() {
+        true => Deliveries::of(&row.text("method")?, row.small("status")?, count, row.number("whole")?),
+        false => Deliveries::default(),
+    };
+    Ok(Sighted {
+        client: row.parsed("client")?,
+        user: row.text_or_none("user")?,
+        page: row.text_or_none("page")?,
+        url: row.text("url")?,
+        vendor: row.text_or_none("vendor")?,
+        body: row.body_or_none("body")?,
+        outcome,
+        reason: row.parsed_or_none("reason")?,
+        path: row.path("path")?,
+        count,
+        got,
+        first: row.time("first")?,
+        last: row.time("last")?,
+    })
+}
+
+fn read_talked(row: &SqliteRow) -> Result<Talked, sqlx::Error> {
+    let row = Columns(row);
+    let authority = row.text("authority")?;
+    Ok(Talked {
+        client: row.parsed("client")?,
+        user: row.text_or_none("user")?,
+        authority: Authority::parse(&authority, None)
+            .map_err(|error| unreadable("authority", error.to_string()))?,
+        reason: row.parsed_or_none("reason")?,
+        status: row.small("status")?,
+        count: row.number("count")?,
+        sent: row.number("sent")?,
+        received: row.number("received")?,
+        first: row.time("first")?,
+        last: row.time("last")?,
+    })
+}

@@ -1,0 +1,258 @@
+//! Who may have received what, and what that answer rests on.
+
+use std::path::Path;
+
+use pinfold_policy::pin::PinUrl;
+use sqlx::Connection as _;
+use sqlx::SqliteConnection;
+
+use super::*;
+use crate::entry::TunnelEnd;
+use crate::{Deliveries, Exposure, Sought};
+
+const OTHER: &str = "https://vue.comm100.com/other.js";
+
+fn of(body: &[u8]) -> Sought {
+    Sought { body: Some(Digests::of(body).sha256), ..Sought::default() }
+}
+
+fn at(url: &str) -> Sought {
+    Sought { url: Some(PinUrl::parse(url).unwrap()), ..Sought::default() }
+}
+
+async fn exposure(store: &Store, sought: &Sought) -> Exposure {
+    store.settle().await.unwrap();
+    store.exposure(sought).await.unwrap()
+}
+
+fn clients(exposure: &Exposure) -> Vec<String> {
+    exposure.sighted.iter().map(|sighted| sighted.client.to_string()).collect()
+}
+
+async fn begin(store: &Store, exchange: Exchange) {
+    drop(store.record(exchange).await.unwrap());
+}
+
+async fn deliver(store: &Store, exchange: Exchange) {
+    store.record(exchange).await.unwrap().delivered_whole();
+}
+
+#[tokio::test]
+async fn whole_begun_confirmed_and_described_are_told_apart_within_one_minute() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let exchange = |second, status, method: &str| Exchange {
+        status,
+        method: method.into(),
+        ..verified("10.0.0.1:1", seconds(second))
+    };
+    begin(&store, exchange(0, 200, "HEAD")).await;
+    deliver(&store, exchange(1, 200, "GET")).await;
+    deliver(&store, exchange(2, 200, "GET")).await;
+    begin(&store, exchange(3, 200, "GET")).await;
+    deliver(&store, exchange(4, 304, "GET")).await;
+    deliver(&store, exchange(5, 206, "GET")).await;
+
+    let found = exposure(&store, &of(REVIEWED)).await;
+
+    let [all] = &found.sighted[..] else { panic!("{found:?}") };
+    assert_eq!(all.got, Deliveries { whole: 2, begun: 2, confirmed: 1, described: 1 });
+    assert_eq!((all.count, all.first, all.last), (6, seconds(0), seconds(5)));
+    assert_eq!(all.path, Some(path()));
+}
+
+#[tokio::test]
+async fn who_only_asked_with_head_has_received_nothing() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    deliver(&store, Exchange { method: "HEAD".into(), ..verified("10.0.0.1:1", noon()) }).await;
+
+    let found = exposure(&store, &of(REVIEWED)).await;
+
+    assert!(!found.sighted[0].may_have_received(), "{found:?}");
+}
+
+#[tokio::test]
+async fn two_pages_of_one_minute_are_both_named() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for page in ["https://a.example/", "https://b.example/", "https://a.example/"] {
+        let mut exchange = verified("10.0.0.1:1", noon());
+        exchange.asker.page = Some(page.into());
+        deliver(&store, exchange).await;
+    }
+
+    let found = exposure(&store, &of(REVIEWED)).await;
+
+    let mut pages: Vec<_> = found.sighted.iter().map(|it| (it.page.as_deref().unwrap(), it.count)).collect();
+    pages.sort_unstable();
+    assert_eq!(pages, [("https://a.example/", 2), ("https://b.example/", 1)]);
+}
+
+#[tokio::test]
+async fn a_window_over_the_end_of_a_month_reads_both_and_counts_one_client_once() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    for at in ["2126-10-01T00:00:00Z", "2126-11-30T23:59:59Z", "2126-12-01T00:00:01Z", "2127-02-01T00:00:00Z"]
+    {
+        deliver(&store, verified("10.0.0.1:1", time(at))).await;
+    }
+    let window = Sought {
+        since: Some(time("2126-11-30T23:00:00Z")),
+        until: Some(time("2126-12-01T01:00:00Z")),
+        ..of(REVIEWED)
+    };
+
+    let found = exposure(&store, &window).await;
+
+    let [one] = &found.sighted[..] else { panic!("{found:?}") };
+    assert_eq!((one.count, one.last), (2, time("2126-12-01T00:00:01Z")));
+    assert_eq!(found.coverage.recorded_since, Some(time("2126-10-01T00:00:00Z")));
+    assert_eq!(found.coverage.recorded_until, Some(time("2127-02-01T00:00:00Z")));
+    assert!(found.coverage.missing_months.is_empty());
+    let found = exposure(&store, &of(REVIEWED)).await;
+    assert_eq!(found.coverage.missing_months, ["2127-01"]);
+    assert_eq!(found.sighted[0].count, 4);
+}
+
+#[tokio::test]
+async fn a_month_that_was_taken_away_is_named() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for month in ["10", "11", "12"] {
+        let at = format!("2126-{month}-05T00:00:00Z").parse().unwrap();
+        deliver(&store, verified("10.0.0.1:1", at)).await;
+    }
+    store.close().await.unwrap();
+    std::fs::remove_file(dir.path().join("ledger/2126-11.db")).unwrap();
+
+    let found = Store::open_beside(dir.path()).await.unwrap().exposure(&of(REVIEWED)).await.unwrap();
+
+    assert_eq!(found.coverage.missing_months, ["2126-11"]);
+    assert_eq!(found.sighted[0].count, 2);
+}
+
+#[tokio::test]
+async fn a_row_whose_last_exchange_lies_in_the_window_counts() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    deliver(&store, verified("10.0.0.1:1", seconds(0))).await;
+    deliver(&store, verified("10.0.0.1:1", seconds(50))).await;
+    let window =
+        |since, until| Sought { since: Some(seconds(since)), until: Some(seconds(until)), ..of(REVIEWED) };
+
+    for (since, until, found) in [(40, 60, 1), (-9, 0, 1), (51, 99, 0), (-9, -1, 0)] {
+        let answer = exposure(&store, &window(since, until)).await;
+        assert_eq!(answer.sighted.len(), found, "{since} to {until}");
+    }
+}
+
+#[tokio::test]
+async fn each_subject_finds_what_it_names_and_nothing_else() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    deliver(&store, verified("10.0.0.1:1", seconds(1))).await;
+    begin(&store, blocked("10.0.0.2:1", seconds(2))).await;
+    let mut third = Exchange { url: OTHER.into(), vendor: None, ..verified("10.0.0.3:1", seconds(3)) };
+    third.asker.user = Some("ada".into());
+    deliver(&store, third).await;
+    let elsewhere = "https://vue.comm100.com.evil.test/livechat.ashx";
+    deliver(&store, Exchange { url: elsewhere.into(), ..verified("10.0.0.4:1", seconds(4)) }).await;
+    let odd_port = "https://vue.comm100.com:8443/x.js";
+    deliver(&store, Exchange { url: odd_port.into(), ..verified("10.0.0.5:1", seconds(5)) }).await;
+
+    let any = Sought::default;
+    let host = |name: &str| Sought { host: Some(name.parse().unwrap()), ..any() };
+    for (sought, last_digits) in [
+        (of(TAMPERED), "2"),
+        (at(URL), "12"),
+        (at(SUBJECT), "12"),
+        (at("https://vue.comm100.com/livechat.ashx?siteId=2"), ""),
+        (at("https://vue.comm100.com/*.js"), "3"),
+        (at("https://vue.comm100.com/**"), "123"),
+        (host("vue.comm100.com"), "1235"),
+        (host("comm100.com"), ""),
+        (Sought { client: Some("10.0.0.2".parse().unwrap()), ..any() }, "2"),
+        (Sought { user: Some("ada".into()), ..any() }, "3"),
+        (Sought { user: Some("eve".into()), ..any() }, ""),
+        (Sought { vendor: Some("comm100".into()), ..any() }, "1245"),
+        (Sought { outcome: Some(Outcome::Blocked), ..any() }, "2"),
+        (Sought { host: Some("vue.comm100.com".parse().unwrap()), ..of(REVIEWED) }, "135"),
+        (any(), "12345"),
+    ] {
+        let expected: Vec<_> = last_digits.chars().map(|digit| format!("10.0.0.{digit}")).collect();
+        assert_eq!(clients(&exposure(&store, &sought).await), expected, "{sought:?}");
+    }
+}
+
+#[tokio::test]
+async fn tunnels_say_who_talked_to_a_host_also_those_opened_before_the_window() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let opened = store.tunnel_opened(tunnel(noon())).await.unwrap();
+    opened.closed(TunnelEnd { sent: 3, received: 7, open_ms: 60_000 });
+    let window = |since| Sought {
+        host: Some("bank.example".parse().unwrap()),
+        since: Some(seconds(since)),
+        ..Sought::default()
+    };
+
+    let found = exposure(&store, &window(30)).await;
+    assert_eq!((found.talked[0].sent, found.talked[0].received, found.talked[0].count), (3, 7, 1));
+    assert_eq!(found.coverage.tunnelled, ["bank.example:443".into()]);
+    let found = exposure(&store, &window(61)).await;
+    assert!(found.talked.is_empty() && found.coverage.tunnelled.is_empty(), "{found:?}");
+    // A digest is not to be seen in a tunnel, but that there was one weakens the claim.
+    let found = exposure(&store, &of(REVIEWED)).await;
+    assert_eq!((found.talked.len(), found.coverage.tunnelled.len()), (0, 1));
+    let elsewhere = Sought { host: Some("k.example".parse().unwrap()), ..Sought::default() };
+    assert!(exposure(&store, &elsewhere).await.talked.is_empty());
+}
+
+#[tokio::test]
+async fn what_passed_unmeasured_and_what_was_not_recorded_is_said() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let passed = Exchange { outcome: Outcome::Observed, body: None, ..verified("10.0.0.1:1", noon()) };
+    deliver(&store, passed).await;
+    begin(&store, Exchange { body: None, ..blocked("10.0.0.2:1", noon()) }).await;
+    store.inner.ledger().unwrap().miss_exchange(seconds(5));
+
+    let found = exposure(&store, &of(REVIEWED)).await;
+    assert_eq!(found.coverage.unmeasured, 1);
+    assert_eq!(found.coverage.gaps.iter().map(|gap| gap.exchanges).sum::<u64>(), 1);
+    let later = exposure(&store, &Sought { since: Some(seconds(100)), ..of(REVIEWED) }).await;
+    assert_eq!(later.coverage.unmeasured, 0);
+}
+
+#[tokio::test]
+async fn before_the_first_entry_nothing_is_claimed() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+
+    assert_eq!(exposure(&store, &of(REVIEWED)).await, Exposure::default());
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_upgraded_has_the_indexes_of_a_new_one() {
+    let dir = directory();
+    let ledger = dir.path().join("ledger");
+    std::fs::create_dir_all(&ledger).unwrap();
+    let old = ledger.join("2126-10.db");
+    let mut connection =
+        SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", old.display())).await.unwrap();
+    sqlx::raw_sql(include_str!("format-2/ledger.sql")).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = gateway(&dir).await;
+    deliver(&store, verified("10.0.0.1:1", noon())).await;
+    store.close().await.unwrap();
+
+    assert_eq!(indexes(&old).await, indexes(&ledger.join("2126-11.db")).await);
+}
+
+async fn indexes(path: &Path) -> Vec<(String, Option<String>)> {
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let select = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name";
+    sqlx::query_as(select).fetch_all(&mut connection).await.unwrap()
+}
