@@ -8,6 +8,7 @@ mod configuration;
 mod darkened;
 mod decision;
 mod demo;
+mod exposure;
 mod failure;
 mod init;
 mod listing;
@@ -73,6 +74,8 @@ enum Command {
     /// What was refused and kept for review.
     #[command(subcommand)]
     Quarantine(quarantine::Action),
+    /// Who may have received a digest, a URL or anything of a host, and who was refused.
+    Exposure(exposure::ExposureOptions),
     /// Whether the history of decisions is what it was.
     #[command(subcommand)]
     Audit(audit::Action),
@@ -178,6 +181,7 @@ impl Command {
             Self::Pin(PinCommand::Revoke(options)) => {
                 pin::revoke::run(&configuration, options, terminal).await
             }
+            Self::Exposure(options) => exposure::run(&configuration, options, terminal).await,
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),

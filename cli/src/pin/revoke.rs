@@ -70,7 +70,7 @@ fn digest(text: &str) -> Result<Digest, Failure> {
 }
 
 /// What is wrong with hex of a length that names its algorithm.
-fn bare_hex(text: &str) -> Option<DigestError> {
+pub(crate) fn bare_hex(text: &str) -> Option<DigestError> {
     let algorithm = match text.len() {
         64 => "sha256",
         96 => "sha384",

@@ -1,0 +1,334 @@
+//! `pinfold exposure`: who may have received something, who was refused, and what one may say about everybody else.
+//!
+//! Reads only, beside a gateway that runs and without one.
+
+mod csv;
+mod json;
+mod markdown;
+mod report;
+mod table;
+
+use std::net::IpAddr;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use pinfold_config::Loaded;
+use pinfold_policy::digest::{BodyId, Digest, DigestError};
+use pinfold_policy::host::Host;
+use pinfold_policy::pin::PinUrl;
+use pinfold_policy::verdict::Outcome;
+use pinfold_store::{Sought, Store, StoreError};
+
+use self::report::Report;
+use crate::Found;
+use crate::configuration::Configuration;
+use crate::failure::Failure;
+use crate::pin::revoke::bare_hex;
+use crate::terminal::Terminal;
+
+/// Further back than this is a slip.
+const MOST_HOURS: i64 = 36_500 * 24;
+
+/// What is sought. All that is said must be met; times are in UTC.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ExposureOptions {
+    /// The bytes: sha256, sha384 or sha512, in hex or in SRI notation (sha256-…).
+    #[arg(long)]
+    digest: Option<String>,
+    /// A URL, with any query if it has none, or a pattern (https://cdn.example/lib/*/app.js).
+    #[arg(long)]
+    url: Option<String>,
+    /// A host, on any port; of tunnels too.
+    #[arg(long)]
+    host: Option<String>,
+    /// A client's address.
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<String>,
+    /// A user's name.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// A vendor's name.
+    #[arg(long, value_name = "NAME")]
+    vendor: Option<String>,
+    /// What was decided.
+    #[arg(long, value_parser = PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)))]
+    verdict: Option<String>,
+    /// The first moment: 2026-11-23, 2026-11-23T14:05, 2026-11-23T14:05:00+01:00, or so long ago: 7d, 12h, 30m.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// The last moment, likewise; a day counts to its end.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Print what was found as CSV.
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    csv: bool,
+    /// Print a report that can be handed on.
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
+
+/// Searches the ledger, and prints what was found as it is wanted.
+pub(crate) async fn run(
+    configuration: &Configuration,
+    options: ExposureOptions,
+    terminal: &Terminal,
+) -> Result<Found, Failure> {
+    let now = Timestamp::now();
+    let (sought, digest) = options.sought(now)?;
+    // A mistake in a pins file must not keep anyone from knowing.
+    let Loaded { config, .. } = configuration.load_without_pins()?;
+    let store = Store::open_beside(&config.data_dir).await.map_err(|error| match error {
+        StoreError::Absent { .. } => nothing_yet(&error.to_string()),
+        other => other.into(),
+    })?;
+    let done = search(&store, sought, digest, now).await;
+    store.close().await?;
+    let report = done?;
+    if terminal.json {
+        terminal.print_json(&json::render(&report))?;
+    } else if options.csv {
+        terminal.print_bytes(&csv::render(&report)?)?;
+        // What the rows are worth, for whoever pipes them on.
+        terminal.note(&report.statement(&table::shown).join("\n"));
+    } else if options.markdown {
+        terminal.print(&markdown::render(&report))?;
+    } else {
+        terminal.print(&table::render(&report, terminal))?;
+    }
+    Ok(if report.is_exposure() { Found::Something } else { Found::Nothing })
+}
+
+async fn search(
+    store: &Store,
+    mut sought: Sought,
+    digest: Option<Digest>,
+    now: Timestamp,
+) -> Result<Report, Failure> {
+    if let Some(digest) = &digest {
+        sought.body = Some(body(store, digest).await?);
+    }
+    let exposure = store.exposure(&sought).await?;
+    if exposure.coverage.recorded_since.is_none() {
+        return Err(nothing_yet("the ledger has no entry yet"));
+    }
+    Ok(Report::new(sought, digest, exposure, now))
+}
+
+fn nothing_yet(message: &str) -> Failure {
+    Failure::could_not(message).hint(
+        "there is no record to search, which does not say that nobody received anything: is --config that of the gateway, \
+         and does its traffic pass through it?",
+    )
+}
+
+/// The ledger knows bodies by their SHA-256.
+async fn body(store: &Store, digest: &Digest) -> Result<BodyId, Failure> {
+    if let Digest::Sha256(bytes) = digest {
+        return Ok(BodyId(*bytes));
+    }
+    let digests = store.digests_of(digest).await?;
+    digests.map(|digests| digests.sha256).ok_or_else(|| {
+        Failure::could_not(format!("who received {digest} cannot be told"))
+            .hint("the ledger names bodies by their SHA-256, and no body with this digest was in quarantine or is on the shelf: \
+                   search by the sha256 digest of the bytes, or by --url or --host")
+    })
+}
+
+impl ExposureOptions {
+    fn sought(&self, now: Timestamp) -> Result<(Sought, Option<Digest>), Failure> {
+        let subjects = [&self.digest, &self.url, &self.host, &self.client, &self.user, &self.vendor];
+        let others = [&self.verdict, &self.since, &self.until];
+        if subjects.into_iter().chain(others).all(Option::is_none) {
+            return Err(Failure::configuration("exposure of what? nothing was named").hint(
+                "name a subject, a window or both: pinfold exposure --digest sha256-… --since 7d; 'pinfold exposure --help' \
+                 lists them",
+            ));
+        }
+        let since = self.since.as_deref().map(|text| time("--since", text, now, false)).transpose()?;
+        let until = self.until.as_deref().map(|text| time("--until", text, now, true)).transpose()?;
+        if let (Some(since), Some(until)) = (since, until)
+            && since > until
+        {
+            return Err(Failure::configuration(format!("--since {since} is after --until {until}"))
+                .hint("the window is empty: exchange the two"));
+        }
+        let outcome = |word: &String| Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word);
+        let sought = Sought {
+            body: None,
+            url: self.url.as_deref().map(url).transpose()?,
+            host: self.host.as_deref().map(host).transpose()?,
+            client: self.client.as_deref().map(client).transpose()?,
+            user: self.user.as_deref().map(Into::into),
+            vendor: self.vendor.as_deref().map(Into::into),
+            outcome: self.verdict.as_ref().and_then(outcome),
+            since,
+            until,
+        };
+        Ok((sought, self.digest.as_deref().map(digest).transpose()?))
+    }
+}
+
+/// Reads a digest in any notation that a report of an incident may have: SRI, hex, `sha256:` or `sha256-` and hex.
+fn digest(text: &str) -> Result<Digest, Failure> {
+    let text = text.trim();
+    let named = text.replacen(':', "-", 1);
+    let error = match named.parse::<Digest>() {
+        Ok(digest) => return Ok(digest),
+        Err(DigestError::NoAlgorithm) => bare_hex(text).unwrap_or(DigestError::NoAlgorithm),
+        Err(error) => error,
+    };
+    if let DigestError::Hex(sri) = &error
+        && let Ok(digest) = sri.parse()
+    {
+        return Ok(digest);
+    }
+    Err(Failure::configuration(error.to_string())
+        .hint("a digest is 64, 96 or 128 hex digits, or sha256-, sha384- or sha512- and base64"))
+}
+
+fn url(text: &str) -> Result<PinUrl, Failure> {
+    PinUrl::parse(text).map_err(|error| {
+        Failure::configuration(format!("--url is '{text}': {error}")).hint(
+            "write it with its scheme, https://cdn.example/app.js; a star stands for a part of the path; a host alone is --host",
+        )
+    })
+}
+
+fn host(text: &str) -> Result<Host, Failure> {
+    text.parse().map_err(|error| {
+        Failure::configuration(format!("--host is '{text}': {error}"))
+            .hint("write the name alone, without scheme, port and path: cdn.example")
+    })
+}
+
+fn client(text: &str) -> Result<IpAddr, Failure> {
+    let address = text.parse::<IpAddr>().map_err(|_| {
+        Failure::configuration(format!("--client is '{text}', which is no address"))
+            .hint("write one IPv4 or IPv6 address, as the gateway sees it; a user's name is --user")
+    })?;
+    Ok(address.to_canonical())
+}
+
+/// A moment, or so long ago. A day is its beginning, or its end.
+fn time(option: &str, text: &str, now: Timestamp, to_the_end: bool) -> Result<Timestamp, Failure> {
+    moment(text.trim(), now, to_the_end).ok_or_else(|| {
+        Failure::configuration(format!("{option} is '{text}', which is no time"))
+            .hint(format!("write a day or a time in UTC, {option} 2026-11-23 or {option} 2026-11-23T14:05, or so long ago, {option} 7d"))
+    })
+}
+
+fn moment(text: &str, now: Timestamp, to_the_end: bool) -> Option<Timestamp> {
+    if let Some(ago) = ago(text) {
+        return now.checked_sub(ago).ok();
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
+    // A date is a time to its parser too, and a time is a date.
+    if text.len() > "2026-11-23".len() {
+        return utc(text.trim_end_matches(" UTC").parse().ok()?);
+    }
+    let day: Date = text.parse().ok()?;
+    if !to_the_end {
+        return utc(day.to_datetime(jiff::civil::Time::midnight()));
+    }
+    let next = utc(day.checked_add(1.day()).ok()?.to_datetime(jiff::civil::Time::midnight()))?;
+    next.checked_sub(SignedDuration::from_micros(1)).ok()
+}
+
+/// `7d`, `12h`, `30m`.
+fn ago(text: &str) -> Option<SignedDuration> {
+    let (number, minutes) = [("d", 24 * 60), ("h", 60), ("m", 1)]
+        .into_iter()
+        .find_map(|(unit, minutes)| Some((text.strip_suffix(unit)?, minutes)))?;
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let total = number.parse::<i64>().ok()?.checked_mul(minutes)?;
+    (total <= MOST_HOURS * 60).then(|| SignedDuration::from_mins(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_policy::digest::Digests;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-27T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_digest_is_read_as_incident_reports_write_it() {
+        for of in Digests::of(b"x").all() {
+            let hex: String = of.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let name = of.algorithm().as_str();
+            for text in [
+                of.to_string(),
+                hex.clone(),
+                hex.to_uppercase(),
+                format!(" {hex}\n"),
+                format!("{name}:{hex}"),
+                format!("{name}-{hex}"),
+            ] {
+                assert_eq!(digest(&text).unwrap(), of, "{text}");
+            }
+        }
+        for wrong in
+            ["", "x", "sha1-AAAA", "sha256-AAAA", "md5:d41d8cd98f00b204e9800998ecf8427e", &"z".repeat(64)]
+        {
+            assert!(matches!(digest(wrong), Err(Failure::Configuration(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_absolute_or_so_long_ago() {
+        for (text, begins, ends) in [
+            ("7d", "2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
+            ("90m", "2026-11-27T10:30:00Z", "2026-11-27T10:30:00Z"),
+            ("2026-11-23", "2026-11-23T00:00:00Z", "2026-11-23T23:59:59.999999Z"),
+            ("2026-11-23T14:05", "2026-11-23T14:05:00Z", "2026-11-23T14:05:00Z"),
+            ("2026-11-23 14:05:09", "2026-11-23T14:05:09Z", "2026-11-23T14:05:09Z"),
+            ("2026-11-23 14:05:09 UTC", "2026-11-23T14:05:09Z", "2026-11-23T14:05:09Z"),
+            ("2026-11-23T14:05:00+01:00", "2026-11-23T13:05:00Z", "2026-11-23T13:05:00Z"),
+        ] {
+            assert_eq!(moment(text, now(), false).unwrap(), begins.parse().unwrap(), "{text}");
+            assert_eq!(moment(text, now(), true).unwrap(), ends.parse().unwrap(), "{text}");
+        }
+        for wrong in [
+            "",
+            "7",
+            "d",
+            "-7d",
+            "+7d",
+            "7 d",
+            "99999999d",
+            "9223372036854775807d",
+            "yesterday",
+            "2026-13-01",
+        ] {
+            assert_eq!(moment(wrong, now(), false), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_question_is_answered_with_how_to_ask() {
+        let some = |text: &str| Some(text.to_owned());
+        let none = ExposureOptions::default;
+        for (options, hint) in [
+            (none(), "--since 7d"),
+            (ExposureOptions { url: some("cdn.example"), ..none() }, "--host"),
+            (ExposureOptions { host: some("https://cdn.example/"), ..none() }, "without scheme"),
+            (ExposureOptions { client: some("ada"), ..none() }, "--user"),
+            (ExposureOptions { since: some("1d"), until: some("2d"), ..none() }, "exchange"),
+            (ExposureOptions { since: some("soon"), ..none() }, "2026-11-23"),
+        ] {
+            let Err(Failure::Configuration(complaint)) = options.sought(now()) else { panic!("{options:?}") };
+            assert!(complaint.hint.as_ref().is_some_and(|text| text.contains(hint)), "{complaint:?}");
+        }
+    }
+}

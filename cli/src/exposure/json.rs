@@ -1,0 +1,79 @@
+//! For programs.
+
+use pinfold_store::{Sighted, Talked};
+use serde_json::{Map, Value, json};
+
+use super::report::Report;
+use crate::words::path_json;
+
+pub(super) fn render(report: &Report) -> Value {
+    let asked = report.question().into_iter().map(|(what, value)| {
+        let name = what.to_ascii_lowercase().replace('-', "");
+        (name, Value::from(value))
+    });
+    let coverage = &report.coverage;
+    let gaps = coverage.gaps.iter().map(|gap| {
+        json!({
+            "since": gap.since.to_string(),
+            "until": gap.until.to_string(),
+            "exchanges": gap.exchanges,
+            "tunnels": gap.tunnels,
+        })
+    });
+    // Whoever shows these makes them safe: escapes that are for the eye would be wrong values here.
+    let plain = |text: &str| text.to_owned();
+    json!({
+        "made": report.made.to_string(),
+        "sought": asked.collect::<Map<_, _>>(),
+        "received": report.received.iter().map(sighted).collect::<Vec<_>>(),
+        "refused": report.refused.iter().map(sighted).collect::<Vec<_>>(),
+        "asked_only": report.described.iter().map(sighted).collect::<Vec<_>>(),
+        "tunnels": report.talked.iter().map(talked).collect::<Vec<_>>(),
+        "coverage": {
+            "recorded_since": coverage.recorded_since.map(|time| time.to_string()),
+            "recorded_until": coverage.recorded_until.map(|time| time.to_string()),
+            "missing_months": coverage.missing_months,
+            "gaps": gaps.collect::<Vec<_>>(),
+            "unmeasured": coverage.unmeasured,
+            "tunnelled": coverage.tunnelled.iter().map(|host| &**host).collect::<Vec<_>>(),
+            "stated": report.coverage(&plain),
+        },
+        "statement": report.statement(&plain),
+    })
+}
+
+fn sighted(sighted: &Sighted) -> Value {
+    json!({
+        "client": sighted.client.to_string(),
+        "user": sighted.user.as_deref(),
+        "page": sighted.page.as_deref(),
+        "url": &*sighted.url,
+        "vendor": sighted.vendor.as_deref(),
+        "sha256": sighted.body.map(|body| body.to_hex()),
+        "verdict": sighted.outcome.as_str(),
+        "reason": sighted.reason.map(|reason| reason.code()),
+        "path": sighted.path.as_ref().map(path_json),
+        "count": sighted.count,
+        "whole": sighted.got.whole,
+        "begun": sighted.got.begun,
+        "confirmed": sighted.got.confirmed,
+        "head_only": sighted.got.described,
+        "first": sighted.first.to_string(),
+        "last": sighted.last.to_string(),
+    })
+}
+
+fn talked(talked: &Talked) -> Value {
+    json!({
+        "client": talked.client.to_string(),
+        "user": talked.user.as_deref(),
+        "authority": talked.authority.to_string(),
+        "status": talked.status,
+        "reason": talked.reason.map(|reason| reason.code()),
+        "count": talked.count,
+        "sent": talked.sent,
+        "received": talked.received,
+        "first": talked.first.to_string(),
+        "last": talked.last.to_string(),
+    })
+}

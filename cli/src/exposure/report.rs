@@ -1,0 +1,285 @@
+//! What was found, and the statement that can be handed on: who may have it, who was refused, what holds for everybody
+//! else, and what that claim rests on. Every form of the answer has its words from here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use pinfold_policy::digest::Digest;
+use pinfold_store::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
+
+use crate::words::{counted, second};
+
+/// Names that a sentence lists; the rest of them is in the rows.
+const NAMED: usize = 50;
+/// Tunnelled hosts that a sentence lists: on a busy gateway they are thousands.
+const HOSTS: usize = 10;
+
+/// Makes text from outside safe where it will stand.
+pub(super) type Shown<'s> = &'s dyn Fn(&str) -> String;
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) sought: Sought,
+    /// The digest as it was named.
+    pub(super) digest: Option<Digest>,
+    pub(super) received: Vec<Sighted>,
+    pub(super) refused: Vec<Sighted>,
+    /// Released to a HEAD: no byte went out.
+    pub(super) described: Vec<Sighted>,
+    pub(super) talked: Vec<Talked>,
+    pub(super) coverage: Coverage,
+    pub(super) made: Timestamp,
+}
+
+impl Report {
+    pub(super) fn new(sought: Sought, digest: Option<Digest>, exposure: Exposure, made: Timestamp) -> Self {
+        let Exposure { sighted, talked, coverage } = exposure;
+        let (released, refused): (Vec<_>, Vec<_>) =
+            sighted.into_iter().partition(|sighted| sighted.outcome.is_release());
+        let (received, described) = released.into_iter().partition(Sighted::may_have_received);
+        Self { sought, digest, received, refused, described, talked, coverage, made }
+    }
+
+    /// Whether somebody may have received it, or talked to the host.
+    pub(super) fn is_exposure(&self) -> bool {
+        !self.received.is_empty() || self.talked.iter().any(opened)
+    }
+
+    /// What was sought, in words and values.
+    pub(super) fn question(&self) -> Vec<(&'static str, String)> {
+        let Sought { body, url, host, client, user, vendor, outcome, since, until } = &self.sought;
+        let digest = self.digest.map(|digest| digest.to_string());
+        let known_as = body.map(|body| body.to_hex());
+        [
+            ("digest", digest),
+            ("SHA-256", known_as),
+            ("URL", url.as_ref().map(ToString::to_string)),
+            ("host", host.as_ref().map(ToString::to_string)),
+            ("client", client.map(|client| client.to_string())),
+            ("user", user.as_deref().map(str::to_owned)),
+            ("vendor", vendor.as_deref().map(str::to_owned)),
+            ("verdict", outcome.map(|outcome| outcome.as_str().to_owned())),
+            ("since", since.map(second)),
+            ("until", until.map(second)),
+        ]
+        .into_iter()
+        .filter_map(|(what, value)| Some((what, value?)))
+        .collect()
+    }
+
+    /// One sentence for each of those who have it, those who were refused, and everybody else.
+    pub(super) fn statement(&self, shown: Shown<'_>) -> Vec<String> {
+        let mut sentences = vec![self.received_by(shown), self.refused_to(shown)];
+        let only_asked = self.described.len();
+        if only_asked > 0 {
+            let clients = clients(&self.described).len();
+            sentences
+                .push(format!("asked about, with no byte sent (HEAD), by {}.", counted(clients, "client")));
+        }
+        if !self.talked.is_empty() {
+            sentences.push(self.talked_by(shown));
+        }
+        sentences.push(self.everybody_else());
+        sentences
+    }
+
+    fn received_by(&self, shown: Shown<'_>) -> String {
+        let who = clients(&self.received);
+        if who.is_empty() {
+            return "may have been received by 0 clients.".to_owned();
+        }
+        let Deliveries { whole, begun, confirmed, .. } = got(&self.received);
+        format!(
+            "may have been received by {} ({}): {whole} delivered whole, {begun} begun, {confirmed} confirmed by a 304.",
+            counted(who.len(), "client"),
+            list(&who, shown),
+        )
+    }
+
+    fn refused_to(&self, shown: Shown<'_>) -> String {
+        let who = clients(&self.refused);
+        let times: u64 = self.refused.iter().map(|sighted| sighted.count).sum();
+        if who.is_empty() {
+            return "refused to 0 clients.".to_owned();
+        }
+        format!(
+            "refused to {} ({}), {}.",
+            counted(who.len(), "client"),
+            list(&who, shown),
+            counted(times, "time")
+        )
+    }
+
+    fn talked_by(&self, shown: Shown<'_>) -> String {
+        let mut who = Clients::new();
+        for talked in self.talked.iter().filter(|talked| opened(talked)) {
+            who.entry(talked.client).or_default().extend(talked.user.as_deref());
+        }
+        if who.is_empty() {
+            return "tunnels were refused, and none opened.".to_owned();
+        }
+        format!(
+            "{} ({}) had a tunnel: what went through it was not seen.",
+            counted(who.len(), "client"),
+            list(&who, shown)
+        )
+    }
+
+    /// The claim goes as far as the ledger does, and no further.
+    fn everybody_else(&self) -> String {
+        let from = self.sought.since.max(self.coverage.recorded_since);
+        let to = self.sought.until.map_or(self.made, |until| until.min(self.made));
+        match from {
+            Some(from) if from <= to => format!(
+                "for everybody else: not delivered through this gateway from {} to {}, within the coverage stated below.",
+                second(from),
+                second(to)
+            ),
+            Some(_) | None => {
+                "for everybody else: nothing is known, as the ledger has no entry from this window."
+                    .to_owned()
+            }
+        }
+    }
+
+    /// What the claim rests on, and what weakens it.
+    pub(super) fn coverage(&self, shown: Shown<'_>) -> Vec<String> {
+        let mut said = self.reach();
+        let coverage = &self.coverage;
+        for gap in &coverage.gaps {
+            said.push(format!(
+                "gap from {} to {}: {} (all refused) and {} are not recorded",
+                second(gap.since),
+                second(gap.until),
+                counted(gap.exchanges, "exchange"),
+                counted(gap.tunnels, "tunnel"),
+            ));
+        }
+        match coverage.unmeasured {
+            0 => said.push("every guarded body that was released had its digest recorded".to_owned()),
+            some => said.push(format!(
+                "{} passed without a digest, as vendors in observe mode may: they may have carried any bytes",
+                counted(some, "exchange")
+            )),
+        }
+        said.push(self.tunnelled(shown));
+        said.extend(self.addresses(shown));
+        said.push(
+            "not in the ledger: what went past this gateway, also while it was down; what is not guarded; and what caches of \
+             browsers gave out without asking"
+                .to_owned(),
+        );
+        said
+    }
+
+    fn reach(&self) -> Vec<String> {
+        let Coverage { recorded_since: Some(first), recorded_until, missing_months, .. } = &self.coverage
+        else {
+            return Vec::new();
+        };
+        let last = recorded_until.map(second).unwrap_or_default();
+        let mut said =
+            vec![format!("the ledger goes back to {}; its last entry is of {last}", second(*first))];
+        if let Some(since) = self.sought.since.filter(|since| since < first) {
+            let until = self.sought.until.map_or(*first, |until| until.min(*first));
+            said.push(format!("nothing is known from {} to {}", second(since), second(until)));
+        }
+        if !missing_months.is_empty() {
+            said.push(format!("there is no ledger of {}", missing_months.join(", ")));
+        }
+        said
+    }
+
+    fn tunnelled(&self, shown: Shown<'_>) -> String {
+        let hosts = &self.coverage.tunnelled;
+        if hosts.is_empty() {
+            return "no host was tunnelled to in the window".to_owned();
+        }
+        let named: Vec<_> = hosts.iter().take(HOSTS).map(|host| shown(host)).collect();
+        format!(
+            "{} tunnelled to in the window, and nobody saw what came from there: {}{}",
+            if hosts.len() == 1 { "1 host was".to_owned() } else { format!("{} hosts were", hosts.len()) },
+            named.join(", "),
+            more(hosts.len(), HOSTS),
+        )
+    }
+
+    /// An address may be of several people.
+    fn addresses(&self, shown: Shown<'_>) -> Vec<String> {
+        let everyone = clients(self.received.iter().chain(&self.refused));
+        let shared = everyone.iter().filter(|(_, users)| users.len() > 1);
+        let mut said: Vec<_> = shared
+            .map(|(client, users)| {
+                let users: Vec<_> = users.iter().map(|user| shown(user)).collect();
+                format!("{client} is shared by {}", users.join(", "))
+            })
+            .collect();
+        let unnamed = everyone.values().filter(|users| users.is_empty()).count();
+        if unnamed > 0 {
+            said.push(format!(
+                "{} without a user's name: an address may stand for several people",
+                counted(unnamed, "client")
+            ));
+        }
+        said
+    }
+}
+
+/// Users at each address.
+type Clients<'r> = BTreeMap<IpAddr, BTreeSet<&'r str>>;
+
+fn clients<'r>(of: impl IntoIterator<Item = &'r Sighted>) -> Clients<'r> {
+    let mut all = Clients::new();
+    for sighted in of {
+        all.entry(sighted.client).or_default().extend(sighted.user.as_deref());
+    }
+    all
+}
+
+fn list(clients: &Clients<'_>, shown: Shown<'_>) -> String {
+    let one = |(client, users): (&IpAddr, &BTreeSet<&str>)| {
+        let users: Vec<_> = users.iter().map(|user| shown(user)).collect();
+        if users.is_empty() { client.to_string() } else { format!("{client} as {}", users.join(" and ")) }
+    };
+    let named: Vec<_> = clients.iter().take(NAMED).map(one).collect();
+    format!("{}{}", named.join(", "), more(clients.len(), NAMED))
+}
+
+fn more(all: usize, named: usize) -> String {
+    match all.saturating_sub(named) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    }
+}
+
+fn got(of: &[Sighted]) -> Deliveries {
+    of.iter().fold(Deliveries::default(), |sum, sighted| sum.and(sighted.got))
+}
+
+/// Whether bytes may have flowed: also one that was ended for a reason had opened.
+pub(super) fn opened(talked: &Talked) -> bool {
+    talked.status == 200
+}
+
+/// `2 whole, 1 begun`.
+pub(super) fn got_text(got: Deliveries) -> String {
+    let Deliveries { whole, begun, confirmed, described } = got;
+    let parts =
+        [(whole, "whole"), (begun, "begun"), (confirmed, "confirmed by a 304"), (described, "HEAD only")];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(times, _)| *times > 0)
+        .map(|(times, how)| format!("{times} {how}"))
+        .collect();
+    parts.join(", ")
+}
+
+/// `observed (unpinned): 2 whole`.
+pub(super) fn verdict_text(sighted: &Sighted) -> String {
+    let got = got_text(sighted.got);
+    let reason = sighted.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let parted = if got.is_empty() { "" } else { ": " };
+    format!("{}{reason}{parted}{got}", sighted.outcome.as_str())
+}

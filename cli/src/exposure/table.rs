@@ -1,0 +1,100 @@
+//! For people at a terminal.
+
+use jiff::Timestamp;
+use pinfold_store::{Sighted, Talked};
+
+use super::report::{Report, verdict_text};
+use crate::listing::{Column, Listing};
+use crate::printable::printable;
+use crate::terminal::{Terminal, Tone};
+use crate::words::{path_text, size};
+
+pub(super) fn shown(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
+    let mut parts = Vec::new();
+    let mut part = |title: &str, tone: Tone, listing: &Listing| {
+        if !listing.is_empty() {
+            parts.push(format!("{}\n{}", terminal.paint(tone, title), listing.render(terminal)));
+        }
+    };
+    part("may have received it", Tone::Bad, &exchanges(&report.received));
+    part("was refused", Tone::Good, &exchanges(&report.refused));
+    part("asked about it only", Tone::Strong, &exchanges(&report.described));
+    part("tunnels", Tone::Warning, &tunnels(&report.talked));
+    let title = terminal.paint(Tone::Strong, "statement");
+    parts.push(format!("{title}\n{}", report.statement(&shown).join("\n")));
+    let title = terminal.paint(Tone::Strong, "coverage");
+    parts.push(format!("{title}\n- {}", report.coverage(&shown).join("\n- ")));
+    parts.join("\n\n")
+}
+
+fn exchanges(of: &[Sighted]) -> Listing {
+    let mut listing = Listing::new([
+        Column::Text("CLIENT"),
+        Column::Text("USER"),
+        Column::Number("TIMES"),
+        Column::Text("FIRST, UTC"),
+        Column::Text("LAST, UTC"),
+        Column::Wide("VERDICT"),
+        Column::Wide("URL"),
+        Column::Wide("PAGE"),
+        Column::Wide("CAME BY"),
+        Column::Wide("SHA-256"),
+    ]);
+    for sighted in of {
+        listing.row([
+            sighted.client.to_string(),
+            sighted.user.as_deref().unwrap_or("-").to_owned(),
+            sighted.count.to_string(),
+            moment(sighted.first),
+            moment(sighted.last),
+            verdict_text(sighted),
+            sighted.url.to_string(),
+            sighted.page.as_deref().map(|page| format!("from {page}")).unwrap_or_default(),
+            sighted
+                .path
+                .as_ref()
+                .map_or_else(|| "from the shelf, or never fetched".to_owned(), |path| path_text(path, ", ")),
+            sighted.body.map_or_else(|| "no digest: not measured".to_owned(), |body| body.to_hex()),
+        ]);
+    }
+    listing
+}
+
+fn tunnels(of: &[Talked]) -> Listing {
+    let mut listing = Listing::new([
+        Column::Text("CLIENT"),
+        Column::Text("USER"),
+        Column::Number("TIMES"),
+        Column::Text("FIRST, UTC"),
+        Column::Text("LAST, UTC"),
+        Column::Wide("TO"),
+        Column::Wide("FLOWED"),
+    ]);
+    for talked in of {
+        listing.row([
+            talked.client.to_string(),
+            talked.user.as_deref().unwrap_or("-").to_owned(),
+            talked.count.to_string(),
+            moment(talked.first),
+            moment(talked.last),
+            talked.authority.to_string(),
+            flowed(talked),
+        ]);
+    }
+    listing
+}
+
+/// `200: 1.2 KiB sent, 3.4 KiB received`.
+pub(super) fn flowed(talked: &Talked) -> String {
+    let reason = talked.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{}{reason}: {} sent, {} received", talked.status, size(talked.sent), size(talked.received))
+}
+
+/// A time under a title that says which clock.
+pub(super) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
