@@ -27,6 +27,7 @@ mod drain;
 mod egress;
 mod evasions;
 mod events;
+mod exposure;
 mod fairness;
 mod faults;
 mod frames;

@@ -1,0 +1,211 @@
+//! Who may have received something: asked from a terminal, beside a gateway that runs and after it has stopped.
+
+use http::Method;
+use pinfold_integration_tests::{
+    Answer, Gateway, Pin, client, gateway, origin_root_pem, sha256, sha256_hex, sha384, vendor,
+};
+use serde_json::Value;
+
+use crate::{REVIEWED, TAMPERED, gateway_pinning, pinning, refused, vendor_of, verified};
+
+/// What the command says as JSON, and its exit code.
+async fn exposure(gateway: &Gateway, args: &[&str]) -> (Value, Option<i32>) {
+    let args: Vec<_> = ["--json", "exposure"].iter().chain(args).copied().collect();
+    let output = gateway.command(&args).await;
+    let value = serde_json::from_slice(&output.stdout);
+    (value.unwrap_or_else(|error| panic!("{error}: {} {}", output.text(), output.stderr)), output.code)
+}
+
+fn column<'v>(rows: &'v Value, of: &str, name: &str) -> Vec<&'v Value> {
+    rows[of].as_array().unwrap().iter().map(|row| &row[name]).collect()
+}
+
+fn statement(value: &Value) -> String {
+    value["statement"].to_string()
+}
+
+#[tokio::test]
+async fn who_has_it_who_was_refused_and_how_often_over_a_restart() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let (url, page) = (vendor.url("/app.js"), "https://shop.test/checkout");
+    let first = client(&gateway).from([127, 0, 0, 2]).header("referer", page);
+    let second = client(&gateway).from([127, 0, 0, 3]);
+    let etag = first.get(&url).await.header("etag").unwrap().to_owned();
+    verified(&first.get(&url).await, REVIEWED);
+    let again = client(&gateway).from([127, 0, 0, 3]).header("if-none-match", &etag);
+    verified(&second.get(&url).await, REVIEWED);
+    assert_eq!(again.get(&url).await.status(), 304);
+    gateway.terminate().await;
+    gateway.start_again().await;
+    let first = client(&gateway).from([127, 0, 0, 2]).header("referer", page);
+    verified(&first.get(&url).await, REVIEWED);
+    client(&gateway).from([127, 0, 0, 5]).ask(Method::HEAD, &url).await;
+
+    // A first receipt is to be found while the gateway runs.
+    let (running, code) = exposure(&gateway, &["--digest", &sha256(REVIEWED)]).await;
+    assert_eq!(code, Some(1));
+    assert!(statement(&running).contains("received by 2 clients (127.0.0.2, 127.0.0.3)"), "{running:#}");
+    gateway.terminate().await;
+    let (found, code) = exposure(&gateway, &["--digest", &sha256_hex(REVIEWED), "--since", "1h"]).await;
+
+    assert_eq!(code, Some(1));
+    assert_eq!(column(&found, "received", "client"), ["127.0.0.2", "127.0.0.3"]);
+    let received = &found["received"];
+    assert_eq!((&received[0]["count"], &received[0]["whole"]), (&3.into(), &3.into()), "{found:#}");
+    assert_eq!((&received[1]["whole"], &received[1]["confirmed"]), (&1.into(), &1.into()), "{found:#}");
+    assert_eq!(received[0]["page"], page);
+    assert_eq!(received[0]["verdict"], "verified");
+    assert!(statement(&found).contains("4 delivered whole, 0 begun, 1 confirmed by a 304"), "{found:#}");
+    assert!(statement(&found).contains("refused to 0 clients"), "{found:#}");
+    assert!(!column(&found, "received", "client").contains(&&"127.0.0.5".into()));
+}
+
+#[tokio::test]
+async fn a_refused_digest_is_found_by_any_of_its_names() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let url = vendor.url("/app.js");
+    for last in [2, 3] {
+        let reply = client(&gateway).from([127, 0, 0, last]).get(&url).await;
+        refused(&reply, 403, "quarantined", "digest-mismatch");
+    }
+    let sri = sha384(TAMPERED);
+    let digest: pinfold_policy::digest::Digest = sri.parse().unwrap();
+    let hex: String = digest.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+
+    for digest in
+        [sri, hex, sha256(TAMPERED), sha256_hex(TAMPERED), format!("sha256:{}", sha256_hex(TAMPERED))]
+    {
+        let (found, code) = exposure(&gateway, &["--digest", &digest]).await;
+        assert_eq!(code, Some(0), "nobody has it: {found:#}");
+        assert_eq!(column(&found, "refused", "client"), ["127.0.0.2", "127.0.0.3"]);
+        assert_eq!(found["refused"][0]["reason"], "digest-mismatch");
+        assert_eq!(found["refused"][0]["path"]["tls_version"], "TLSv1.3");
+        assert_eq!(found["refused"][0]["path"]["address"], vendor.address().to_string());
+        assert!(statement(&found).contains("received by 0 clients"), "{found:#}");
+        assert!(statement(&found).contains("refused to 2 clients (127.0.0.2, 127.0.0.3)"), "{found:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_may_have_received_it() {
+    let script = format!("/* {} */", "long ".repeat(3_000_000));
+    let vendor = vendor().script("/app.js", script.clone()).listen().await;
+    let gateway = gateway().vendor(&vendor).pin(vendor.url("/app.js"), sha256(&script)).listen().await;
+
+    drop(client(&gateway).narrow().begin(vendor.url("/app.js")).await);
+    gateway.terminate().await;
+    let (found, code) = exposure(&gateway, &["--url", &vendor.url("/*.js")]).await;
+
+    assert_eq!(code, Some(1));
+    let received = &found["received"][0];
+    assert_eq!((&received["begun"], &received["whole"]), (&1.into(), &0.into()), "{found:#}");
+}
+
+#[tokio::test]
+async fn a_tunnel_says_who_talked_to_a_host_and_weakens_the_claim_about_a_digest() {
+    let vendor = vendor_of(REVIEWED).await;
+    let other = pinfold_integration_tests::vendor().host("other.test").listen().await;
+    other.serve("/x", Answer::script("theirs"));
+    let gateway = pinning(&vendor).reach(&other).listen().await;
+    let through = client(&gateway).from([127, 0, 0, 2]).trusting(origin_root_pem());
+    assert_eq!(through.get(other.url("/x")).await.body(), b"theirs");
+    gateway.terminate().await;
+
+    let (found, code) = exposure(&gateway, &["--host", "other.test"]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(column(&found, "tunnels", "client"), ["127.0.0.2"]);
+    assert!(found["tunnels"][0]["received"].as_u64().unwrap() > 0, "{found:#}");
+    let (found, code) = exposure(&gateway, &["--digest", &sha256(REVIEWED)]).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(found["coverage"]["tunnelled"][0], "other.test:443");
+}
+
+#[tokio::test]
+async fn an_unknown_digest_is_answered_with_how_far_the_ledger_goes() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    let (found, code) =
+        exposure(&gateway, &["--digest", &sha256("never seen"), "--since", "2020-01-01"]).await;
+    assert_eq!(code, Some(0));
+    assert!(statement(&found).contains("received by 0 clients"), "{found:#}");
+    let stated = found["coverage"]["stated"].to_string();
+    for said in
+        ["the ledger goes back to", "nothing is known from 2020-01-01 00:00:00 UTC", "not in the ledger"]
+    {
+        assert!(stated.contains(said), "no {said}: {stated}");
+    }
+    let before = exposure(&gateway, &["--digest", &sha256("x"), "--until", "2020-01-01"]).await.0;
+    assert!(statement(&before).contains("nothing is known"), "{before:#}");
+
+    // Only its SHA-256 is in the ledger: silence about another would be taken for safety.
+    let output = gateway.command(&["exposure", "--digest", &sha384("never seen")]).await;
+    assert_eq!(output.code, Some(3));
+    assert!(
+        output.stderr.contains("cannot be told") && output.stderr.contains("sha256"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[tokio::test]
+async fn before_there_is_a_ledger_the_command_does_not_say_that_nobody_has_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let output = gateway.command(&["exposure", "--since", "7d"]).await;
+    assert_eq!((output.code, output.text().as_str()), (Some(3), ""));
+    assert!(output.stderr.contains("no entry yet"), "{}", output.stderr);
+
+    gateway.terminate().await;
+    std::fs::remove_file(gateway.dir().join("pinfold-data/pinfold.db")).unwrap();
+    let output = gateway.command(&["exposure", "--since", "7d"]).await;
+    assert_eq!(output.code, Some(3), "{}", output.stderr);
+    assert!(output.stderr.contains("no record to search"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn a_page_that_attacks_its_reader_is_harmless_in_every_form() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let page = "=HYPERLINK(\"https://evil.test\")|`<img src=x>`";
+    verified(&client(&gateway).header("referer", page).get(vendor.url("/app.js")).await, REVIEWED);
+    let ask = async |form: &[&str]| {
+        let args: Vec<_> = ["exposure", "--digest"]
+            .into_iter()
+            .chain([&*sha256(REVIEWED)])
+            .chain(form.iter().copied())
+            .map(str::to_owned)
+            .collect();
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let output = gateway.command(&args).await;
+        assert_eq!(output.code, Some(1), "{}", output.stderr);
+        output.text()
+    };
+
+    let csv = ask(&["--csv"]).await;
+    assert!(csv.contains(",\"'=HYPERLINK("), "{csv}");
+    let markdown = ask(&["--markdown"]).await;
+    assert!(
+        markdown.contains("`=HYPERLINK(\"https://evil.test\")\\u{7c}\\u{60}<img src=x>\\u{60}`"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("may have been received by 1 client (127.0.0.1)"), "{markdown}");
+    let table = ask(&[]).await;
+    assert!(table.contains("may have been received by 1 client (127.0.0.1)"), "{table}");
+    assert!(table.contains("coverage\n- the ledger goes back to"), "{table}");
+}
+
+#[tokio::test]
+async fn an_empty_question_is_answered_with_how_to_ask() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway().pinned(Pin::new(vendor.url("/app.js")).digest(sha256(REVIEWED)));
+    let gateway = gateway.vendor(&vendor).listen().await;
+
+    let output = gateway.command(&["exposure"]).await;
+
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("hint: name a subject, a window or both"), "{}", output.stderr);
+}
