@@ -92,7 +92,8 @@ pub(crate) async fn run(
     } else if options.csv {
         terminal.print_bytes(&csv::render(&report)?)?;
         // What the rows are worth, for whoever pipes them on.
-        terminal.note(&report.statement(&table::shown).join("\n"));
+        let said = [report.statement(&table::shown), report.coverage(&table::shown)].concat();
+        terminal.note(&said.join("\n"));
     } else if options.markdown {
         terminal.print(&markdown::render(&report))?;
     } else {

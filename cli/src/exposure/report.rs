@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use pinfold_policy::digest::Digest;
+use pinfold_policy::verdict::Outcome;
 use pinfold_store::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
 
 use crate::words::{counted, second};
@@ -69,11 +70,18 @@ impl Report {
         .collect()
     }
 
-    /// One sentence for each of those who have it, those who were refused, and everybody else.
+    /// One sentence for each of those who have it, those who were refused, and everybody else. Nothing about what was not
+    /// searched: who looks for refusals only has not found that nobody received it.
     pub(super) fn statement(&self, shown: Shown<'_>) -> Vec<String> {
-        let mut sentences = vec![self.received_by(shown), self.refused_to(shown)];
-        let only_asked = self.described.len();
-        if only_asked > 0 {
+        let only = self.sought.outcome.map(Outcome::is_release);
+        let mut sentences = Vec::new();
+        if only.is_none_or(|release| release) {
+            sentences.push(self.received_by(shown));
+        }
+        if only.is_none_or(|release| !release) {
+            sentences.push(self.refused_to(shown));
+        }
+        if !self.described.is_empty() {
             let clients = clients(&self.described).len();
             sentences
                 .push(format!("asked about, with no byte sent (HEAD), by {}.", counted(clients, "client")));
@@ -81,8 +89,23 @@ impl Report {
         if !self.talked.is_empty() {
             sentences.push(self.talked_by(shown));
         }
-        sentences.push(self.everybody_else());
+        sentences.push(self.narrowed().unwrap_or_else(|| self.everybody_else()));
         sentences
+    }
+
+    /// Where only some people or some verdicts were searched, there is no claim about the others.
+    fn narrowed(&self) -> Option<String> {
+        let Sought { client, user, vendor, outcome, .. } = &self.sought;
+        let to = [
+            ("one client", client.is_some()),
+            ("one user", user.is_some()),
+            ("one vendor", vendor.is_some()),
+            ("one verdict", outcome.is_some()),
+        ];
+        let to: Vec<_> = to.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect();
+        (!to.is_empty()).then(|| {
+            format!("for everybody else: nothing is said, as the search was for {} only.", to.join(" and "))
+        })
     }
 
     fn received_by(&self, shown: Shown<'_>) -> String {
@@ -132,11 +155,20 @@ impl Report {
         let from = self.sought.since.max(self.coverage.recorded_since);
         let to = self.sought.until.map_or(self.made, |until| until.min(self.made));
         match from {
-            Some(from) if from <= to => format!(
-                "for everybody else: not delivered through this gateway from {} to {}, within the coverage stated below.",
-                second(from),
-                second(to)
-            ),
+            Some(from) if from <= to => {
+                let but = match self.coverage.unmeasured {
+                    some if some > 0 && self.sought.body.is_some() => {
+                        format!(", unless it was among {} without a digest", counted(some, "exchange"))
+                    }
+                    _ => String::new(),
+                };
+                format!(
+                    "for everybody else: not delivered through this gateway from {} to {}{but}, within the coverage stated \
+                     below.",
+                    second(from),
+                    second(to),
+                )
+            }
             Some(_) | None => {
                 "for everybody else: nothing is known, as the ledger has no entry from this window."
                     .to_owned()
@@ -158,7 +190,9 @@ impl Report {
             ));
         }
         match coverage.unmeasured {
-            0 => said.push("every guarded body that was released had its digest recorded".to_owned()),
+            0 => said.push(
+                "every guarded body that was released in the window had its digest recorded".to_owned(),
+            ),
             some => said.push(format!(
                 "{} passed without a digest, as vendors in observe mode may: they may have carried any bytes",
                 counted(some, "exchange")
@@ -282,4 +316,109 @@ pub(super) fn verdict_text(sighted: &Sighted) -> String {
     let reason = sighted.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let parted = if got.is_empty() { "" } else { ": " };
     format!("{}{reason}{parted}{got}", sighted.outcome.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_policy::digest::BodyId;
+    use pinfold_store::entry::Gap;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn sighted(client: &str, user: Option<&str>, outcome: Outcome, got: Deliveries) -> Sighted {
+        Sighted {
+            client: client.parse().unwrap(),
+            user: user.map(Into::into),
+            page: None,
+            url: "https://v.test/a.js".into(),
+            vendor: None,
+            body: Some(BodyId([7; 32])),
+            outcome,
+            reason: None,
+            path: None,
+            count: 1,
+            got,
+            first: at("2026-11-20T00:00:00Z"),
+            last: at("2026-11-20T00:00:00Z"),
+        }
+    }
+
+    fn report(sought: Sought, sighted: Vec<Sighted>, coverage: Coverage) -> Report {
+        let coverage = Coverage { recorded_since: Some(at("2026-11-01T00:00:00Z")), ..coverage };
+        let exposure = Exposure { sighted, talked: Vec::new(), coverage };
+        Report::new(sought, None, exposure, at("2026-11-27T00:00:00Z"))
+    }
+
+    fn said(report: &Report) -> (String, String) {
+        let plain = |text: &str| text.to_owned();
+        (report.statement(&plain).join("\n"), report.coverage(&plain).join("\n"))
+    }
+
+    fn of_a_body() -> Sought {
+        Sought { body: Some(BodyId([7; 32])), ..Sought::default() }
+    }
+
+    #[test]
+    fn users_of_one_address_are_one_client_and_the_address_is_said_to_be_shared() {
+        let whole = Deliveries { whole: 1, ..Deliveries::default() };
+        let rows = ["ada", "eve"].map(|user| sighted("10.0.0.1", Some(user), Outcome::Verified, whole));
+
+        let (statement, coverage) = said(&report(of_a_body(), rows.to_vec(), Coverage::default()));
+
+        assert!(
+            statement.contains("received by 1 client (10.0.0.1 as ada and eve): 2 delivered whole"),
+            "{statement}"
+        );
+        assert!(coverage.contains("10.0.0.1 is shared by ada, eve"), "{coverage}");
+    }
+
+    #[test]
+    fn a_search_that_was_narrowed_claims_nothing_about_others() {
+        let client = Sought { client: "10.0.0.1".parse().ok(), ..of_a_body() };
+        let refusals = Sought { outcome: Some(Outcome::Blocked), ..of_a_body() };
+        for sought in [client, refusals.clone()] {
+            let (statement, _) = said(&report(sought, Vec::new(), Coverage::default()));
+            assert!(
+                statement.contains("nothing is said") && !statement.contains("not delivered"),
+                "{statement}"
+            );
+        }
+        let (statement, _) = said(&report(refusals, Vec::new(), Coverage::default()));
+        assert!(!statement.contains("received by 0"), "{statement}");
+    }
+
+    #[test]
+    fn what_passed_unmeasured_stands_in_the_claim_itself() {
+        let holes = Coverage { unmeasured: 3, ..Coverage::default() };
+        let (statement, coverage) = said(&report(of_a_body(), Vec::new(), holes));
+        assert!(statement.contains("unless it was among 3 exchanges without a digest"), "{statement}");
+        assert!(coverage.contains("they may have carried any bytes"), "{coverage}");
+    }
+
+    #[test]
+    fn gaps_missing_months_and_what_lies_before_the_ledger_are_stated() {
+        let gap = Gap {
+            id: uuid::Uuid::nil(),
+            since: at("2026-11-05T00:00:00Z"),
+            until: at("2026-11-06T00:00:00Z"),
+            exchanges: 4,
+            tunnels: 1,
+        };
+        let holes =
+            Coverage { gaps: vec![gap], missing_months: vec!["2026-12".to_owned()], ..Coverage::default() };
+        let sought = Sought { since: Some(at("2026-10-01T00:00:00Z")), ..of_a_body() };
+        let (statement, coverage) = said(&report(sought, Vec::new(), holes));
+        assert!(statement.contains("from 2026-11-01 00:00:00 UTC to 2026-11-27 00:00:00 UTC"), "{statement}");
+        for hole in [
+            "4 exchanges (all refused) and 1 tunnel are not recorded",
+            "nothing is known from 2026-10-01 00:00:00 UTC to 2026-11-01 00:00:00 UTC",
+            "there is no ledger of 2026-12",
+        ] {
+            assert!(coverage.contains(hole), "no {hole}: {coverage}");
+        }
+    }
 }

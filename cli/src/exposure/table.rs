@@ -20,9 +20,10 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
             parts.push(format!("{}\n{}", terminal.paint(tone, title), listing.render(terminal)));
         }
     };
-    part("may have received it", Tone::Bad, &exchanges(&report.received));
-    part("was refused", Tone::Good, &exchanges(&report.refused));
-    part("asked about it only", Tone::Strong, &exchanges(&report.described));
+    let one_body = report.sought.body.is_some();
+    part("may have received it", Tone::Bad, &exchanges(&report.received, one_body));
+    part("was refused", Tone::Good, &exchanges(&report.refused, one_body));
+    part("asked about it only", Tone::Strong, &exchanges(&report.described, one_body));
     part("tunnels", Tone::Warning, &tunnels(&report.talked));
     let title = terminal.paint(Tone::Strong, "statement");
     parts.push(format!("{title}\n{}", report.statement(&shown).join("\n")));
@@ -31,8 +32,8 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
     parts.join("\n\n")
 }
 
-fn exchanges(of: &[Sighted]) -> Listing {
-    let mut listing = Listing::new([
+fn exchanges(of: &[Sighted], one_body: bool) -> Listing {
+    let mut columns = vec![
         Column::Text("CLIENT"),
         Column::Text("USER"),
         Column::Number("TIMES"),
@@ -42,10 +43,12 @@ fn exchanges(of: &[Sighted]) -> Listing {
         Column::Wide("URL"),
         Column::Wide("PAGE"),
         Column::Wide("CAME BY"),
-        Column::Wide("SHA-256"),
-    ]);
+    ];
+    // Where one body was sought, each row would repeat its digest.
+    columns.extend((!one_body).then_some(Column::Wide("SHA-256")));
+    let mut listing = Listing::new(columns);
     for sighted in of {
-        listing.row([
+        let mut cells = vec![
             sighted.client.to_string(),
             sighted.user.as_deref().unwrap_or("-").to_owned(),
             sighted.count.to_string(),
@@ -58,8 +61,10 @@ fn exchanges(of: &[Sighted]) -> Listing {
                 .path
                 .as_ref()
                 .map_or_else(|| "from the shelf, or never fetched".to_owned(), |path| path_text(path, ", ")),
-            sighted.body.map_or_else(|| "no digest: not measured".to_owned(), |body| body.to_hex()),
-        ]);
+        ];
+        let body = || sighted.body.map_or_else(|| "not measured".to_owned(), |body| body.to_hex());
+        cells.extend((!one_body).then(body));
+        listing.row(cells);
     }
     listing
 }
