@@ -582,7 +582,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when a month of the window cannot be read.
     pub async fn exposure(&self, sought: &Sought) -> Result<Exposure, StoreError> {
-        ledger::exposure(&self.inner.data_dir, sought).await
+        let items = if sought.body.is_some() { self.quarantined().await? } else { Vec::new() };
+        let of_it = items.iter().filter(|item| Some(item.digest) == sought.body);
+        let incidents: Vec<_> = of_it.map(|item| item.incident).collect();
+        ledger::exposure(&self.inner.data_dir, sought, &incidents).await
     }
 
     /// All digests of the body that has `digest` as one of them, if it is or was in quarantine, or is on the shelf.

@@ -37,8 +37,7 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(sought: Sought, digest: Option<Digest>, exposure: Exposure, made: Timestamp) -> Self {
         let Exposure { sighted, talked, coverage } = exposure;
-        let (released, refused): (Vec<_>, Vec<_>) =
-            sighted.into_iter().partition(|sighted| sighted.outcome.is_release());
+        let (refused, released): (Vec<_>, Vec<_>) = sighted.into_iter().partition(Sighted::was_refused);
         let (received, described) = released.into_iter().partition(Sighted::may_have_received);
         Self { sought, digest, received, refused, described, talked, coverage, made }
     }
@@ -73,7 +72,12 @@ impl Report {
     /// One sentence for each of those who have it, those who were refused, and everybody else. Nothing about what was not
     /// searched: who looks for refusals only has not found that nobody received it.
     pub(super) fn statement(&self, shown: Shown<'_>) -> Vec<String> {
-        let only = self.sought.outcome.map(Outcome::is_release);
+        let only = match self.sought.outcome {
+            Some(Outcome::Verified | Outcome::Observed) => Some(true),
+            Some(Outcome::Blocked | Outcome::Quarantined) => Some(false),
+            // Whoever got other bytes in place of some was refused those.
+            Some(Outcome::Substituted) | None => None,
+        };
         let mut sentences = Vec::new();
         if only.is_none_or(|release| release) {
             sentences.push(self.received_by(shown));

@@ -2,7 +2,7 @@
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer, Gateway, Pin, client, gateway, origin_root_pem, sha256, sha256_hex, sha384, vendor,
+    Answer, Gateway, Pin, Rule, client, gateway, origin_root_pem, sha256, sha256_hex, sha384, vendor,
 };
 use serde_json::Value;
 
@@ -86,6 +86,27 @@ async fn a_refused_digest_is_found_by_any_of_its_names() {
         assert!(statement(&found).contains("received by 0 clients"), "{found:#}");
         assert!(statement(&found).contains("refused to 2 clients (127.0.0.2, 127.0.0.3)"), "{found:#}");
     }
+}
+
+#[tokio::test]
+async fn who_got_the_reviewed_bytes_in_its_place_was_refused_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    let rule = Rule::default().set("recheck", "always").set("substitute", true);
+    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    vendor.script("/app.js", TAMPERED);
+    let reply = client(&gateway).from([127, 0, 0, 2]).get(vendor.url("/app.js")).await;
+    assert_eq!((reply.verdict().token(), reply.body()), ("substituted", REVIEWED.as_bytes().to_vec()));
+    gateway.terminate().await;
+
+    let (found, code) = exposure(&gateway, &["--digest", &sha256(TAMPERED)]).await;
+    assert_eq!(
+        (code, column(&found, "refused", "client")),
+        (Some(0), vec![&"127.0.0.2".into()]),
+        "{found:#}"
+    );
+    let (found, _) = exposure(&gateway, &["--digest", &sha256(REVIEWED)]).await;
+    assert_eq!(column(&found, "received", "client"), ["127.0.0.1", "127.0.0.2"]);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ use super::{SCHEMA, dir_in, files};
 use crate::columns::{Columns, unreadable};
 use crate::entry::{DeliveryPath, Gap};
 use crate::error::StoreError;
+use crate::incident::Incident;
 use crate::month::Month;
 use crate::sqlite;
 
@@ -88,7 +89,7 @@ pub struct Sighted {
     pub path: Option<DeliveryPath>,
     /// How often.
     pub count: u64,
-    /// What came of it. All zero for a refusal.
+    /// What came of it. All zero for a refusal, also where other bytes than those that are sought went out in its place.
     pub got: Deliveries,
     /// The first time.
     pub first: Timestamp,
@@ -119,12 +120,25 @@ impl Deliveries {
     }
 }
 
+impl Sought {
+    /// Whether what went out is what is sought, and nothing in its place.
+    fn is_of(&self, body: Option<BodyId>) -> bool {
+        self.body.is_none_or(|sought| body == Some(sought))
+    }
+}
+
 impl Sighted {
     fn add(&mut self, other: &Self) {
         self.count += other.count;
         self.got = self.got.and(other.got);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+    }
+
+    /// Whether the client was refused what it asked for.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.got == Deliveries::default()
     }
 
     /// Whether the client may have the bytes: they began to go out, or it said that it has them.
@@ -210,7 +224,13 @@ struct Found {
 }
 
 /// Reads every month up to the end of the window; of those before it, tunnels that may still have been open. Writes nothing.
-pub(crate) async fn exposure(data_dir: &Path, sought: &Sought) -> Result<Exposure, StoreError> {
+///
+/// `incidents` are those of the body: whoever got other bytes in its place asked for it too.
+pub(crate) async fn exposure(
+    data_dir: &Path,
+    sought: &Sought,
+    incidents: &[Incident],
+) -> Result<Exposure, StoreError> {
     let mut found = Found::default();
     let months = files(&dir_in(data_dir))?;
     for (month, path) in &months {
@@ -218,7 +238,7 @@ pub(crate) async fn exposure(data_dir: &Path, sought: &Sought) -> Result<Exposur
         if found.recorded_since.is_some() && sought.until.is_some_and(|until| *month > Month::of(until)) {
             break;
         }
-        let mut reader = Reader { connection: sqlite::open(path, &SCHEMA).await?, sought };
+        let mut reader = Reader { connection: sqlite::open(path, &SCHEMA).await?, sought, incidents };
         let in_window = begins_before(sought.since).is_none_or(|first| *month >= first);
         reader.month(in_window, &mut found).await.map_err(StoreError::database(path))?;
     }
@@ -292,6 +312,7 @@ fn missing(there: impl Iterator<Item = Month>, sought: &Sought) -> Vec<String> {
 struct Reader<'s> {
     connection: SqliteConnection,
     sought: &'s Sought,
+    incidents: &'s [Incident],
 }
 
 impl Reader<'_> {
@@ -331,7 +352,11 @@ impl Reader<'_> {
              FROM exchange WHERE shares IS NULL",
         );
         if let Some(body) = sought.body {
-            query.push(" AND body = ").push_bind(body.0.to_vec());
+            query.push(" AND (body = ").push_bind(body.0.to_vec());
+            for incident in self.incidents {
+                query.push(" OR incident = ").push_bind(incident.0.as_bytes().to_vec());
+            }
+            query.push(")");
         }
         if let Some(urls) = urls {
             query.push(" AND url IN (SELECT value FROM json_each(").push_bind(urls).push("))");
@@ -358,7 +383,7 @@ impl Reader<'_> {
              LEFT JOIN word method ON method.id = f.method",
         );
         let rows = query.build().fetch_all(&mut self.connection).await?;
-        rows.iter().map(read_sighted).collect()
+        rows.iter().map(|row| read_sighted(row, sought)).collect()
     }
 
     /// The numbers of the URLs that are sought, as a JSON array; none if any URL is.
@@ -534,10 +559,10 @@ fn add(all: &mut HashMap<Alike, Sighted>, sighted: Sighted) {
     }
 }
 
-fn read_sighted(row: &SqliteRow) -> Result<Sighted, sqlx::Error> {
+fn read_sighted(row: &SqliteRow, sought: &Sought) -> Result<Sighted, sqlx::Error> {
     let row = Columns(row);
-    let (outcome, count) = (row.outcome("outcome")?, row.number("count")?);
-    let got = match outcome.is_release() {
+    let (outcome, count, body) = (row.outcome("outcome")?, row.number("count")?, row.body_or_none("body")?);
+    let got = match outcome.is_release() && sought.is_of(body) {
         true => Deliveries::of(&row.text("method")?, row.small("status")?, count, row.number("whole")?),
         false => Deliveries::default(),
     };
@@ -547,7 +572,7 @@ fn read_sighted(row: &SqliteRow) -> Result<Sighted, sqlx::Error> {
         page: row.text_or_none("page")?,
         url: row.text("url")?,
         vendor: row.text_or_none("vendor")?,
-        body: row.body_or_none("body")?,
+        body,
         outcome,
         reason: row.parsed_or_none("reason")?,
         path: row.path("path")?,
