@@ -42,6 +42,7 @@ CREATE INDEX exchange_by_url ON exchange (url);
 CREATE INDEX exchange_by_body ON exchange (body) WHERE body IS NOT NULL;
 CREATE INDEX exchange_by_client ON exchange (client);
 CREATE INDEX exchange_by_incident ON exchange (incident) WHERE incident IS NOT NULL;
+CREATE INDEX exchange_by_time ON exchange (at);
 CREATE INDEX exchange_by_user ON exchange (user) WHERE user IS NOT NULL;
 CREATE INDEX exchange_unmeasured ON exchange (at) WHERE body IS NULL;
 CREATE INDEX exchange_open ON exchange (id) WHERE open;

@@ -16,7 +16,7 @@ const MAX_REPEATS: usize = 20_000;
 /// Rows that are still counting. Beyond it all of them end early.
 const MAX_OPEN: usize = 200_000;
 
-const MICROSECONDS_PER_MINUTE: i64 = 60_000_000;
+pub(crate) const MICROSECONDS_PER_MINUTE: i64 = 60_000_000;
 
 /// Where a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,5 +1,6 @@
 -- Format 3: what a client wanted it for; notices; and who may have received what.
 ALTER TABLE exchange ADD COLUMN destination INTEGER;
+CREATE INDEX exchange_by_time ON exchange (at);
 CREATE INDEX exchange_by_user ON exchange (user) WHERE user IS NOT NULL;
 CREATE INDEX exchange_unmeasured ON exchange (at) WHERE body IS NULL;
 DROP INDEX tunnel_by_authority;
