@@ -38,7 +38,7 @@ pub(crate) struct ExposureOptions {
     /// The bytes: sha256, sha384 or sha512, in hex or in SRI notation (sha256-…).
     #[arg(long)]
     digest: Option<String>,
-    /// A URL, with any query if it has none, or a pattern (https://cdn.example/lib/*/app.js).
+    /// A URL, with any query if it has none, or a pattern, as a pin has it.
     #[arg(long)]
     url: Option<String>,
     /// A host, on any port; of tunnels too.
