@@ -77,6 +77,12 @@ impl Policy {
         self.rules.vendors.of(host)
     }
 
+    /// Whose share of what is bounded `host` has: that of the vendor that claims it, or else its own.
+    #[must_use]
+    pub fn party(&self, host: &Host) -> Arc<str> {
+        self.vendor(host).map_or_else(|| host.to_string().into(), |vendor| Arc::clone(&vendor.name))
+    }
+
     /// Whether connections to `host` are decrypted and judged.
     #[must_use]
     pub fn intercepts(&self, host: &Host) -> bool {
@@ -139,6 +145,12 @@ impl<'p> Expectation<'p> {
     #[must_use]
     pub fn vendor(&self) -> Option<&'p Arc<Vendor>> {
         self.vendor
+    }
+
+    /// Whose share of what is bounded this URL has: see [`Policy::party`].
+    #[must_use]
+    pub fn party(&self) -> Arc<str> {
+        self.policy.party(&self.host)
     }
 
     /// The rules that hold here.

@@ -132,8 +132,7 @@ pub(crate) fn party(policy: &Snapshot, ask: &Ask) -> Arc<str> {
     if ask.is_recheck() {
         return RECHECKS.into();
     }
-    let vendor = policy.vendor(ask.url.host());
-    vendor.map_or_else(|| ask.url.host().to_string().into(), |vendor| Arc::clone(&vendor.name))
+    policy.party(ask.url.host())
 }
 
 /// The coding to answer in. A package is compressed already: encoding it again costs time and gains nothing; and a part

@@ -215,9 +215,7 @@ impl Rounds {
     /// Whose place a recheck takes: the vendor's, or the host's where no vendor claims it.
     fn vendor(&self, in_use: &InUse) -> Arc<str> {
         let Some(url) = variant::url(&in_use.variant) else { return "".into() };
-        let policy = self.gateway.policy.newest();
-        let vendor = policy.vendor(url.host()).map(|vendor| Arc::clone(&vendor.name));
-        vendor.unwrap_or_else(|| url.host().to_string().into())
+        self.gateway.policy.newest().party(url.host())
     }
 
     fn end(&mut self, ended: Result<(Id, Looked), JoinError>) {

@@ -48,10 +48,7 @@ pub(super) fn of(ask: &Ask, expected: &Expectation<'_>, facts: Bytes) -> Option<
     let imitated = ask.headers.iter().filter_map(|(name, value)| Some((name.as_str(), sent(name, value)?)));
     (url.len() <= LONGEST_URL).then(|| Variant {
         subject: expected.subject().into(),
-        party: match expected.vendor() {
-            Some(vendor) => (*vendor.name).into(),
-            None => ask.url.host().to_string().into(),
-        },
+        party: (*expected.party()).into(),
         plain: ask.url.query().is_none() && !ask.headers.contains_key(header::ORIGIN),
         key: BodyId::of(&[facts]),
         url: url.into(),
