@@ -3,7 +3,7 @@
 mod pieces;
 mod plain;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::crosscheck::Surroundings;
-use crate::diagnostic::quoted;
+use crate::diagnostic::{Severity, quoted};
 use crate::document;
 use crate::section::{Section, choose};
 use crate::source::{Mistake, SourceFile};
@@ -184,7 +184,7 @@ fn plain_blocks(
     reading: Reading<'_>,
     shared: &mut Shared,
 ) -> Said {
-    let mut reader = Reader { file: shared.text(file), reading, said: Said::default(), shared };
+    let mut reader = Reader::new(file, reading, shared);
     for entry in entries {
         reader.add(source, entry);
     }
@@ -199,7 +199,7 @@ fn blocks(
     shared: &mut Shared,
 ) -> Said {
     let mut root = Section::root(source, table);
-    let mut reader = Reader { file: shared.text(file), reading, said: Said::default(), shared };
+    let mut reader = Reader::new(file, reading, shared);
     for block in root.sections("pin") {
         reader.pin(block);
     }
@@ -256,7 +256,11 @@ struct Entry<'t> {
     expires: Option<Date>,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    fn new(file: &str, reading: Reading<'r>, shared: &'r mut Shared) -> Self {
+        Self { file: shared.text(file), reading, said: Said::default(), shared }
+    }
+
     fn pin(&mut self, mut block: Section<'_>) {
         let url = block.parse("url", url);
         let url = block.required("url", url, "\"https://cdn.example.com/app.js\"");
@@ -267,7 +271,8 @@ impl Reader<'_> {
             let mistake = Mistake::new("digests is empty: nothing could be served").hint(FETCH);
             block.file().error(block.place_of("digests").unwrap_or_default(), mistake);
         }
-        let digests = warn_of_repeats(block.file(), digests.unwrap_or_default());
+        let digests = digests.unwrap_or_default();
+        warn_of_repeats(block.file(), &digests);
         let kind =
             block.parse("kind", |text| choose("kind", text, &Kind::ALL.map(|kind| (kind.as_str(), kind))));
         let release = block.text("release");
@@ -347,15 +352,17 @@ fn digest(text: &str) -> Result<Digest, Mistake> {
     })
 }
 
-fn warn_of_repeats(file: &SourceFile, digests: Vec<Spanned<Digest>>) -> Vec<Spanned<Digest>> {
-    let mut seen = HashSet::new();
-    let compared = if digests.len() > 1 { digests.as_slice() } else { &[] };
-    for digest in compared {
-        if !seen.insert(digest.get_ref()) {
-            file.warn(digest.span(), Mistake::new("the same digest is listed twice"));
-        }
+fn warn_of_repeats(file: &SourceFile, digests: &[Spanned<Digest>]) {
+    for digest in repeated(digests) {
+        file.warn(digest.span(), Mistake::new("the same digest is listed twice"));
     }
-    digests
+}
+
+/// Those that stand before already. One alone is compared with nothing: nearly every pin has one.
+fn repeated(digests: &[Spanned<Digest>]) -> impl Iterator<Item = &Spanned<Digest>> {
+    let mut seen = BTreeSet::new();
+    let compared = if digests.len() > 1 { digests } else { &[] };
+    compared.iter().filter(move |digest| !seen.insert(digest.get_ref()))
 }
 
 /// A pin that nobody answers for and nobody can justify is one that nobody dares to remove.
@@ -374,30 +381,31 @@ fn warn_of_no_provenance(block: &Section<'_>, said: [(&str, Option<&str>); 2]) {
 fn dates(block: &mut Section<'_>, today: Date) -> (Option<Date>, Option<Date>) {
     let added = block.date("added");
     let expires = block.date("expires");
-    let Some(last) = expires else { return (added, expires) };
-    let place = block.place_of("expires").unwrap_or_default();
-    let file = block.file();
-    if let Some(added) = added.filter(|added| *added > last) {
-        file.error(place, Mistake::new(format!("expires {last} is before added {added}")));
-        return (Some(added), expires);
-    }
-    let renew = "review it, then set a later day or remove the pin";
-    let left = days_left(last, today);
-    if left < 0 {
-        file.warn(place, Mistake::new(format!("the pin expired on {last} and refuses")).hint(renew));
-    } else if left < SOON {
-        let days = if left == 1 { "1 day".to_owned() } else { format!("{left} days") };
-        let when = if left == 0 { "today".to_owned() } else { format!("in {days}") };
-        file.warn(place, Mistake::new(format!("the pin expires {when}")).hint(renew));
+    let (file, place) = (block.file(), block.place_of("expires").unwrap_or_default());
+    match about_dates(added, expires, today) {
+        Some((Severity::Error, mistake)) => file.error(place, mistake),
+        Some((Severity::Warning, mistake)) => file.warn(place, mistake),
+        None => {}
     }
     (added, expires)
 }
 
-fn days_left(last: Date, today: Date) -> i32 {
-    last.since(today).map_or(i32::MAX, |span| span.get_days())
-}
-
-/// Whether [`dates`] has nothing to say of them.
-fn is_quiet(added: Option<Date>, expires: Option<Date>, today: Date) -> bool {
-    expires.is_none_or(|last| added.is_none_or(|added| added <= last) && days_left(last, today) >= SOON)
+/// What there is to say about the days of a pin.
+fn about_dates(added: Option<Date>, expires: Option<Date>, today: Date) -> Option<(Severity, Mistake)> {
+    let last = expires?;
+    if let Some(added) = added.filter(|added| *added > last) {
+        return Some((Severity::Error, Mistake::new(format!("expires {last} is before added {added}"))));
+    }
+    let left = last.since(today).map_or(i32::MAX, |span| span.get_days());
+    let message = if left < 0 {
+        format!("the pin expired on {last} and refuses")
+    } else if left < SOON {
+        let days = if left == 1 { "1 day".to_owned() } else { format!("{left} days") };
+        let when = if left == 0 { "today".to_owned() } else { format!("in {days}") };
+        format!("the pin expires {when}")
+    } else {
+        return None;
+    };
+    let renew = "review it, then set a later day or remove the pin";
+    Some((Severity::Warning, Mistake::new(message).hint(renew)))
 }

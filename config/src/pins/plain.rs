@@ -4,19 +4,16 @@
 //! What is written in any other way, and whatever there would be to say about, is left to the reader that says it.
 
 use std::ops::Range;
+use std::str::FromStr;
 
 use jiff::civil::Date;
-use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::PinUrl;
 use toml::Spanned;
 use toml_parser::decoder::Encoding;
 use toml_parser::parser::{EventReceiver, ValidateWhitespace, parse_document};
 use toml_parser::{ErrorSink, ParseError, Source, Span};
 
-use super::{Entry, is_quiet};
-
-/// More digests of one pin are not compared here.
-const MOST_DIGESTS: usize = 16;
+use super::{Entry, about_dates, repeated};
 
 /// The blocks of a text that is nothing but such blocks; `None` where a finding could be about one of them.
 pub(super) fn entries(text: &str, today: Date) -> Option<Vec<Entry<'_>>> {
@@ -50,21 +47,17 @@ struct Block<'t> {
 impl<'t> Block<'t> {
     fn entry(self, today: Date) -> Option<Entry<'t>> {
         let Self { place, url, digests, kind, release, owner, reason, added, expires } = self;
-        let digests = digests.filter(|all| (1..=MOST_DIGESTS).contains(&all.len()))?;
-        let digests: Vec<_> =
-            digests.iter().map(|text| parsed(text, |text| text.parse().ok())).collect::<Option<_>>()?;
-        let is_repeated = |at, digest| digests.iter().take(at).any(|other| other.get_ref() == digest);
-        if digests.iter().enumerate().any(|(at, digest)| is_repeated(at, digest.get_ref())) {
+        let digests: Vec<_> = digests?.iter().map(parsed).collect::<Option<_>>()?;
+        if digests.is_empty() || repeated(&digests).next().is_some() {
             return None;
         }
-        let kind_of = |text: &str| Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
         let plain = |text: Text<'t>| text.into_inner();
         let entry = Entry {
             place,
-            url: parsed(&url?, |text| PinUrl::parse(text).ok())?,
+            url: Spanned::new(url.as_ref()?.span(), PinUrl::parse(url?.get_ref()).ok()?),
             digests,
             kind: match kind {
-                Some(kind) => Some(parsed(&kind, kind_of)?),
+                Some(kind) => Some(parsed(&kind)?),
                 None => None,
             },
             release: release.map(plain),
@@ -74,12 +67,12 @@ impl<'t> Block<'t> {
             expires,
         };
         let is_justified = entry.owner.is_some() && entry.reason.is_some();
-        (is_justified && is_quiet(added, expires, today)).then_some(entry)
+        (is_justified && about_dates(added, expires, today).is_none()).then_some(entry)
     }
 }
 
-fn parsed<T>(text: &Text<'_>, read: impl FnOnce(&str) -> Option<T>) -> Option<Spanned<T>> {
-    Some(Spanned::new(text.span(), read(text.get_ref())?))
+fn parsed<T: FromStr>(text: &Text<'_>) -> Option<Spanned<T>> {
+    Some(Spanned::new(text.span(), text.get_ref().parse().ok()?))
 }
 
 /// What comes next in a text that is still plain.
@@ -177,8 +170,9 @@ impl<'t> Reading<'t> {
 impl EventReceiver for Reading<'_> {
     fn array_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) {
         self.step(|this| {
+            let is_due = [Expects::Header, Expects::Key].contains(&this.expects);
             this.blocks.push(Block { place: span.start()..span.end(), ..Block::default() });
-            [Expects::Header, Expects::Key].contains(&this.expects).then_some(Expects::Name)
+            is_due.then_some(Expects::Name)
         });
     }
 
