@@ -98,14 +98,14 @@ impl Variants {
 
     /// The bodies that were verified for who asks like this, under heads of this very `Origin`.
     pub(crate) fn find(&self, ask: &Ask) -> Found {
-        let all = self.read();
+        let (all, from) = (self.read(), origin(ask));
         let here = || all.get(ask.url.key_without_query()).into_iter().flatten();
-        let own = here().find(|one| one.is_for(ask) && *one.variant.origin == *origin(ask));
+        let own = here().find(|one| one.is_asked_by(ask, &from) && one.has_values_of(ask));
         let Some((own, newest)) = own.and_then(|own| Some((own, own.served.first()?))) else {
             return Found::default();
         };
         own.asked.store(ask.at.as_second(), Ordering::Relaxed);
-        let others = here().filter(|one| one.is_for(ask)).flat_map(|one| &one.served);
+        let others = here().filter(|one| one.is_for(ask, &from)).flat_map(|one| &one.served);
         let others = others.filter(|one| !own.served.iter().any(|own| is_same(&own.digests, &one.digests)));
         let elsewhere = others.map(|one| Arc::new(one.under(&newest.head))).collect();
         Found { served: own.served.clone(), elsewhere, takes_turns: own.takes_turns }
@@ -113,10 +113,10 @@ impl Variants {
 
     /// The same where there is none for this very `Origin`: under a head without what another one was allowed.
     pub(crate) fn find_for_other_origins(&self, ask: &Ask) -> Found {
-        let all = self.read();
+        let (all, from) = (self.read(), origin(ask));
         let here = all.get(ask.url.key_without_query()).into_iter().flatten();
-        let mut served: Vec<_> =
-            here.filter(|one| one.is_for(ask)).flat_map(|one| &one.served).map(for_any_origin).collect();
+        let served = here.filter(|one| one.is_for(ask, &from)).flat_map(|one| &one.served);
+        let mut served: Vec<_> = served.map(for_any_origin).collect();
         served.sort_by_key(|served| std::cmp::Reverse(served.seen));
         served.dedup_by(|one, other| is_same(&one.digests, &other.digests));
         Found { served, ..Found::default() }
@@ -133,18 +133,20 @@ impl Variants {
         let known = all.get(url.key_without_query()).into_iter().flatten();
         let here = known.filter(|one| {
             (url.key() == url.key_without_query() || *one.variant.url == *url.key())
-                && (one.depends.is_of_kind_alone() || one.variant.values == one.depends.values(ask))
+                && (one.depends.is_of_kind_alone() || one.has_values_of(ask))
         });
         here.flat_map(|one| &one.served).filter(|one| is_one(&one.digests)).map(|one| one.seen).max()
     }
 
     /// Which variant `ask` is for, as far as is known what the answer depends on.
     pub(crate) fn variant_of(&self, ask: &Ask) -> Variant {
-        let all = self.read();
-        let known = all.get(ask.url.key_without_query()).into_iter().flatten();
-        let here =
-            known.filter(|one| *one.variant.url == *ask.url.key() && *one.variant.origin == *origin(ask));
-        here.map(|one| one.depends.variant(ask)).next().unwrap_or_else(|| Depends::default().variant(ask))
+        let (all, from) = (self.read(), origin(ask));
+        let known = all
+            .get(ask.url.key_without_query())
+            .into_iter()
+            .flatten()
+            .find(|one| one.is_asked_by(ask, &from));
+        known.map_or_else(|| Depends::default().variant(ask), |one| one.depends.variant(ask))
     }
 
     /// Remembers a body that was verified for `ask`; on disk again where it `is_damaged` there.
@@ -161,7 +163,7 @@ impl Variants {
         let mut all = self.write();
         let variants = all.entry(ask.url.key_without_query().into()).or_default();
         // What the vendor said last of what its answer depends on is what counts.
-        let is_over = |one: &Known| one.is_asked_by(ask) && one.variant.vary != variant.vary;
+        let is_over = |one: &Known| one.is_asked_by(ask, &variant.origin) && one.variant.vary != variant.vary;
         put.gone.extend(variants.extract_if(.., |one| is_over(one)).flat_map(Known::into_rows));
         let mut known = match variants.iter().position(|one| one.variant == variant) {
             Some(at) => variants.swap_remove(at),
@@ -180,9 +182,9 @@ impl Variants {
 
     /// Forgets all that was verified for who asks like this, whatever it depended on.
     pub(crate) fn remove(&self, ask: &Ask) -> Vec<(Variant, BodyId)> {
-        let mut all = self.write();
+        let (mut all, from) = (self.write(), origin(ask));
         let Some(variants) = all.get_mut(ask.url.key_without_query()) else { return Vec::new() };
-        variants.extract_if(.., |one| one.is_asked_by(ask)).flat_map(Known::into_rows).collect()
+        variants.extract_if(.., |one| one.is_asked_by(ask, &from)).flat_map(Known::into_rows).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Vec<Known>>> {
@@ -222,16 +224,20 @@ impl Known {
         Some((url.key_without_query().into(), known))
     }
 
-    /// Whether it is for who asks like this, whatever their `Origin`, if that decides nothing but heads.
-    fn is_for(&self, ask: &Ask) -> bool {
+    /// Whether it is for who asks like this `from` an origin, whatever that is, if it decides nothing but heads.
+    fn is_for(&self, ask: &Ask, from: &str) -> bool {
         *self.variant.url == *ask.url.key()
-            && (!self.depends.on_origin || *self.variant.origin == *origin(ask))
-            && self.variant.values == self.depends.values(ask)
+            && (!self.depends.on_origin || *self.variant.origin == *from)
+            && self.has_values_of(ask)
     }
 
-    /// Whether `ask` could get it, but for the fields that it depends on.
-    fn is_asked_by(&self, ask: &Ask) -> bool {
-        *self.variant.url == *ask.url.key() && *self.variant.origin == *origin(ask)
+    /// Whether `ask` could get it `from` an origin, but for the fields that it depends on.
+    fn is_asked_by(&self, ask: &Ask, from: &str) -> bool {
+        *self.variant.url == *ask.url.key() && *self.variant.origin == *from
+    }
+
+    fn has_values_of(&self, ask: &Ask) -> bool {
+        self.variant.values == self.depends.values(ask)
     }
 
     fn take(&mut self, ask: &Ask, fresh: &Fresh<'_>, now: Timestamp, put: &mut Put) {
