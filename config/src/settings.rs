@@ -58,6 +58,14 @@ pub struct Config {
     pub revoked_at: Vec<(Digest, Place)>,
 }
 
+impl Config {
+    /// The first `[[revoke]]` block that names one of `digests`: which, and where it stands.
+    #[must_use]
+    pub fn revocation_of(&self, digests: &[Digest]) -> Option<&(Digest, Place)> {
+        self.revoked_at.iter().find(|(revoked, _)| digests.contains(revoked))
+    }
+}
+
 /// `[certs]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certs {

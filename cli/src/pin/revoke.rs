@@ -117,7 +117,7 @@ impl Desk<'_> {
     }
 
     async fn reinstate(&self, digest: Digest, opinion: Opinion<'_>) -> Result<Found, Failure> {
-        if let Some((_, place)) = self.config.revoked_at.iter().find(|(revoked, _)| *revoked == digest) {
+        if let Some((_, place)) = self.config.revocation_of(&[digest]) {
             return Err(Failure::could_not(format!(
                 "{digest} is revoked by the [[revoke]] block at {place}"
             ))
@@ -161,8 +161,7 @@ impl Desk<'_> {
         if let Some(other) = by_people {
             return Ok(Some(format!("the same body is revoked as {other}: name that")));
         }
-        let by_file = self.config.revoked_at.iter().find(|(other, _)| all.contains(other));
-        Ok(by_file.map(|(other, place)| {
+        Ok(self.config.revocation_of(&all).map(|(other, place)| {
             format!("the [[revoke]] block at {place} revokes the same body as {other}")
         }))
     }

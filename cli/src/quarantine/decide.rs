@@ -68,7 +68,7 @@ async fn revoked_by_file(review: &Review<'_>, id: BodyId) -> Result<Option<Place
         return Ok(None);
     }
     let all = digests_of(review, id).await?.map_or_else(|| vec![id.into()], |digests| digests.all().to_vec());
-    Ok(config.revoked_at.into_iter().find(|(digest, _)| all.contains(digest)).map(|(_, place)| place))
+    Ok(config.revocation_of(&all).map(|(_, place)| place.clone()))
 }
 
 fn approved(item: &Item) -> String {
