@@ -58,8 +58,8 @@ use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, digests_of, item, items, needed, shelved,
-    shelved_at,
+    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, digests_of, incidents_of, item, items,
+    needed, shelved, shelved_at,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -582,9 +582,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when a month of the window cannot be read.
     pub async fn exposure(&self, sought: &Sought) -> Result<Exposure, StoreError> {
-        let items = if sought.body.is_some() { self.quarantined().await? } else { Vec::new() };
-        let of_it = items.iter().filter(|item| Some(item.digest) == sought.body);
-        let incidents: Vec<_> = of_it.map(|item| item.incident).collect();
+        let incidents = match sought.body {
+            Some(body) => {
+                let mut reader = self.inner.register.reader().await?;
+                incidents_of(&mut reader.connection, body).await.map_err(reader.failed())?
+            }
+            None => Vec::new(),
+        };
         ledger::exposure(&self.inner.data_dir, sought, &incidents).await
     }
 

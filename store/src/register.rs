@@ -33,7 +33,7 @@ pub(crate) use self::audit::audit;
 pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};
-pub(crate) use self::items::{digests_of, item, items, shelved_at};
+pub(crate) use self::items::{digests_of, incidents_of, item, items, shelved_at};
 pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};

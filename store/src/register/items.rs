@@ -79,6 +79,18 @@ pub(super) async fn find(
     read(&row, &standing, now).map(Some)
 }
 
+/// The incidents of the items of one body.
+pub(crate) async fn incidents_of(
+    connection: &mut SqliteConnection,
+    id: BodyId,
+) -> Result<Vec<Incident>, sqlx::Error> {
+    let rows = sqlx::query("SELECT incident FROM item WHERE digest = ?")
+        .bind(&id.0[..])
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Columns(row).uuid("incident").map(Incident)).collect()
+}
+
 /// All digests of the body that has `digest` as one of them, where it is that of an item or on the shelf.
 pub(crate) async fn digests_of(
     connection: &mut SqliteConnection,
