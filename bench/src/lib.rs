@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use pinfold_policy::digest::{Digest, Digests};
-use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::{Pin, PinUrl, PinUrlError, Place};
 
 /// A `pinfold.toml` whose one vendor claims the hosts of [`url`].
@@ -30,17 +29,8 @@ pub fn digest(at: usize) -> Digest {
 pub fn pins(count: usize) -> Result<Vec<Pin>, PinUrlError> {
     let file: Arc<str> = "pins.toml".into();
     let pin = |url: &str, at: usize| {
-        Ok(Pin {
-            url: PinUrl::parse(url)?,
-            digests: [digest(at)].into(),
-            kind: Kind::Script,
-            release: None,
-            owner: None,
-            reason: None,
-            added: None,
-            expires: None,
-            place: Place { file: Arc::clone(&file), line: 1 },
-        })
+        let bare = Pin::bare(PinUrl::parse(url)?, Place { file: Arc::clone(&file), line: 1 });
+        Ok(Pin { digests: [digest(at)].into(), ..bare })
     };
     let patterns = (0..10).map(|host| pin(&format!("https://cdn{host}.vendor.test/fonts/*/**/*.js"), host));
     (0..count).map(|at| pin(&url(at), at)).chain(patterns).collect()

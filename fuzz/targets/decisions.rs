@@ -335,15 +335,7 @@ fn digest(body: usize, notation: u8) -> Digest {
 }
 
 fn pin((pin, body, notation, expires): &ModelPin) -> Pin {
-    Pin {
-        url: PinUrl::parse(PINS[*pin].0).expect("a URL"),
-        digests: [digest(*body, *notation)].into(),
-        kind: Kind::Script,
-        release: None,
-        owner: None,
-        reason: None,
-        added: None,
-        expires: *expires,
-        place: Place { file: "pins.toml".into(), line: 1 },
-    }
+    let bare =
+        Pin::bare(PinUrl::parse(PINS[*pin].0).expect("a URL"), Place { file: "pins.toml".into(), line: 1 });
+    Pin { digests: [digest(*body, *notation)].into(), expires: *expires, ..bare }
 }

@@ -36,6 +36,22 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// A pin that says where it applies and stands, and nothing else: a script of which no body is allowed.
+    #[must_use]
+    pub fn bare(url: PinUrl, place: Place) -> Self {
+        Self {
+            url,
+            digests: Box::default(),
+            kind: Kind::Script,
+            release: None,
+            owner: None,
+            reason: None,
+            added: None,
+            expires: None,
+            place,
+        }
+    }
+
     /// Whether it counts at `now`: up to the end of its last day in UTC.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
@@ -272,16 +288,10 @@ mod tests {
 
     #[test]
     fn a_pin_counts_until_the_end_of_its_last_day() {
+        let url = PinUrl::parse("https://v.test/a.js").unwrap();
         let mut pin = Pin {
-            url: PinUrl::parse("https://v.test/a.js").unwrap(),
-            digests: Box::default(),
-            kind: Kind::Script,
-            release: None,
-            owner: None,
-            reason: None,
-            added: None,
             expires: Some("2027-05-23".parse().unwrap()),
-            place: Place { file: "pins.toml".into(), line: 1 },
+            ..Pin::bare(url, Place { file: "pins.toml".into(), line: 1 })
         };
         assert!(pin.is_active("2027-05-23T23:59:59Z".parse().unwrap()));
         assert!(!pin.is_active("2027-05-24T00:00:00Z".parse().unwrap()));

@@ -248,21 +248,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kind::Kind;
     use crate::pin::Place;
 
     fn pin(url: &str) -> Pin {
-        Pin {
-            url: PinUrl::parse(url).unwrap(),
-            digests: Box::default(),
-            kind: Kind::Script,
-            release: None,
-            owner: None,
-            reason: None,
-            added: None,
-            expires: None,
-            place: Place { file: "pins.toml".into(), line: 1 },
-        }
+        Pin::bare(PinUrl::parse(url).unwrap(), Place { file: "pins.toml".into(), line: 1 })
     }
 
     fn found(pins: &[&str], url: &str) -> Vec<String> {

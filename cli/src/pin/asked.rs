@@ -115,7 +115,7 @@ pub(crate) async fn unasked(
 
 #[cfg(test)]
 mod tests {
-    use pinfold_policy::kind::{Kind, Kinds};
+    use pinfold_policy::kind::Kinds;
     use pinfold_policy::pin::{PinUrl, Place};
     use pinfold_policy::verdict::Outcome;
     use pinfold_store::StoreOptions;
@@ -162,15 +162,8 @@ mod tests {
 
     fn pins() -> PinIndex {
         let pin = |(line, url): (u32, &&str)| Pin {
-            url: PinUrl::parse(url).unwrap(),
-            digests: Box::default(),
-            kind: Kind::Script,
-            release: None,
-            owner: None,
-            reason: None,
             added: (line == 5).then(|| "2126-11-01".parse().unwrap()),
-            expires: None,
-            place: Place { file: "pins.toml".into(), line },
+            ..Pin::bare(PinUrl::parse(url).unwrap(), Place { file: "pins.toml".into(), line })
         };
         let urls = [
             "https://v.test/used.js",

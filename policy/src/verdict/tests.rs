@@ -28,15 +28,8 @@ fn id(body: &[u8]) -> BodyId {
 
 fn pin(url: &str, bodies: &[&[u8]]) -> Pin {
     Pin {
-        url: PinUrl::parse(url).unwrap(),
         digests: bodies.iter().enumerate().map(|(at, body)| Digests::of(body).all()[at % 3]).collect(),
-        kind: Kind::Script,
-        release: None,
-        owner: None,
-        reason: None,
-        added: None,
-        expires: None,
-        place: Place { file: "pins.toml".into(), line: 3 },
+        ..Pin::bare(PinUrl::parse(url).unwrap(), Place { file: "pins.toml".into(), line: 3 })
     }
 }
 

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::{Authority, Host};
-use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::{Pin, PinUrl, Place};
 use pinfold_policy::pins::PinIndex;
 use pinfold_policy::reason::Reason;
@@ -501,17 +500,7 @@ fn push_window(query: &mut QueryBuilder<Sqlite>, sought: &Sought) {
 
 /// The way in which pins match is the way in which URLs are sought.
 fn index_of(url: PinUrl) -> PinIndex {
-    PinIndex::new(vec![Pin {
-        url,
-        digests: Box::default(),
-        kind: Kind::Script,
-        release: None,
-        owner: None,
-        reason: None,
-        added: None,
-        expires: None,
-        place: Place { file: "".into(), line: 0 },
-    }])
+    PinIndex::new(vec![Pin::bare(url, Place { file: "".into(), line: 0 })])
 }
 
 fn host_of(url: &PinUrl) -> Option<Host> {

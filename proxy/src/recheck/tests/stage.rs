@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard};
 use ipnet::IpNet;
 use pinfold_certs::{CaOptions, CertificateAuthority};
 use pinfold_policy::digest::Digests;
-use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::{Pin, PinUrl, Place};
 use pinfold_policy::pins::PinIndex;
 use pinfold_policy::policy::Rulebook;
@@ -72,16 +71,11 @@ impl Setting {
     fn rulebook(&self) -> Rulebook {
         let vendor =
             Vendor { name: "vendor".into(), hosts: vec!["vendor.test".parse().unwrap()], rules: self.rules };
+        let url = PinUrl::parse("http://vendor.test/app.js").unwrap();
         let pin = Pin {
-            url: PinUrl::parse("http://vendor.test/app.js").unwrap(),
             digests: [Digests::of(self.pin.unwrap().as_bytes()).sha256.into()].into(),
-            kind: Kind::Script,
-            release: None,
-            owner: None,
-            reason: None,
-            added: None,
             expires: self.expires.then(|| "2026-11-23".parse().unwrap()),
-            place: Place { file: "pins.toml".into(), line: 1 },
+            ..Pin::bare(url, Place { file: "pins.toml".into(), line: 1 })
         };
         Rulebook {
             vendors: Vendors::new(vec![vendor]),
