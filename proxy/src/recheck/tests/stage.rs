@@ -197,13 +197,14 @@ impl Stage {
         self.until(async |store, _| {
             let (items, told) = (store.quarantined().await.unwrap(), store.notices(100).await.unwrap());
             let standing = store.standing(None).await.unwrap();
-            let is_kept = |there: &Standing| {
-                items.iter().any(|item| Some(item.digest) == there.run.map(|run| run.digest))
+            let is_recorded = |digest| {
+                items.iter().any(|item| item.digest == digest)
+                    && told.iter().any(|told| told.digest == Some(digest))
             };
             let is_done = |there: &Standing| {
                 !there.is_drift
                     || (there.volatile.is_some() && told.len() > PER_URL)
-                    || is_kept(there) && !told.is_empty()
+                    || there.run.is_some_and(|run| is_recorded(run.digest))
             };
             standing.iter().all(is_done)
         })
