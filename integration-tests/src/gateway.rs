@@ -282,6 +282,13 @@ impl Output {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
+    /// Standard output as JSON. Fails the test, showing everything, if it is none.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        let value = serde_json::from_slice(&self.stdout);
+        value.unwrap_or_else(|error| panic!("{error}: {}\n{}", self.text(), self.stderr))
+    }
+
     /// Fails the test, showing everything, unless the command exited with 0.
     pub fn success(self) -> Self {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.text(), self.stderr);

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use http::Method;
 use pinfold_integration_tests::{Answer, Gateway, Rule, Vendor, client, eventually, gateway, sha256, vendor};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::{REVIEWED, refused, verified};
@@ -178,11 +177,9 @@ impl Acknowledged {
 
     /// All that was acknowledged is there, byte for byte.
     async fn are_there(&self, gateway: &Gateway) {
-        let list = gateway.command(&["quarantine", "list", "--json"]).await.success().stdout;
-        let list: Value = serde_json::from_slice(&list).unwrap();
-        let kept: HashSet<_> =
-            list.as_array().unwrap().iter().filter(|item| item["body_kept"] == true).collect();
-        let kept: HashSet<_> = kept.into_iter().filter_map(|item| item["incident"].as_str()).collect();
+        let list = gateway.command(&["quarantine", "list", "--json"]).await.success().json();
+        let kept = list.as_array().unwrap().iter().filter(|item| item["body_kept"] == true);
+        let kept: HashSet<_> = kept.filter_map(|item| item["incident"].as_str()).collect();
         assert!(self.refused.iter().all(|incident| kept.contains(incident.as_str())), "{list}");
         for (url, script) in self.released.iter().rev().take(2 * EACH) {
             verified(&client(gateway).get(url).await, script);

@@ -56,8 +56,7 @@ async fn python(gateway: &Gateway) -> Output {
 #[tokio::test]
 async fn the_history_can_be_followed_with_nothing_but_the_reference_and_python() {
     let gateway = decided().await;
-    let audit = gateway.command(&["audit", "verify", "--json"]).await.success();
-    let audit: serde_json::Value = serde_json::from_slice(&audit.stdout).unwrap();
+    let audit = gateway.command(&["audit", "verify", "--json"]).await.success().json();
     assert_eq!(audit["decisions"], 7, "{audit}");
     let head = python(&gateway).await.success().text();
     assert_eq!(head.trim(), audit["head"].as_str().unwrap());

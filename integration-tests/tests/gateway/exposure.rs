@@ -12,8 +12,7 @@ use crate::{REVIEWED, TAMPERED, gateway_pinning, pinning, refused, vendor_of, ve
 async fn exposure(gateway: &Gateway, args: &[&str]) -> (Value, Option<i32>) {
     let args: Vec<_> = ["--json", "exposure"].iter().chain(args).copied().collect();
     let output = gateway.command(&args).await;
-    let value = serde_json::from_slice(&output.stdout);
-    (value.unwrap_or_else(|error| panic!("{error}: {} {}", output.text(), output.stderr)), output.code)
+    (output.json(), output.code)
 }
 
 fn column<'v>(rows: &'v Value, of: &str, name: &str) -> Vec<&'v Value> {

@@ -315,8 +315,7 @@ async fn a_nonce_in_each_response_fills_no_quarantine_and_harms_nobody_else() {
         refused(&client(&gateway).get(nonces.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
     }
 
-    let list = gateway.command(&["quarantine", "list", "--json"]).await.success().stdout;
-    let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    let list = gateway.command(&["quarantine", "list", "--json"]).await.success().json();
     let kept = list.as_array().unwrap().iter().filter(|item| item["body_kept"] == true);
     let kept: Vec<_> = kept.map(|item| item["vendor"].as_str().unwrap()).collect();
     assert_eq!(kept.iter().filter(|vendor| **vendor == "nonces").count(), 5);

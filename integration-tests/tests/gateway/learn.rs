@@ -32,8 +32,7 @@ fn provisional(reply: &Reply, script: &str) {
 }
 
 async fn list(gateway: &Gateway, options: &[&str]) -> Value {
-    let listed = gateway.command(&[&["pin", "list", "--json"], options].concat()).await.success();
-    serde_json::from_slice(&listed.stdout).unwrap()
+    gateway.command(&[&["pin", "list", "--json"], options].concat()).await.success().json()
 }
 
 async fn get(gateway: &Gateway, url: impl AsRef<str>) -> Reply {

@@ -148,7 +148,7 @@ async fn seen_again(vendor: &Vendor, times: usize) {
 }
 
 async fn json(gateway: &Gateway, command: &[&str]) -> Value {
-    serde_json::from_slice(&gateway.command(command).await.success().stdout).unwrap()
+    gateway.command(command).await.success().json()
 }
 
 /// What rechecks know of the one pinned URL.
