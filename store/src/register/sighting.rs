@@ -28,10 +28,12 @@ impl Change for Noted {
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<InUse>, sqlx::Error> {
         let Self { variant, at } = self;
         let known: Option<i64> = sqlx::query_scalar(
-            "UPDATE variant SET asked = ?, url = ?, headers = ?, http_version = ? WHERE subject = ? AND key = ?
-             RETURNING id",
+            "UPDATE variant SET asked = ?, party = ?, plain = ?, url = ?, headers = ?, http_version = ?
+             WHERE subject = ? AND key = ? RETURNING id",
         )
         .bind(at.as_microsecond())
+        .bind(&*variant.party)
+        .bind(variant.plain)
         .bind(&*variant.url)
         .bind(headers_text(variant))
         .bind(&*variant.http_version)
@@ -69,8 +71,8 @@ impl Noted {
         .await
     }
 
-    /// Whether there is a place for one more: what nobody has asked for in a while makes room, and within its subject what a
-    /// page can make up makes room for what is plain.
+    /// Whether there is a place for one more: what nobody has asked for in a while makes room, and what a page can make up
+    /// makes room for what is plain: in its subject, at its vendor, and everywhere.
     async fn make_room(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         let Variant { subject, party, plain, .. } = &self.variant;
         let (of_subject, of_party, all): (i64, i64, i64) = sqlx::query_as(
@@ -91,7 +93,7 @@ impl Noted {
                  AND (?4 IS NULL OR party = ?4) ORDER BY asked LIMIT 1",
         )
         .bind(in_use_since(self.at))
-        .bind(*plain && is_subject_full)
+        .bind(*plain)
         .bind(is_subject_full.then_some(&**subject))
         .bind(is_party_full.then_some(&**party))
         .fetch_optional(&mut *connection)

@@ -47,7 +47,12 @@ async fn a_variant_is_in_use_for_a_week_after_it_was_asked_for_last() {
     let store = gateway(&dir).await;
     let first = store.note_variant(variant(SUBJECT, 1), noon()).await.unwrap().unwrap();
     assert_eq!((first.variant, first.checked, first.failures), (variant(SUBJECT, 1), None, 0));
-    let later = Variant { url: "https://vue.comm100.com/livechat.ashx?t=2".into(), ..variant(SUBJECT, 1) };
+    // The vendor has another name in the files by now.
+    let later = Variant {
+        url: "https://vue.comm100.com/livechat.ashx?t=2".into(),
+        party: "comm100-eu".into(),
+        ..variant(SUBJECT, 1)
+    };
     let again = store.note_variant(later.clone(), seconds(60)).await.unwrap().unwrap();
     assert_eq!((again.id, &again.variant, again.asked), (first.id, &later, seconds(60)));
 
@@ -74,6 +79,22 @@ async fn a_page_that_makes_up_variants_keeps_no_plain_one_out_and_nobody_says_th
         MAX_VARIANTS as usize + 1,
         "one stands for those that are not looked at"
     );
+}
+
+#[tokio::test]
+async fn variants_made_up_at_many_urls_of_a_vendor_keep_no_plain_one_out() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut notes = tokio::task::JoinSet::new();
+    for number in 0..MAX_PARTY_VARIANTS {
+        let (store, subject) = (store.clone(), format!("https://vue.comm100.com/{number}.js"));
+        notes.spawn(async move { store.note_variant(variant(&subject, 0), noon()).await.unwrap() });
+    }
+    assert!(notes.join_all().await.iter().all(Option::is_some));
+
+    let plain = Variant { plain: true, ..variant(SUBJECT, 0) };
+    assert!(store.note_variant(plain, noon()).await.unwrap().is_some());
+    assert_eq!(store.variants_in_use(noon()).await.unwrap().len() as u64, MAX_PARTY_VARIANTS);
 }
 
 #[tokio::test]
