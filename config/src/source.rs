@@ -237,13 +237,16 @@ impl SourceFile {
         })
     }
 
-    /// What is underlined ends with its line: of a block that lacks a key, its header is shown.
+    /// What is underlined ends with its line: of a block that lacks a key, its header is shown. A byte order mark is not.
     fn excerpt(&self, span: &Range<usize>) -> Excerpt {
         // A line can be the whole file: no more of it than a terminal shows.
         const BEFORE: usize = 300;
         const AFTER: usize = 600;
         let line = self.line_at(span.start);
-        let whole = self.line_range(line);
+        let mut whole = self.line_range(line);
+        if self.text.get(whole.clone()).is_some_and(|line| line.starts_with('\u{feff}')) {
+            whole.start += '\u{feff}'.len_utf8();
+        }
         let start = self.text.ceil_char_boundary(whole.start.max(span.start.saturating_sub(BEFORE)));
         let end = self.text.floor_char_boundary(whole.end.min(span.start.saturating_add(AFTER)));
         let line = self.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);

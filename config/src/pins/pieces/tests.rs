@@ -51,6 +51,8 @@ fn pieces_say_what_the_whole_says_mistakes_and_places_included() {
     let wrong = "[[pin]]\nurls = \"https://v.test/ä.js\"\r\nexpires = 2020-01-01\nadded = 2021-01-01\n\n";
     let text = format!("\u{feff}{}# ä\n{wrong}{revoke}{}{wrong}{revoke}{}", pin(1), pin(2), pin(3));
     assert_eq!(in_pieces(&text).expect("it can be cut"), at_once(&text));
+    let first_line = format!("\u{feff}{wrong}{}", pin(1));
+    assert_eq!(in_pieces(&first_line).expect("it can be cut"), at_once(&first_line));
 }
 
 #[test]
