@@ -132,6 +132,12 @@ impl Revocations {
         filled.any(|layer| digests.all().iter().any(|digest| layer.contains(digest)))
     }
 
+    /// Whether this very digest is revoked. Another notation of the same body may be: see [`Revocations::include`].
+    #[must_use]
+    pub fn contain(&self, digest: &Digest) -> bool {
+        self.layers.iter().any(|layer| layer.contains(digest))
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = Digest> + '_ {
         self.layers.iter().enumerate().flat_map(move |(at, layer)| {
@@ -325,6 +331,11 @@ impl Decisions {
 
     pub(crate) fn approval(&self, subject: &str, digest: BodyId) -> Option<&Approval> {
         self.said(subject)?.approvals.get(&digest)
+    }
+
+    /// The bodies that were approved there, of approvals that have expired too.
+    pub(crate) fn approved(&self, subject: &str) -> impl Iterator<Item = BodyId> {
+        self.said(subject).into_iter().flat_map(|said| said.approvals.keys().copied())
     }
 
     /// Whether anything was decided there.

@@ -266,6 +266,16 @@ impl<'p> Expectation<'p> {
         }
     }
 
+    /// Whether one of `revocations` is about something that a pin or an approval, active or expired, says may be served
+    /// here.
+    #[must_use]
+    pub fn names_one_of(&self, revocations: &Revocations) -> bool {
+        let mut pinned = self.deciding.pins().iter().flat_map(|pin| &pin.digests);
+        let mut approved = self.subjects().flat_map(|subject| self.policy.decisions.approved(subject));
+        pinned.any(|digest| revocations.contain(digest))
+            || approved.any(|body| revocations.contain(&body.into()))
+    }
+
     /// Whether people have rejected this body here. A rejection of a URL with any query is one of each: a pin with a query
     /// that came later takes none back.
     pub(crate) fn rejects(&self, id: BodyId, now: Timestamp) -> bool {

@@ -380,16 +380,17 @@ pub fn may_substitute(expected: &Expectation<'_>, reason: Reason) -> bool {
 }
 
 /// Whether a browser is to lose the service worker that it has, now that its script is refused for `reason` here.
-/// `was_revoked` says whether the script that was verified last has been revoked since: a vendor that is gone, or serves
+/// `may_be_revoked` says whether that worker may be one that has been revoked since: a vendor that is gone, or serves
 /// something else now, would keep it alive.
 #[must_use]
 pub fn may_unregister(
     expected: &Expectation<'_>,
     reason: Reason,
-    was_revoked: impl FnOnce() -> bool,
+    may_be_revoked: impl FnOnce() -> bool,
 ) -> bool {
-    expected.rules().revoke_worker
-        && (reason == Reason::Revoked || (is_of_the_vendor(reason) && was_revoked()))
+    // The vendor says also where its name leads.
+    let is_of_the_vendor = is_of_the_vendor(reason) || reason == Reason::PrivateAddress;
+    expected.rules().revoke_worker && (reason == Reason::Revoked || (is_of_the_vendor && may_be_revoked()))
 }
 
 /// Whether something is refused for what the vendor serves, and not for the request or for what the gateway cannot do.

@@ -259,7 +259,10 @@ impl Shared {
         let Answer { head, body, path, kinds, .. } = answer;
         let reason = match head.status.as_u16() {
             301 | 302 | 303 | 307 | 308 => match redirect_target(&ask.url, &head) {
-                Some(to) if policy.judges_scripts_at(&to) => {
+                // A browser follows none for a worker's script, and keeps the worker that it has.
+                Some(to)
+                    if policy.judges_scripts_at(&to) && !self.unregisters(ask, policy, Reason::Redirect) =>
+                {
                     return Outbound::Unguarded(Unguarded::redirect(head, &to));
                 }
                 Some(_) | None => Reason::Redirect,

@@ -6,7 +6,7 @@ use pinfold_integration_tests::{
 };
 
 use crate::browser::browser;
-use crate::{Reply, TAMPERED, refused, verified};
+use crate::{REVIEWED, Reply, TAMPERED, refused, verified};
 
 /// A worker that was reviewed, and turns out to be bad.
 const WORKER: &str =
@@ -104,6 +104,55 @@ async fn a_vendor_that_vanishes_or_serves_something_else_keeps_no_revoked_worker
     refused(&client(&gateway).get(&url).await, 403, "quarantined", "digest-mismatch");
     drop(vendor);
     unregisters(&checking(&gateway).get(&url).await, "blocked", "upstream-unreachable");
+}
+
+#[tokio::test]
+async fn a_vendor_that_redirects_the_check_keeps_no_revoked_worker_alive() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway_with(&vendor, unregistering()).await;
+    let url = vendor.url("/sw.js");
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    vendor.serve("/sw.js", Answer::script("").status(302).header("location", "/other.js"));
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    revoke(&gateway).await;
+
+    unregisters(&checking(&gateway).get(&url).await, "blocked", "redirect");
+    assert_eq!(client(&gateway).get(&url).await.status(), 302, "what is no worker goes on");
+}
+
+#[tokio::test]
+async fn a_vendor_that_keeps_the_worker_off_the_shelf_keeps_no_revoked_worker_alive() {
+    for (name, value) in
+        [("vary", "*"), ("vary", "cookie, x-odd"), ("cache-control", "private"), ("set-cookie", "a=b")]
+    {
+        let vendor = vendor().serve("/sw.js", Answer::script(WORKER).header(name, value)).listen().await;
+        let gateway = gateway_with(&vendor, unregistering()).await;
+        let checking = checking(&gateway).header("cookie", "a=b");
+        verified(&checking.get(vendor.url("/sw.js")).await, WORKER);
+        revoke(&gateway).await;
+
+        vendor.script("/sw.js", TAMPERED);
+        unregisters(&checking.get(vendor.url("/sw.js")).await, "quarantined", "digest-mismatch");
+    }
+}
+
+#[tokio::test]
+async fn a_vendor_that_serves_another_pinned_worker_to_somebody_keeps_no_revoked_one_alive() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway()
+        .rule(&vendor, unregistering().set("recheck", "always"))
+        .pin(vendor.url("/sw.js"), sha256(WORKER))
+        .pin(vendor.url("/sw.js"), sha256(REVIEWED))
+        .listen()
+        .await;
+    let url = vendor.url("/sw.js");
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    vendor.script("/sw.js", REVIEWED);
+    verified(&checking(&gateway).get(&url).await, REVIEWED);
+    revoke(&gateway).await;
+
+    vendor.script("/sw.js", TAMPERED);
+    unregisters(&checking(&gateway).get(&url).await, "quarantined", "digest-mismatch");
 }
 
 #[tokio::test]

@@ -68,6 +68,42 @@ impl World {
     }
 }
 
+#[test]
+fn a_worker_goes_where_any_that_the_lists_name_is_revoked_in_whatever_notation_they_have_it() {
+    let approval = |body: &[u8]| Approval {
+        subject: URL.into(),
+        digest: id(body),
+        kind: Kind::Script,
+        basis: Basis::Reviewed,
+        expires: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        record: "7".into(),
+    };
+    let rules = Rules { revoke_worker: true, ..Rules::default() };
+    let world = World { rules, approvals: vec![approval(b"c")], ..world(vec![pin(URL, &[b"a", b"b"])]) };
+    let policy = world.policy();
+    let url = ArtifactUrl::parse(URL).unwrap();
+    let expected = policy.expect(&url);
+    let revoked = |body: &[u8]| {
+        let revocations: Revocations = Digests::of(body).all().into_iter().collect();
+        expected.names_one_of(&revocations)
+    };
+    assert!(revoked(b"a") && revoked(b"b") && revoked(b"c") && !revoked(b"d"));
+
+    // The vendor says what its name leads to, and nothing about what the gateway cannot do.
+    for (reason, goes) in [
+        (Reason::Revoked, [true, true]),
+        (Reason::Redirect, [false, true]),
+        (Reason::PrivateAddress, [false, true]),
+        (Reason::StoreUnavailable, [false, false]),
+    ] {
+        assert_eq!(
+            [false, true].map(|may_be| may_unregister(&expected, reason, || may_be)),
+            goes,
+            "{reason}"
+        );
+    }
+}
+
 /// What the verdict is, in words: `verified pins.toml:3`, `bind`, or the reason's code.
 fn judged(policy: &Policy, url: &str, body: &[u8]) -> String {
     let url = ArtifactUrl::parse(url).unwrap();

@@ -90,12 +90,15 @@ impl Shared {
         }
     }
 
-    /// Whether a browser is to lose the worker that it has.
-    fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
-        ask.is_for_worker()
-            && may_unregister(&policy.expect(&ask.url), reason, || {
-                self.shelf.last_served(ask).is_some_and(|digests| self.is_revoked(&digests))
-            })
+    /// Whether a browser is to lose the worker that it has. Which one that is nobody knows: what the lists still name
+    /// counts whatever was served last, for the vendor decides that, and also whether the shelf may keep it.
+    pub(super) fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
+        let expected = policy.expect(&ask.url);
+        let may_be_revoked = || {
+            expected.names_one_of(self.policy.newest().revocations())
+                || self.shelf.last_served(ask).is_some_and(|digests| self.is_revoked(&digests))
+        };
+        ask.is_for_worker() && may_unregister(&expected, reason, may_be_revoked)
     }
 
     /// What cannot be recorded is not released.
