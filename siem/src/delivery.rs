@@ -98,7 +98,7 @@ pub async fn deliver(
 fn lines(events: &[Event], observer: &Observer) -> Bytes {
     let mut lines = String::new();
     for event in events {
-        lines.push_str(&ecs::line(event, observer));
+        lines.push_str(&ecs::fields(event, observer).line());
         lines.push('\n');
     }
     lines.into()

@@ -1,4 +1,4 @@
-//! Ledger events as lines of the Elastic Common Schema (ECS) 9.4.
+//! Ledger events in the Elastic Common Schema (ECS) 9.4, from which tables make the other formats.
 //!
 //! One event becomes one JSON object on one line. Fields that ECS does not have stand below `Pinfold`; a field without
 //! a value is left out. A line depends on nothing but its event and the observer: delivered again, it is the same line.
@@ -21,11 +21,11 @@ use uuid::Uuid;
 use self::action::Action;
 use self::document::Document;
 use self::exchange::Row;
+use crate::fields::Fields;
 use crate::observer::Observer;
 
-/// One event as one line, without the line's end.
-#[must_use]
-pub fn line(event: &Event, observer: &Observer) -> String {
+/// The fields of one event.
+pub(crate) fn fields(event: &Event, observer: &Observer) -> Fields {
     let mut document = Document::default();
     document.keyword("ecs.version", "9.4.0");
     write_observer(&mut document, observer);
@@ -38,7 +38,7 @@ pub fn line(event: &Event, observer: &Observer) -> String {
         Event::Notice(notice) => notice::write(&mut document, notice, observer),
         Event::Tunnel { tunnel, end } => tunnel::write(&mut document, tunnel, *end, observer),
     }
-    document.into_line()
+    document.finish()
 }
 
 fn write_observer(document: &mut Document, observer: &Observer) {
@@ -103,4 +103,4 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

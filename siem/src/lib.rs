@@ -4,11 +4,16 @@
 //! acknowledges it. An output that fails costs no event and stops no exchange. An output may get an event twice, with
 //! the same `event.id`; it never gets none.
 
+mod cef;
 mod delivery;
-pub mod ecs;
+mod ecs;
+mod fields;
 mod observer;
+mod ocsf;
 mod output;
+mod record;
 
 pub use self::delivery::{DeliveryError, Trouble, deliver};
 pub use self::observer::Observer;
 pub use self::output::{Output, Target};
+pub use self::record::Format;

@@ -165,6 +165,8 @@ pub enum What {
     Drift,
     /// A URL serves something else each time: further drifts there are only counted.
     UrlVolatile,
+    /// A body is refused at a subject for the first time, and is up for review.
+    Quarantined,
     /// A digest may be served at a subject.
     Approved,
     /// Someone approved of that, and more people must.
@@ -179,11 +181,12 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::Drift,
         Self::UrlVolatile,
+        Self::Quarantined,
         Self::Approved,
         Self::ApprovalPending,
         Self::Rejected,
@@ -199,6 +202,7 @@ impl What {
             Self::ReloadFailed => "reload-failed",
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
+            Self::Quarantined => "digest-quarantined",
             Self::Approved => "digest-approved",
             Self::ApprovalPending => "approval-pending",
             Self::Rejected => "digest-rejected",

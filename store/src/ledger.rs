@@ -41,13 +41,15 @@ use crate::bodies::make_dir;
 use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
-use crate::sqlite::{self, Schema};
+use crate::sqlite::{self, Schema, Upgrade};
 
 static SCHEMA: Schema = Schema {
     version: 3,
     create: include_str!("ledger/schema.sql"),
-    upgrades: &[include_str!("ledger/upgrade-2.sql"), include_str!("ledger/upgrade-3.sql")],
-    then: None,
+    upgrades: &[
+        Upgrade::by(include_str!("ledger/upgrade-2.sql")),
+        Upgrade::by(include_str!("ledger/upgrade-3.sql")),
+    ],
 };
 
 /// Exchanges, tunnels and notices that wait for the disk at one time.

@@ -40,7 +40,7 @@ use pinfold_policy::kept::{self, Medium};
 use pinfold_policy::kind::Kind;
 use pinfold_policy::verdict::Binding;
 use quick_cache::sync::Cache;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::audit::Audit;
@@ -107,6 +107,8 @@ struct Inner {
 struct Gateway {
     ledger: Ledger,
     lock: GatewayLock,
+    /// The feed is to be told of an item.
+    new_items: Arc<Notify>,
 }
 
 impl Inner {
@@ -130,8 +132,10 @@ impl Store {
         let ledger = Ledger::open(data_dir, feeds).await?;
         sync_dir(data_dir)?;
         let room = Room { bytes: options.quarantine_max, per_subject: options.quarantine_per_url };
-        let store = Self::new(data_dir, room, bodies, register, Some(Gateway { ledger, lock }));
-        tokio::spawn(announce::run(Arc::downgrade(&store.inner), store.decisions()));
+        let new_items = Arc::new(Notify::new());
+        let running = Gateway { ledger, lock, new_items: Arc::clone(&new_items) };
+        let store = Self::new(data_dir, room, bodies, register, Some(running));
+        tokio::spawn(announce::run(Arc::downgrade(&store.inner), store.decisions(), new_items));
         Ok(store)
     }
 
@@ -681,7 +685,11 @@ impl Inner {
     }
 
     async fn keep_item(&self, asked: Asked, id: BodyId, kept: kept::Kept) -> Result<Incident, StoreError> {
+        let first = asked.incident;
         let quarantined = self.register.change(asked).await?;
+        if let Some(gateway) = self.gateway.as_ref().filter(|_| quarantined.incident == first) {
+            gateway.new_items.notify_one();
+        }
         if !quarantined.body_wanted {
             return Ok(quarantined.incident);
         }

@@ -33,23 +33,31 @@ pub(crate) use self::audit::audit;
 pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};
-pub(crate) use self::items::{digests_of, incidents_of, item, items, shelved_at};
+pub(crate) use self::items::{
+    ItemsTold, NewItem, digests_of, incidents_of, item, items, shelved_at, untold_items,
+};
 pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
 pub(crate) use self::sighting::{NotSeen, Noted, Seen, Told, in_use, standing};
 use self::watch_file::Watcher;
 use crate::error::StoreError;
-use crate::sqlite::{self, Database, Schema, int};
+use crate::sqlite::{self, Database, Schema, Upgrade, int};
 
 pub(crate) static SCHEMA: Schema = Schema {
-    version: 3,
+    version: 4,
     create: concat!(include_str!("register/schema.sql"), include_str!("register/sighting.sql")),
     upgrades: &[
-        include_str!("register/upgrade-2.sql"),
-        concat!(include_str!("register/upgrade-3.sql"), include_str!("register/sighting.sql")),
+        Upgrade::by(include_str!("register/upgrade-2.sql")),
+        Upgrade {
+            statements: concat!(
+                include_str!("register/upgrade-3.sql"),
+                include_str!("register/sighting.sql")
+            ),
+            then: Some(|connection| Box::pin(history::seal_all(connection))),
+        },
+        Upgrade::by(include_str!("register/upgrade-4.sql")),
     ],
-    then: Some(|connection| Box::pin(history::seal_all(connection))),
 };
 
 /// Changes that share a transaction, at most.

@@ -27,13 +27,24 @@ pub(crate) struct Schema {
     pub(crate) version: i64,
     /// The statements that make an empty file one of this version.
     pub(crate) create: &'static str,
-    /// The statements that make a file of version 1 one of version 2, and so on.
-    pub(crate) upgrades: &'static [&'static str],
-    /// What follows upon an upgrade, in its transaction, where statements do not suffice.
+    /// What makes a file of version 1 one of version 2, and so on.
+    pub(crate) upgrades: &'static [Upgrade],
+}
+
+/// What makes a file of one version one of the next.
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    pub(crate) statements: &'static str,
+    /// What follows, in the same transaction, where statements do not suffice.
     pub(crate) then: Option<Then>,
 }
 
-/// A part of an upgrade.
+impl Upgrade {
+    pub(crate) const fn by(statements: &'static str) -> Self {
+        Self { statements, then: None }
+    }
+}
+
 pub(crate) type Then = for<'c> fn(
     &'c mut SqliteConnection,
 ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
@@ -184,10 +195,10 @@ async fn bring_to(connection: &mut SqliteConnection, schema: &Schema) -> Result<
     } else {
         let done = usize::try_from(version - 1).unwrap_or(usize::MAX);
         for upgrade in schema.upgrades.iter().skip(done) {
-            sqlx::raw_sql(*upgrade).execute(&mut *connection).await?;
-        }
-        if let Some(then) = schema.then {
-            then(connection).await?;
+            sqlx::raw_sql(upgrade.statements).execute(&mut *connection).await?;
+            if let Some(then) = upgrade.then {
+                then(connection).await?;
+            }
         }
     }
     sqlx::query("COMMIT").execute(connection).await?;

@@ -58,6 +58,8 @@ actions! {
     Drift "drift" "PF-3101" &["info"];
     /// Further drifts of a URL are only counted.
     UrlVolatile "url-volatile" "PF-3102" &["info"];
+    /// A digest was refused for the first time at a URL.
+    DigestQuarantined "digest-quarantined" "PF-4006" &["info"];
     /// A digest may be served at a URL.
     DigestApproved "digest-approved" "PF-4001" &["change"];
     /// Someone approved of that, and more people must.
@@ -95,6 +97,7 @@ impl Action {
             What::ReloadFailed => Self::ReloadFailed,
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
+            What::Quarantined => Self::DigestQuarantined,
             What::Approved => Self::DigestApproved,
             What::ApprovalPending => Self::ApprovalPending,
             What::Rejected => Self::DigestRejected,
@@ -123,6 +126,7 @@ impl Action {
             | Self::PolicyReloaded
             | Self::Drift
             | Self::UrlVolatile
+            | Self::DigestQuarantined
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -145,6 +149,7 @@ impl Action {
             | Self::ReloadFailed
             | Self::Drift
             | Self::UrlVolatile
+            | Self::DigestQuarantined
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -198,7 +203,7 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
 /// anybody asked for it, and a revocation taken back lets bytes pass that were held to be hostile.
 fn severity_of_none(action: Action) -> u64 {
     match action {
-        Action::Drift => 73,
+        Action::Drift | Action::DigestQuarantined => 73,
         Action::ReloadFailed | Action::UrlVolatile | Action::DigestReinstated => 47,
         Action::DigestRevoked => 21,
         Action::ArtifactBlocked

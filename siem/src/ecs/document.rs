@@ -1,15 +1,11 @@
-//! One JSON object, built field by field.
-//!
-//! Whatever bytes a client or a vendor put into a value, the result is one line of ASCII: JSON escapes what is not
-//! ASCII, so no line separator, control character or bidirectional override reaches a terminal or a collector as itself.
+//! One ECS event, built field by field. Every value is cut to what its type can hold.
 
-use std::io;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use serde::Serialize as _;
-use serde_json::ser::Formatter;
-use serde_json::{Map, Serializer, Value};
+use serde_json::Value;
+
+use crate::fields::Fields;
 
 /// The longest keyword, in bytes. ECS indexes declare `ignore_above: 1024`: a longer value could not be searched.
 const KEYWORD: usize = 1024;
@@ -19,7 +15,7 @@ const WILDCARD: usize = 16 * 1024;
 /// An event under construction. Fields are named by their dotted path; empty and absent values leave no field.
 #[derive(Default)]
 pub(super) struct Document {
-    fields: Map<String, Value>,
+    fields: Fields,
     cut: Vec<&'static str>,
 }
 
@@ -74,15 +70,11 @@ impl Document {
         }
     }
 
-    /// The line, without its end. Fields that had to be cut are named in it.
-    pub(super) fn into_line(mut self) -> String {
+    /// The event. Fields that had to be cut are named in it.
+    pub(super) fn finish(mut self) -> Fields {
         let cut = std::mem::take(&mut self.cut);
         self.keywords("Pinfold.truncated", cut);
-        let mut line = Vec::with_capacity(4096);
-        // A Vec takes all that is written to it, and a Map's keys are strings: there is nothing to fail.
-        let written = self.fields.serialize(&mut Serializer::with_formatter(&mut line, Ascii));
-        debug_assert!(written.is_ok());
-        String::from_utf8_lossy(&line).into_owned()
+        self.fields
     }
 
     fn text(&mut self, path: &'static str, text: &str, longest: usize) {
@@ -102,44 +94,8 @@ impl Document {
     }
 
     fn put(&mut self, path: &'static str, value: Value) {
-        let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let mut fields = &mut self.fields;
-        for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
-            let inner = fields.entry(parent).or_insert_with(|| Map::new().into());
-            // No path is another's parent: the paths are literals, and a test walks all of them.
-            let Value::Object(inner) = inner else { return };
-            fields = inner;
-        }
-        fields.insert(name.to_owned(), value);
+        self.fields.put(path, value);
     }
-}
-
-/// Compact JSON (RFC 8259) in ASCII: what is not, and DEL, is escaped by its UTF-16 code units.
-struct Ascii;
-
-impl Formatter for Ascii {
-    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
-    where
-        W: ?Sized + io::Write,
-    {
-        if fragment.chars().all(is_plain) {
-            return writer.write_all(fragment.as_bytes());
-        }
-        for char in fragment.chars() {
-            if is_plain(char) {
-                write!(writer, "{char}")?;
-                continue;
-            }
-            for unit in char.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_plain(char: char) -> bool {
-    char.is_ascii() && char != '\x7f'
 }
 
 #[cfg(test)]
@@ -149,7 +105,7 @@ mod tests {
     fn line(text: &str) -> String {
         let mut document = Document::default();
         document.keyword("a.b", text);
-        document.into_line()
+        document.finish().line()
     }
 
     #[test]
@@ -183,13 +139,13 @@ mod tests {
         document.keyword("a.none", None);
         document.number("a.number", None);
         document.keywords("a.list", ["", ""]);
-        assert_eq!(document.into_line(), "{}");
+        assert_eq!(document.finish().line(), "{}");
     }
 
     #[test]
     fn a_number_stays_within_the_type_that_the_index_gives_it() {
         let mut document = Document::default();
         document.number("n", u64::MAX);
-        assert_eq!(document.into_line(), r#"{"n":9223372036854775807}"#);
+        assert_eq!(document.finish().line(), r#"{"n":9223372036854775807}"#);
     }
 }

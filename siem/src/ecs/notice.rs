@@ -44,7 +44,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::Rejected
         | What::Revoked
         | What::Reinstated => &["configuration"],
-        What::Drift | What::UrlVolatile => &["web"],
+        What::Drift | What::UrlVolatile | What::Quarantined => &["web"],
     }
 }
 
@@ -54,6 +54,7 @@ fn headline(what: What) -> &'static str {
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
+        What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",
         What::Approved => "A digest may be served at a URL",
         What::ApprovalPending => "Someone approved of a digest, and more people must",
         What::Rejected => "A digest is not released at a URL",

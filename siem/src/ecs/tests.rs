@@ -12,7 +12,7 @@ use super::*;
 
 const ECS: &str = include_str!("../../../integration-tests/fixtures/ecs-9.4.0-fields.json");
 
-fn observer() -> Observer {
+pub(crate) fn observer() -> Observer {
     Observer { hostname: "gw1.corp.test".into(), version: "0.1.0".into() }
 }
 
@@ -25,7 +25,7 @@ fn asker() -> Asker {
     }
 }
 
-fn exchange(outcome: Outcome, reason: Option<Reason>) -> Exchange {
+pub(crate) fn exchange(outcome: Outcome, reason: Option<Reason>) -> Exchange {
     let mut kinds = Kinds::NONE;
     kinds.insert(Kind::Script);
     Exchange {
@@ -65,7 +65,7 @@ fn exchange(outcome: Outcome, reason: Option<Reason>) -> Exchange {
     }
 }
 
-fn once(exchange: Exchange) -> Event {
+pub(crate) fn once(exchange: Exchange) -> Event {
     let (last, whole) = (exchange.at, Some(u64::from(exchange.outcome.is_release())));
     Event::Exchange { exchange, count: 1, whole, last }
 }
@@ -95,7 +95,7 @@ fn gap() -> Gap {
     }
 }
 
-fn notice(what: What) -> Notice {
+pub(crate) fn notice(what: What) -> Notice {
     Notice {
         id: Uuid::from_u128(0x019c_1a4e_7b2d_7c31_9d55_3f2a_6e80_b1c7),
         at: "2026-11-23T06:30:00Z".parse().unwrap(),
@@ -112,7 +112,7 @@ fn notice(what: What) -> Notice {
 const END: TunnelEnd = TunnelEnd { sent: 100, received: 2000, open_ms: 1500 };
 
 /// Every sort of event, with every reason, with all fields and with as few as there can be.
-fn every_event() -> Vec<Event> {
+pub(crate) fn every_event() -> Vec<Event> {
     let mut events = vec![
         once(exchange(Outcome::Verified, None)),
         Event::Tunnel { tunnel: tunnel(None), end: Some(END) },
@@ -136,7 +136,7 @@ fn every_event() -> Vec<Event> {
 }
 
 /// A refusal before anything is known of the answer.
-fn bare(reason: Reason) -> Exchange {
+pub(crate) fn bare(reason: Reason) -> Exchange {
     Exchange {
         asker: Asker { user: None, page: None, user_agent: None, ..asker() },
         url: "http://[2001:db8::1]/".into(),
@@ -154,6 +154,10 @@ fn bare(reason: Reason) -> Exchange {
         destination: None,
         ..exchange(Outcome::Blocked, Some(reason))
     }
+}
+
+fn line(event: &Event, observer: &Observer) -> String {
+    fields(event, observer).line()
 }
 
 fn value(event: &Event) -> Value {

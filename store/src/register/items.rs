@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
+use pinfold_policy::reason::Reason;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::history;
 use super::standing::{self, Standing};
+use super::{Change, history};
 use crate::columns::Columns;
 use crate::incident::Incident;
 use crate::item::{AskedBy, Item, ItemState, LastDecision};
+use crate::sqlite::int;
 
 /// An item, and a revocation of its body in any notation, if there is one.
 const SELECT: &str = "
@@ -168,4 +170,51 @@ fn read_asker(row: &SqliteRow) -> Result<AskedBy, sqlx::Error> {
         count: row.number("count")?,
         path: row.path("path")?,
     })
+}
+
+/// An item that the feed was not told of.
+pub(crate) struct NewItem {
+    pub(crate) id: u64,
+    pub(crate) incident: Incident,
+    pub(crate) subject: Box<str>,
+    pub(crate) url: Box<str>,
+    pub(crate) digest: BodyId,
+    pub(crate) reason: Reason,
+    pub(crate) first: Timestamp,
+}
+
+/// The first `limit` of them.
+pub(crate) async fn untold_items(
+    connection: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<NewItem>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM item WHERE id > (SELECT item FROM announced) ORDER BY id LIMIT ?")
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    let new = |row: &SqliteRow| {
+        let row = Columns(row);
+        Ok(NewItem {
+            id: row.number("id")?,
+            incident: Incident(row.uuid("incident")?),
+            subject: row.text("subject")?,
+            url: row.text("url")?,
+            digest: row.body("digest")?,
+            reason: row.parsed("reason")?,
+            first: row.time("first")?,
+        })
+    };
+    rows.iter().map(new).collect()
+}
+
+/// Every item up to this one was told.
+pub(crate) struct ItemsTold(pub(crate) u64);
+
+impl Change for ItemsTold {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE announced SET item = ?").bind(int(self.0)).execute(connection).await?;
+        Ok(())
+    }
 }

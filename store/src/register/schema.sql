@@ -45,12 +45,13 @@ CREATE VIEW revocation AS
 SELECT * FROM decision r WHERE what IN ('revoked', 'reinstated') AND what = 'revoked' AND NOT EXISTS
     (SELECT 1 FROM decision l WHERE l.digest = r.digest AND l.version > r.version AND l.what IN ('revoked', 'reinstated'));
 
--- Up to which decision the feed was told of them.
+-- Up to which decision, and up to which item of the quarantine, the feed was told of them.
 CREATE TABLE announced (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    item    INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO announced VALUES (1, 0);
+INSERT INTO announced VALUES (1, 0, 0);
 
 -- The URL at which a pattern's digest was verified first.
 CREATE TABLE binding (
@@ -141,4 +142,4 @@ CREATE INDEX shelf_by_digest ON shelf (digest);
 -- Numbers that other files were given, at a start and at a reload: they share those of decisions.
 CREATE TABLE files (version INTEGER PRIMARY KEY);
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

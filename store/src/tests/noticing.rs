@@ -41,6 +41,49 @@ async fn a_notice_is_on_disk_when_it_is_acknowledged_and_is_one_event_for_each_o
     assert_eq!(events(&store, Repeats::Each).await, told);
 }
 
+/// The notices of new items, once there are so many.
+async fn told_of_items(store: &Store, count: usize) -> Vec<Notice> {
+    let mut feed = store.feed("a test", Repeats::Counted);
+    let mut told = Vec::new();
+    while told.len() < count {
+        for event in feed.next(100).await.unwrap() {
+            if let Event::Notice(notice) = event
+                && notice.what == What::Quarantined
+            {
+                told.push(notice);
+            }
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn each_item_of_the_quarantine_is_told_of_once_before_what_is_decided_of_it_also_after_a_crash() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let first = quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
+    let again = quarantine(&store, &refused("10.0.0.2:1", seconds(1)), TAMPERED).await;
+    let second = quarantine(&store, &refused("10.0.0.1:1", seconds(2)), REVIEWED).await;
+    assert_eq!(first, again);
+    let told = told_of_items(&store, 2).await;
+    assert_eq!(told.iter().map(|told| told.incident.unwrap()).collect::<Vec<_>>(), [first, second]);
+    let Notice { at, digest, subject, who, text, .. } = &told[0];
+    assert_eq!((*at, *digest), (noon(), Some(Digests::of(TAMPERED).sha256)));
+    assert_eq!((subject.as_deref(), who), (Some(SUBJECT), &None));
+    assert!(text.starts_with("digest mismatch at https://"), "{text}");
+
+    // The crash came before it was noted how far the feed was told.
+    let crashed = as_after_a_crash(dir.path());
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(crashed.path().join("pinfold.db"));
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("UPDATE announced SET item = 0").execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let after = gateway(&crashed).await;
+    let third = quarantine(&after, &refused("10.0.0.1:1", seconds(3)), b"another").await;
+    let told = told_of_items(&after, 3).await;
+    assert_eq!(told.iter().map(|told| told.incident.unwrap()).collect::<Vec<_>>(), [first, second, third]);
+}
+
 #[tokio::test]
 async fn what_is_told_again_after_a_crash_is_there_once() {
     let dir = directory();

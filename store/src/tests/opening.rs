@@ -88,16 +88,14 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
     let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    for (name, known) in [("pinfold.db", 3), ("ledger/2126-11.db", 3)] {
+    for (name, known) in [("pinfold.db", 4), ("ledger/2126-11.db", 3)] {
         let path = dir.path().join(name);
         let before = std::fs::read(&path).unwrap();
 
-        let mut connection = crate::sqlite::open(
-            &path,
-            &crate::sqlite::Schema { version: known, create: "", upgrades: &[], then: None },
-        )
-        .await
-        .unwrap();
+        let mut connection =
+            crate::sqlite::open(&path, &crate::sqlite::Schema { version: known, create: "", upgrades: &[] })
+                .await
+                .unwrap();
         sqlx::query("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
         let error = Store::open_gateway(dir.path(), options()).await.unwrap_err();
@@ -154,7 +152,7 @@ async fn files_of_format_1_are_brought_up_to_date_by_the_gateway_alone() {
     of_format(&dir.path().join("pinfold.db"), include_str!("format-1/register.sql")).await;
 
     let error = Store::open_beside(dir.path()).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooOld { found: 1, known: 3, .. }), "{error}");
+    assert!(matches!(error, StoreError::TooOld { found: 1, known: 4, .. }), "{error}");
     assert!(error.hint().contains("pinfold run"));
     let store = gateway(&dir).await;
     let by_ada = |refusal: Exchange| Exchange {
@@ -201,6 +199,22 @@ async fn decisions_of_an_older_format_hold_in_the_new_one() {
             assert!(text.contains(held), "no {held} in {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn items_of_a_format_without_events_of_them_are_not_told_as_new() {
+    const ROWS: &str = "
+        INSERT INTO item VALUES (7, x'019c1a4e7b2d7c319d553f2a6e80b1c4', 'https://v.test/a.js', zeroblob(32),
+            'https://v.test/a.js', NULL, 3, 'script', NULL, 'unpinned', 1, 1, 1, 0, NULL);";
+    let dir = directory();
+    let schema = format!("{}{ROWS}", include_str!("format-3/register.sql"));
+    of_format(&dir.path().join("pinfold.db"), &schema).await;
+
+    let store = gateway(&dir).await;
+    let incident = quarantine(&store, &refused("10.0.0.1:1", noon()), TAMPERED).await;
+    let told = store.feed("test", Repeats::Counted).next(9).await.unwrap();
+    assert!(matches!(&told[..], [Event::Notice(notice)] if notice.incident == Some(incident)), "{told:?}");
+    assert_eq!(store.quarantined().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
