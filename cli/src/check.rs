@@ -25,6 +25,7 @@ pub(crate) async fn run(
 ) -> Result<Found, Failure> {
     let checked = configuration.load().and_then(|loaded| {
         wiring::extra_roots(&loaded.config)?;
+        wiring::outputs(&loaded.config)?;
         Ok(loaded)
     });
     let Loaded { config, mut warnings } = match checked {
@@ -133,5 +134,8 @@ fn target(to: &SiemTarget) -> String {
     match to {
         SiemTarget::File(path) => path.display().to_string(),
         SiemTarget::Stdout => "standard output".to_owned(),
+        SiemTarget::Syslog(_, host, port) => format!("syslog at {host}:{port}"),
+        SiemTarget::Https(url) => url.clone(),
+        SiemTarget::Splunk(url) => format!("Splunk at {url}"),
     }
 }

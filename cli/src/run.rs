@@ -101,6 +101,7 @@ impl Running {
     async fn start(configuration: &Configuration, files: Files) -> Result<Self, Failure> {
         let Files { loaded: Loaded { config, .. }, seen } = files;
         let settings = wiring::settings(&config)?;
+        let outputs = wiring::outputs(&config)?;
         let Opened { ca, made_root, made_issuer } = wiring::open_ca(&config)?;
         if made_issuer && !made_root {
             tracing::info!("made a new issuing CA for the vendors' hosts; clients trust it through the root");
@@ -121,7 +122,6 @@ impl Running {
             instructions: crate::trust::instructions(&ca),
             made: made_root,
         };
-        let outputs = config.siem.iter().map(wiring::output).collect();
         let bound = Gateway::bind(settings, Arc::new(config.rulebook), Arc::new(ca), store.clone()).await;
         match bound {
             Ok(gateway) => {

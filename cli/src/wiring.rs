@@ -7,13 +7,14 @@ use std::time::SystemTime;
 
 use pinfold_certs::{CaOptions, CertificateAuthority, Opened};
 use pinfold_config::Config;
-use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget};
+use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget, Syslog};
 use pinfold_proxy::{Clock, Egress, Limits, Settings, Spill};
-use pinfold_siem::{Output, Target};
+use pinfold_siem::{Format, Output, SecretError, SecretFile, Target, Transport, TrustError, TrustFiles};
 use pinfold_store::{StoreOptions, spill_to_temporary_file};
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
 
 use crate::failure::{Failure, cause};
 
@@ -122,15 +123,63 @@ pub(crate) fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
-/// A `[[siem]]` block.
-pub(crate) fn output(siem: &SiemOutput) -> Output {
-    let target = match (siem.format, &siem.to) {
-        (SiemFormat::Ecs, SiemTarget::File(path)) => Target::File(path.clone()),
-        (SiemFormat::Ecs, SiemTarget::Stdout) => Target::Stdout,
+/// The `[[siem]]` blocks, with what their files hold.
+pub(crate) fn outputs(config: &Config) -> Result<Vec<Output>, Failure> {
+    config.siem.iter().map(output).collect()
+}
+
+fn output(siem: &SiemOutput) -> Result<Output, Failure> {
+    let target = match &siem.to {
+        SiemTarget::File(path) => Target::File(path.clone()),
+        SiemTarget::Stdout => Target::Stdout,
+        SiemTarget::Syslog(transport, host, port) => {
+            let transport = match transport {
+                Syslog::Udp => Transport::Udp,
+                Syslog::Tcp => Transport::Tcp,
+                Syslog::Tls => Transport::Tls,
+            };
+            Target::Syslog { transport, host: host.as_str().into(), port: *port }
+        }
+        SiemTarget::Https(url) => Target::Https(parsed(url)?),
+        SiemTarget::Splunk(url) => Target::Splunk(parsed(url)?),
+    };
+    let format = match siem.format {
+        SiemFormat::Ecs => Format::Ecs,
+        SiemFormat::Ocsf => Format::Ocsf,
+        SiemFormat::Cef => Format::Cef,
     };
     let repeats = match siem.repeats {
         Repeats::Counted => pinfold_store::Repeats::Counted,
         Repeats::All => pinfold_store::Repeats::Each,
     };
-    Output { target, repeats }
+    let tls = match target {
+        Target::File(_)
+        | Target::Stdout
+        | Target::Syslog { transport: Transport::Udp | Transport::Tcp, .. } => None,
+        Target::Syslog { transport: Transport::Tls, .. } | Target::Https(_) | Target::Splunk(_) => {
+            Some(siem_trust(siem)?)
+        }
+    };
+    let token = siem.token_file.clone().map(SecretFile::checked).transpose();
+    let token = token.map_err(|error| secret(&error))?;
+    Ok(Output { format, target, repeats, tls, token })
+}
+
+fn parsed(url: &str) -> Result<Url, Failure> {
+    Url::parse(url).map_err(|error| Failure::configuration(format!("siem output {url}: {error}")))
+}
+
+fn siem_trust(siem: &SiemOutput) -> Result<Arc<ClientConfig>, Failure> {
+    let client = siem.client_cert.as_deref().zip(siem.client_key.as_deref());
+    pinfold_siem::trust(TrustFiles { ca: siem.ca.as_deref(), client }).map_err(|error| match error {
+        TrustError::Key(error) => secret(&error),
+        TrustError::Certificates { .. } => Failure::configuration(error.to_string())
+            .hint("ca and client_cert of a [[siem]] name files of certificates in PEM"),
+        TrustError::Unusable(_) => Failure::configuration(format!("a [[siem]] output cannot speak TLS: {error}"))
+            .hint("see that client_key belongs to client_cert, and that 'ca-certificates' is installed or ca is set"),
+    })
+}
+
+fn secret(error: &SecretError) -> Failure {
+    Failure::configuration(error.to_string()).hint(error.hint())
 }

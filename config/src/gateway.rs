@@ -13,9 +13,7 @@ use toml::de::DeTable;
 
 use crate::diagnostic::quoted;
 use crate::section::Section;
-use crate::settings::{
-    self, Cache, Certs, Egress, Limits, Quarantine, Repeats, SiemFormat, SiemOutput, SiemTarget,
-};
+use crate::settings::{self, Cache, Certs, Egress, Limits, Quarantine, SiemOutput};
 use crate::source::{Mistake, SourceFile};
 use crate::vendors::{self, PlacedVendor};
 
@@ -72,7 +70,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let quarantine = quarantine(&mut root, &limits);
     let approvers = approvers(&mut root);
     let vendors = vendors::read(&mut root, mode, approvers);
-    let siem = siem(&mut root, base);
+    let siem = crate::siem::read(&mut root, base);
     root.finish();
     Gateway {
         listen: listen.into_iter().map(Spanned::into_inner).collect(),
@@ -367,33 +365,6 @@ fn approvers(root: &mut Section<'_>) -> u32 {
     let approvers = review.integer("approvers", 1..=100).unwrap_or(1);
     review.finish();
     approvers
-}
-
-fn siem(root: &mut Section<'_>, base: &Path) -> Vec<SiemOutput> {
-    let mut outputs: Vec<SiemOutput> = Vec::new();
-    for mut block in root.sections("siem") {
-        let format = block.choice("format", &[("ecs", SiemFormat::Ecs)]).unwrap_or_default();
-        let repeats = block.choice("repeats", &[("counted", Repeats::Counted), ("all", Repeats::All)]);
-        let to = block.parse("to", |text| target(base, text));
-        let to = block.required("to", to, "\"file:pinfold-data/events.ndjson\"");
-        if let Some(to) = to {
-            if outputs.iter().any(|other| other.to == to) {
-                let place = block.place_of("to").unwrap_or_default();
-                block.file().error(place, Mistake::new("another [[siem]] writes there already"));
-            }
-            outputs.push(SiemOutput { format, to, repeats: repeats.unwrap_or_default() });
-        }
-        block.finish();
-    }
-    outputs
-}
-
-fn target(base: &Path, text: &str) -> Result<SiemTarget, Mistake> {
-    match text.split_once(':') {
-        Some(("file", name)) if !name.is_empty() => Ok(SiemTarget::File(base.join(name))),
-        Some(("stdout", "")) => Ok(SiemTarget::Stdout),
-        _ => Err(Mistake::new(format!("to is {}, expected \"file:PATH\" or \"stdout:\"", quoted(text)))),
-    }
 }
 
 fn pins(root: &mut Section<'_>, base: &Path) -> PinsFiles {

@@ -15,6 +15,7 @@ mod gateway;
 mod pins;
 mod quantity;
 mod section;
+mod siem;
 mod source;
 mod users;
 mod vendors;

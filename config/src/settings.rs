@@ -194,6 +194,14 @@ pub struct SiemOutput {
     pub to: SiemTarget,
     /// What becomes of repeats within a minute.
     pub repeats: Repeats,
+    /// The file whose first line is the token, for receivers that want one.
+    pub token_file: Option<PathBuf>,
+    /// Certificates (PEM), of which one must have issued the receiver's; none: the platform's roots.
+    pub ca: Option<PathBuf>,
+    /// The certificate chain (PEM) that pinfold shows to the receiver. There is a key with it, or neither.
+    pub client_cert: Option<PathBuf>,
+    /// Its key (PEM).
+    pub client_key: Option<PathBuf>,
 }
 
 /// How an event is written.
@@ -202,6 +210,10 @@ pub enum SiemFormat {
     /// Elastic Common Schema, one JSON object a line.
     #[default]
     Ecs,
+    /// Open Cybersecurity Schema Framework, one JSON object a line.
+    Ocsf,
+    /// Common Event Format.
+    Cef,
 }
 
 /// Where events go.
@@ -211,6 +223,23 @@ pub enum SiemTarget {
     File(PathBuf),
     /// Standard output.
     Stdout,
+    /// A syslog receiver: a host name or an address, and a port.
+    Syslog(Syslog, String, u16),
+    /// Posted to this URL.
+    Https(String),
+    /// Posted to the event collector of Splunk below this `https://` URL.
+    Splunk(String),
+}
+
+/// How syslog messages travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syslog {
+    /// A datagram each.
+    Udp,
+    /// A stream in the clear.
+    Tcp,
+    /// A stream in TLS.
+    Tls,
 }
 
 /// What a SIEM output gets of repeats within a minute.

@@ -113,12 +113,44 @@ fn words() {
                 "error:2:11: scripts is \"blocked\", expected \"allow\", \"observe\", \"block\" or \"quarantine\"",
             ),
             (
-                "[[siem]]\nto = \"stdout:\"\nformat = \"cef\"",
-                "error:3:10: format is \"cef\", expected \"ecs\"",
+                "[[siem]]\nto = \"stdout:\"\nformat = \"leef\"",
+                "error:3:10: format is \"leef\", expected \"ecs\", \"ocsf\" or \"cef\"",
             ),
             (
-                "[[siem]]\nto = \"syslog+tls://h:6514\"",
-                "error:2:6: to is \"syslog+tls://h:6514\", expected \"file:PATH\" or \"stdout:\"",
+                "[[siem]]\nto = \"syslog://h:6514\"",
+                "error:2:6: to is \"syslog://h:6514\", expected \"file:PATH\", \"stdout:\", \"syslog+tls://HOST:PORT\", \"syslog+tcp://…\", \"syslog+udp://…\", \"https://…\" or \"splunk+https://…\"",
+            ),
+            (
+                "[[siem]]\nto = \"http://siem.example/\"",
+                "error:2:6: to is \"http://siem.example/\", expected \"file:PATH\", \"stdout:\", \"syslog+tls://HOST:PORT\", \"syslog+tcp://…\", \"syslog+udp://…\", \"https://…\" or \"splunk+https://…\"",
+            ),
+            (
+                "[[siem]]\nto = \"syslog+tls://siem.example\"",
+                "error:2:6: to is \"syslog+tls://siem.example\", expected a host and a port and nothing behind them | write \"syslog+…://siem.example:6514\"",
+            ),
+            (
+                "[[siem]]\nto = \"https://ada:secret@siem.example/\"",
+                "error:2:6: to holds a user name or a password | put the token into a file of its own, and name it: token_file = \"siem.token\"",
+            ),
+            (
+                "[[siem]]\nto = \"splunk+https://siem.example:8088\"",
+                "error:2:6: an event collector takes nothing without a token | add token_file = \"hec.token\", with the token on its first line",
+            ),
+            (
+                "[[siem]]\nto = \"syslog+tcp://siem.example:514\"\nca = \"ca.pem\"",
+                "error:3:6: ca is for outputs that speak TLS, and this one does not | remove ca, or send to \"syslog+tls://…\"",
+            ),
+            (
+                "[[siem]]\nto = \"syslog+tls://siem.example:6514\"\ntoken_file = \"t\"",
+                "error:3:14: token_file is for \"https://…\" and \"splunk+https://…\" alone | remove token_file",
+            ),
+            (
+                "[[siem]]\nto = \"https://siem.example/\"\nclient_cert = \"c.pem\"",
+                "error:3:15: client_cert is of no use without client_key | add client_key, a PEM file",
+            ),
+            (
+                "[[siem]]\nto = \"https://siem.example/\"\nformat = \"cef\"",
+                "error:3:10: format is \"cef\", and what goes to \"https://…\" is JSON | use \"ecs\" or \"ocsf\", or send CEF by syslog",
             ),
             (
                 "[[siem]]\nformat = \"ecs\"",

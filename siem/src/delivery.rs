@@ -1,22 +1,27 @@
 //! From the store to one output, each event at least once.
 
+mod batch;
+mod http;
 mod lines;
+mod sink;
+mod splunk;
+mod syslog;
 mod writer;
 
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pinfold_store::entry::Event;
 use pinfold_store::{Feed, Store, StoreError};
 use thiserror::Error;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use self::writer::Writer;
-use crate::ecs;
+use self::batch::Batch;
+use self::sink::Sink;
 use crate::observer::Observer;
 use crate::output::{Output, Target};
+use crate::record::Record;
 
 /// How many events are written, and made durable, at one time.
 const BATCH: usize = 256;
@@ -24,15 +29,17 @@ const BATCH: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a receiver may take to connect, to take a batch, and to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// After a stop: how long the store may take to find the next events, and a target to take them.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the delivery ended early. The events are not lost: they wait in the store for the next start.
 #[derive(Debug, Error)]
 pub enum DeliveryError {
-    /// The system has no thread left.
-    #[error("siem output {target} cannot start a thread: {cause}")]
-    Thread {
+    /// The system has no thread left, or what it needs was not set up.
+    #[error("siem output {target} cannot be started: {cause}")]
+    Start {
         /// Of this output.
         target: Target,
         /// What the system says.
@@ -84,33 +91,30 @@ pub async fn deliver(
     stop: CancellationToken,
 ) -> Result<(), DeliveryError> {
     let target = &output.target;
-    let writer =
-        Writer::start(target).map_err(|cause| DeliveryError::Thread { target: target.clone(), cause })?;
+    let mut sink = Sink::of(&output, &observer)
+        .map_err(|cause| DeliveryError::Start { target: target.clone(), cause })?;
     let mut attempts = Attempts { target, stop: &stop, pause: FIRST_PAUSE, failing: false };
     let mut feed = store.feed(&output.name(), output.repeats);
-    while let Some(events) = next(&mut feed, &mut attempts).await? {
-        write(&writer, lines(&events, &observer), &mut attempts).await?;
+    while let Some(events) = next(&mut feed, &mut sink, &mut attempts).await? {
+        let records = events.iter().map(|event| Record::of(event, output.format, &observer)).collect();
+        send(&mut sink, Batch::of(records), &mut attempts).await?;
         acknowledge(&mut feed, &mut attempts).await?;
     }
     Ok(())
 }
 
-fn lines(events: &[Event], observer: &Observer) -> Bytes {
-    let mut lines = String::new();
-    for event in events {
-        lines.push_str(&ecs::fields(event, observer).line());
-        lines.push('\n');
-    }
-    lines.into()
-}
-
 /// The next events; none when the store is settled, or the gateway stops, and there are no more.
-async fn next(feed: &mut Feed, attempts: &mut Attempts<'_>) -> Result<Option<Vec<Event>>, DeliveryError> {
+async fn next(
+    feed: &mut Feed,
+    sink: &mut Sink,
+    attempts: &mut Attempts<'_>,
+) -> Result<Option<Vec<Event>>, DeliveryError> {
     loop {
         let mut next = std::pin::pin!(feed.next(BATCH));
         let events = tokio::select! {
             biased;
             events = &mut next => events,
+            () = sink.watch() => continue,
             () = attempts.stop.cancelled() => match time::timeout(LAST_WAIT, next).await {
                 Ok(events) => events,
                 Err(time::error::Elapsed { .. }) => return Ok(None),
@@ -123,11 +127,11 @@ async fn next(feed: &mut Feed, attempts: &mut Attempts<'_>) -> Result<Option<Vec
     }
 }
 
-async fn write(writer: &Writer, mut lines: Bytes, attempts: &mut Attempts<'_>) -> Result<(), DeliveryError> {
+async fn send(sink: &mut Sink, mut batch: Batch, attempts: &mut Attempts<'_>) -> Result<(), DeliveryError> {
     loop {
         let outcome = tokio::select! {
             biased;
-            outcome = writer.write(lines.clone()) => outcome,
+            outcome = sink.send(&mut batch) => outcome,
             () = stuck(attempts.stop) => return Err(attempts.give_up(Trouble::Stuck)),
         };
         match outcome {
@@ -135,10 +139,7 @@ async fn write(writer: &Writer, mut lines: Bytes, attempts: &mut Attempts<'_>) -
                 attempts.worked();
                 return Ok(());
             }
-            Err(remaining) => {
-                lines = remaining.lines;
-                attempts.failed(remaining.cause.into()).await?;
-            }
+            Err(cause) => attempts.failed(cause.into()).await?,
         }
     }
 }
@@ -187,7 +188,7 @@ impl Attempts<'_> {
         }
         self.failing = true;
         tokio::select! {
-            () = time::sleep(self.pause) => self.pause = LONGEST_PAUSE.min(self.pause * 2),
+            () = time::sleep(jittered(self.pause)) => self.pause = LONGEST_PAUSE.min(self.pause * 2),
             () = self.stop.cancelled() => {}
         }
         Ok(())
@@ -196,6 +197,13 @@ impl Attempts<'_> {
     fn give_up(&self, cause: Trouble) -> DeliveryError {
         DeliveryError::Undelivered { target: self.target.clone(), cause }
     }
+}
+
+/// Somewhere between half of a pause and the whole: outputs that failed together do not all come back together.
+fn jittered(pause: Duration) -> Duration {
+    // Without a random number it is the whole.
+    let part = getrandom::u32().map_or(1.0, |number| 0.5 + f64::from(number) / f64::from(u32::MAX) / 2.0);
+    pause.mul_f64(part)
 }
 
 #[cfg(test)]

@@ -12,8 +12,12 @@ mod observer;
 mod ocsf;
 mod output;
 mod record;
+mod secret;
+mod tls;
 
 pub use self::delivery::{DeliveryError, Trouble, deliver};
 pub use self::observer::Observer;
-pub use self::output::{Output, Target};
+pub use self::output::{Output, Target, Transport};
 pub use self::record::Format;
+pub use self::secret::{SecretError, SecretFile};
+pub use self::tls::{TrustError, TrustFiles, trust};

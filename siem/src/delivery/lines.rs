@@ -5,8 +5,6 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::output::Target;
-
 /// Whole lines could not all be written.
 #[derive(Debug)]
 pub(super) struct Unwritten {
@@ -28,11 +26,8 @@ pub(super) enum Lines {
 }
 
 impl Lines {
-    pub(super) fn to(target: &Target) -> Self {
-        match target {
-            Target::File(path) => Self::File(LineFile { path: path.clone(), open: None }),
-            Target::Stdout => Self::Stdout,
-        }
+    pub(super) fn to_file(path: &Path) -> Self {
+        Self::File(LineFile { path: path.to_owned(), open: None })
     }
 
     /// Writes whole lines; when this returns, they have left the process, and those of a file are on disk.

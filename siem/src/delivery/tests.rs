@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
 use super::*;
+use crate::record::Format;
 
 /// A data directory and an output file beside it.
 struct Scene {
@@ -37,7 +38,13 @@ impl Scene {
     }
 
     fn output(&self) -> Output {
-        Output { target: Target::File(self.path()), repeats: Repeats::Each }
+        Output {
+            format: Format::Ecs,
+            target: Target::File(self.path()),
+            repeats: Repeats::Each,
+            tls: None,
+            token: None,
+        }
     }
 
     /// Runs a gateway that carries these tunnels, and stops.

@@ -4,6 +4,7 @@
 //! neither the exchanges nor the end of the program, which waits for tasks and blocking tasks but not for this thread.
 
 use std::io;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::lines::{Lines, Unwritten};
-use crate::output::Target;
 
 /// The way to the thread, which ends when this is dropped.
 pub(super) struct Writer {
@@ -20,44 +20,52 @@ pub(super) struct Writer {
 
 struct Batch {
     lines: Bytes,
-    outcome: oneshot::Sender<Result<(), Remaining>>,
+    outcome: oneshot::Sender<Written>,
 }
 
-/// A batch that was not, or not wholly, written.
-pub(super) struct Remaining {
-    /// The lines that are still to be written.
-    pub(super) lines: Bytes,
-    pub(super) cause: io::Error,
+/// What became of lines.
+pub(super) struct Written {
+    /// How many of them need not be written again.
+    pub(super) lines: usize,
+    pub(super) outcome: io::Result<()>,
 }
 
 impl Writer {
-    pub(super) fn start(target: &Target) -> io::Result<Self> {
+    pub(super) fn to_file(path: &Path) -> io::Result<Self> {
+        Self::start(Lines::to_file(path))
+    }
+
+    pub(super) fn to_stdout() -> io::Result<Self> {
+        Self::start(Lines::Stdout)
+    }
+
+    fn start(mut target: Lines) -> io::Result<Self> {
         let (batches, incoming) = mpsc::channel::<Batch>();
-        let mut target = Lines::to(target);
         thread::Builder::new().name("siem".to_owned()).spawn(move || {
             for batch in incoming {
-                let outcome = write(&mut target, &batch.lines);
+                let written = write(&mut target, &batch.lines);
                 // Nobody waits any more when the gateway stops meanwhile; the events are then delivered again.
-                let _ = batch.outcome.send(outcome);
+                let _ = batch.outcome.send(written);
             }
         })?;
         Ok(Self { batches })
     }
 
-    pub(super) async fn write(&self, lines: Bytes) -> Result<(), Remaining> {
+    pub(super) async fn write(&self, lines: Bytes) -> Written {
         let (outcome, written) = oneshot::channel();
-        let batch = Batch { lines: lines.clone(), outcome };
-        let sent = self.batches.send(batch).is_ok();
+        let sent = self.batches.send(Batch { lines, outcome }).is_ok();
         // Only a panic of the thread drops the sender.
-        let Some(outcome) = (if sent { written.await.ok() } else { None }) else {
-            return Err(Remaining { lines, cause: io::Error::other("the writing thread has ended") });
-        };
-        outcome
+        let written = if sent { written.await.ok() } else { None };
+        let ended = || Written { lines: 0, outcome: Err(io::Error::other("the writing thread has ended")) };
+        written.unwrap_or_else(ended)
     }
 }
 
-fn write(target: &mut Lines, lines: &Bytes) -> Result<(), Remaining> {
-    target
-        .append(lines)
-        .map_err(|Unwritten { done, cause }| Remaining { lines: lines.slice(done.min(lines.len())..), cause })
+fn write(target: &mut Lines, lines: &[u8]) -> Written {
+    let (done, outcome) = match target.append(lines) {
+        Ok(()) => (lines.len(), Ok(())),
+        Err(Unwritten { done, cause }) => (done, Err(cause)),
+    };
+    let written = lines.get(..done).unwrap_or(lines);
+    Written { lines: written.iter().filter(|byte| **byte == b'\n').count(), outcome }
 }

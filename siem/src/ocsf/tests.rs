@@ -104,7 +104,8 @@ fn every_event_is_valid() {
     for event in every_event() {
         let value = value(&event);
         schema.check_event(&value);
-        let (class, activity) = (value["class_uid"].as_u64().unwrap(), value["activity_id"].as_u64().unwrap());
+        let (class, activity) =
+            (value["class_uid"].as_u64().unwrap(), value["activity_id"].as_u64().unwrap());
         assert_eq!(value["type_uid"], class * 100 + activity);
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 
 fn file_in(dir: &tempfile::TempDir, name: &str) -> (PathBuf, Lines) {
     let path = dir.path().join(name);
-    (path.clone(), Lines::to(&Target::File(path)))
+    (path.clone(), Lines::to_file(&path))
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn after_a_truncation_lines_follow_where_the_file_ends() {
 
 #[test]
 fn what_is_no_file_is_not_opened() {
-    let mut lines = Lines::to(&Target::File("/dev/null".into()));
+    let mut lines = Lines::to_file(Path::new("/dev/null"));
 
     let unwritten = lines.append(b"one\n").unwrap_err();
 

@@ -1,0 +1,109 @@
+//! Requests to a SIEM over HTTPS.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+use tokio::time::timeout;
+use url::Url;
+
+use super::PATIENCE;
+use super::batch::{Batch, lines};
+use crate::secret::SecretFile;
+
+/// The longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// What of an answer goes into an error, in characters.
+const TOLD: usize = 200;
+
+/// A client that speaks TLS alone.
+pub(super) struct Https(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// What was answered.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+impl Https {
+    pub(super) fn new(tls: &Arc<ClientConfig>) -> Self {
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(ClientConfig::clone(tls))
+            .https_only()
+            .enable_http1()
+            .build();
+        Self(Client::builder(TokioExecutor::new()).build(connector))
+    }
+
+    /// Posts, and gives an answer that says it was taken.
+    pub(super) async fn post(&self, to: &Url, headers: &[Header], body: Bytes) -> io::Result<Reply> {
+        let uri = Uri::try_from(to.as_str()).map_err(io::Error::other)?;
+        let mut request = Request::post(uri).body(Full::new(body)).map_err(io::Error::other)?;
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        let asking = async {
+            let (head, body) = self.0.request(request).await.map_err(whole_story)?.into_parts();
+            #[expect(clippy::disallowed_methods, reason = "Limited bounds it")]
+            let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(Reply { status: head.status, body: body.to_bytes() })
+        };
+        let reply =
+            timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        if reply.status.is_success() { Ok(reply) } else { Err(refused(&reply)) }
+    }
+}
+
+/// A header of a request.
+pub(super) type Header = (header::HeaderName, HeaderValue);
+
+/// Refused, in the words of the receiver as far as they are printable.
+pub(super) fn refused(reply: &Reply) -> io::Error {
+    let said = String::from_utf8_lossy(&reply.body);
+    let printable = said.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let said: String = printable.take(TOLD).collect();
+    let colon = if said.trim().is_empty() { "" } else { ": " };
+    io::Error::other(format!("the receiver answers {}{colon}{}", reply.status, said.trim()))
+}
+
+/// The client's error and what caused it: alone, it says only that something failed.
+fn whole_story(error: hyper_util::client::legacy::Error) -> io::Error {
+    let mut story = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(next) = cause {
+        story = format!("{story}: {next}");
+        cause = next.source();
+    }
+    io::Error::other(story)
+}
+
+/// Lines, posted a batch at a time.
+pub(super) struct Post {
+    https: Https,
+    to: Url,
+    token: Option<SecretFile>,
+}
+
+impl Post {
+    pub(super) fn to(to: &Url, tls: &Arc<ClientConfig>, token: Option<SecretFile>) -> Self {
+        Self { https: Https::new(tls), to: to.clone(), token }
+    }
+
+    pub(super) async fn send(&self, batch: &mut Batch) -> io::Result<()> {
+        let mut headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
+        if let Some(token) = &self.token {
+            headers.push((header::AUTHORIZATION, token.authorization("Bearer").map_err(io::Error::other)?));
+        }
+        self.https.post(&self.to, &headers, lines(batch.rest())).await?;
+        batch.advance(usize::MAX);
+        Ok(())
+    }
+}

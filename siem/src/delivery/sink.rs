@@ -1,0 +1,63 @@
+//! The rim of a delivery: whatever takes batches.
+
+use std::future::pending;
+use std::io;
+
+use super::batch::{Batch, lines};
+use super::http::Post;
+use super::splunk::Splunk;
+use super::syslog::Syslog;
+use super::writer::Writer;
+use crate::observer::Observer;
+use crate::output::{Output, Target};
+
+/// Where an output's batches go.
+pub(super) enum Sink {
+    Lines(Writer),
+    Syslog(Box<Syslog>),
+    Https(Post),
+    Splunk(Box<Splunk>),
+}
+
+impl Sink {
+    /// Opens nothing yet but the thread that files need.
+    pub(super) fn of(output: &Output, observer: &Observer) -> io::Result<Self> {
+        let tls = || output.tls.as_ref().ok_or_else(|| io::Error::other("TLS was not set up"));
+        Ok(match &output.target {
+            Target::File(path) => Self::Lines(Writer::to_file(path)?),
+            Target::Stdout => Self::Lines(Writer::to_stdout()?),
+            Target::Syslog { transport, host, port } => {
+                let to = (*transport, &**host, *port);
+                Self::Syslog(Box::new(Syslog::to(to, output.tls.clone(), &observer.hostname)))
+            }
+            Target::Https(to) => Self::Https(Post::to(to, tls()?, output.token.clone())),
+            Target::Splunk(to) => {
+                let token = output.token.clone();
+                let splunk = Splunk::to(to, tls()?, token, output.format, &observer.hostname)?;
+                Self::Splunk(Box::new(splunk))
+            }
+        })
+    }
+
+    /// Sends what is left of a batch. After an error some of it may need no second attempt.
+    pub(super) async fn send(&mut self, batch: &mut Batch) -> io::Result<()> {
+        match self {
+            Self::Lines(writer) => {
+                let written = writer.write(lines(batch.rest())).await;
+                batch.advance(written.lines);
+                written.outcome
+            }
+            Self::Syslog(syslog) => syslog.send(batch).await,
+            Self::Https(post) => post.send(batch).await,
+            Self::Splunk(splunk) => splunk.send(batch).await,
+        }
+    }
+
+    /// Never ends. Notes meanwhile what happens to a connection that nothing is sent on.
+    pub(super) async fn watch(&mut self) {
+        match self {
+            Self::Syslog(syslog) => syslog.watch().await,
+            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => pending().await,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Messages of RFC 5424: a datagram each, or counted in a stream.
+//!
+//! Syslog has no acknowledgements: what was written may still lie in a buffer when the receiver goes away. A receiver
+//! that ends the connection in order has read all of it. After any other end what was written lately is written again,
+//! under the same `event.id`.
+
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+
+use super::PATIENCE;
+use super::batch::Batch;
+use crate::output::Transport;
+use crate::record::Record;
+
+/// Log audit (RFC 5424 §6.2.1).
+const FACILITY: u64 = 13;
+
+/// What was written longer ago on a connection that still stands has been read.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// The most that is written again, in bytes: more than the buffers of both sides hold.
+const MOST_RECENT: usize = 8 << 20;
+
+/// One receiver.
+pub(super) struct Syslog {
+    transport: Transport,
+    host: Box<str>,
+    port: u16,
+    tls: Option<Arc<ClientConfig>>,
+    hostname: Box<str>,
+    open: Open,
+    recent: VecDeque<(Instant, Bytes)>,
+}
+
+enum Open {
+    Not,
+    Datagrams(UdpSocket),
+    Stream(Box<dyn Stream>),
+}
+
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+
+impl Syslog {
+    pub(super) fn to(
+        (transport, host, port): (Transport, &str, u16),
+        tls: Option<Arc<ClientConfig>>,
+        hostname: &str,
+    ) -> Self {
+        let hostname = header(hostname, 255);
+        let recent = VecDeque::new();
+        Self { transport, host: host.into(), port, tls, hostname, open: Open::Not, recent }
+    }
+
+    /// Sends what is left of a batch.
+    pub(super) async fn send(&mut self, batch: &mut Batch) -> io::Result<()> {
+        let sent = match self.transport {
+            Transport::Udp => self.send_datagrams(batch).await,
+            Transport::Tcp | Transport::Tls => self.send_stream(batch).await,
+        };
+        if sent.is_err() {
+            self.open = Open::Not;
+        }
+        sent
+    }
+
+    async fn send_datagrams(&mut self, batch: &mut Batch) -> io::Result<()> {
+        while let Some(record) = batch.rest().first() {
+            let message = message(record, &self.hostname);
+            self.socket().await?.send(message.as_bytes()).await?;
+            batch.advance(1);
+        }
+        Ok(())
+    }
+
+    async fn socket(&mut self) -> io::Result<&UdpSocket> {
+        if !matches!(self.open, Open::Datagrams(_)) {
+            let address = self.resolve().await?;
+            let any = if address.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+            let socket = UdpSocket::bind(any).await?;
+            socket.connect(address).await?;
+            self.open = Open::Datagrams(socket);
+        }
+        match &self.open {
+            Open::Datagrams(socket) => Ok(socket),
+            Open::Not | Open::Stream(_) => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    async fn resolve(&self) -> io::Result<std::net::SocketAddr> {
+        let mut found = tokio::net::lookup_host((&*self.host, self.port)).await?;
+        found.next().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address"))
+    }
+
+    async fn send_stream(&mut self, batch: &mut Batch) -> io::Result<()> {
+        self.look();
+        if !matches!(self.open, Open::Stream(_)) {
+            self.open = Open::Stream(timed(self.connect()).await?);
+            for (_, frames) in self.recent.clone() {
+                self.write(&frames).await?;
+            }
+        }
+        let frames = frames(batch.rest(), &self.hostname);
+        self.write(&frames).await?;
+        batch.advance(usize::MAX);
+        self.recent.push_back((Instant::now(), frames));
+        Ok(())
+    }
+
+    async fn write(&mut self, frames: &Bytes) -> io::Result<()> {
+        let Open::Stream(stream) = &mut self.open else { return Err(ErrorKind::NotConnected.into()) };
+        timed(async {
+            stream.write_all(frames).await?;
+            stream.flush().await
+        })
+        .await
+    }
+
+    async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect((&*self.host, self.port)).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(self.host.to_string()).map_err(io::Error::other)?;
+        Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
+    }
+
+    /// Waits for as long as nothing is sent, and notes when the receiver goes away meanwhile, and how.
+    pub(super) async fn watch(&mut self) {
+        if let Open::Stream(stream) = &mut self.open {
+            let in_order = poll_fn(|context| poll_end(stream, context)).await;
+            self.gone(in_order);
+        }
+        pending().await
+    }
+
+    /// Whether the receiver has gone. While it is there, what it has read by now is forgotten.
+    fn look(&mut self) {
+        let Open::Stream(stream) = &mut self.open else { return };
+        match poll_end(stream, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(in_order) => self.gone(in_order),
+            Poll::Pending => {
+                while self.recent.front().is_some_and(|(at, _)| at.elapsed() > RECENT) || self.is_too_much() {
+                    self.recent.pop_front();
+                }
+            }
+        }
+    }
+
+    fn gone(&mut self, in_order: bool) {
+        self.open = Open::Not;
+        if in_order {
+            self.recent.clear();
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.recent.iter().map(|(_, frames)| frames.len()).sum::<usize>() > MOST_RECENT
+    }
+}
+
+/// Ready when the connection has ended, with whether in order: a system does that only where everything was read.
+fn poll_end(stream: &mut Box<dyn Stream>, context: &mut Context<'_>) -> Poll<bool> {
+    loop {
+        let mut bytes = [0; 256];
+        let mut answer = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *stream).poll_read(context, &mut answer)) {
+            Ok(()) if answer.filled().is_empty() => return Poll::Ready(true),
+            // Whatever it says, syslog has no use for it.
+            Ok(()) => {}
+            Err(_) => return Poll::Ready(false),
+        }
+    }
+}
+
+async fn timed<T>(doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(PATIENCE, doing).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}
+
+/// `MSG-LEN SP SYSLOG-MSG` for each (RFC 5425 §4.3, RFC 6587 §3.4.1).
+fn frames(records: &[Record], hostname: &str) -> Bytes {
+    let mut frames = String::new();
+    for record in records {
+        let message = message(record, hostname);
+        frames.push_str(&format!("{} {message}", message.len()));
+    }
+    frames.into()
+}
+
+/// RFC 5424 §6. The record is one line already, and the last part: nothing in it can end it.
+fn message(record: &Record, hostname: &str) -> String {
+    let priority = FACILITY * 8 + severity(record.severity);
+    let (at, code) = (record.at, header(&record.code, 32));
+    format!("<{priority}>1 {at:.6} {hostname} pinfold - {code} - {}", record.line)
+}
+
+/// RFC 5424 §6.2.1: critical, error, warning, notice, informational.
+fn severity(severity: u64) -> u64 {
+    match severity {
+        ..21 => 6,
+        21..47 => 5,
+        47..73 => 4,
+        73..99 => 3,
+        99.. => 2,
+    }
+}
+
+/// A header field holds printable ASCII without spaces (RFC 5424 §6).
+fn header(text: &str, longest: usize) -> Box<str> {
+    let text: String = text.chars().filter(char::is_ascii_graphic).take(longest).collect();
+    if text.is_empty() { "-".into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(line: &str) -> Record {
+        Record {
+            line: line.to_owned(),
+            at: "2026-11-23T06:30:00.123456Z".parse().unwrap(),
+            code: "PF-1002".to_owned(),
+            severity: 73,
+        }
+    }
+
+    #[test]
+    fn a_message_is_of_rfc_5424_and_a_frame_says_how_long_it_is_in_octets() {
+        let expected = "<107>1 2026-11-23T06:30:00.123456Z gw1 pinfold - PF-1002 - é";
+        assert_eq!(message(&record("é"), &header("gw 1\n", 255)), expected);
+        let frames = frames(&[record("é"), record("two")], "gw1");
+        let text = std::str::from_utf8(&frames).unwrap();
+        assert!(text.starts_with(&format!("{} {expected}62 <107>1", expected.len())), "{text}");
+    }
+
+    #[test]
+    fn a_header_cannot_hold_another_field() {
+        assert_eq!(&*header("a b\u{e9}\n<1>1", 5), "ab<1>");
+        assert_eq!(&*header(" \u{1b}\u{2028}", 255), "-");
+    }
+}
