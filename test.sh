@@ -20,7 +20,11 @@ tools=(
   npm:npm
   python3:python3
   tar:tar
+  rsyslogd:rsyslog
 )
+
+# Packages without a command.
+modules=(rsyslog-gnutls)
 
 step() {
   local name=$1 started=$SECONDS
@@ -34,10 +38,15 @@ step() {
 }
 
 install_tools() {
-  local missing=() tool
+  local missing=() tool module
   for tool in "${tools[@]}"; do
     command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
   done
+  if command -v dpkg-query >/dev/null; then
+    for module in "${modules[@]}"; do
+      dpkg-query --show "$module" &>/dev/null || missing+=("$module")
+    done
+  fi
   if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install rustup, which then takes the toolchain from rust-toolchain.toml" >&2
     return 1

@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// How an origin shows who it is.
@@ -123,6 +123,31 @@ fn intermediate(is_ca: IsCa) -> CertifiedIssuer<'static, KeyPair> {
     params.is_ca = is_ca;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), root()).unwrap()
+}
+
+/// Trusts that root alone.
+pub(crate) fn roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(root().der().clone()).unwrap();
+    roots
+}
+
+/// A certificate for a client and its key, in PEM.
+#[must_use]
+pub fn client_identity() -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = named("gateway.test", Identity::Valid);
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    (params.signed_by(&key, root()).unwrap().pem(), key.serialize_pem())
+}
+
+/// A valid certificate for a server at this name and its key, in PEM.
+#[must_use]
+pub fn server_identity(host: &str) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = named(host, Identity::Valid);
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    (params.signed_by(&key, root()).unwrap().pem(), key.serialize_pem())
 }
 
 fn private(key: &KeyPair) -> PrivateKeyDer<'static> {

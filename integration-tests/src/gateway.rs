@@ -91,6 +91,20 @@ impl GatewayBuilder {
         self
     }
 
+    /// Sends events somewhere else too. `keys` are what the block says besides.
+    #[must_use]
+    pub fn siem(mut self, to: &str, keys: &[(&str, &str)]) -> Self {
+        self.files.siem(to, keys);
+        self
+    }
+
+    /// Writes a file that only its owner can read beside `pinfold.toml`.
+    #[must_use]
+    pub fn secret(mut self, name: &str, contents: &str) -> Self {
+        self.files.secret(name, contents);
+        self
+    }
+
     /// Asks clients for a name and a password. The blocks of `users.toml` follow from the triples of name, PHC string of
     /// the password, and role.
     #[must_use]

@@ -42,10 +42,13 @@ mod raw_origin;
 mod real_clients;
 mod relay;
 mod resolver;
+pub mod siem;
 mod vendor;
 mod websocket;
 
-pub use authority::{Identity, origin_of, origin_root_key_pem, origin_root_pem};
+pub use authority::{
+    Identity, client_identity, origin_of, origin_root_key_pem, origin_root_pem, server_identity,
+};
 pub use chromium::{Chromium, Page, chromium};
 pub use client::{Begun, Client, ClientError, Reply, Session, Verdict, client};
 pub use coding::Coding;

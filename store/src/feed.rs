@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::entry::Event;
@@ -126,11 +127,16 @@ impl Feed {
         }
         let standing = cursors(&mut self.store.register.reader().await?, &self.output).await?;
         self.acknowledged = standing.own;
-        if self.acknowledged.is_empty() && standing.any {
-            // An output that is added to others begins with this run of the gateway, not with the whole past. The
-            // place is written at once, so that a crash does not move it.
-            let to: Vec<_> = ledger.at_start().iter().map(|(month, seq)| (*month, *seq)).collect();
-            self.acknowledged = ledger.at_start().clone();
+        if self.acknowledged.is_empty() {
+            // The first output begins with the whole past, and one that is added to others with this run of the gateway.
+            // The place is written at once: neither a restart before anything was delivered nor a crash moves it.
+            let begins_at = |seq: &i64| if standing.any { *seq } else { 0 };
+            self.acknowledged =
+                ledger.at_start().iter().map(|(month, seq)| (*month, begins_at(seq))).collect();
+            if self.acknowledged.is_empty() {
+                self.acknowledged.insert(Month::of(Timestamp::now()), 0);
+            }
+            let to = self.acknowledged.iter().map(|(month, seq)| (*month, *seq)).collect();
             self.store.register.change(Advance { output: self.output.clone(), to }).await?;
         }
         self.given = Some(self.acknowledged.clone());

@@ -75,6 +75,7 @@ pub(super) struct Files {
     pins: String,
     resolv_conf: Option<String>,
     users: Option<String>,
+    secrets: BTreeMap<String, String>,
 }
 
 impl Files {
@@ -85,6 +86,7 @@ impl Files {
             pins: String::new(),
             resolv_conf: None,
             users: None,
+            secrets: BTreeMap::new(),
         };
         files.set("", "listen", json!(["127.0.0.1:0"]));
         files.set("", "data_dir", "pinfold-data".into());
@@ -129,6 +131,19 @@ impl Files {
             .unwrap();
     }
 
+    pub(super) fn siem(&mut self, to: &str, keys: &[(&str, &str)]) {
+        let rest = keys.iter().map(|(key, value)| (*key, Value::from(*value)));
+        // Every exchange at once, unless the test says otherwise.
+        let usual =
+            Some(("repeats", Value::from("all"))).filter(|_| keys.iter().all(|(key, _)| *key != "repeats"));
+        let block: Vec<_> = std::iter::once(("to", Value::from(to))).chain(rest).chain(usual).collect();
+        self.block("siem", &block);
+    }
+
+    pub(super) fn secret(&mut self, name: &str, contents: &str) {
+        self.secrets.insert(name.to_owned(), contents.to_owned());
+    }
+
     pub(super) fn users(&mut self, users: &[(&str, &str, &str)]) {
         let block = |(name, password, role): &(&str, &str, &str)| {
             let (name, password, roles) = (json!(name), json!(password), json!([role]));
@@ -155,9 +170,10 @@ impl Files {
         if let Some(text) = &self.resolv_conf {
             std::fs::write(dir.join(RESOLV_CONF), text).unwrap();
         }
-        if let Some(users) = &self.users {
-            let path = dir.join("users.toml");
-            std::fs::write(&path, users).unwrap();
+        let users = self.users.iter().map(|users| ("users.toml", users));
+        for (name, contents) in self.secrets.iter().map(|(name, text)| (&**name, text)).chain(users) {
+            let path = dir.join(name);
+            std::fs::write(&path, contents).unwrap();
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         write_origin_root(dir);

@@ -60,6 +60,7 @@ mod resumption;
 mod review;
 mod service_worker;
 mod shelf;
+mod siem;
 mod smuggling;
 mod spelling;
 mod substitution;

@@ -163,6 +163,26 @@ async fn an_output_that_is_added_does_not_get_the_whole_past() {
 }
 
 #[tokio::test]
+async fn an_output_that_has_taken_nothing_before_a_restart_has_lost_nothing() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    // Both are there from the beginning, and one of them is never reached.
+    let (mut reached, mut down) =
+        (store.feed("reached", Repeats::Counted), store.feed("down", Repeats::Counted));
+    for number in 0..3 {
+        record(&store, &blocked("10.0.0.1:1", seconds(number))).await;
+    }
+    assert_eq!(down.next(9).await.unwrap().len(), 3);
+    assert_eq!(reached.next(9).await.unwrap().len(), 3);
+    reached.acknowledge().await.unwrap();
+    let crashed = as_after_a_crash(dir.path());
+
+    let after = gateway(&crashed).await;
+    let again = after.feed("down", Repeats::Counted).next(9).await.unwrap();
+    assert_eq!(again.len(), 3, "{again:?}");
+}
+
+#[tokio::test]
 async fn a_feed_waits_for_the_next_event() {
     let dir = directory();
     let store = gateway(&dir).await;
