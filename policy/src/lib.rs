@@ -12,6 +12,7 @@ pub mod host;
 pub mod image;
 pub mod kept;
 pub mod kind;
+pub mod lookalike;
 pub mod opening;
 pub mod part;
 pub mod pin;

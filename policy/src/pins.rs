@@ -3,7 +3,7 @@
 //! Looking a URL up costs the same with ten pins as with a million: one or two map reads, and one walk down the
 //! tree of its origin.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::host::{Authority, Host};
 use crate::pin::{Pin, PinUrl, Segment};
 use crate::url::ArtifactUrl;
 
@@ -130,6 +131,14 @@ impl PinIndex {
         &self.pins
     }
 
+    /// The hosts of all pins.
+    #[must_use]
+    pub fn hosts(&self) -> HashSet<Host> {
+        let exact: HashSet<&Host> = self.pins.iter().filter_map(exact_host).collect();
+        let patterns = self.patterns.keys().filter_map(|origin| host_of(origin));
+        exact.into_iter().cloned().chain(patterns).collect()
+    }
+
     /// The pins of one release, of whatever vendor.
     #[must_use]
     pub fn of_release(&self, release: &str) -> Vec<&Pin> {
@@ -151,6 +160,19 @@ impl PinIndex {
 
 fn pin_at(pins: &[Pin], at: u32) -> Option<&Pin> {
     pins.get(usize::try_from(at).ok()?)
+}
+
+/// The host of an origin. Only a port that its scheme does not imply is written there.
+fn host_of(origin: &str) -> Option<Host> {
+    let (_, authority) = origin.split_once("://")?;
+    Authority::parse(authority, Some(443)).ok().map(|authority| authority.host)
+}
+
+fn exact_host(pin: &Pin) -> Option<&Host> {
+    match &pin.url {
+        PinUrl::Exact(url) => Some(url.host()),
+        PinUrl::Pattern(_) => None,
+    }
 }
 
 fn exact_key(pins: &[Pin], at: u32) -> Option<&str> {
