@@ -293,6 +293,7 @@ impl Stage {
             | What::ReloadFailed
             | What::Drift
             | What::UrlVolatile
+            | What::LookalikeHost
             | What::Reinstated => None,
         }
     }

@@ -167,6 +167,8 @@ pub enum What {
     UrlVolatile,
     /// A body is refused at a subject for the first time, and is up for review.
     Quarantined,
+    /// A client asked for a host that imitates one that is expected.
+    LookalikeHost,
     /// A digest may be served at a subject.
     Approved,
     /// Someone approved of that, and more people must.
@@ -181,12 +183,13 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::Drift,
         Self::UrlVolatile,
         Self::Quarantined,
+        Self::LookalikeHost,
         Self::Approved,
         Self::ApprovalPending,
         Self::Rejected,
@@ -203,6 +206,7 @@ impl What {
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
             Self::Quarantined => "digest-quarantined",
+            Self::LookalikeHost => "lookalike-host",
             Self::Approved => "digest-approved",
             Self::ApprovalPending => "approval-pending",
             Self::Rejected => "digest-rejected",

@@ -60,6 +60,8 @@ actions! {
     UrlVolatile "url-volatile" "PF-3102" &["info"];
     /// A digest was refused for the first time at a URL.
     DigestQuarantined "digest-quarantined" "PF-4006" &["info"];
+    /// A client asked for a host that imitates one that is expected.
+    LookalikeHost "lookalike-host" "PF-3103" &["info"];
     /// A digest may be served at a URL.
     DigestApproved "digest-approved" "PF-4001" &["change"];
     /// Someone approved of that, and more people must.
@@ -98,6 +100,7 @@ impl Action {
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
             What::Quarantined => Self::DigestQuarantined,
+            What::LookalikeHost => Self::LookalikeHost,
             What::Approved => Self::DigestApproved,
             What::ApprovalPending => Self::ApprovalPending,
             What::Rejected => Self::DigestRejected,
@@ -127,6 +130,7 @@ impl Action {
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
+            | Self::LookalikeHost
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -150,6 +154,7 @@ impl Action {
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
+            | Self::LookalikeHost
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -203,7 +208,7 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
 /// anybody asked for it, and a revocation taken back lets bytes pass that were held to be hostile.
 fn severity_of_none(action: Action) -> u64 {
     match action {
-        Action::Drift | Action::DigestQuarantined => 73,
+        Action::Drift | Action::DigestQuarantined | Action::LookalikeHost => 73,
         Action::ReloadFailed | Action::UrlVolatile | Action::DigestReinstated => 47,
         Action::DigestRevoked => 21,
         Action::ArtifactBlocked

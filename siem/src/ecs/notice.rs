@@ -45,6 +45,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::Revoked
         | What::Reinstated => &["configuration"],
         What::Drift | What::UrlVolatile | What::Quarantined => &["web"],
+        What::LookalikeHost => &["network", "web"],
     }
 }
 
@@ -55,6 +56,7 @@ fn headline(what: What) -> &'static str {
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",
+        What::LookalikeHost => "A client asked for a host that imitates one that is expected",
         What::Approved => "A digest may be served at a URL",
         What::ApprovalPending => "Someone approved of a digest, and more people must",
         What::Rejected => "A digest is not released at a URL",

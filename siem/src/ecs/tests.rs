@@ -422,6 +422,14 @@ fn content_that_changed_matters_before_anybody_asked_for_it() {
 }
 
 #[test]
+fn a_host_that_imitates_another_matters_as_much() {
+    let event = value(&Event::Notice(notice(What::LookalikeHost)));
+    assert_eq!(at(&event, "event.code"), "PF-3103");
+    assert_eq!(at(&event, "event.category"), &json!(["network", "web"]));
+    assert_eq!(at(&event, "event.severity"), 73);
+}
+
+#[test]
 fn an_approval_is_a_rule_too() {
     let approved = Exchange {
         rule: Some("approval 01KB3Z5V9QJ8R2M4T6W8Y0A1CD".into()),
