@@ -63,6 +63,7 @@ pub(crate) async fn exchange(
         Ok(ask) => ask.with_content(!body.is_end_stream()),
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
+    gateway.watch_for_lookalike_of(&ask, &policy);
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     let is_head = ask.method == Method::HEAD;
     // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.

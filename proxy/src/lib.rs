@@ -22,6 +22,7 @@ mod intercept;
 mod late;
 mod link;
 mod live;
+mod lookalikes;
 mod observed;
 mod parked;
 mod policy_cell;

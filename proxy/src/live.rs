@@ -13,11 +13,13 @@ use pinfold_policy::policy::Rulebook;
 use crate::credentials::Credentials;
 use crate::fetch::Upstream;
 use crate::intercept::Interceptor;
+use crate::lookalikes::Watch;
 use crate::settings::{Egress, Settings};
 
 /// One state of the files.
 pub(crate) struct Live {
     pub(crate) rules: Arc<Rulebook>,
+    pub(crate) watch: Watch,
     pub(crate) clients: Vec<IpNet>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) egress: Egress,
@@ -41,6 +43,7 @@ impl Live {
         interceptor: Interceptor,
     ) -> Result<Self, rustls::Error> {
         Ok(Self {
+            watch: Watch::new(&rules),
             rules,
             clients: settings.clients.clone(),
             credentials: settings.users.clone().map(Credentials::of).transpose()?,
@@ -69,6 +72,7 @@ impl Live {
             (_, None) => None,
         };
         Ok(Self {
+            watch: Watch::new(&rules),
             rules,
             clients: settings.clients.clone(),
             credentials,

@@ -63,6 +63,7 @@ pub(crate) async fn connect(
     if has_passed(request.headers(), &gateway.via) {
         return asking.refuse(Reason::Loop, &reader).await;
     }
+    asking.watch(&asking.authority.host);
     let upstream = match asking.dial().await {
         Ok(upstream) => upstream,
         Err(reason) => return asking.refuse(reason, &reader).await,
@@ -111,6 +112,16 @@ impl Asking {
                 Err(error.reason())
             }
         }
+    }
+
+    /// Tells of a host that imitates another. What is decrypted is told with what was asked for there.
+    fn watch(&self, host: &Host) {
+        if self.policy.intercepts(host) {
+            return;
+        }
+        let port = self.authority.port;
+        let wanted = || format!("a tunnel to {}:{port}", self.authority.host);
+        self.gateway.watch_for_lookalikes(&self.policy, host, (&self.asker, self.at), wanted);
     }
 
     fn row(&self, reason: Option<Reason>) -> Tunnel {
@@ -230,7 +241,11 @@ impl Asking {
             Err(reason) => self.end(client, reason, name).await,
             // CONNECT named an address: a vendor's name in the SNI is for the vendor, wherever that address is.
             Ok(host) if self.policy.intercepts(&host) => self.intercept_tls(client, name).await,
-            Ok(_) => self.splice(client, upstream, name).await,
+            Ok(host) => {
+                // CONNECT may have named an address.
+                self.watch(&host);
+                self.splice(client, upstream, name).await;
+            }
         }
     }
 

@@ -60,6 +60,7 @@ pub(crate) async fn open(
         Ok(ask) => ask,
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };
+    gateway.watch_for_lookalike_of(&ask, &policy);
     let (vendor_side, response) = match switch(&gateway, &policy, &ask).await {
         Ok(switched) => switched,
         Err(error) => return respond(gateway.refuse(&ask, &policy, Kinds::NONE, &error).await),

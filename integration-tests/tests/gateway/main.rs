@@ -41,6 +41,7 @@ mod learn;
 mod libraries;
 mod limits;
 mod lines;
+mod lookalikes;
 mod methods;
 mod names;
 mod observe;
