@@ -8,7 +8,7 @@ use std::time::Duration;
 use pinfold_policy::cooldown::SIGHTINGS;
 use pinfold_policy::host::HostPattern;
 use pinfold_policy::kind::{Kind, Kinds};
-use pinfold_policy::vendor::{Mode, OnMismatch, Recheck, Rules, Unpinned, Vendor};
+use pinfold_policy::vendor::{Mode, OnMismatch, OnPathChange, Recheck, Rules, Unpinned, Vendor};
 use toml::Spanned;
 
 use crate::diagnostic::quoted;
@@ -57,6 +57,7 @@ fn vendor(mut block: Section<'_>, mode: Mode, approvers: u32) -> Option<PlacedVe
         ("allow", Unpinned::Allow),
     ];
     let mismatch = [("block", OnMismatch::Block), ("quarantine", OnMismatch::Quarantine)];
+    let path_change = [("report", OnPathChange::Report), ("quarantine", OnPathChange::Quarantine)];
     let rules = Rules {
         guard: block.parse_list("guard", kind).map_or(default.guard, kinds),
         mode: block.choice("mode", &MODES).unwrap_or(mode),
@@ -69,6 +70,7 @@ fn vendor(mut block: Section<'_>, mode: Mode, approvers: u32) -> Option<PlacedVe
             .unwrap_or(default.websocket),
         recheck: block.parse("recheck", recheck).unwrap_or(default.recheck),
         cooldown: block.parse("cooldown", cooldown).unwrap_or(default.cooldown),
+        on_path_change: block.choice("on_path_change", &path_change).unwrap_or(default.on_path_change),
     };
     can_cool_down(&block, &rules, approvers);
     warn_of_whole_domains(&block, hosts.as_deref().unwrap_or_default());

@@ -15,6 +15,7 @@ pub mod kind;
 pub mod lookalike;
 pub mod opening;
 pub mod part;
+pub mod path;
 pub mod pin;
 pub mod pins;
 pub mod policy;

@@ -41,6 +41,17 @@ pub enum OnMismatch {
     Quarantine,
 }
 
+/// What follows when a pinned host answers by another delivery path than before: another issuer of its certificate, another
+/// range of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPathChange {
+    /// It is told.
+    #[default]
+    Report,
+    /// It is told, and what comes that way is refused and kept until somebody approves of it.
+    Quarantine,
+}
+
 /// How often the vendor is asked what it serves now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recheck {
@@ -73,6 +84,8 @@ pub struct Rules {
     pub recheck: Recheck,
     /// What the vendor has served unchanged for so long is approved by rule, if it is set.
     pub cooldown: Option<Duration>,
+    /// For what comes by a changed delivery path.
+    pub on_path_change: OnPathChange,
     /// Whether a browser that asks for a revoked service worker gets one that removes itself.
     pub revoke_worker: bool,
     /// Whether WebSockets to the vendor pass.
@@ -89,6 +102,7 @@ impl Default for Rules {
             substitute: false,
             recheck: Recheck::default(),
             cooldown: None,
+            on_path_change: OnPathChange::default(),
             revoke_worker: false,
             websocket: true,
         }

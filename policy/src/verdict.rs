@@ -13,11 +13,12 @@ use crate::digest::{BodyId, Digests};
 use crate::held::Held;
 use crate::kept::Kept;
 use crate::kind::Kind;
+use crate::path::Arrival;
 use crate::pin::Pin;
 use crate::pins::Deciding;
 use crate::policy::{Approved, Expectation};
 use crate::reason::Reason;
-use crate::vendor::{Mode, OnMismatch, OtherScripts, Unpinned};
+use crate::vendor::{Mode, OnMismatch, OnPathChange, OtherScripts, Unpinned};
 
 /// Why a body could not be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -222,6 +223,17 @@ pub fn judge(
             Verdict::Withhold(Reason::ExpiredPin, Some(held))
         }
         (Approved::No, Pinned::No) => Verdict::Withhold(expected.reason_without_match(), Some(held)),
+    }
+}
+
+/// Judges the way by which a cleared body came. It matches, so what it does is known; who sent it may not be.
+#[must_use]
+pub fn judge_arrival(expected: &Expectation<'_>, cleared: Cleared, arrival: Arrival) -> Verdict {
+    match (arrival, expected.rules().on_path_change) {
+        (Arrival::Changed, OnPathChange::Quarantine) => {
+            Verdict::Withhold(Reason::PathChanged, Some(cleared.held))
+        }
+        (Arrival::Changed, OnPathChange::Report) | (Arrival::AsKnown, _) => Verdict::Allow(cleared),
     }
 }
 

@@ -9,7 +9,9 @@ use crate::pins::PinIndex;
 use crate::policy::{Policy, Rulebook};
 use crate::reason::{Keep, Reason};
 use crate::url::ArtifactUrl;
-use crate::vendor::{Mode, OnMismatch, OtherScripts, OtherTls, Rules, Unpinned, Vendor, Vendors};
+use crate::vendor::{
+    Mode, OnMismatch, OnPathChange, OtherScripts, OtherTls, Rules, Unpinned, Vendor, Vendors,
+};
 
 use super::*;
 
@@ -409,5 +411,34 @@ fn when_enforcing_only_a_rule_that_says_so_keeps_or_releases() {
             let fixed = if reason.keep() == Keep::Yes { Consequence::Quarantine } else { Consequence::Block };
             assert_eq!(consequence(&policy.expect(&url), *reason), fixed, "{reason}");
         }
+    }
+}
+
+#[test]
+fn a_changed_path_withholds_a_matching_body_where_the_rule_says_so() {
+    for (on_path_change, mode, arrival, expected) in [
+        (OnPathChange::Report, Mode::Enforce, Arrival::Changed, None),
+        (OnPathChange::Quarantine, Mode::Enforce, Arrival::AsKnown, None),
+        (OnPathChange::Quarantine, Mode::Enforce, Arrival::Changed, Some(Consequence::Quarantine)),
+        (OnPathChange::Quarantine, Mode::Observe, Arrival::Changed, Some(Consequence::ObserveUnverified)),
+    ] {
+        let rules = Rules { on_path_change, mode, ..Rules::default() };
+        let policy = World { rules, ..world(vec![pin(URL, &[b"one"])]) }.policy();
+        let url = ArtifactUrl::parse(URL).unwrap();
+        let expectation = policy.expect(&url);
+        let verdict = judge(&expectation, Ok(held(b"one")), NOW.parse().unwrap(), policy.revocations());
+        let Verdict::Allow(cleared) = verdict else { panic!("it is pinned") };
+        let follows = match judge_arrival(&expectation, cleared, arrival) {
+            Verdict::Allow(cleared) => {
+                assert_eq!(cleared.kept().piece_at(0).unwrap(), b"one".as_slice());
+                None
+            }
+            Verdict::Bind(..) => panic!("it is exact"),
+            Verdict::Withhold(reason, kept) => {
+                assert_eq!((reason, kept.unwrap().id()), (Reason::PathChanged, id(b"one")));
+                Some(consequence(&expectation, reason))
+            }
+        };
+        assert_eq!(follows, expected);
     }
 }
