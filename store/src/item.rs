@@ -32,7 +32,7 @@ pub struct Item {
     pub kind: Kind,
     /// The media type that the vendor gave.
     pub media_type: Option<Box<str>>,
-    /// Why it was refused first.
+    /// Why it was refused first, or [`Reason::PathChanged`] if it ever was for that.
     pub reason: Reason,
     /// The first refusal.
     pub first: Timestamp,
@@ -50,7 +50,7 @@ pub struct Item {
     pub agreement: Option<Agreement>,
     /// Whether the body is on disk. Beyond the bounds of the quarantine it is not.
     pub body_kept: bool,
-    /// How the bytes came, first.
+    /// How the bytes came first, or when they were refused for that last.
     pub path: Option<DeliveryPath>,
 }
 

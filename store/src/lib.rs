@@ -19,6 +19,7 @@ pub mod item;
 mod ledger;
 mod lock;
 mod month;
+pub mod path;
 mod register;
 pub mod shelf;
 pub mod sighting;

@@ -11,6 +11,7 @@ mod history;
 mod items;
 mod learn;
 mod load;
+mod mark;
 mod quarantine;
 mod shelf;
 mod sighting;
@@ -37,6 +38,7 @@ pub(crate) use self::items::{
     ItemsTold, NewItem, digests_of, incidents_of, item, items, shelved_at, untold_items,
 };
 pub(crate) use self::learn::{Learn, NOBODY};
+pub(crate) use self::mark::{Arrive, MarkTold};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
 pub(crate) use self::sighting::{NotSeen, Noted, Seen, Told, in_use, standing};
@@ -46,7 +48,11 @@ use crate::sqlite::{self, Database, Schema, Upgrade, int};
 
 pub(crate) static SCHEMA: Schema = Schema {
     version: 4,
-    create: concat!(include_str!("register/schema.sql"), include_str!("register/sighting.sql")),
+    create: concat!(
+        include_str!("register/schema.sql"),
+        include_str!("register/sighting.sql"),
+        include_str!("register/mark.sql")
+    ),
     upgrades: &[
         Upgrade::by(include_str!("register/upgrade-2.sql")),
         Upgrade {
@@ -56,7 +62,7 @@ pub(crate) static SCHEMA: Schema = Schema {
             ),
             then: Some(|connection| Box::pin(history::seal_all(connection))),
         },
-        Upgrade::by(include_str!("register/upgrade-4.sql")),
+        Upgrade::by(concat!(include_str!("register/upgrade-4.sql"), include_str!("register/mark.sql"))),
     ],
 };
 

@@ -1,6 +1,7 @@
 //! The store as its callers see it. Entries are of a year to come, so that no minute ends by itself.
 
 mod announcing;
+mod arriving;
 mod auditing;
 mod closing;
 mod deciding;

@@ -6,7 +6,7 @@ use pinfold_policy::digest::{BodyId, Digest};
 use sqlx::SqliteConnection;
 
 use super::history::{About, Decision, Ruling, append};
-use super::{Change, items, standing};
+use super::{Change, items, mark, standing};
 use crate::columns::unreadable;
 use crate::incident::Incident;
 use crate::item::{Decided, Item, ItemState};
@@ -42,6 +42,7 @@ impl Change for Decide {
         };
         let standing = standing::of(connection, &item.subject, item.digest).await?;
         let decision = self.about(&item);
+        let is_about_path = mark::is_open(connection, &item).await?;
         let is_by_rule = self.basis != Basis::Reviewed;
         let changes_nothing = match (self.ruling, item.state) {
             (Ruling::Approve, ItemState::Revoked) => return Ok(Err(Refusal::Revoked(item.digest))),
@@ -49,6 +50,7 @@ impl Change for Decide {
                 return Ok(Err(Refusal::Decided(item.state)));
             }
             (Ruling::Reject | Ruling::Revoke, ItemState::Revoked) => true,
+            (Ruling::Approve, _) if is_about_path => false,
             (Ruling::Approve | Ruling::Reject, _) => standing.says_already(&decision),
             (Ruling::Revoke | Ruling::Reinstate, _) => false,
         };
@@ -57,6 +59,9 @@ impl Change for Decide {
             return Ok(Ok(Decided { version, item, already: true }));
         }
         let version = append(connection, &decision).await?;
+        if is_about_path && self.ruling == Ruling::Approve {
+            mark::approve(connection, &item, self.approvers, self.at).await?;
+        }
         let item = items::find(connection, self.incident, self.at).await?;
         let item = item.ok_or_else(|| unreadable("incident", "the item has gone"))?;
         Ok(Ok(Decided { version, item, already: false }))

@@ -20,6 +20,7 @@ use crate::sqlite::int;
 const SELECT: &str = "
     SELECT item.*,
         EXISTS (SELECT 1 FROM body WHERE body.digest = item.digest AND kept) AS body_kept,
+        EXISTS (SELECT 1 FROM refused_mark WHERE refused_mark.incident = item.incident) AS is_about_path,
         d.at AS revoked_at, d.who AS revoked_by, d.reason AS revoked_because
     FROM item LEFT JOIN alias ON alias.digest = item.digest LEFT JOIN decision d ON d.version =
         (SELECT max(version) FROM revocation r WHERE r.digest IN (item.digest, alias.sha384, alias.sha512))";
@@ -128,7 +129,13 @@ fn about(row: &SqliteRow) -> Result<(Box<str>, BodyId), sqlx::Error> {
 fn read(row: &SqliteRow, standing: &Standing, now: Timestamp) -> Result<Item, sqlx::Error> {
     let row = Columns(row);
     let (state, decided) = match row.text_or_none("revoked_by")? {
-        None => (standing.state(now), standing.last()),
+        None => {
+            let about_path = row.number("is_about_path")? != 0;
+            let state = standing.state(now);
+            // The body was approved; the way that it comes by was not.
+            let is_waiting = about_path && state == ItemState::Approved;
+            (if is_waiting { ItemState::Waiting } else { state }, standing.last())
+        }
         Some(who) => {
             let (at, reason) = (row.time("revoked_at")?, row.text("revoked_because")?);
             let revoked = LastDecision { at, who, reason, basis: Basis::Reviewed, expires: None };

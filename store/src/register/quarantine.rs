@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::kind::Kind;
+use pinfold_policy::path::Mark;
 use pinfold_policy::reason::Reason;
 use sqlx::SqliteConnection;
 
-use super::{Change, Reader};
+use super::{Change, Reader, mark};
 use crate::columns::path_text;
 use crate::entry::Exchange;
 use crate::error::StoreError;
@@ -40,6 +41,8 @@ pub(crate) struct Asked {
     pub(crate) page: Option<Box<str>>,
     pub(crate) user_agent: Option<Box<str>>,
     pub(crate) path: Option<String>,
+    /// The host and the marks that it was refused for, if it was for its path.
+    pub(crate) marks: Option<(Box<str>, Vec<Mark>)>,
     pub(crate) room: Room,
     pub(crate) by: By,
 }
@@ -86,6 +89,7 @@ impl Asked {
             page: refusal.asker.page.clone(),
             user_agent: refusal.asker.user_agent.clone(),
             path: refusal.path.as_ref().map(path_text),
+            marks: mark::marks_of(refusal).filter(|_| refusal.reason == Some(Reason::PathChanged)),
             room,
             by: By::Client,
         }
@@ -102,7 +106,8 @@ impl Asked {
             "INSERT INTO item (incident, subject, digest, url, vendor, len, kind, media_type, reason, first, last,
                  asked, clients, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)
              ON CONFLICT (subject, digest) DO UPDATE
-                 SET asked = asked + excluded.asked, last = max(last, excluded.last), first = min(first, excluded.first)
+                 SET asked = asked + excluded.asked, last = max(last, excluded.last), first = min(first, excluded.first),
+                     reason = iif(?14, excluded.reason, reason), path = iif(?14, excluded.path, path)
              RETURNING id, incident",
         )
         .bind(&self.incident.0.as_bytes()[..])
@@ -118,6 +123,8 @@ impl Asked {
         .bind(at)
         .bind(i64::from(self.by == By::Client))
         .bind(self.path.as_deref())
+        // What was decided about the body before says nothing about its path: that is what there is to review now.
+        .bind(self.marks.is_some())
         .fetch_one(connection)
         .await?;
         let incident =
@@ -226,6 +233,9 @@ impl Change for Asked {
         match self.by {
             By::Client => self.count_asker(connection, item).await?,
             By::Recheck => {}
+        }
+        if let Some(marks) = &self.marks {
+            mark::refuse(connection, &incident.0.as_bytes()[..], marks).await?;
         }
         self.keep_alias(connection).await?;
         Ok(Quarantined { incident, body_wanted: self.reserve(connection).await? })

@@ -218,6 +218,30 @@ async fn items_of_a_format_without_events_of_them_are_not_told_as_new() {
 }
 
 #[tokio::test]
+async fn a_history_of_format_3_stays_as_it_was_sealed() {
+    // The second row was put there by somebody who could not seal it.
+    const ROWS: &str = "
+        UPDATE state SET version = 2;
+        INSERT INTO decision VALUES (1, 1, 'ada', 'approved', 'reviewed', 'read it', NULL, 'https://v.test/a.js',
+            zeroblob(32), 'script', NULL, NULL, NULL, NULL, 1, zeroblob(32));
+        INSERT INTO decision VALUES (2, 1, 'eve', 'approved', 'reviewed', 'trust me', NULL, 'https://v.test/b.js',
+            zeroblob(32), 'script', NULL, NULL, NULL, NULL, 1, NULL);";
+    let dir = directory();
+    let path = dir.path().join("pinfold.db");
+    of_format(&path, &format!("{}{ROWS}", include_str!("format-3/register.sql"))).await;
+
+    gateway(&dir).await.close().await.unwrap();
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let hashes: Vec<Option<Vec<u8>>> = sqlx::query_scalar("SELECT hash FROM decision ORDER BY version")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(hashes, [Some(vec![0; 32]), None]);
+}
+
+#[tokio::test]
 async fn a_ledger_of_format_2_keeps_its_rows_and_its_place_and_takes_notices() {
     const ROWS: &str = "
         INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'bank.example:443'), (3, 'ada');
