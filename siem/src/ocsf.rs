@@ -294,6 +294,7 @@ impl Stage {
             | What::Drift
             | What::UrlVolatile
             | What::LookalikeHost
+            | What::PathChanged
             | What::Reinstated => None,
         }
     }

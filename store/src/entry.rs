@@ -169,6 +169,8 @@ pub enum What {
     Quarantined,
     /// A client asked for a host that imitates one that is expected.
     LookalikeHost,
+    /// A pinned host answers by another delivery path than ever before.
+    PathChanged,
     /// A digest may be served at a subject.
     Approved,
     /// Someone approved of that, and more people must.
@@ -183,13 +185,14 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::Drift,
         Self::UrlVolatile,
         Self::Quarantined,
         Self::LookalikeHost,
+        Self::PathChanged,
         Self::Approved,
         Self::ApprovalPending,
         Self::Rejected,
@@ -207,6 +210,7 @@ impl What {
             Self::UrlVolatile => "url-volatile",
             Self::Quarantined => "digest-quarantined",
             Self::LookalikeHost => "lookalike-host",
+            Self::PathChanged => "path-changed",
             Self::Approved => "digest-approved",
             Self::ApprovalPending => "approval-pending",
             Self::Rejected => "digest-rejected",

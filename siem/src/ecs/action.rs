@@ -62,6 +62,8 @@ actions! {
     DigestQuarantined "digest-quarantined" "PF-4006" &["info"];
     /// A client asked for a host that imitates one that is expected.
     LookalikeHost "lookalike-host" "PF-3103" &["info"];
+    /// A pinned host answers by another delivery path than ever before.
+    PathChanged "path-changed" "PF-3104" &["info"];
     /// A digest may be served at a URL.
     DigestApproved "digest-approved" "PF-4001" &["change"];
     /// Someone approved of that, and more people must.
@@ -101,6 +103,7 @@ impl Action {
             What::UrlVolatile => Self::UrlVolatile,
             What::Quarantined => Self::DigestQuarantined,
             What::LookalikeHost => Self::LookalikeHost,
+            What::PathChanged => Self::PathChanged,
             What::Approved => Self::DigestApproved,
             What::ApprovalPending => Self::ApprovalPending,
             What::Rejected => Self::DigestRejected,
@@ -131,6 +134,7 @@ impl Action {
             | Self::UrlVolatile
             | Self::DigestQuarantined
             | Self::LookalikeHost
+            | Self::PathChanged
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -155,6 +159,7 @@ impl Action {
             | Self::UrlVolatile
             | Self::DigestQuarantined
             | Self::LookalikeHost
+            | Self::PathChanged
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -209,7 +214,7 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
 fn severity_of_none(action: Action) -> u64 {
     match action {
         Action::Drift | Action::DigestQuarantined | Action::LookalikeHost => 73,
-        Action::ReloadFailed | Action::UrlVolatile | Action::DigestReinstated => 47,
+        Action::ReloadFailed | Action::UrlVolatile | Action::PathChanged | Action::DigestReinstated => 47,
         Action::DigestRevoked => 21,
         Action::ArtifactBlocked
         | Action::ArtifactQuarantined

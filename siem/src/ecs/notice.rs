@@ -44,7 +44,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::Rejected
         | What::Revoked
         | What::Reinstated => &["configuration"],
-        What::Drift | What::UrlVolatile | What::Quarantined => &["web"],
+        What::Drift | What::UrlVolatile | What::PathChanged | What::Quarantined => &["web"],
         What::LookalikeHost => &["network", "web"],
     }
 }
@@ -57,6 +57,7 @@ fn headline(what: What) -> &'static str {
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",
         What::LookalikeHost => "A client asked for a host that imitates one that is expected",
+        What::PathChanged => "A pinned host answers by another path than ever before",
         What::Approved => "A digest may be served at a URL",
         What::ApprovalPending => "Someone approved of a digest, and more people must",
         What::Rejected => "A digest is not released at a URL",

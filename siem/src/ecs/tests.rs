@@ -412,7 +412,9 @@ fn a_notice_says_what_happened_by_whom_to_what_and_what_holds_since() {
 
 #[test]
 fn content_that_changed_matters_before_anybody_asked_for_it() {
-    for (what, code, severity) in [(What::Drift, "PF-3101", 73), (What::UrlVolatile, "PF-3102", 47)] {
+    for (what, code, severity) in
+        [(What::Drift, "PF-3101", 73), (What::UrlVolatile, "PF-3102", 47), (What::PathChanged, "PF-3104", 47)]
+    {
         let event = value(&Event::Notice(notice(what)));
         assert_eq!(at(&event, "event.action"), what.as_str());
         assert_eq!(at(&event, "event.code"), code);
