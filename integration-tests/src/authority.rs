@@ -13,6 +13,8 @@ use tokio_rustls::TlsAcceptor;
 pub enum Identity {
     /// A valid leaf for its host, under [`origin_root_pem`].
     Valid,
+    /// A valid leaf for its host, by an intermediate issuer that it shows.
+    ByAnotherIssuer,
     /// The right name, signed by nobody but itself.
     SelfSigned,
     /// The right name and issuer, out of date since 2021.
@@ -83,6 +85,10 @@ pub(crate) fn leaf(host: &str, identity: Identity) -> (Vec<CertificateDer<'stati
         Identity::MissingIntermediate => {
             (params.signed_by(&key, &intermediate(IsCa::Ca(BasicConstraints::Unconstrained))).unwrap(), None)
         }
+        Identity::ByAnotherIssuer => {
+            let issuer = intermediate(IsCa::Ca(BasicConstraints::Unconstrained));
+            (params.signed_by(&key, &issuer).unwrap(), Some(issuer.der().clone()))
+        }
         Identity::IssuedByALeaf => {
             let issuer = intermediate(IsCa::ExplicitNoCa);
             (params.signed_by(&key, &issuer).unwrap(), Some(issuer.der().clone()))
@@ -103,6 +109,7 @@ fn named(host: &str, identity: Identity) -> CertificateParams {
         Identity::Expired => (host.to_owned(), 2020, 2021),
         Identity::NotYetValid => (host.to_owned(), 2100, 2101),
         Identity::Valid
+        | Identity::ByAnotherIssuer
         | Identity::SelfSigned
         | Identity::CommonNameOnly
         | Identity::MissingIntermediate

@@ -22,6 +22,7 @@ pub fn vendor() -> VendorBuilder {
     VendorBuilder {
         name: "vendor".to_owned(),
         host: "cdn.vendor.test".to_owned(),
+        ip: [127, 0, 0, 1],
         answers: HashMap::new(),
         identity: Some(Identity::Valid),
         protocols: vec!["h2", "http/1.1"],
@@ -35,6 +36,7 @@ pub fn vendor() -> VendorBuilder {
 pub struct VendorBuilder {
     name: String,
     host: String,
+    ip: [u8; 4],
     answers: HashMap<String, Answer>,
     identity: Option<Identity>,
     protocols: Vec<&'static str>,
@@ -54,6 +56,13 @@ impl VendorBuilder {
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
+        self
+    }
+
+    /// Listens on another address of loopback.
+    #[must_use]
+    pub fn at(mut self, ip: [u8; 4]) -> Self {
+        self.ip = ip;
         self
     }
 
@@ -118,7 +127,7 @@ impl VendorBuilder {
     /// Starts it on a free port of loopback.
     pub async fn listen(self) -> Vendor {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        socket.bind(SocketAddr::from((self.ip, 0))).unwrap();
         let address = socket.local_addr().unwrap();
         let record = Arc::new(Record::new(self.answers));
         let presence = if self.listening {

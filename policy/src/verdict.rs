@@ -227,13 +227,18 @@ pub fn judge(
 }
 
 /// Judges the way by which a cleared body came. It matches, so what it does is known; who sent it may not be.
-#[must_use]
-pub fn judge_arrival(expected: &Expectation<'_>, cleared: Cleared, arrival: Arrival) -> Verdict {
+///
+/// # Errors
+/// The body, where it is to be withheld as [`Reason::PathChanged`].
+#[expect(clippy::result_large_err, reason = "what is cleared is larger than what is held")]
+pub fn judge_arrival(
+    expected: &Expectation<'_>,
+    cleared: Cleared,
+    arrival: Arrival,
+) -> Result<Cleared, Held> {
     match (arrival, expected.rules().on_path_change) {
-        (Arrival::Changed, OnPathChange::Quarantine) => {
-            Verdict::Withhold(Reason::PathChanged, Some(cleared.held))
-        }
-        (Arrival::Changed, OnPathChange::Report) | (Arrival::AsKnown, _) => Verdict::Allow(cleared),
+        (Arrival::Changed, OnPathChange::Quarantine) => Err(cleared.held),
+        (Arrival::Changed, OnPathChange::Report) | (Arrival::AsKnown, _) => Ok(cleared),
     }
 }
 

@@ -17,9 +17,10 @@ use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::kept::Kept;
 use pinfold_policy::kind::{Kind, Kinds, classify_request};
+use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
-use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
+use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge, judge_arrival};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::answer::redirect_target;
@@ -182,13 +183,20 @@ impl Shared {
         answer: Answer,
         flight: Option<Flight>,
     ) -> Outbound {
+        let arrival = match self.arrive(ask, &policy, answer.path.as_ref()).await {
+            Ok(arrival) => arrival,
+            Err(error) => {
+                self.store.miss_arrival(ask.at);
+                return self.unrecorded(ask, &policy, &error);
+            }
+        };
         let status = answer.head.status;
         if status != StatusCode::OK {
-            return self.not_ok(ask, &policy, answer).await;
+            return self.not_ok(ask, &policy, answer, arrival).await;
         }
         let Answer { head, body, path, kinds, .. } = answer;
         let Ok(codings) = hold::codings(&head.headers) else {
-            let seen = Seen { kinds, head: &head, path: path.as_ref() };
+            let seen = Seen { kinds, head: &head, path: path.as_ref(), arrival };
             return self.not_to_be_measured(ask, &policy, &seen, Reason::BadEncoding, body).await;
         };
         let announced = hold::announced(&head.headers);
@@ -219,20 +227,21 @@ impl Shared {
                 }
             };
             let held = held.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
-            let seen = Seen { kinds, head: &head_of, path: path_of.as_ref() };
+            let seen = Seen { kinds, head: &head_of, path: path_of.as_ref(), arrival };
             gateway.shelve(&asked, &seen, &held);
             // Whoever waited finds it on the shelf, also if this client does not come back.
             drop(flight);
             Ok(held)
         });
-        self.judge_when_held(ask, policy, Guarded { head, path, kinds, hold, until }).await
+        self.judge_when_held(ask, policy, Guarded { head, path, arrival, kinds, hold, until }).await
     }
 
     /// Judges a body as soon as it is held. A client whose patience ends before is told to come back: the hold goes on.
     async fn judge_when_held(&self, ask: &Ask, policy: Arc<Snapshot>, mut guarded: Guarded) -> Outbound {
         let patience = if ask.asks() { policy.live.patience } else { policy.live.max_hold };
         let ended = timeout(patience, &mut guarded.hold).await;
-        let seen = Seen { kinds: guarded.kinds, head: &guarded.head, path: guarded.path.as_ref() };
+        let (kinds, arrival) = (guarded.kinds, guarded.arrival);
+        let seen = Seen { kinds, head: &guarded.head, path: guarded.path.as_ref(), arrival };
         match ended {
             Ok(Ok(Ok(held))) => self.judge(ask, policy, &seen, held).await,
             Ok(Ok(Err(failed))) => {
@@ -256,7 +265,7 @@ impl Shared {
     }
 
     /// A guarded URL that answered something else than 200.
-    async fn not_ok(&self, ask: &Ask, policy: &Snapshot, answer: Answer) -> Outbound {
+    async fn not_ok(&self, ask: &Ask, policy: &Snapshot, answer: Answer, arrival: Arrival) -> Outbound {
         let Answer { head, body, path, kinds, .. } = answer;
         let reason = match head.status.as_u16() {
             301 | 302 | 303 | 307 | 308 => match redirect_target(&ask.url, &head) {
@@ -271,7 +280,7 @@ impl Shared {
             206 => Reason::PartialContent,
             _ => Reason::UpstreamStatus,
         };
-        let seen = Seen { kinds, head: &head, path: path.as_ref() };
+        let seen = Seen { kinds, head: &head, path: path.as_ref(), arrival };
         self.not_to_be_measured(ask, policy, &seen, reason, body).await
     }
 
@@ -350,7 +359,14 @@ impl Shared {
             let verdict = judge(&policy.expect(&ask.url), Ok(held), now, newest.revocations());
             match verdict {
                 Verdict::Allow(cleared) => {
-                    self.rechecks.note(ask, &policy.expect(&ask.url), &seen.head.headers);
+                    let expected = policy.expect(&ask.url);
+                    self.rechecks.note(ask, &expected, &seen.head.headers);
+                    let cleared = match judge_arrival(&expected, cleared, seen.arrival) {
+                        Ok(cleared) => cleared,
+                        Err(held) => {
+                            return self.act(ask, &policy, seen, Reason::PathChanged, Some(held)).await;
+                        }
+                    };
                     if is_bound_now {
                         self.shelve(ask, seen, cleared.held());
                     }
@@ -382,6 +398,7 @@ impl Shared {
         }
         match judge(&expected, Ok(held.clone()), now, policy.revocations()) {
             Verdict::Allow(cleared) => {
+                let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) else { return };
                 let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
                 self.shelf.put(ask, &fresh, now, self.room_on_shelf());
             }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::arrival::Arrivals;
 use crate::ask::{early_refusal, reader};
 use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     pub(crate) parked: Parked,
     pub(crate) shelf: Shelf,
     pub(crate) rechecks: Rechecks,
+    pub(crate) arrivals: Arrivals,
     /// This gateway's name in `Via`.
     pub(crate) via: String,
     /// The addresses that it listens on.
@@ -131,6 +133,7 @@ impl Gateway {
             parked: Parked::default(),
             shelf,
             rechecks,
+            arrivals: Arrivals::new(),
             via: format!("pinfold-{}", Uuid::now_v7().simple()),
             own,
             settings,

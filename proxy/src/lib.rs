@@ -4,6 +4,7 @@
 //! `pinfold-policy`, and this crate obeys them. [`Gateway`] is the door; `exchange` is the path of one request,
 //! readable from top to bottom.
 
+mod arrival;
 mod ask;
 mod budget;
 mod byteranges;

@@ -11,6 +11,7 @@ use http::response::Parts;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::Kinds;
+use pinfold_policy::path::Arrival;
 use pinfold_store::entry::DeliveryPath;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -22,6 +23,7 @@ use crate::hold::Failed;
 pub(crate) struct Guarded {
     pub(crate) head: Parts,
     pub(crate) path: Option<DeliveryPath>,
+    pub(crate) arrival: Arrival,
     pub(crate) kinds: Kinds,
     /// Ends by itself, at the latest at `until`.
     pub(crate) hold: JoinHandle<Result<Held, Failed>>,
@@ -92,7 +94,7 @@ mod tests {
     fn guarded(until: Instant) -> Guarded {
         let (head, ()) = http::Response::new(()).into_parts();
         let hold = tokio::spawn(std::future::pending());
-        Guarded { head, path: None, kinds: Kinds::NONE, hold, until }
+        Guarded { head, path: None, arrival: Arrival::AsKnown, kinds: Kinds::NONE, hold, until }
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::response::Parts;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::{Kind, Kinds};
+use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::{Expectation, Policy};
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
@@ -21,6 +22,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) kinds: Kinds,
     pub(crate) head: &'a Parts,
     pub(crate) path: Option<&'a DeliveryPath>,
+    /// How that path looks beside what is known of the host.
+    pub(crate) arrival: Arrival,
 }
 
 impl Seen<'_> {

@@ -51,6 +51,11 @@ impl Store {
         self.inner.register.change(Arrive { host: host.into(), marks, holds, at }).await
     }
 
+    /// Counts an exchange that ends because [`Store::arrived`] could not say what is known.
+    pub fn miss_arrival(&self, at: Timestamp) {
+        self.inner.miss_exchange(at);
+    }
+
     /// Records that the event of a changed path is on disk.
     ///
     /// # Errors

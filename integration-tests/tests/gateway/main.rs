@@ -48,6 +48,7 @@ mod observe;
 mod one_body;
 mod other_hosts;
 mod pages;
+mod paths;
 mod platform;
 mod ranges;
 mod reasons;

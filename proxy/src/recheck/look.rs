@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::cooldown::{self, Facts};
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::Kinds;
+use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::Policy;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::vendor::Recheck;
-use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge};
+use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge, judge_arrival};
 use pinfold_store::StoreError;
 use pinfold_store::entry::{DeliveryPath, Notice, What};
 use pinfold_store::incident::Incident;
@@ -87,6 +88,7 @@ struct Answered {
     head: Parts,
     path: Option<DeliveryPath>,
     kinds: Kinds,
+    arrival: Arrival,
 }
 
 /// A measured body that is not what is expected.
@@ -103,6 +105,8 @@ impl Look<'_> {
         let expected = policy.expect(&ask.url);
         let fetched = fetch(gateway, ask, policy, &expected, Method::GET, true, fetch::empty()).await;
         let Answer { head, body, path, kinds, .. } = fetched.map_err(|error| error.reason())?;
+        let arriving = gateway.arrive(ask, policy, path.as_ref());
+        let arrival = arriving.await.map_err(|_| Reason::StoreUnavailable)?;
         if head.status != StatusCode::OK {
             return Err(Reason::UpstreamStatus);
         }
@@ -115,7 +119,7 @@ impl Look<'_> {
         // One that never ends keeps others of its vendor waiting.
         let limit = policy.live.max_hold.min(interval.max(policy.live.patience));
         match timeout(limit, holding).await {
-            Ok(Ok(held)) => Ok((Answered { head, path, kinds }, held)),
+            Ok(Ok(held)) => Ok((Answered { head, path, kinds, arrival }, held)),
             Ok(Err(failed)) => Err(failed.error.reason()),
             Err(_) => Err(Reason::UpstreamTimeout),
         }
@@ -135,7 +139,11 @@ impl Look<'_> {
         let newest = gateway.policy.newest();
         let other = match judge(&policy.expect(&ask.url), Ok(held), at, newest.revocations()) {
             Verdict::Allow(cleared) => {
-                self.shelve(answer, &cleared, at);
+                // It is what is pinned, and no drift: that it came another way is told already.
+                let arrived = judge_arrival(&policy.expect(&ask.url), cleared, answer.arrival);
+                if let Ok(cleared) = arrived {
+                    self.shelve(answer, &cleared, at);
+                }
                 None
             }
             // A pattern's digest is bound where a client was given it first.
@@ -195,7 +203,8 @@ impl Look<'_> {
             Consequence::Quarantine => {}
             Consequence::Block | Consequence::ObserveUnverified | Consequence::Learn => return Ok(None),
         }
-        let seen = Seen { kinds: answer.kinds, head: &answer.head, path: answer.path.as_ref() };
+        let Answered { head, path, kinds, arrival } = answer;
+        let seen = Seen { kinds: *kinds, head, path: path.as_ref(), arrival: *arrival };
         let measured = (other.held.id(), other.held.len());
         let row = seen.row(ask, policy, Outcome::Quarantined, Some(other.reason), Some(measured));
         let kind = acts_as(&expected, answer.kinds);

@@ -2,6 +2,7 @@
 
 mod stage;
 
+use pinfold_policy::path::LEARNING_FETCHES;
 use pinfold_policy::vendor::Recheck;
 use pinfold_store::entry::What;
 use pinfold_store::item::{ItemState, Opinion};
@@ -289,4 +290,26 @@ async fn what_the_vendor_served_last_goes_out_also_after_a_clock_was_set_back() 
     assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
     let stage = stage.restart().await;
     assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+}
+
+#[tokio::test]
+async fn rechecks_teach_how_a_host_is_reached_and_tell_when_that_changes() {
+    let mut stage = stage().pin(REVIEWED).start().await;
+    stage.client_gets("/app.js").await;
+    for _ in 1..LEARNING_FETCHES {
+        stage.recheck().await;
+    }
+    let mut stage = stage.restart_with_vendor_at("127.1.0.1:0").await;
+    stage.recheck().await;
+    stage.until_told(What::PathChanged).await;
+
+    let told = stage.told().await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].what, told[0].subject.as_deref()), (What::PathChanged, Some("vendor.test")));
+    assert!(told[0].text.contains("range 127.1.0.0/16"), "{}", told[0].text);
+    assert!(told[0].text.contains("seen by a recheck"), "{}", told[0].text);
+    // Nothing else follows: the bytes are the reviewed ones.
+    assert!(!stage.standing().await.is_drift && stage.items().await.is_empty());
+    stage.recheck().await;
+    assert_eq!(stage.told().await.len(), 1);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::header;
 use pinfold_policy::kind::Kinds;
+use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::vendor::Recheck;
@@ -127,7 +128,9 @@ impl Shared {
         cleared: Cleared,
         grounds: Grounds,
     ) -> Outbound {
-        let seen = Seen { kinds: served.kinds, head: &served.head, path: served.path.as_ref() };
+        // It was no change when it was shelved, or it would not have been.
+        let arrival = Arrival::AsKnown;
+        let seen = Seen { kinds: served.kinds, head: &served.head, path: served.path.as_ref(), arrival };
         self.release(ask, policy, &seen, cleared, grounds).await
     }
 

@@ -10,7 +10,7 @@ use pinfold_policy::pin::{Pin, PinUrl, Place};
 use pinfold_policy::pins::PinIndex;
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::vendor::{Rules, Vendor, Vendors};
-use pinfold_store::entry::Notice;
+use pinfold_store::entry::{Notice, What};
 use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Store, StoreOptions};
@@ -61,7 +61,7 @@ impl Setting {
 
     pub(super) async fn start(self) -> Stage {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let vendor = Origin::listen().await;
+        let vendor = Origin::listen("127.0.0.1:0").await;
         vendor.serves(self.pin.unwrap());
         let dir = tempfile::tempdir().unwrap();
         let running = Running::start(&self, &dir, &vendor, now).await;
@@ -221,6 +221,12 @@ impl Stage {
         self.until(async |store, now| store.variants_in_use(now).await.unwrap()[0].asked == now).await;
     }
 
+    /// Until there is an event of this kind.
+    pub(super) async fn until_told(&self, what: What) {
+        self.until(async |store, _| store.notices(100).await.unwrap().iter().any(|told| told.what == what))
+            .await;
+    }
+
     async fn until(&self, condition: impl AsyncFn(&Store, Timestamp) -> bool) {
         let waiting = async {
             while !condition(&self.running.store, self.now).await {
@@ -260,6 +266,13 @@ impl Stage {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
+    /// The vendor serves the same from another address after a restart.
+    pub(super) async fn restart_with_vendor_at(mut self, address: &str) -> Self {
+        self.vendor = Origin::listen(address).await;
+        self.vendor.serves(self.setting.pin.unwrap());
+        self.restart().await
+    }
+
     pub(super) async fn restart(self) -> Self {
         let Self { vendor, setting, dir, running, now } = self;
         running.stop.cancel();
@@ -286,8 +299,8 @@ struct Manner {
 }
 
 impl Origin {
-    async fn listen() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    async fn listen(address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let manner = Arc::new(Mutex::new(Manner { status: 200, ..Manner::default() }));
         let serving = Arc::clone(&manner);

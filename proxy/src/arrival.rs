@@ -1,0 +1,136 @@
+//! By which paths pinned hosts answer: each answer is held against what is known of its host, by the store.
+//!
+//! Bytes that match are reviewed bytes whatever way they came. A way that was never seen before is told all the same: it is
+//! what a hijacked name or a certificate of somebody else looks like while the bytes are still the old ones.
+
+use jiff::{SignedDuration, Timestamp};
+use pinfold_policy::path::{Arrival, Mark};
+use pinfold_policy::vendor::OnPathChange;
+use pinfold_store::StoreError;
+use pinfold_store::entry::{DeliveryPath, Notice, What};
+use pinfold_store::path::{Arrived, MAX_MARKS, News};
+use quick_cache::sync::Cache;
+
+use crate::ask::Ask;
+use crate::gateway::Shared;
+use crate::policy_cell::Snapshot;
+
+/// Marks of hosts that are known not to be new. Beyond them the store is asked.
+const KNOWN: usize = 16_384;
+/// The store is told that a mark is still in use once in this time.
+const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the store said before.
+pub(crate) struct Arrivals {
+    usual: Cache<Usual, Timestamp>,
+}
+
+/// A mark that a host is known to have, under a rule that holds what is new or does not.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Usual {
+    host: Box<str>,
+    mark: Mark,
+    holds: bool,
+}
+
+impl Arrivals {
+    pub(crate) fn new() -> Self {
+        Self { usual: Cache::new(KNOWN) }
+    }
+
+    fn has_seen_lately(&self, usual: &Usual, now: Timestamp) -> bool {
+        self.usual.get(usual).is_some_and(|at| now.duration_since(at).abs() < NOTE_EVERY)
+    }
+}
+
+impl Shared {
+    /// How the path of an answer looks, and tells what is new of it. Where a change would not be held, nothing depends on
+    /// whether it can be found out.
+    ///
+    /// # Errors
+    /// Where a change would be held and the store cannot say whether it is one.
+    pub(crate) async fn arrive(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        path: Option<&DeliveryPath>,
+    ) -> Result<Arrival, StoreError> {
+        let expected = policy.expect(&ask.url);
+        let Some(path) = path.filter(|_| expected.is_pinned()) else { return Ok(Arrival::AsKnown) };
+        let (host, now) = (ask.url.host().to_string(), self.settings.clock.now());
+        let holds = match expected.rules().on_path_change {
+            OnPathChange::Report => false,
+            OnPathChange::Quarantine => true,
+        };
+        let marks: Vec<Mark> = Mark::of(path.issuer.as_deref(), path.address.ip()).collect();
+        let usual = |mark: &Mark| Usual { host: host.as_str().into(), mark: mark.clone(), holds };
+        if marks.iter().all(|mark| self.arrivals.has_seen_lately(&usual(mark), now)) {
+            return Ok(Arrival::AsKnown);
+        }
+        let Arrived { arrival, is_learning, news } =
+            match self.store.arrived(&host, marks.clone(), holds, now).await {
+                Ok(arrived) => arrived,
+                Err(error) if holds => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, host, "cannot find out whether a path is new");
+                    return Ok(Arrival::AsKnown);
+                }
+            };
+        // While the host is learned each arrival counts.
+        if arrival == Arrival::AsKnown && !is_learning {
+            marks.iter().for_each(|mark| self.arrivals.usual.insert(usual(mark), now));
+        }
+        for news in news {
+            self.tell_of_path(ask, policy.version(), path, holds, news);
+        }
+        Ok(arrival)
+    }
+
+    /// Once, also over a crash: the event has the name of the record. Nobody waits for it.
+    fn tell_of_path(&self, ask: &Ask, policy_version: u64, path: &DeliveryPath, holds: bool, news: News) {
+        let notice = Notice {
+            id: news.untold.id,
+            at: news.untold.at,
+            what: What::PathChanged,
+            who: None,
+            subject: Some(ask.url.host().to_string().into()),
+            digest: None,
+            incident: None,
+            text: evidence(ask, path, holds, &news).into(),
+            policy_version,
+        };
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let told = match store.notice(notice.clone()).await {
+                Ok(()) => store.path_change_told(notice.id).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = told {
+                tracing::error!(%error, "cannot record a notice: {}", notice.text);
+            }
+        });
+    }
+}
+
+fn evidence(ask: &Ask, path: &DeliveryPath, holds: bool, news: &News) -> String {
+    let (aspect, mark) = (news.mark.aspect(), &news.mark);
+    let issuer = path.issuer.as_deref().unwrap_or("none: clear text");
+    let fingerprint = path.fingerprint.as_deref().unwrap_or("none");
+    let by = if ask.is_recheck() {
+        "a recheck".to_owned()
+    } else {
+        format!("client {}", ask.asker.address.ip().to_canonical())
+    };
+    let follows = if holds { "; what comes that way is held until somebody approves of it" } else { "" };
+    let last = if news.is_last {
+        format!("; it has {MAX_MARKS} by now, further ones are not told")
+    } else {
+        String::new()
+    };
+    format!(
+        "{aspect} {mark} was never seen there before: address {}, issuer {issuer}, fingerprint {fingerprint}, \
+         seen by {by} at {}{follows}{last}",
+        path.address,
+        ask.url.key_without_query()
+    )
+}
