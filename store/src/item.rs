@@ -50,6 +50,8 @@ pub struct Item {
     pub agreement: Option<Agreement>,
     /// Whether the body is on disk. Beyond the bounds of the quarantine it is not.
     pub body_kept: bool,
+    /// Whether it was refused for its path, and nobody has approved of that yet.
+    pub path_waits: bool,
     /// How the bytes came first, or when they were refused for that last.
     pub path: Option<DeliveryPath>,
 }

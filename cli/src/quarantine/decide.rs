@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::pin::Place;
+use pinfold_policy::reason::Reason;
 use pinfold_store::DecideError;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Agreement, Decided, InForce, Item, ItemState, Opinion};
@@ -78,6 +79,14 @@ fn approved(item: &Item) -> String {
         }
         Some(agreement) => {
             format!("{}; until then these bytes are not released", still_needed(agreement))
+        }
+        None if item.path_waits => {
+            "more people must approve of the path that they came by; until then they are not released that way".to_owned()
+        }
+        None if item.reason == Reason::PathChanged => {
+            let until = until(item);
+            let subject = printable(&item.subject);
+            format!("these bytes may be served as {} at {subject}{until}; the path that they came by is known", item.kind)
         }
         None => {
             let until = until(item);

@@ -101,5 +101,6 @@ pub(super) fn item_json(item: &Item) -> Value {
         "clients": item.clients,
         "body_kept": item.body_kept,
         "path": item.path.as_ref().map(path_json),
+        "path_waits": item.path_waits,
     })
 }

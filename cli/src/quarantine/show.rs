@@ -107,12 +107,17 @@ fn facts(item: &Item, pinned: Option<Vec<String>>, there: &[Standing]) -> Vec<(&
     }
     let path = item.path.as_ref().map(|path| path_text(path, "\n            "));
     facts.push(("path", path.unwrap_or_else(|| "not known".to_owned())));
+    if item.path_waits {
+        let waits = "its issuer or its range of addresses was never seen at this host: who approves of these bytes approves of that";
+        facts.push(("waits", waits.to_owned()));
+    }
     facts
 }
 
-/// What was decided: also where it has ended, and the item waits again.
+/// What was decided: also where it has ended, or was about the bytes and not about their path, and the item waits again.
 fn word(item: &Item, decided: &LastDecision) -> &'static str {
     match (item.state, decided.basis) {
+        (ItemState::Waiting, _) if item.path_waits => "approved",
         (ItemState::Waiting, _) => "ended",
         (ItemState::Approved, Basis::Learned) => "learned",
         (ItemState::Approved, Basis::Reviewed | Basis::Cooldown)

@@ -131,14 +131,18 @@ async fn where_the_rule_says_so_a_changed_path_withholds_until_somebody_approves
     let shown = gateway.command(&["quarantine", "show", &incident]).await;
     assert!(shown.text().contains("path-changed"), "{}", shown.text());
     assert!(shown.text().contains("test intermediate"), "{}", shown.text());
+    assert!(shown.text().contains("waits     its issuer or its range"), "{}", shown.text());
 
     let approved = gateway.command(&["quarantine", "approve", &incident, "--reason", "asked them"]).await;
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
+    assert!(approved.text().contains("the path that they came by is known"), "{}", approved.text());
 
     verified(&client(&gateway).get(after.url("/app.js")).await, REVIEWED);
     // By that path, and no other. The body was approved meanwhile: it waits again.
     moves(&mut gateway, &third).await;
     refused(&client(&gateway).get(third.url("/app.js")).await, 403, "quarantined", "path-changed");
+    let shown = gateway.command(&["quarantine", "show", &incident]).await;
+    assert!(shown.text().contains("approved  by ") && shown.text().contains("waiting"), "{}", shown.text());
     let approved = gateway.command(&["quarantine", "approve", &incident, "--reason", "them too"]).await;
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
     verified(&client(&gateway).get(third.url("/app.js")).await, REVIEWED);

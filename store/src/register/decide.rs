@@ -42,7 +42,6 @@ impl Change for Decide {
         };
         let standing = standing::of(connection, &item.subject, item.digest).await?;
         let decision = self.about(&item);
-        let is_about_path = mark::is_open(connection, &item).await?;
         let is_by_rule = self.basis != Basis::Reviewed;
         let changes_nothing = match (self.ruling, item.state) {
             (Ruling::Approve, ItemState::Revoked) => return Ok(Err(Refusal::Revoked(item.digest))),
@@ -50,7 +49,7 @@ impl Change for Decide {
                 return Ok(Err(Refusal::Decided(item.state)));
             }
             (Ruling::Reject | Ruling::Revoke, ItemState::Revoked) => true,
-            (Ruling::Approve, _) if is_about_path => false,
+            (Ruling::Approve, _) if item.path_waits => false,
             (Ruling::Approve | Ruling::Reject, _) => standing.says_already(&decision),
             (Ruling::Revoke | Ruling::Reinstate, _) => false,
         };
@@ -59,7 +58,7 @@ impl Change for Decide {
             return Ok(Ok(Decided { version, item, already: true }));
         }
         let version = append(connection, &decision).await?;
-        if is_about_path && self.ruling == Ruling::Approve {
+        if item.path_waits && self.ruling == Ruling::Approve {
             mark::approve(connection, &item, self.approvers, self.at).await?;
         }
         let item = items::find(connection, self.incident, self.at).await?;

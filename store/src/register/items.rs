@@ -20,7 +20,7 @@ use crate::sqlite::int;
 const SELECT: &str = "
     SELECT item.*,
         EXISTS (SELECT 1 FROM body WHERE body.digest = item.digest AND kept) AS body_kept,
-        EXISTS (SELECT 1 FROM refused_mark WHERE refused_mark.incident = item.incident) AS is_about_path,
+        EXISTS (SELECT 1 FROM refused_mark WHERE refused_mark.incident = item.incident) AS path_waits,
         d.at AS revoked_at, d.who AS revoked_by, d.reason AS revoked_because
     FROM item LEFT JOIN alias ON alias.digest = item.digest LEFT JOIN decision d ON d.version =
         (SELECT max(version) FROM revocation r WHERE r.digest IN (item.digest, alias.sha384, alias.sha512))";
@@ -128,12 +128,12 @@ fn about(row: &SqliteRow) -> Result<(Box<str>, BodyId), sqlx::Error> {
 
 fn read(row: &SqliteRow, standing: &Standing, now: Timestamp) -> Result<Item, sqlx::Error> {
     let row = Columns(row);
+    let path_waits = row.number("path_waits")? != 0;
     let (state, decided) = match row.text_or_none("revoked_by")? {
         None => {
-            let about_path = row.number("is_about_path")? != 0;
             let state = standing.state(now);
             // The body was approved; the way that it comes by was not.
-            let is_waiting = about_path && state == ItemState::Approved;
+            let is_waiting = path_waits && state == ItemState::Approved;
             (if is_waiting { ItemState::Waiting } else { state }, standing.last())
         }
         Some(who) => {
@@ -161,6 +161,7 @@ fn read(row: &SqliteRow, standing: &Standing, now: Timestamp) -> Result<Item, sq
         clients: row.number("clients")?,
         state,
         body_kept: row.number("body_kept")? != 0,
+        path_waits,
         path: row.path("path")?,
     })
 }

@@ -186,14 +186,6 @@ pub(super) fn marks_of(refusal: &Exchange) -> Option<(Box<str>, Vec<Mark>)> {
     Some((url.host().to_string().into(), Mark::of(path.issuer.as_deref(), path.address.ip()).collect()))
 }
 
-/// Whether an item was refused for marks that nobody has approved of.
-pub(super) async fn is_open(connection: &mut SqliteConnection, item: &Item) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM refused_mark WHERE incident = ?)")
-        .bind(&item.incident.0.as_bytes()[..])
-        .fetch_one(connection)
-        .await
-}
-
 /// Admits the marks for which an item was refused, once as many people have approved of the item since as must.
 pub(super) async fn approve(
     connection: &mut SqliteConnection,

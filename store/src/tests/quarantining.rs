@@ -44,6 +44,7 @@ async fn the_same_body_at_the_same_subject_is_one_incident_and_keeps_who_asked()
         clients: 2,
         state: ItemState::Waiting,
         body_kept: true,
+        path_waits: false,
         path: Some(path()),
     };
     assert_eq!(item, expected);
