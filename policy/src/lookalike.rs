@@ -32,6 +32,8 @@ const DISTINCTIVE: usize = 8;
 const DISTINCTIVE_WITH_DIGIT: usize = 6;
 /// Domains of one label (`vendor.com`, `vendor.io`) that are told apart when it is imitated.
 const SAME_LABEL: usize = 8;
+/// Domains that are protected. Beyond them what is expected is still no imitation of anything.
+const MOST_PROTECTED: usize = 20_000;
 /// What is put before or behind a name to make another one that sounds like the owner's.
 const ADDED: [&str; 37] = [
     "analytics",
@@ -211,6 +213,9 @@ impl Lookalikes {
     fn protect(&mut self, domain: &str) {
         let Some((label, suffix)) = domain.split_once('.') else { return };
         let at = self.protected.len();
+        if at == MOST_PROTECTED {
+            return;
+        }
         let label = shown(label);
         let same = self.by_fold.entry(fold(&label).into()).or_default();
         let known = |at: &usize| self.protected.get(*at).map(|known| (&*known.label, &*known.domain));

@@ -268,6 +268,14 @@ fn ten_thousand_hosts_are_found_like_one() {
     assert!(index.by_fold.values().all(|same| same.len() <= SAME_LABEL));
 }
 
+#[test]
+fn a_list_of_any_length_takes_bounded_memory() {
+    let hosts = (0..MOST_PROTECTED + 10).map(|at| format!("js.house{at:05}x.net").parse().unwrap());
+    let index = Lookalikes::new(hosts);
+    assert_eq!(index.protected.len(), MOST_PROTECTED);
+    assert_innocent(&index, &["js.house20005x.net"]);
+}
+
 proptest! {
     /// Every single edit of a long enough label is told, and none of the label's own domain.
     #[test]
