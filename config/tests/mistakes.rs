@@ -381,6 +381,10 @@ fn rechecks_and_cooldown() {
             "error:4:12: cooldown is 0: whatever the vendor serves would be approved | write \"7d\", or \"off\" to leave it to reviewers",
         ),
         (
+            "on_path_change = \"block\"",
+            "error:4:18: on_path_change is \"block\", expected \"report\" or \"quarantine\"",
+        ),
+        (
             "cooldown = \"5h\"",
             "warning:4:12: in this time there are fewer than 24 rechecks | the rule waits for as many: write a longer cooldown, or a shorter recheck",
         ),
@@ -399,7 +403,13 @@ fn rechecks_and_cooldown() {
     ] {
         assert_eq!(found(&format!("{VENDOR}{text}"), ""), [expected], "{text}");
     }
-    for text in ["recheck = \"always\"", "recheck = \"1s\"", "cooldown = \"off\"", "cooldown = \"6h\""] {
+    for text in [
+        "recheck = \"always\"",
+        "recheck = \"1s\"",
+        "cooldown = \"off\"",
+        "cooldown = \"6h\"",
+        "on_path_change = \"quarantine\"",
+    ] {
         assert_eq!(found(&format!("{VENDOR}{text}"), ""), [""; 0], "{text}");
     }
 }
