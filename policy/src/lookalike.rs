@@ -244,12 +244,13 @@ impl Lookalikes {
         let (label, suffix) = registered.split_once('.')?;
         let label = shown(label);
         let whole = Asked { name, label: &label, suffix };
-        let before = name.strip_suffix(registered).unwrap_or_default();
-        let subdomains = || before.split('.').filter(|label| !label.is_empty());
+        let before = name.strip_suffix(registered).and_then(|before| before.strip_suffix('.'));
+        let mut subdomains =
+            before.into_iter().flat_map(|before| before.split('.')).zip(name.split('.').skip(1));
         self.taken_for(&whole)
             .or_else(|| self.near(&whole))
             .or_else(|| self.in_part(&whole))
-            .or_else(|| subdomains().find_map(|label| self.below(name, label)))
+            .or_else(|| subdomains.find_map(|(label, next)| self.below(name, label, next)))
     }
 
     fn is_own(&self, name: &str) -> bool {
@@ -286,7 +287,8 @@ impl Lookalikes {
 
     /// The label as a word of another one, or with something added that sounds like its owner.
     fn in_part(&self, asked: &Asked<'_>) -> Option<Lookalike> {
-        let words = asked.label.split('-').find_map(|word| self.word(asked.name, word, SHORTEST));
+        let is_long = |one: &Protected| one.len() >= SHORTEST;
+        let words = asked.label.split('-').find_map(|word| self.word(asked.name, word, is_long));
         words.or_else(|| {
             let folded = fold(asked.label);
             let cuts = folded.char_indices().map(|(at, _)| at).filter_map(|at| folded.split_at_checked(at));
@@ -300,17 +302,17 @@ impl Lookalikes {
         })
     }
 
-    /// A label in front of somebody else's domain.
-    fn below(&self, name: &str, label: &str) -> Option<Lookalike> {
+    /// A label in front of somebody else's domain, and the one behind it. What is a word of everyday language stands there
+    /// by chance (`segment.shop.example`), unless more of the domain follows (`segment.com.shop.example`).
+    fn below(&self, name: &str, label: &str, next: &str) -> Option<Lookalike> {
         let label = shown(label);
-        let words = || label.split('-').find_map(|word| self.word(name, word, DISTINCTIVE_WITH_DIGIT));
-        self.word(name, &label, SHORTEST).or_else(words)
+        let goes_on = |one: &Protected| one.suffix.split('.').next() == Some(next);
+        self.word(name, &label, |one| one.is_distinctive() || (one.len() >= SHORTEST && goes_on(one)))
+            .or_else(|| label.split('-').find_map(|word| self.word(name, word, Protected::is_distinctive)))
     }
 
-    fn word(&self, name: &str, word: &str, shortest: usize) -> Option<Lookalike> {
-        let is_enough =
-            |one: &&Protected| one.len() >= SHORTEST && (shortest == SHORTEST || one.is_distinctive());
-        let one = self.by_fold(&fold(word), name).find(is_enough)?;
+    fn word(&self, name: &str, word: &str, counts: impl Fn(&Protected) -> bool) -> Option<Lookalike> {
+        let one = self.by_fold(&fold(word), name).find(|one| counts(one))?;
         Some(Lookalike { imitates: one.domain.clone(), how: one.how(word)? })
     }
 

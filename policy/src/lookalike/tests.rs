@@ -119,7 +119,13 @@ fn short_names_match_by_nothing_but_other_alphabets() {
 fn a_part_of_a_word_is_no_imitation() {
     let index = index(&["cdn.segment.net", "js.vendor.test", "code.jquery.com"]);
     assert_innocent(&index, &["segmentation.com", "thevendors.test", "mysegments.org", "jqueryish.com"]);
-    assert_imitates(&index, &["segment-api.com", "segmentcdn.com"], "segment.net", How::OtherDomain);
+    assert_innocent(&index, &["segment.shop.test", "vendor.shop.test", "my-segment.shop.test"]);
+    assert_imitates(
+        &index,
+        &["segment-api.com", "segmentcdn.com", "cdn.segment.net.shop.test"],
+        "segment.net",
+        How::OtherDomain,
+    );
     assert_imitates(&index, &["jquerystatic.xyz", "cdn-jquery.top"], "jquery.com", How::OtherDomain);
 }
 
