@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
 use pinfold_policy::host::{Authority, Host, HostPattern};
+use pinfold_policy::lookalike::Lookalikes;
 use pinfold_policy::vendor::{Rules, Vendor, Vendors};
 use url::Url;
 
@@ -18,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(host) = Host::parse(text) {
         one_spelling(&host);
         claimed(&host, pattern);
+        imitated(&host, pattern);
     }
     authority(text);
     if let Some((address, notation)) = data.split_first_chunk::<4>() {
@@ -61,6 +63,19 @@ fn authority(text: &str) {
     let url = Url::parse(&format!("https://{text}/")).unwrap_or_else(|error| panic!("{text:?}: {error}"));
     let host = Host::parse(url.host_str().unwrap_or_default());
     assert_eq!((host, url.port_or_known_default()), (Ok(authority.host), Some(authority.port)));
+}
+
+/// What is expected imitates nothing, and nothing imitates a domain that it is in.
+fn imitated(host: &Host, pattern: &str) {
+    let pattern = HostPattern::parse(pattern);
+    let own = Lookalikes::new(pattern.clone().into_iter().chain([HostPattern::Exact(host.clone())]));
+    assert_eq!(own.imitated(host), None, "{host} is expected");
+    let other = Lookalikes::new(pattern);
+    if let (Some(found), Host::Name(name)) = (other.imitated(host), host) {
+        let front = name.strip_suffix(&*found.imitates);
+        let is_in_it = front.is_some_and(|front| front.is_empty() || front.ends_with('.'));
+        assert!(!is_in_it, "{name} imitates {}", found.imitates);
+    }
 }
 
 /// A pattern against a host, label by label; and the vendor of the longest pattern has the host.
