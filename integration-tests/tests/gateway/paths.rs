@@ -228,3 +228,19 @@ async fn what_came_by_a_changed_path_is_not_put_on_the_shelf() {
     verified(&client(&gateway).get(after.url("/app.js?n=0")).await, REVIEWED);
     assert!(after.seen("/app.js").is_empty());
 }
+
+#[tokio::test]
+async fn where_nobody_can_say_whether_a_path_is_new_nothing_is_released_if_it_were_to_be_held() {
+    let (before, after) = (usual().listen().await, of_another_issuer().listen().await);
+    let mut gateway = learned(&before, holding()).await;
+    moves(&mut gateway, &after).await;
+    let register = gateway.dir().join("pinfold-data/pinfold.db");
+    let away = gateway.dir().join("away.db");
+    std::fs::rename(&register, &away).unwrap();
+
+    let reply = client(&gateway).get(after.url("/app.js")).await;
+
+    refused(&reply, 503, "blocked", "store-unavailable");
+    std::fs::rename(&away, &register).unwrap();
+    refused(&client(&gateway).get(after.url("/app.js")).await, 403, "quarantined", "path-changed");
+}
