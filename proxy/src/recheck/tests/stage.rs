@@ -195,7 +195,9 @@ impl Stage {
         .await;
         // The record is not the end: quarantine, event and approval follow it.
         self.until(async |store, _| {
-            let (items, told) = (store.quarantined().await.unwrap(), store.notices(100).await.unwrap());
+            let items = store.quarantined().await.unwrap();
+            let mut told = store.notices(100).await.unwrap();
+            told.retain(|told| told.what != What::Quarantined);
             let standing = store.standing(None).await.unwrap();
             let is_recorded = |digest| {
                 items.iter().any(|item| item.digest == digest)
@@ -240,8 +242,10 @@ impl Stage {
         self.running.store.quarantined().await.unwrap()
     }
 
+    /// What the feed was told, but for new items: that is the store's own doing.
     pub(super) async fn told(&self) -> Vec<Notice> {
-        self.running.store.notices(100).await.unwrap()
+        let told = self.running.store.notices(100).await.unwrap();
+        told.into_iter().filter(|told| told.what != What::Quarantined).collect()
     }
 
     /// What the vendor serves at the one variant that is in use.
