@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::decisions::{Approval, Basis, Decisions, Revocations};
-use crate::digest::BodyId;
+use crate::digest::{BodyId, Digest};
 use crate::host::Host;
 use crate::kind::Kinds;
 use crate::pin::{Pin, PinUrl};
@@ -270,9 +270,14 @@ impl<'p> Expectation<'p> {
     /// here.
     #[must_use]
     pub fn names_one_of(&self, revocations: &Revocations) -> bool {
-        let mut pinned = self.deciding.pins().iter().flat_map(|pin| &pin.digests);
+        let is_bound_elsewhere = |pin: &Pin, digest: &Digest| match digest {
+            Digest::Sha256(id) => self.bound(pin, BodyId(*id)) == Some(false),
+            Digest::Sha384(_) | Digest::Sha512(_) => false,
+        };
+        let mut pinned =
+            self.deciding.pins().iter().flat_map(|pin| pin.digests.iter().map(move |it| (*pin, it)));
         let mut approved = self.subjects().flat_map(|subject| self.policy.decisions.approved(subject));
-        pinned.any(|digest| revocations.contain(digest))
+        pinned.any(|(pin, digest)| revocations.contain(digest) && !is_bound_elsewhere(pin, digest))
             || approved.any(|body| revocations.contain(&body.into()))
     }
 

@@ -270,10 +270,11 @@ impl Shared {
         let reason = match head.status.as_u16() {
             301 | 302 | 303 | 307 | 308 => match redirect_target(&ask.url, &head) {
                 // A browser follows none for a worker's script, and keeps the worker that it has.
-                Some(to)
-                    if policy.judges_scripts_at(&to) && !self.unregisters(ask, policy, Reason::Redirect) =>
-                {
-                    return Outbound::Unguarded(Unguarded::redirect(head, &to));
+                Some(to) if policy.judges_scripts_at(&to) => {
+                    if !self.unregisters(ask, policy, Reason::Redirect).await {
+                        return Outbound::Unguarded(Unguarded::redirect(head, &to));
+                    }
+                    Reason::Redirect
                 }
                 Some(_) | None => Reason::Redirect,
             },
@@ -294,7 +295,9 @@ impl Shared {
         body: Arriving,
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
-        if consequence(&expected, reason) != Consequence::ObserveUnverified {
+        if consequence(&expected, reason) != Consequence::ObserveUnverified
+            || self.unregisters(ask, policy, reason).await
+        {
             return self.unmeasurable(ask, policy, seen, reason, None).await;
         }
         let headers = &seen.head.headers;
@@ -320,6 +323,8 @@ impl Shared {
         body: Option<Unmeasured>,
     ) -> Outbound {
         let expected = policy.expect(&ask.url);
+        // What is no script replaces no worker: observed or not, a browser would keep the one that was revoked.
+        let body = if self.unregisters(ask, policy, reason).await { None } else { body };
         match (consequence(&expected, reason), body) {
             (Consequence::Block | Consequence::Quarantine | Consequence::Learn, _)
             | (Consequence::ObserveUnverified, None) => {
@@ -432,6 +437,9 @@ impl Shared {
         row.status = given.status().as_u16();
         if self.is_revoked(cleared.digests()) {
             return self.revoked(ask, policy, seen, measured).await;
+        }
+        if let Err(error) = self.note_worker(ask, &policy.expect(&ask.url), cleared.digests()).await {
+            return self.unrecorded(ask, policy, &error);
         }
         match self.store.record(row).await {
             // Once more: the disk took a while.

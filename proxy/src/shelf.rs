@@ -112,13 +112,6 @@ impl Shelf {
         });
     }
 
-    /// What was verified last for who asks like this.
-    pub(crate) fn last_served(&self, ask: &Ask) -> Option<Digests> {
-        let own = self.variants.find(ask).served.into_iter().next();
-        let served = own.or_else(|| self.variants.find_for_other_origins(ask).served.into_iter().next());
-        served.map(|served| served.digests)
-    }
-
     /// The body of `served`, measured; `None` where it is not there any more.
     async fn body(&self, served: &Served, room: Reservation) -> Option<Held> {
         self.stock.body(&self.store, &served.digests, served.len, room).await

@@ -59,14 +59,17 @@ use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, digests_of, incidents_of, item, items,
-    needed, shelved, shelved_at,
+    Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, digests_of, incidents_of, item,
+    items, needed, shelved, shelved_at, workers_given,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
 
 /// Bodies whose other digests are remembered.
 const ALIASES: usize = 8192;
+
+/// Service workers that are remembered to be on record.
+const WORKERS: usize = 1024;
 /// How often a command looks whether its decision is in force.
 const IN_FORCE_EVERY: Duration = Duration::from_millis(20);
 
@@ -100,6 +103,8 @@ struct Inner {
     bodies: Bodies,
     register: Register,
     aliases: Cache<BodyId, Digests>,
+    /// Service workers that are known to be on record.
+    workers: Cache<(Box<str>, BodyId), ()>,
     /// Only the gateway records.
     gateway: Option<Gateway>,
 }
@@ -170,10 +175,12 @@ impl Store {
         register: Register,
         gateway: Option<Gateway>,
     ) -> Self {
-        let (aliases, room) = (Cache::new(ALIASES), Mutex::new(room));
+        let (aliases, workers, room) = (Cache::new(ALIASES), Cache::new(WORKERS), Mutex::new(room));
         let volume = Arc::new(Volume::of(data_dir));
         let data_dir = data_dir.to_owned();
-        Self { inner: Arc::new(Inner { data_dir, room, volume, bodies, register, aliases, gateway }) }
+        Self {
+            inner: Arc::new(Inner { data_dir, room, volume, bodies, register, aliases, workers, gateway }),
+        }
     }
 
     /// The newest decisions. The gateway also sees those of commands, within a tenth of a second.
@@ -305,6 +312,27 @@ impl Store {
         let pieces: Option<io::Result<Vec<Bytes>>> =
             held.map(|held| held.kept_for_quarantine().pieces().collect());
         pieces.transpose().map(|pieces| pieces.map(|pieces| pieces.concat())).map_err(|_| StoreError::Closed)
+    }
+
+    /// A service worker goes out at `url`, a match key without its query. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written: it must not go out then.
+    pub async fn worker_given(&self, url: &str, digests: Digests, at: Timestamp) -> Result<(), StoreError> {
+        let known = (url.into(), digests.sha256);
+        if self.inner.workers.get(&known).is_none() {
+            self.inner.register.change(WorkerGiven { url: url.into(), digests, at }).await?;
+            self.inner.workers.insert(known, ());
+        }
+        Ok(())
+    }
+
+    /// All service workers that ever went out at `url`, a match key without its query.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn workers_given(&self, url: &str) -> Result<Vec<Digests>, StoreError> {
+        workers_given(&mut self.inner.register.reader().await?, url).await
     }
 
     /// What is on the shelf, the one asked for last first. What nobody has asked for since `unasked_since` is gone from

@@ -17,6 +17,7 @@ mod shelf;
 mod sighting;
 mod standing;
 mod watch_file;
+mod worker;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
 pub(crate) use self::sighting::{NotSeen, Noted, Seen, Told, in_use, standing};
 use self::watch_file::Watcher;
+pub(crate) use self::worker::{WorkerGiven, workers_given};
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, Upgrade, int};
 
@@ -51,7 +53,8 @@ pub(crate) static SCHEMA: Schema = Schema {
     create: concat!(
         include_str!("register/schema.sql"),
         include_str!("register/sighting.sql"),
-        include_str!("register/mark.sql")
+        include_str!("register/mark.sql"),
+        include_str!("register/worker.sql")
     ),
     upgrades: &[
         Upgrade::by(include_str!("register/upgrade-2.sql")),
@@ -62,7 +65,11 @@ pub(crate) static SCHEMA: Schema = Schema {
             ),
             then: Some(|connection| Box::pin(history::seal_all(connection))),
         },
-        Upgrade::by(concat!(include_str!("register/upgrade-4.sql"), include_str!("register/mark.sql"))),
+        Upgrade::by(concat!(
+            include_str!("register/upgrade-4.sql"),
+            include_str!("register/mark.sql"),
+            include_str!("register/worker.sql")
+        )),
     ],
 };
 

@@ -2,7 +2,7 @@
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer, Chromium, Client, Gate, Gateway, Page, Rule, Vendor, client, gateway, sha256, vendor,
+    Answer, Chromium, Client, Gate, Gateway, Page, Pin, Rule, Vendor, client, gateway, sha256, sha384, vendor,
 };
 
 use crate::browser::browser;
@@ -134,6 +134,92 @@ async fn a_vendor_that_keeps_the_worker_off_the_shelf_keeps_no_revoked_worker_al
         vendor.script("/sw.js", TAMPERED);
         unregisters(&checking.get(vendor.url("/sw.js")).await, "quarantined", "digest-mismatch");
     }
+}
+
+/// A worker that no shelf keeps, approved and gone out.
+async fn approved(rule: Rule) -> (Vendor, Gateway, String) {
+    let vendor = vendor().serve("/sw.js", Answer::script(WORKER).header("vary", "*")).listen().await;
+    let gateway = gateway().rule(&vendor, rule.set("unpinned", "quarantine")).listen().await;
+    let refusal = checking(&gateway).get(vendor.url("/sw.js")).await;
+    let incident = refusal.verdict().incident().unwrap().to_owned();
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "read"]).await.success();
+    verified(&checking(&gateway).get(vendor.url("/sw.js")).await, WORKER);
+    (vendor, gateway, incident)
+}
+
+fn elsewhere() -> Answer {
+    Answer::script("").status(302).header("location", "/other.js")
+}
+
+#[tokio::test]
+async fn a_rejection_everywhere_that_takes_the_approval_back_keeps_no_worker_alive() {
+    let (vendor, gateway, incident) = approved(unregistering()).await;
+    let rejecting = ["quarantine", "reject", &incident, "--everywhere", "--reason", "it mines coins"];
+    gateway.command(&rejecting).await.success();
+
+    vendor.serve("/sw.js", elsewhere());
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
+    gateway.terminate().await;
+    gateway.start_again().await;
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
+}
+
+#[tokio::test]
+async fn a_revocation_in_another_notation_than_the_list_s_keeps_no_worker_alive() {
+    let vendor = vendor().serve("/sw.js", Answer::script(WORKER).header("vary", "*")).listen().await;
+    let gateway = gateway().rule(&vendor, unregistering()).pin(vendor.url("/sw.js"), sha384(WORKER));
+    let gateway = gateway.listen().await;
+    verified(&checking(&gateway).get(vendor.url("/sw.js")).await, WORKER);
+    revoke(&gateway).await;
+    vendor.script("/sw.js", TAMPERED);
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "quarantined", "digest-mismatch");
+
+    let (vendor, mut gateway, _) = approved(unregistering()).await;
+    gateway.rewrite(|files| files.revoke(sha384(WORKER)));
+    gateway.event_called("policy-reloaded").await;
+    vendor.script("/sw.js", TAMPERED);
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn observe_mode_keeps_no_revoked_worker_alive_by_what_is_no_script() {
+    let (vendor, mut gateway, _) = approved(unregistering()).await;
+    revoke(&gateway).await;
+    gateway.rewrite(|files| files.set("mode", "observe"));
+    gateway.event_called("policy-reloaded").await;
+
+    vendor.serve("/sw.js", elsewhere());
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
+    vendor.serve("/sw.js", Answer::script("").status(500));
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "upstream-status");
+}
+
+#[tokio::test]
+async fn an_exact_pin_in_front_of_the_pattern_that_names_it_keeps_no_revoked_worker_alive() {
+    let vendor = vendor().serve("/a/sw.js", Answer::script(WORKER).header("vary", "*")).listen().await;
+    let url = vendor.url("/a/sw.js");
+    let gateway = gateway().rule(&vendor, unregistering()).pin(vendor.url("/*/sw.js"), sha256(WORKER));
+    let mut gateway = gateway.listen().await;
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    gateway.rewrite(|files| files.pin(&url, sha256(REVIEWED)).revoke(sha256(WORKER)));
+    gateway.event_called("policy-reloaded").await;
+
+    vendor.serve("/a/sw.js", elsewhere());
+    unregisters(&checking(&gateway).get(&url).await, "blocked", "redirect");
+}
+
+#[tokio::test]
+async fn the_worker_of_another_file_under_the_same_pattern_stays() {
+    let vendor = vendor().script("/a/sw.js", WORKER).script("/b/sw.js", REVIEWED).listen().await;
+    let pin = Pin::new(vendor.url("/*/sw.js")).digest(sha256(WORKER)).digest(sha256(REVIEWED));
+    let rule = unregistering().set("recheck", "always");
+    let gateway = gateway().rule(&vendor, rule).pinned(pin).listen().await;
+    verified(&checking(&gateway).get(vendor.url("/a/sw.js")).await, WORKER);
+    verified(&checking(&gateway).get(vendor.url("/b/sw.js")).await, REVIEWED);
+    revoke(&gateway).await;
+
+    vendor.serve("/b/sw.js", Answer::script("").status(503));
+    refused(&checking(&gateway).get(vendor.url("/b/sw.js")).await, 503, "blocked", "upstream-status");
 }
 
 #[tokio::test]

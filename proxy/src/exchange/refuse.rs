@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::policy::Expectation;
@@ -78,7 +79,7 @@ impl Shared {
         if let Some(substitute) = Box::pin(self.substitute(ask, policy, reason, incident)).await {
             return substitute;
         }
-        let unregisters = self.unregisters(ask, policy, reason);
+        let unregisters = self.unregisters(ask, policy, reason).await;
         row.incident = Some(incident);
         if unregisters {
             row.status = Unregistering::STATUS.as_u16();
@@ -90,15 +91,33 @@ impl Shared {
         }
     }
 
-    /// Whether a browser is to lose the worker that it has. Which one that is nobody knows: what the lists still name
-    /// counts whatever was served last, for the vendor decides that, and also whether the shelf may keep it.
-    pub(super) fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
+    /// Whether a browser is to lose the worker that it has. Which one that is nobody knows: one that ever went out there, or
+    /// that the lists name, counts whatever was served last, for that is for the vendor to decide.
+    pub(super) async fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
         let expected = policy.expect(&ask.url);
-        let may_be_revoked = || {
-            expected.names_one_of(self.policy.newest().revocations())
-                || self.shelf.last_served(ask).is_some_and(|digests| self.is_revoked(&digests))
-        };
-        ask.is_for_worker() && may_unregister(&expected, reason, may_be_revoked)
+        if !(ask.is_for_worker() && expected.rules().revoke_worker) {
+            return false;
+        }
+        let given = self.store.workers_given(ask.url.key_without_query()).await;
+        // Where that cannot be read nothing can be recorded either, and the answer says so.
+        let was_revoked = given.is_ok_and(|given| given.iter().any(|digests| self.is_revoked(digests)));
+        may_unregister(&expected, reason, || {
+            was_revoked || expected.names_one_of(self.policy.newest().revocations())
+        })
+    }
+
+    /// Notes that a worker goes out: what browsers have outlives pins, shelf and decisions.
+    pub(super) async fn note_worker(
+        &self,
+        ask: &Ask,
+        expected: &Expectation<'_>,
+        digests: &Digests,
+    ) -> Result<(), StoreError> {
+        if !(ask.is_for_worker() && expected.rules().revoke_worker) {
+            return Ok(());
+        }
+        let now = self.settings.clock.now();
+        self.store.worker_given(ask.url.key_without_query(), *digests, now).await
     }
 
     /// What cannot be recorded is not released.
