@@ -197,6 +197,9 @@ pub struct Posted {
 /// What a receiver says to a request: a status and a body, or nothing at all, and the connection ends.
 pub type Says = Option<(u16, String)>;
 
+/// What is answered to a request, by how many there were before it.
+type Decide = dyn Fn(usize, &Posted) -> Says + Send + Sync;
+
 /// Listens for requests and answers each as `decide` says, which gets the number of those before it.
 #[must_use]
 pub fn https(
@@ -207,7 +210,7 @@ pub fn https(
     let number = port.number();
     let (sender, came) = watch::channel(Vec::new());
     let (listener, acceptor) = (port.listen(), shown.acceptor().unwrap());
-    let decide: Arc<dyn Fn(usize, &Posted) -> Says + Send + Sync> = Arc::new(decide);
+    let decide: Arc<Decide> = Arc::new(decide);
     let task = tokio::spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((socket, _)) = listener.accept().await {
@@ -221,7 +224,7 @@ async fn greet(
     acceptor: TlsAcceptor,
     socket: TcpStream,
     sender: watch::Sender<Vec<Posted>>,
-    decide: Arc<dyn Fn(usize, &Posted) -> Says + Send + Sync>,
+    decide: Arc<Decide>,
 ) {
     let Ok(stream) = acceptor.accept(socket).await else { return };
     converse(stream, sender, decide).await;
@@ -230,7 +233,7 @@ async fn greet(
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     sender: watch::Sender<Vec<Posted>>,
-    decide: Arc<dyn Fn(usize, &Posted) -> Says + Send + Sync>,
+    decide: Arc<Decide>,
 ) {
     let answer = |request: http::Request<Incoming>| {
         let (sender, decide) = (sender.clone(), Arc::clone(&decide));

@@ -15,7 +15,7 @@ use crate::output::{Output, Target};
 pub(super) enum Sink {
     Lines(Writer),
     Syslog(Box<Syslog>),
-    Https(Post),
+    Https(Box<Post>),
     Splunk(Box<Splunk>),
 }
 
@@ -30,7 +30,7 @@ impl Sink {
                 let to = (*transport, &**host, *port);
                 Self::Syslog(Box::new(Syslog::to(to, output.tls.clone(), &observer.hostname)))
             }
-            Target::Https(to) => Self::Https(Post::to(to, tls()?, output.token.clone())),
+            Target::Https(to) => Self::Https(Box::new(Post::to(to, tls()?, output.token.clone()))),
             Target::Splunk(to) => {
                 let token = output.token.clone();
                 let splunk = Splunk::to(to, tls()?, token, output.format, &observer.hostname)?;

@@ -56,7 +56,7 @@ impl Splunk {
     pub(super) async fn send(&self, batch: &mut Batch) -> io::Result<()> {
         let body: String = batch.rest().iter().map(|record| self.envelope(record)).collect();
         let answer = self.post(&self.events, body.into()).await?;
-        if let Some(number) = answer["ackId"].as_u64() {
+        if let Some(number) = answer.get("ackId").and_then(Value::as_u64) {
             self.wait_for(number).await?;
         }
         batch.advance(usize::MAX);
@@ -83,7 +83,8 @@ impl Splunk {
         loop {
             let question = json!({ "acks": [number] }).to_string();
             let answer = self.post(&self.acknowledgements, question.into()).await?;
-            if answer["acks"][number.to_string()] == true {
+            let known = answer.get("acks").and_then(|acks| acks.get(number.to_string()));
+            if known == Some(&Value::Bool(true)) {
                 return Ok(());
             }
             if began.elapsed() > LONGEST_ACKNOWLEDGEMENT {

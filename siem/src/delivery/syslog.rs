@@ -145,7 +145,7 @@ impl Syslog {
             let in_order = poll_fn(|context| poll_end(stream, context)).await;
             self.gone(in_order);
         }
-        pending().await
+        pending::<()>().await;
     }
 
     /// Whether the receiver has gone. While it is there, what it has read by now is forgotten.
