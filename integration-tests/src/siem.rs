@@ -36,6 +36,15 @@ impl Port {
         Self(socket)
     }
 
+    /// The one of a receiver that is gone.
+    #[must_use]
+    pub fn again(number: u16) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, number).into()).unwrap();
+        Self(socket)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

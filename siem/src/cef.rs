@@ -163,6 +163,54 @@ mod tests {
         assert_eq!(header[6], "1", "{line}");
     }
 
+    /// The keys and values of an extension, as a receiver reads them: a key is what stands before an equals sign that nothing
+    /// escapes.
+    fn read(extension: &str) -> Vec<(String, String)> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        let (mut word, mut escaped) = (String::new(), false);
+        for char in extension.chars() {
+            match (escaped, char) {
+                (true, char) => {
+                    word.push(match char {
+                        'n' => '\n',
+                        'r' => '\r',
+                        char => char,
+                    });
+                    escaped = false;
+                }
+                (false, '\\') => escaped = true,
+                (false, '=') => {
+                    let key = word.rsplit(' ').next().unwrap().to_owned();
+                    word.truncate(word.len() - key.len());
+                    if let Some((_, value)) = fields.last_mut() {
+                        *value = word.strip_suffix(' ').unwrap().to_owned();
+                    }
+                    fields.push((key, String::new()));
+                    word.clear();
+                }
+                (false, char) => word.push(char),
+            }
+        }
+        if let Some((_, value)) = fields.last_mut() {
+            *value = word;
+        }
+        fields
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_in_values_a_receiver_reads_them_and_no_others(user in ".{0,60}", page in "[ =\\\\|\r\na-z]{0,60}") {
+            let line = of(&[("user.name", &user), ("http.request.referrer", &page), ("event.code", "PF-1001")]);
+            proptest::prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+            let fields = read(line.split_once("|1|").unwrap().1);
+            let expected = |text: &str| text.chars().map(|char| match char { '\n' | '\r' => char, char => printable(char) }).collect::<String>();
+            for (key, value) in fields {
+                let whole = match &*key { "suser" => expected(&user), "requestContext" => expected(&page), _ => continue };
+                proptest::prop_assert_eq!(value.trim_end(), whole.trim_end());
+            }
+        }
+    }
+
     #[test]
     fn a_value_is_cut_between_characters_and_not_within_an_escape() {
         let line = of(&[("observer.hostname", &"=".repeat(200)), ("event.reason", "")]);

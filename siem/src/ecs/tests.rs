@@ -503,3 +503,98 @@ fn a_line_is_bounded_whatever_a_client_sends() {
     );
     assert!(at(&event, "message").as_str().unwrap().ends_with(": unpinned"));
 }
+
+/// One of each code, in the order of the codes.
+fn one_of_each() -> Vec<Event> {
+    let outcomes = [
+        (Outcome::Verified, None),
+        (Outcome::Substituted, Some(Reason::DigestMismatch)),
+        (Outcome::Observed, Some(Reason::Unpinned)),
+        (Outcome::Blocked, Some(Reason::Revoked)),
+        (Outcome::Quarantined, Some(Reason::DigestMismatch)),
+    ];
+    let mut events: Vec<_> =
+        outcomes.into_iter().map(|(outcome, reason)| once(exchange(outcome, reason))).collect();
+    events.push(Event::Tunnel { tunnel: tunnel(None), end: Some(END) });
+    events.push(Event::Tunnel { tunnel: tunnel(None), end: None });
+    events.push(Event::Tunnel { tunnel: tunnel(Some(Reason::PrivateAddress)), end: None });
+    events.push(Event::Gap(gap()));
+    events.extend(What::ALL.map(|what| Event::Notice(example(what))));
+    events.sort_by_key(|event| at(&value(event), "event.code").as_str().unwrap().to_owned());
+    events
+}
+
+/// A notice as the gateway would write it.
+fn example(what: What) -> Notice {
+    let url = "https://cdn.eu.vendor.co.uk:8443/w/3.2.1/widget.min.js";
+    let (subject, text) = match what {
+        What::PolicyReloaded => ("/etc/pinfold/pinfold.toml", "pins.toml: 1 pin added"),
+        What::ReloadFailed => {
+            ("/etc/pinfold/pinfold.toml", "pins.toml:14:12: digest is 63 hex digits, expected 64")
+        }
+        What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
+        What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
+        What::Drift | What::UrlVolatile => (url, "a recheck saw it"),
+        What::Quarantined => {
+            (url, "digest mismatch at https://cdn.eu.vendor.co.uk:8443/w/3.2.1/widget.min.js?v=1")
+        }
+        What::Approved | What::ApprovalPending | What::Rejected | What::Revoked | What::Reinstated => {
+            (url, "SEC-1423")
+        }
+    };
+    let about_digest = match what {
+        What::PolicyReloaded
+        | What::ReloadFailed
+        | What::LookalikeHost
+        | What::PathChanged
+        | What::UrlVolatile => false,
+        What::Drift
+        | What::Quarantined
+        | What::Approved
+        | What::ApprovalPending
+        | What::Rejected
+        | What::Revoked
+        | What::Reinstated => true,
+    };
+    let by_a_person = matches!(
+        what,
+        What::Approved | What::ApprovalPending | What::Rejected | What::Revoked | What::Reinstated
+    );
+    Notice {
+        subject: Some(subject.into()),
+        text: text.into(),
+        who: by_a_person.then(|| "ada".into()),
+        digest: about_digest.then_some(BodyId([0xab; 32])),
+        incident: about_digest.then_some(Incident(Uuid::from_u128(9))),
+        ..notice(what)
+    }
+}
+
+/// The page, as it must be.
+fn page() -> String {
+    let mut page =
+        include_str!("../../../docs/events.md").split("\n## ").next().unwrap().trim_end().to_owned();
+    for event in one_of_each() {
+        let ecs = fields(&event, &observer());
+        let (code, action) = (ecs.text("event.code").unwrap(), ecs.text("event.action").unwrap());
+        let ocsf = crate::ocsf::fields(&event, &ecs);
+        let pretty = serde_json::to_string_pretty(&Value::from(ecs.clone())).unwrap();
+        let (class, activity) = (ocsf.text("class_name").unwrap(), ocsf.text("activity_name").unwrap());
+        let cef = crate::cef::line(&ecs);
+        page.push_str(&format!(
+            "\n\n## {code} {action}\n\nOCSF: {class}, {activity}. CEF:\n\n```text\n{cef}\n```\n\nECS:\n\n```json\n{pretty}\n```"
+        ));
+    }
+    page + "\n"
+}
+
+/// Set PINFOLD_WRITE_DOCS to write the page anew.
+#[test]
+fn the_page_of_events_has_an_example_of_every_code_as_the_code_writes_it() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events.md");
+    let page = page();
+    if std::env::var_os("PINFOLD_WRITE_DOCS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), page, "run the tests with PINFOLD_WRITE_DOCS=1");
+}
