@@ -31,9 +31,7 @@ impl Port {
     /// Any free one.
     #[must_use]
     pub fn reserve() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        Self(socket)
+        Self::again(0)
     }
 
     /// The one of a receiver that is gone.
@@ -87,6 +85,12 @@ impl<T: Clone> Receiver<T> {
         let mut came = self.came.clone();
         let enough = came.wait_for(|came| is_enough(came));
         eventually(what, enough).await.unwrap().clone()
+    }
+
+    /// Ends it, with its connections: its port is free.
+    pub async fn gone(mut self) {
+        self.task.abort();
+        drop((&mut self.task).await);
     }
 
     /// What has come by now.

@@ -216,7 +216,7 @@ async fn what_a_collector_takes_and_never_acknowledges_is_not_delivered() {
     hec.came_until("a question", |posted| posted.iter().any(|posted| posted.path.ends_with("/ack"))).await;
     gateway.kill().await;
     let unacknowledged = collected(&hec.now());
-    drop(hec);
+    hec.gone().await;
 
     let hec = https(Port::again(number), Shown::As(Identity::Valid), collector(|_, _| true));
     gateway.start_again().await;
