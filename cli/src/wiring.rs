@@ -31,6 +31,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
             allow_private: config.egress.allow_private.clone(),
             resolve: config.egress.resolve.clone(),
         },
+        redaction: config.ledger.redact.clone(),
         extra_roots: extra_roots(config)?,
         limits: Limits {
             max_body: limits.max_body,

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use pinfold_policy::host::Host;
+use pinfold_policy::redact::Redaction;
 use pinfold_policy::vendor::{Mode, OtherScripts, OtherTls};
 use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::diagnostic::quoted;
 use crate::section::Section;
-use crate::settings::{self, Cache, Certs, Egress, Limits, Quarantine, SiemOutput};
+use crate::settings::{self, Cache, Certs, Egress, Ledger, Limits, Quarantine, SiemOutput};
 use crate::source::{Mistake, SourceFile};
 use crate::vendors::{self, PlacedVendor};
 
@@ -39,6 +40,7 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
     pub(crate) quarantine: Quarantine,
+    pub(crate) ledger: Ledger,
     pub(crate) approvers: u32,
     pub(crate) vendors: Vec<PlacedVendor>,
     pub(crate) siem: Vec<SiemOutput>,
@@ -68,6 +70,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let limits = limits(&mut root);
     let cache = cache(&mut root);
     let quarantine = quarantine(&mut root, &limits);
+    let ledger = ledger(&mut root);
     let approvers = approvers(&mut root);
     let vendors = vendors::read(&mut root, mode, approvers);
     let siem = crate::siem::read(&mut root, base);
@@ -87,6 +90,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
         limits,
         cache,
         quarantine,
+        ledger,
         approvers,
         vendors,
         siem,
@@ -357,6 +361,20 @@ fn quarantine(root: &mut Section<'_>, limits: &Limits) -> Quarantine {
     let per_url = quarantine.integer("per_url", 0..=1_000_000).unwrap_or(default.per_url);
     quarantine.finish();
     Quarantine { max, per_url }
+}
+
+fn ledger(root: &mut Section<'_>) -> Ledger {
+    let mut ledger = root.section("ledger");
+    let redact = ledger.parse_list("redact", parameter).unwrap_or_default();
+    ledger.finish();
+    Ledger { redact: Redaction::of(redact.iter().map(|name| &**name.get_ref())) }
+}
+
+/// The bare name of a query parameter.
+fn parameter(text: &str) -> Result<String, Mistake> {
+    let is_bare = !text.is_empty() && !text.contains(['&', ';', '=', '?', '#', '[', '%', ' ']);
+    let wrong = || Mistake::new(format!("{} is no name of a query parameter", quoted(text)));
+    if is_bare { Ok(text.to_owned()) } else { Err(wrong().hint("write the bare name: \"token\"")) }
 }
 
 /// People who must agree before a digest is released.

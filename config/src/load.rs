@@ -135,6 +135,7 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         limits: gateway.limits,
         cache: gateway.cache,
         quarantine: gateway.quarantine,
+        ledger: gateway.ledger,
         approvers: gateway.approvers,
         siem: gateway.siem,
         rulebook,

@@ -10,6 +10,7 @@ use pinfold_policy::digest::Digest;
 use pinfold_policy::host::Host;
 use pinfold_policy::pin::Place;
 use pinfold_policy::policy::Rulebook;
+use pinfold_policy::redact::Redaction;
 use pinfold_policy::user::Users;
 use pinfold_policy::vendor::Mode;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub cache: Cache,
     /// How much is kept of what was refused.
     pub quarantine: Quarantine,
+    /// What the ledger must not say.
+    pub ledger: Ledger,
     /// How many people must agree before a digest is released (`review.approvers`).
     pub approvers: u32,
     /// Where events go.
@@ -168,6 +171,13 @@ impl Default for Cache {
     fn default() -> Self {
         Self { memory: 256 * MIB, client_max_age: Duration::from_secs(10 * 60) }
     }
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Query parameters whose values are masked before anything is written.
+    pub redact: Redaction,
 }
 
 /// `[quarantine]`

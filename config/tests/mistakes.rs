@@ -65,7 +65,7 @@ fn unknown_keys() {
             ),
             (
                 "[consoles]\nlisten = \"a\"",
-                "error:1:2: unknown key \"consoles\" | known here: listen, data_dir, pins, mode, clients, certs, other_hosts, egress, upstream_tls, limits, cache, quarantine, review, vendor, siem",
+                "error:1:2: unknown key \"consoles\" | known here: listen, data_dir, pins, mode, clients, certs, other_hosts, egress, upstream_tls, limits, cache, quarantine, ledger, review, vendor, siem",
             ),
             ("[vendors]", "error:1:2: unknown key \"vendors\" | did you mean 'vendor'?"),
         ],

@@ -20,6 +20,7 @@ pub mod pin;
 pub mod pins;
 pub mod policy;
 pub mod reason;
+pub mod redact;
 pub mod url;
 pub mod user;
 pub mod vendor;

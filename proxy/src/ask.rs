@@ -1,5 +1,6 @@
 //! One request, admitted: who asks for what.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use pinfold_body::Accepted;
 use pinfold_policy::kind::Asked;
 use pinfold_policy::reason::Reason;
+use pinfold_policy::redact::Redaction;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::entry::{Asker, ClientTls};
@@ -41,6 +43,8 @@ pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) http_version: &'static str,
     pub(crate) url: ArtifactUrl,
+    /// The match key with masked values, where some must not be written.
+    redacted: Option<Box<str>>,
     /// The client's fields, without those of its hop.
     pub(crate) headers: HeaderMap,
     /// Whether something comes with it, or may still come.
@@ -73,7 +77,7 @@ impl Ask {
     pub(crate) fn admit(
         link: &Link,
         head: Parts,
-        egress: &Egress,
+        (egress, redaction): (&Egress, &Redaction),
         via: &str,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
@@ -91,7 +95,7 @@ impl Ask {
         let asker = Asker {
             address: link.client,
             user: link.user.clone(),
-            page: readable(&headers, header::REFERER).map(|page| page_only(&page)),
+            page: readable(&headers, header::REFERER).map(|page| redaction.mask(&page_only(&page)).into()),
             user_agent: readable(&headers, header::USER_AGENT).map(|agent| clipped(&agent)),
         };
         let takes_trailers = takes_trailers(&headers);
@@ -104,7 +108,12 @@ impl Ask {
         // The body's framing is made anew for the vendor.
         headers.remove(header::CONTENT_LENGTH);
         let destinations = texts(&headers, "sec-fetch-dest").join(",").into();
+        let redacted = match redaction.mask(url.key()) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked.into()),
+        };
         Ok(Self {
+            redacted,
             id,
             at: now,
             started: Instant::now(),
@@ -128,6 +137,7 @@ impl Ask {
     /// A request of the gateway's own, with fields and in a version that a client has sent before.
     pub(crate) fn of_recheck(url: ArtifactUrl, headers: HeaderMap, version: Version, at: Timestamp) -> Self {
         Self {
+            redacted: None,
             id: Uuid::now_v7(),
             at,
             started: Instant::now(),
@@ -141,6 +151,16 @@ impl Ask {
             reader: Reader::default(),
             client_tls: None,
         }
+    }
+
+    /// The match key as it may be written down.
+    pub(crate) fn written(&self) -> &str {
+        self.redacted.as_deref().unwrap_or_else(|| self.url.key())
+    }
+
+    /// Whether the URL holds what must not be written anywhere.
+    pub(crate) fn is_redacted(&self) -> bool {
+        self.redacted.is_some()
     }
 
     /// Whether no client asked.

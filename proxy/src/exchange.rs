@@ -60,7 +60,7 @@ pub(crate) async fn exchange(
     let authority = link.authority(&head);
     let policy = gateway.policy.newest();
     let now = gateway.settings.clock.now();
-    let ask = match Ask::admit(&link, head, &policy.live.egress, &gateway.via, now) {
+    let ask = match Ask::admit(&link, head, policy.live.admission(), &gateway.via, now) {
         Ok(ask) => ask.with_content(!body.is_end_stream()),
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };

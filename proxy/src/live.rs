@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use pinfold_certs::CertificateAuthority;
 use pinfold_policy::policy::Rulebook;
+use pinfold_policy::redact::Redaction;
 
 use crate::credentials::Credentials;
 use crate::fetch::Upstream;
@@ -23,6 +24,7 @@ pub(crate) struct Live {
     pub(crate) clients: Vec<IpNet>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) egress: Egress,
+    redaction: Redaction,
     pub(crate) upstream: Upstream,
     pub(crate) interceptor: Interceptor,
     /// For one hold, in total.
@@ -48,12 +50,18 @@ impl Live {
             clients: settings.clients.clone(),
             credentials: settings.users.clone().map(Credentials::of).transpose()?,
             egress: settings.egress.clone(),
+            redaction: settings.redaction.clone(),
             upstream,
             interceptor,
             max_hold: settings.limits.max_hold,
             patience: settings.limits.patience,
             client_max_age: settings.client_max_age,
         })
+    }
+
+    /// What a request is admitted by.
+    pub(crate) fn admission(&self) -> (&Egress, &Redaction) {
+        (&self.egress, &self.redaction)
     }
 
     /// What follows from other files. `ca` is new, if they need another one.
@@ -77,6 +85,7 @@ impl Live {
             clients: settings.clients.clone(),
             credentials,
             egress: settings.egress.clone(),
+            redaction: settings.redaction.clone(),
             upstream: self.upstream.followed_by(settings),
             interceptor: self.interceptor.followed_by(ca),
             max_hold: settings.limits.max_hold,

@@ -117,6 +117,7 @@ mod tests {
     use pinfold_certs::{CaOptions, CertificateAuthority};
     use pinfold_policy::decisions::Revocations;
     use pinfold_policy::policy::Rulebook;
+    use pinfold_policy::redact::Redaction;
 
     use super::*;
     use crate::clock::Clock;
@@ -147,6 +148,7 @@ mod tests {
             clients: Vec::new(),
             users: None,
             egress: Egress::default(),
+            redaction: Redaction::default(),
             extra_roots: Vec::new(),
             limits,
             shelf_memory: 1 << 20,

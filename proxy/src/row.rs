@@ -56,7 +56,7 @@ pub(crate) fn row(ask: &Ask, policy: &Policy, outcome: Outcome, reason: Option<R
         asker: ask.asker.clone(),
         method: ask.method.as_str().into(),
         http_version: ask.http_version.into(),
-        url: ask.url.key().into(),
+        url: ask.written().into(),
         vendor: policy.vendor(ask.url.host()).map(|vendor| Arc::clone(&vendor.name)),
         kinds: Kinds::NONE,
         outcome,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use pinfold_policy::host::Host;
+use pinfold_policy::redact::Redaction;
 use pinfold_policy::user::Users;
 use rustls::pki_types::CertificateDer;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub users: Option<Arc<Users>>,
     /// Where the gateway itself may connect to.
     pub egress: Egress,
+    /// Query parameters whose values are written nowhere.
+    pub redaction: Redaction,
     /// Roots trusted for vendors besides the platform's.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Bounds on time and memory.

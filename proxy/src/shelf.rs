@@ -84,7 +84,7 @@ impl Shelf {
                 let is_damaged = self.stock.forget_damage(held.id());
                 let Put { row, gone } = self.variants.put(ask, depends, fresh, now, is_damaged);
                 self.stock.take_in(held.clone(), room);
-                if let Some(row) = row {
+                if let Some(row) = row.filter(|_| !ask.is_redacted()) {
                     self.write(row, held, is_damaged);
                 }
                 gone

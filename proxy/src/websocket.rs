@@ -56,7 +56,7 @@ pub(crate) async fn open(
     let authority = link.authority(&head);
     let policy = gateway.policy.newest();
     let now = gateway.settings.clock.now();
-    let ask = match Ask::admit(&link, head, &policy.live.egress, &gateway.via, now) {
+    let ask = match Ask::admit(&link, head, policy.live.admission(), &gateway.via, now) {
         Ok(ask) => ask,
         Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
     };

@@ -46,6 +46,7 @@ impl StartOnly {
             egress: _,
             cache: Cache { memory, client_max_age: _ },
             quarantine: _,
+            ledger: _,
             // For commands: the gateway goes by the decisions that they make.
             approvers: _,
             rulebook: _,

@@ -54,6 +54,7 @@ mod ranges;
 mod reasons;
 mod rebinding;
 mod recheck;
+mod redaction;
 mod redirects;
 mod refusal;
 mod release;

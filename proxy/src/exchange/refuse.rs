@@ -57,7 +57,7 @@ impl Shared {
         cause: &FetchError,
     ) -> Outbound {
         let reason = cause.reason();
-        tracing::debug!(url = %ask.url, %reason, %cause, "refused");
+        tracing::debug!(url = ask.written(), %reason, %cause, "refused");
         let expected = policy.expect(&ask.url);
         let vendor_status = cause.vendor_status().unwrap_or(StatusCode::BAD_GATEWAY);
         let refusal = refusal(ask, &expected, reason, Outcome::Blocked, vendor_status);
@@ -123,7 +123,7 @@ impl Shared {
     /// What cannot be recorded is not released.
     pub(super) fn unrecorded(&self, ask: &Ask, policy: &Snapshot, error: &StoreError) -> Outbound {
         // The store says once that it cannot be written.
-        tracing::debug!(%error, url = %ask.url, "cannot record an exchange: it is refused");
+        tracing::debug!(%error, url = ask.written(), "cannot record an exchange: it is refused");
         let expected = policy.expect(&ask.url);
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Outbound::Refusal(refusal(ask, &expected, Reason::StoreUnavailable, Outcome::Blocked, status))

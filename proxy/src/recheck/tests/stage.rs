@@ -9,6 +9,7 @@ use pinfold_policy::digest::Digests;
 use pinfold_policy::pin::{Pin, PinUrl, Place};
 use pinfold_policy::pins::PinIndex;
 use pinfold_policy::policy::Rulebook;
+use pinfold_policy::redact::Redaction;
 use pinfold_policy::vendor::{Rules, Vendor, Vendors};
 use pinfold_store::entry::{Notice, What};
 use pinfold_store::item::Item;
@@ -130,6 +131,7 @@ fn settings(clock: Clock, vendor: SocketAddr) -> Settings {
             resolve: [("vendor.test".parse().unwrap(), vendor)].into(),
             ..Egress::default()
         },
+        redaction: Redaction::default(),
         extra_roots: Vec::new(),
         limits: Limits {
             max_body: 1 << 20,

@@ -1,0 +1,62 @@
+//! `[ledger] redact`: what a query holds and nobody is to read stands nowhere but in what went over the network.
+
+use pinfold_integration_tests::{Gateway, Rule, client, gateway, sha256};
+use serde_json::json;
+
+use crate::{REVIEWED, TAMPERED, refused, vendor_of, verified};
+
+const SECRET: &str = "s3cr3t-of-the-user";
+
+/// Every file that holds the secret.
+async fn traces(gateway: &Gateway) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![gateway.dir().join("pinfold-data")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains(SECRET) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    if gateway.complaints().await.contains(SECRET) {
+        found.push("the log".to_owned());
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_value_that_is_to_be_masked_is_written_nowhere_and_the_vendor_gets_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/other.js", TAMPERED);
+    let gateway = gateway()
+        .rule(&vendor, Rule::default().set("unpinned", "quarantine"))
+        .pin(vendor.url("/app.js"), sha256(REVIEWED))
+        .set_in("ledger", "redact", json!(["token", "Sig"]))
+        .listen()
+        .await;
+    let page = format!("https://shop.test/?user=7&sig={SECRET}");
+    let client = client(&gateway).header("referer", &page);
+    let pinned = format!("/app.js?v=1&token={SECRET}");
+    let other = format!("/other.js?%74oken={SECRET}&v=2");
+
+    verified(&client.get(vendor.url(&pinned)).await, REVIEWED);
+    verified(&client.get(vendor.url(&pinned)).await, REVIEWED);
+    refused(&client.get(vendor.url(&other)).await, 403, "quarantined", "unpinned");
+
+    // What the vendor got, and that the second answer came from the shelf.
+    for path in ["/app.js", "/other.js"] {
+        let seen = vendor.seen(path);
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert!(seen[0].uri.to_string().contains(SECRET), "{seen:?}");
+    }
+    let event = gateway.event_of(&vendor.url("/app.js?v=1&token=redacted")).await;
+    assert_eq!(event.text("http.request.referrer"), Some("https://shop.test/?user=7&sig=redacted"));
+    gateway.terminate().await;
+    for event in gateway.rest_of_events().await {
+        assert!(!event.value().to_string().contains(SECRET), "{}", event.value());
+    }
+    assert_eq!(traces(&gateway).await, Vec::<String>::new());
+}
