@@ -100,6 +100,8 @@ pub async fn deliver(
         send(&mut sink, Batch::of(records), &mut attempts).await?;
         acknowledge(&mut feed, &mut attempts).await?;
     }
+    // A receiver that does not take its leave does not hold up the end.
+    let _ = time::timeout(LAST_WAIT, sink.close()).await;
     Ok(())
 }
 

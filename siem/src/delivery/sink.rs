@@ -53,6 +53,14 @@ impl Sink {
         }
     }
 
+    /// Ends what is open, in order.
+    pub(super) async fn close(&mut self) {
+        match self {
+            Self::Syslog(syslog) => syslog.close().await,
+            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => {}
+        }
+    }
+
     /// Never ends. Notes meanwhile what happens to a connection that nothing is sent on.
     pub(super) async fn watch(&mut self) {
         match self {

@@ -148,6 +148,21 @@ impl Syslog {
         pending::<()>().await;
     }
 
+    /// Ends the connection in order. Where something of the receiver's is unread, such as tickets of its TLS, a system would
+    /// break it instead, and the receiver lose what it has not read yet.
+    pub(super) async fn close(&mut self) {
+        if let Open::Stream(stream) = &mut self.open {
+            let ending = async {
+                stream.shutdown().await?;
+                poll_fn(|context| poll_end(stream, context)).await;
+                Ok(())
+            };
+            // What was written has been confirmed to the store: nothing follows from an end that failed.
+            let _ = timed(ending).await;
+        }
+        self.open = Open::Not;
+    }
+
     /// Whether the receiver has gone. While it is there, what it has read by now is forgotten.
     fn look(&mut self) {
         let Open::Stream(stream) = &mut self.open else { return };

@@ -220,7 +220,7 @@ async fn frames(listener: tokio::net::TcpListener, count: usize) -> Vec<u128> {
         let mut frame = vec![0; String::from_utf8_lossy(&length).trim().parse().unwrap()];
         stream.read_exact(&mut frame).await.unwrap();
         let text = String::from_utf8(frame).unwrap();
-        let event: Value = serde_json::from_str(&text[text.find('{').unwrap()..]).unwrap();
+        let event: Value = serde_json::from_str(text.get(text.find('{').unwrap()..).unwrap()).unwrap();
         ids.push(event["metadata"]["uid"].as_str().unwrap().parse::<Uuid>().unwrap().as_u128());
     }
     ids
