@@ -88,8 +88,8 @@ impl Noted {
         if !is_subject_full && !is_party_full && uint(all) < MAX_ALL_VARIANTS {
             return Ok(true);
         }
-        let oldest: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT id, asked FROM variant WHERE (asked < ?1 OR (?2 AND NOT plain)) AND (?3 IS NULL OR subject = ?3)
+        let oldest: Option<(i64, i64, String)> = sqlx::query_as(
+            "SELECT id, asked, subject FROM variant WHERE (asked < ?1 OR (?2 AND NOT plain)) AND (?3 IS NULL OR subject = ?3)
                  AND (?4 IS NULL OR party = ?4) ORDER BY asked LIMIT 1",
         )
         .bind(in_use_since(self.at))
@@ -98,25 +98,31 @@ impl Noted {
         .bind(is_party_full.then_some(&**party))
         .fetch_optional(&mut *connection)
         .await?;
-        let is_any_in_use = oldest.is_none_or(|(_, asked)| asked >= in_use_since(self.at));
-        if is_any_in_use {
-            self.leave_out(connection).await?;
+        let Some((oldest, asked, of)) = oldest else {
+            leave_out(connection, subject, self.at).await?;
+            return Ok(false);
+        };
+        if asked >= in_use_since(self.at) {
+            leave_out(connection, &of, self.at).await?;
         }
-        let Some((oldest, _)) = oldest else { return Ok(false) };
         sqlx::query("DELETE FROM run WHERE variant = ?").bind(oldest).execute(&mut *connection).await?;
         sqlx::query("DELETE FROM variant WHERE id = ?").bind(oldest).execute(connection).await?;
         Ok(true)
     }
+}
 
-    /// Notes that rechecks do not look at all that is in use of the subject: nobody can say that it is the same everywhere.
-    async fn leave_out(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT OR REPLACE INTO crowded (subject, at) VALUES (?, ?)")
-            .bind(&*self.variant.subject)
-            .bind(self.at.as_microsecond())
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
+/// Notes that rechecks do not look at all that is in use of the subject: nobody can say that it is the same everywhere.
+async fn leave_out(
+    connection: &mut SqliteConnection,
+    subject: &str,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT OR REPLACE INTO crowded (subject, at) VALUES (?, ?)")
+        .bind(subject)
+        .bind(at.as_microsecond())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// A recheck found nothing.

@@ -98,6 +98,31 @@ async fn variants_made_up_at_many_urls_of_a_vendor_keep_no_plain_one_out() {
 }
 
 #[tokio::test]
+async fn a_variant_that_made_room_for_a_plain_one_of_another_url_is_known_to_be_left_out() {
+    const OTHER: &str = "https://vue.comm100.com/other.js";
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let plain = Variant { plain: true, ..variant(SUBJECT, 0) };
+    let plain = store.note_variant(plain, noon()).await.unwrap().unwrap().id;
+    let query = noted(&store, 1).await;
+    assert_eq!(seen(&store, plain, 0, 7, true).await.variants.len(), 2);
+    // Another body there: no cooldown may count.
+    assert_eq!(seen(&store, query, 0, 8, true).await.variants.len(), 2);
+    let mut notes = tokio::task::JoinSet::new();
+    for number in 2..MAX_PARTY_VARIANTS {
+        let (store, subject) = (store.clone(), format!("https://vue.comm100.com/{number}.js"));
+        notes.spawn(async move { store.note_variant(variant(&subject, 0), seconds(5)).await.unwrap() });
+    }
+    assert!(notes.join_all().await.iter().all(Option::is_some));
+    let other = Variant { plain: true, ..variant(OTHER, 0) };
+    let other = store.note_variant(other, seconds(10)).await.unwrap().unwrap().id;
+
+    let watched = seen(&store, plain, 1, 7, true).await.variants;
+    assert_eq!(watched.len(), 2, "one stands for what is not looked at any more: {watched:?}");
+    assert_eq!(seen(&store, other, 1, 7, true).await.variants.len(), 1, "of the new one all is looked at");
+}
+
+#[tokio::test]
 async fn one_vendor_takes_a_quarter_of_all_variants_and_no_more() {
     let dir = directory();
     let store = gateway(&dir).await;
