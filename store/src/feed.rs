@@ -137,7 +137,11 @@ impl Feed {
                 self.acknowledged.insert(Month::of(Timestamp::now()), 0);
             }
             let to = self.acknowledged.iter().map(|(month, seq)| (*month, *seq)).collect();
-            self.store.register.change(Advance { output: self.output.clone(), to }).await?;
+            match self.store.register.change(Advance { output: self.output.clone(), to }).await {
+                // There is nothing to come, so no place to keep.
+                Ok(()) | Err(StoreError::Closed) => {}
+                Err(error) => return Err(error),
+            }
         }
         self.given = Some(self.acknowledged.clone());
         Ok(())
