@@ -48,9 +48,11 @@ impl Change for Decide {
             (Ruling::Approve, _) if is_by_rule && !standing.is_empty() => {
                 return Ok(Err(Refusal::Decided(item.state)));
             }
-            (Ruling::Reject | Ruling::Revoke, ItemState::Revoked) => true,
             (Ruling::Approve, _) if item.path_waits => false,
-            (Ruling::Approve | Ruling::Reject, _) => standing.says_already(&decision),
+            // A revocation may be taken back, and what was said of this URL meanwhile holds then.
+            (Ruling::Revoke, ItemState::Revoked) | (Ruling::Approve | Ruling::Reject, _) => {
+                standing.says_already(&decision)
+            }
             (Ruling::Revoke | Ruling::Reinstate, _) => false,
         };
         if changes_nothing {
