@@ -63,6 +63,7 @@ fn explained(broken: Broken) -> &'static str {
         Flaw::Missing => "it was counted, and is not there",
         Flaw::Doubled => "a decision and a binding have this number",
         Flaw::Beyond => "it is there, and was never counted",
+        Flaw::Below => "there is one before the first: decisions are counted from 1",
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Flaw {
     Doubled,
     /// The store has not counted so far.
     Beyond,
+    /// Decisions are counted from 1.
+    Below,
 }
 
 impl Flaw {
@@ -46,6 +48,7 @@ impl Flaw {
             Self::Missing => "missing",
             Self::Doubled => "doubled",
             Self::Beyond => "beyond",
+            Self::Below => "below",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Opening SQLite files the one way that all of them are opened, and writing to them all or nothing.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io;
@@ -179,6 +180,44 @@ async fn check(
         }
         _ => Ok(connection),
     }
+}
+
+/// That the views and triggers of a file are those of its schema, and no others: a view says what holds, and a trigger
+/// changes what is written before anybody sees it.
+pub(crate) async fn check_views_and_triggers(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    schema: &Schema,
+) -> Result<(), StoreError> {
+    let mut expected = SqliteConnectOptions::new()
+        .in_memory(true)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(StoreError::database(path))?;
+    sqlx::raw_sql(schema.create).execute(&mut expected).await.map_err(StoreError::database(path))?;
+    let expected = views_and_triggers(&mut expected).await.map_err(StoreError::database(path))?;
+    let found = views_and_triggers(connection).await.map_err(StoreError::database(path))?;
+    let differing = found.iter().chain(&expected).find(|(name, text)| {
+        found.get(*name).is_none_or(|found| found != *text)
+            || expected.get(*name).is_none_or(|expected| expected != *text)
+    });
+    match differing {
+        None => Ok(()),
+        Some((name, _)) => Err(StoreError::damaged(path, format!("{name} is not as pinfold made it"))),
+    }
+}
+
+/// By type and name, the statement that made it, without its line breaks.
+async fn views_and_triggers(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as("SELECT type, name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')")
+            .fetch_all(connection)
+            .await?;
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(rows.into_iter().map(|(kind, name, text)| (format!("the {kind} '{name}'"), words(text))).collect())
 }
 
 async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use pinfold_integration_tests::{Event, Gateway, Output, client, sha256};
+use pinfold_integration_tests::{Event, Gateway, Output, Vendor, client, sha256};
 use pinfold_policy::digest::Digests;
 use tokio::process::Command;
 
@@ -62,14 +62,7 @@ async fn the_history_can_be_followed_with_nothing_but_the_reference_and_python()
     assert_eq!(head.trim(), audit["head"].as_str().unwrap());
 
     // The same words in another row.
-    let tamper = "import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1])
-connection.execute('DROP TRIGGER decision_stays')
-connection.execute('UPDATE decision SET at = at + 1 WHERE version = 3')
-connection.commit()";
-    let file = gateway.dir().join("pinfold-data/pinfold.db");
-    let tampered = Command::new("python3").args(["-c", tamper]).arg(file).status().await.unwrap();
-    assert!(tampered.success());
+    tamper_with_rows(&gateway, "UPDATE decision SET at = at + 1 WHERE version = 3").await;
     let found = python(&gateway).await;
     assert_eq!((found.code, found.stderr.trim()), (Some(1), "broken at version 3"));
     let found = gateway.command(&["audit", "verify"]).await;
@@ -125,4 +118,120 @@ async fn a_revocation_bites_a_client_that_has_the_script_on_its_next_request() {
     assert!(told.contains("127.0.0.1") && told.contains(&url), "{told}");
     let again = client(&gateway).header("if-none-match", &etag).get(&url).await;
     refused(&again, 403, "blocked", "revoked");
+}
+
+/// Changes the file of a gateway that has stopped, behind pinfold's back.
+async fn tamper(gateway: &Gateway, statements: &str) {
+    let program = "import sqlite3, sys
+file = sqlite3.connect(sys.argv[1])
+file.executescript(sys.argv[2])
+file.commit()";
+    let file = gateway.dir().join("pinfold-data/pinfold.db");
+    let mut python = Command::new("python3");
+    let output =
+        python.args(["-c", program]).arg(file).arg(statements).kill_on_drop(true).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Changes rows, and leaves no other trace: the triggers that guard them are there again.
+async fn tamper_with_rows(gateway: &Gateway, change: &str) {
+    let guards = "CREATE TRIGGER decision_stays BEFORE UPDATE ON decision WHEN old.hash IS NOT NULL
+            BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
+        CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision
+            BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;";
+    let without =
+        "DROP TRIGGER decision_stays; DROP TRIGGER decision_is_kept; PRAGMA ignore_check_constraints = 1;";
+    tamper(gateway, &format!("{without} {change}; {guards}")).await;
+}
+
+/// A gateway that has refused these bytes, approved, rejected and revoked, and stopped.
+async fn stopped() -> (Vendor, Gateway) {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let refusal = client(&gateway).get(vendor.url("/app.js")).await;
+    let incident = refusal.verdict().incident().unwrap().to_owned();
+    for decision in ["approve", "reject"] {
+        gateway.command(&["quarantine", decision, &incident, "--reason", "read"]).await.success();
+    }
+    gateway.command(&["pin", "revoke", &sha256(TAMPERED), "--reason", "bad"]).await.success();
+    gateway.terminate().await;
+    (vendor, gateway)
+}
+
+#[tokio::test]
+async fn a_digest_that_is_written_as_text_is_a_change_to_the_audit_to_the_gateway_and_to_anybody_else() {
+    for what in ["rejected", "revoked"] {
+        let (_vendor, gateway) = stopped().await;
+        let change = format!("UPDATE decision SET digest = lower(hex(digest)) WHERE what = '{what}'");
+        tamper_with_rows(&gateway, &change).await;
+
+        let audit = gateway.command(&["audit", "verify"]).await;
+        assert_eq!(audit.code, Some(1), "{audit:?}");
+        assert!(audit.text().contains("broken at version"), "{audit:?}");
+        assert_ne!(python(&gateway).await.code, Some(0));
+        let run = gateway.command(&["run"]).await;
+        assert_eq!(run.code, Some(3), "{run:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_before_the_first_is_found_and_judged_by_nowhere() {
+    for version in [0, -7] {
+        let (_vendor, gateway) = stopped().await;
+        let forged = format!(
+            "INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind, url, vendor, len, approvers)
+             SELECT {version}, 1790000000000000, 'ada@desk', 'approved', 'reviewed', 'SEC-1', incident, subject, digest, kind, url,
+                 vendor, len, 1 FROM item"
+        );
+        tamper_with_rows(&gateway, &forged).await;
+
+        let audit = gateway.command(&["audit", "verify"]).await;
+        assert_eq!(audit.code, Some(1), "{audit:?}");
+        assert_ne!(python(&gateway).await.code, Some(0));
+        let run = gateway.command(&["run"]).await;
+        assert_eq!(run.code, Some(3), "{run:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_trigger_or_another_view_stops_every_command_and_the_gateway() {
+    for (name, statement) in [
+        (
+            "note",
+            "CREATE TRIGGER note AFTER INSERT ON decision BEGIN UPDATE decision SET digest = zeroblob(32); END",
+        ),
+        ("revocation", "DROP VIEW revocation; CREATE VIEW revocation AS SELECT * FROM decision WHERE 0"),
+        ("decision_stays", "DROP TRIGGER decision_stays"),
+    ] {
+        let (_vendor, gateway) = stopped().await;
+        tamper(&gateway, statement).await;
+        for command in [&["audit", "verify"][..], &["pin", "revoke", &sha256("x"), "--reason", "x"], &["run"]]
+        {
+            let output = gateway.command(command).await;
+            assert_eq!(output.code, Some(3), "{output:?}");
+            assert!(output.stderr.contains(&format!("'{name}' is not as pinfold made it")), "{output:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_that_is_made_while_the_digest_is_revoked_outlives_the_revocation() {
+    for everywhere in [&[][..], &["--everywhere"][..]] {
+        let vendor = vendor_of(TAMPERED).await;
+        let gateway = gateway_pinning(&vendor).await;
+        let url = vendor.url("/app.js");
+        let refusal = client(&gateway).get(&url).await;
+        let incident = refusal.verdict().incident().unwrap().to_owned();
+        gateway.command(&["quarantine", "approve", &incident, "--reason", "read"]).await.success();
+        gateway.command(&["pin", "revoke", &sha256(TAMPERED), "--reason", "bad"]).await.success();
+        let rejecting = [&["quarantine", "reject", &incident, "--reason", "not here"], everywhere].concat();
+        let rejected = gateway.command(&rejecting).await.success();
+        assert!(!rejected.text().contains("nothing was changed"), "{rejected:?}");
+        gateway
+            .command(&["pin", "revoke", "--undo", &sha256(TAMPERED), "--reason", "another one"])
+            .await
+            .success();
+
+        refused(&client(&gateway).get(&url).await, 403, "blocked", "rejected");
+    }
 }

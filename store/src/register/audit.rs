@@ -21,6 +21,7 @@ pub(crate) async fn audit(data_dir: &Path) -> Result<Audit, StoreError> {
         return Err(StoreError::Absent { path: data_dir.to_owned() });
     }
     let mut connection = sqlite::open(&path, &SCHEMA).await?;
+    sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
     let audit = read(&mut connection).await;
     // It has only read.
     let _ = connection.close().await;
@@ -46,6 +47,11 @@ async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
         audit: Audit { version: uint(version), ..Audit::default() },
         chain: Chain::default(),
     };
+    let first: Option<i64> =
+        sqlx::query_scalar("SELECT min(version) FROM decision").fetch_one(&mut *transaction).await?;
+    if first.is_some_and(|first| first < 1) {
+        walk.broken(0, Flaw::Below);
+    }
     while walk.audit.broken.is_none() {
         let rows = sqlx::query(AssertSqlSafe(history::select("version >= ? ORDER BY version LIMIT ?")))
             .bind(int(walk.next))

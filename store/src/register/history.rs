@@ -24,6 +24,12 @@ use crate::sqlite::{int, uint};
 const COLUMNS: &str = "version, at, who, what, basis, reason, incident, subject, digest, kind, url, vendor, len, expires, \
                        approvers";
 
+/// The storage class of each of them. A blob and the text of its hex are hashed alike, and read as two digests.
+const CLASSES: [&str; 15] = [
+    "INTEGER", "INTEGER", "TEXT", "TEXT", "TEXT", "TEXT", "BLOB", "TEXT", "BLOB", "TEXT", "TEXT", "TEXT",
+    "INTEGER", "INTEGER", "INTEGER",
+];
+
 /// What a decision says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ruling {
@@ -166,22 +172,23 @@ impl Chain {
     /// Goes on with a row, whose columns are the first ones of `row`. Gives the row's hash.
     pub(super) fn link(&mut self, row: &SqliteRow) -> Result<BodyId, sqlx::Error> {
         let mut content = vec![Value::from(BodyId(self.0).to_hex())];
-        for at in 0..COLUMNS.split(',').count() {
-            content.push(plain(row.try_get_raw(at)?)?);
+        for (at, class) in CLASSES.iter().enumerate() {
+            content.push(plain(row.try_get_raw(at)?, class)?);
         }
         self.0 = Sha256::digest(Value::from(content).to_string()).into();
         Ok(BodyId(self.0))
     }
 }
 
-/// A value as it stands in the file, whatever the column is meant to hold.
-fn plain(value: SqliteValueRef<'_>) -> Result<Value, sqlx::Error> {
+/// A value as it stands in the file.
+fn plain(value: SqliteValueRef<'_>, class: &str) -> Result<Value, sqlx::Error> {
     use sqlx::Decode as _;
 
     if value.is_null() {
         return Ok(Value::Null);
     }
     let decoded = match value.type_info().name() {
+        other if other != class => Err(format!("a value of type {other}, expected {class}").into()),
         "INTEGER" => i64::decode(value).map(Value::from),
         "TEXT" => String::decode(value).map(Value::from),
         "BLOB" => <&[u8]>::decode(value).map(|bytes| Value::from(hex(bytes))),
@@ -199,9 +206,20 @@ pub(super) fn select(which: &'static str) -> String {
     format!("SELECT {COLUMNS}, hash FROM decision WHERE {which}")
 }
 
-/// Reads a row, and its version.
+/// The revocations that hold.
+pub(super) fn select_revocations() -> String {
+    format!("SELECT {COLUMNS}, hash FROM revocation")
+}
+
+/// Reads a row, and its version. What the audit would call broken by itself is not read.
 pub(super) fn read(row: &SqliteRow) -> Result<(u64, Decision), sqlx::Error> {
+    for (at, class) in CLASSES.iter().enumerate() {
+        plain(row.try_get_raw(at)?, class)?;
+    }
     let columns = Columns(row);
+    if columns.number("version")? == 0 {
+        return Err(unreadable("version", "decisions are counted from 1"));
+    }
     let about = match columns.text_or_none("subject")? {
         None => None,
         Some(subject) => Some(About {

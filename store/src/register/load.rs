@@ -82,8 +82,8 @@ async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> 
 }
 
 async fn revocations(connection: &mut SqliteConnection) -> Result<Revocations, sqlx::Error> {
-    let rows = sqlx::query("SELECT digest FROM revocation").fetch_all(connection).await?;
-    rows.iter().map(|row| Columns(row).digest("digest")).collect()
+    let rows = sqlx::query(AssertSqlSafe(history::select_revocations())).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(history::read(row)?.1.digest)).collect()
 }
 
 async fn bindings_after(

@@ -48,6 +48,14 @@ async fn tamper(dir: &Path, statements: &str) {
     .await
     .unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE TRIGGER decision_stays BEFORE UPDATE ON decision WHEN old.hash IS NOT NULL
+             BEGIN SELECT raise(ABORT, 'decisions are not changed'); END;
+         CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'decisions are not deleted'); END;",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
     sqlx::Connection::close(connection).await.unwrap();
 }
 
