@@ -89,6 +89,12 @@ impl Budget {
         Reservation { budget: Arc::clone(self), id, parties, has: Amount::default() }
     }
 
+    /// Bytes of memory and of disk that are reserved now.
+    pub(crate) fn reserved(&self) -> (u64, u64) {
+        let Amount { memory, disk } = self.used().all;
+        (memory, disk)
+    }
+
     /// A panic while it was locked cannot have left the sums half changed.
     fn used(&self) -> MutexGuard<'_, Used> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,6 +2,7 @@
 
 mod answer;
 mod learn;
+mod record;
 mod refuse;
 
 use std::pin::pin;
@@ -28,6 +29,7 @@ pub(crate) use self::answer::{Answer, borrowed, fetch, kinds_of};
 pub(crate) use self::learn::FullyLearned;
 pub use self::learn::MOST_LEARNED;
 use crate::ask::{Ask, early_refusal, reader};
+use crate::counters::Unjudged;
 use crate::encoded::Encoded;
 use crate::fetch::{self, FetchError};
 use crate::gateway::Shared;
@@ -77,12 +79,23 @@ pub(crate) async fn exchange(
     });
     match carried.await {
         // HTTP/2 would send the body of an answer to HEAD.
-        Ok(outbound) if is_head => respond(outbound).map(|_| no_body()),
-        Ok(outbound) => respond(outbound),
+        Ok(outbound) if is_head => respond(counted(outbound, &gateway)).map(|_| no_body()),
+        Ok(outbound) => respond(counted(outbound, &gateway)),
         Err(error) => {
             tracing::error!(%error, "an exchange failed; this is a bug");
             gateway.turn_down(&link, authority, early_refusal(id, Reason::Internal, &reader)).await
         }
+    }
+}
+
+/// What leaves without a judgement is counted as it goes; what was judged was counted when it was recorded.
+fn counted(outbound: Outbound, gateway: &Shared) -> Outbound {
+    match outbound {
+        Outbound::Unguarded(unguarded) => Outbound::Unguarded(unguarded.counted(&gateway.counters)),
+        Outbound::Cleared(_)
+        | Outbound::ObservedUnverified(_)
+        | Outbound::Refusal(_)
+        | Outbound::Unregistering(_) => outbound,
     }
 }
 
@@ -109,11 +122,12 @@ async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Inco
         Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await,
     };
     let is_judged = expected.is_judged();
+    let why = unjudged(is_judged, answer.kinds);
     if ask.method == Method::OPTIONS {
-        return Outbound::Unguarded(Unguarded::head_only(answer.head, is_judged));
+        return Outbound::Unguarded(Unguarded::head_only(answer.head, why));
     }
     if !expected.guards(answer.kinds) {
-        return gateway.pass(ask, policy, answer, is_judged).await;
+        return gateway.pass(ask, policy, answer, why).await;
     }
     gateway.remember_guarded(&ask.url);
     if asks_for_head && !whole {
@@ -124,6 +138,15 @@ async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Inco
         };
     }
     gateway.guarded(&ask, policy, answer, flight).await
+}
+
+/// Why an answer that is not guarded passes.
+fn unjudged(is_judged: bool, kinds: Kinds) -> Unjudged {
+    match (is_judged, kinds.contains(Kind::Document)) {
+        (false, _) => Unjudged::OtherHost,
+        (true, true) => Unjudged::Document,
+        (true, false) => Unjudged::Unguarded,
+    }
 }
 
 /// Whose share of the budget rechecks have, all together, so that clients do not wait for them. No vendor has this name.
@@ -155,8 +178,9 @@ impl Shared {
         ask: Ask,
         policy: Arc<Snapshot>,
         mut answer: Answer,
-        is_judged: bool,
+        why: Unjudged,
     ) -> Outbound {
+        let is_judged = why.is_of_judged_host();
         if is_judged && answer.is_blind_part() {
             let refused = FetchError::Body(Reason::PartialContent);
             return self.refuse(&ask, &policy, answer.kinds, &refused).await;
@@ -166,13 +190,13 @@ impl Shared {
             answer.forget_a_way_out(&ask, &policy);
         }
         if ask.method == Method::HEAD {
-            return Outbound::Unguarded(Unguarded::answer_to_head(answer.head, is_judged));
+            return Outbound::Unguarded(Unguarded::answer_to_head(answer.head, why));
         }
         if answer.is_late {
             let looking = late::look(self, ask, policy, answer.head.clone(), answer.body);
-            return Outbound::Unguarded(Unguarded::pass_once_seen(answer.head, looking, is_judged));
+            return Outbound::Unguarded(Unguarded::pass_once_seen(answer.head, looking, why));
         }
-        Outbound::Unguarded(Unguarded::pass(answer.head, answer.body, is_judged))
+        Outbound::Unguarded(Unguarded::pass(answer.head, answer.body, why))
     }
 
     /// Holds and judges a guarded answer, and does what follows.
@@ -216,6 +240,7 @@ impl Shared {
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
         // A task of its own: it goes on when the client is told to come back.
         let hold = tokio::spawn(async move {
+            let _holding = gateway.counters.holding();
             let mut flight = flight;
             let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
             let mut holding = pin!(timeout_at(until, holding));
@@ -336,7 +361,7 @@ impl Shared {
                     return self.withhold(ask, policy, seen, Reason::Revoked, None, None).await;
                 }
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
-                match self.store.record(row).await {
+                match self.record(row).await {
                     // Once more: the disk took a while.
                     Ok(_) if is_revoked() => {
                         self.withhold(&ask.again(), policy, seen, Reason::Revoked, None, None).await
@@ -441,7 +466,7 @@ impl Shared {
         if let Err(error) = self.note_worker(ask, &policy.expect(&ask.url), cleared.digests()).await {
             return self.unrecorded(ask, policy, &error);
         }
-        match self.store.record(row).await {
+        match self.record(row).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(cleared.digests()) => {
                 self.revoked(&ask.again(), policy, seen, measured).await
@@ -520,7 +545,7 @@ impl Shared {
             return self.revoked(ask, policy, seen, (digests.sha256, len)).await;
         }
         let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((digests.sha256, len)));
-        match self.store.record(row).await {
+        match self.record(row).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(&digests) => {
                 self.revoked(&ask.again(), policy, seen, (digests.sha256, len)).await

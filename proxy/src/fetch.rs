@@ -343,6 +343,11 @@ impl Upstream {
         HoldLimits { max_body, memory_body, max_ratio, keep_wire: false }
     }
 
+    /// Bytes of memory and of disk that all holds have reserved.
+    pub(crate) fn reserved(&self) -> (u64, u64) {
+        self.budget.reserved()
+    }
+
     /// A share of the budget for what a client gets from a vendor.
     pub(crate) fn reservation(&self, client: IpAddr, vendor: Arc<str>) -> Reservation {
         self.budget.reservation(client, vendor)

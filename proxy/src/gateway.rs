@@ -22,10 +22,12 @@ use uuid::Uuid;
 
 use crate::arrival::Arrivals;
 use crate::ask::{early_refusal, reader};
+use crate::counters::Counters;
 use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
 use crate::exchange::{FullyLearned, exchange};
 use crate::fetch::Upstream;
+use crate::gauge::Gauge;
 use crate::hold::Spill;
 use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
@@ -88,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     guarded: Cache<Box<str>, ()>,
     pub(crate) fully_learned: FullyLearned,
+    pub(crate) counters: Arc<Counters>,
     /// Places for those who are told that there is no place.
     turning_away: Arc<Semaphore>,
 }
@@ -143,6 +146,7 @@ impl Gateway {
             stop: CancellationToken::new(),
             guarded: Cache::new(GUARDED_URLS),
             fully_learned: FullyLearned::default(),
+            counters: Arc::default(),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
         Ok(Self { shared: Arc::new(shared), listeners, notes })
@@ -158,6 +162,12 @@ impl Gateway {
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         Reloader(Arc::clone(&self.shared))
+    }
+
+    /// The way to its numbers while it runs.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.shared))
     }
 
     /// Serves until `stop` is cancelled, then lets what is under way finish for up to `grace`.
@@ -239,6 +249,7 @@ impl Shared {
     /// One answer to whoever comes when all connections are taken.
     async fn turn_away(self: Arc<Self>, client: SocketAddr, stream: TcpStream, _place: OwnedSemaphorePermit) {
         let answering = self.serve_http1(client, stream, |request| {
+            self.counters.turned_away(Reason::Overloaded);
             let mut response = refused_early(&request, Reason::Overloaded);
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             std::future::ready((response, false))
@@ -259,6 +270,7 @@ impl Shared {
             async move {
                 // Each time: a connection that is kept outlasts a change.
                 if !shared.allows(client) {
+                    shared.counters.turned_away(Reason::ClientNotAllowed);
                     return (refused_early(&request, Reason::ClientNotAllowed), false);
                 }
                 let link = match shared.identified(link, &request).await {

@@ -112,6 +112,11 @@ impl Shelf {
         });
     }
 
+    /// Bytes of bodies in memory, in every coding.
+    pub(crate) fn memory(&self) -> u64 {
+        self.stock.in_memory()
+    }
+
     /// The body of `served`, measured; `None` where it is not there any more.
     async fn body(&self, served: &Served, room: Reservation) -> Option<Held> {
         self.stock.body(&self.store, &served.digests, served.len, room).await

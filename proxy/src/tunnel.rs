@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::ask::{clipped, early_refusal, has_passed, readable, reader};
+use crate::counters::Carries;
 use crate::gateway::Shared;
 use crate::head_gate::HeadGate;
 use crate::intercept::client_tls;
@@ -140,6 +141,7 @@ impl Asking {
     }
 
     async fn refuse(&self, reason: Reason, reader: &Reader) -> Response<ClientBody> {
+        self.gateway.counters.turned_away(reason);
         let mut refusal = early_refusal(self.id, reason, reader);
         refusal.vendor = self.policy.vendor(&self.authority.host).map(|vendor| Arc::clone(&vendor.name));
         let row = Tunnel { status: refusal.status().as_u16(), ..self.row(Some(reason)) };
@@ -149,6 +151,7 @@ impl Asking {
 
     /// Ends a tunnel that may not be.
     async fn end(&self, mut client: End, reason: Reason, server_name: Option<Box<str>>) {
+        self.gateway.counters.turned_away(reason);
         let row = Tunnel { server_name, ..self.row(Some(reason)) };
         self.gateway.record_tunnel(row).await;
         if reason == Reason::SniMismatch {
@@ -257,7 +260,7 @@ impl Asking {
         };
         let open = self.gateway.record_tunnel(row).await;
         drop(self.policy);
-        self.gateway.relay(client, upstream, open).await;
+        self.gateway.relay(client, upstream, (open, Carries::Tunnel)).await;
     }
 }
 
@@ -269,6 +272,7 @@ impl Shared {
         authority: Option<Authority>,
         refusal: Refusal,
     ) -> Response<ClientBody> {
+        self.counters.turned_away(refusal.reason);
         if let Some(authority) = authority {
             let row = Tunnel {
                 id: refusal.incident.0,
@@ -292,17 +296,20 @@ impl Shared {
         &self,
         mut client: Prefixed<C>,
         mut vendor: Prefixed<V>,
-        open: Option<OpenTunnel>,
+        (open, carries): (Option<OpenTunnel>, Carries),
     ) where
         C: AsyncRead + AsyncWrite + Unpin,
         V: AsyncRead + AsyncWrite + Unpin,
     {
         let started = Instant::now();
+        let relaying = self.counters.relaying(carries);
         tokio::select! {
             // How the two ends part is theirs to know: either way it is over.
             ended = copy_bidirectional(&mut client, &mut vendor) => drop(ended),
             () = self.stop.cancelled() => {}
         }
+        drop(relaying);
+        self.counters.passed(carries.unjudged(), vendor.written() + client.written());
         if let Some(open) = open {
             open.closed(TunnelEnd {
                 sent: vendor.written(),

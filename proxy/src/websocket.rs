@@ -15,6 +15,7 @@ use pinfold_store::entry::Tunnel;
 use sha1::{Digest as _, Sha1};
 
 use crate::ask::Ask;
+use crate::counters::Carries;
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
 use crate::headers::{strip_hop_by_hop, text};
@@ -86,7 +87,7 @@ pub(crate) async fn open(
         let (Ok(client), Ok(vendor)) = tokio::join!(client_side, vendor_side) else { return };
         let client = Prefixed::new(Bytes::new(), TokioIo::new(client));
         let vendor = Prefixed::new(Bytes::new(), TokioIo::new(vendor));
-        follow.relay(client, vendor, open).await;
+        follow.relay(client, vendor, (open, Carries::Websocket)).await;
     });
     response
 }

@@ -73,6 +73,19 @@ pub(crate) async fn fetch(
     whole: bool,
     body: ClientBody,
 ) -> Result<Answer, FetchError> {
+    let fetched = send(gateway, ask, policy, expected, method, whole, body).await;
+    fetched.inspect_err(|error| gateway.counters.upstream_error(error.reason()))
+}
+
+async fn send(
+    gateway: &Shared,
+    ask: &Ask,
+    policy: &Snapshot,
+    expected: &Expectation<'_>,
+    method: Method,
+    whole: bool,
+    body: ClientBody,
+) -> Result<Answer, FetchError> {
     let is_head = method == Method::HEAD;
     let headers = ask.vendor_headers(&gateway.via, whole);
     let request = fetch::request(&ask.url, method, headers, body)?;

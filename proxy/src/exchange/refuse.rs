@@ -84,7 +84,7 @@ impl Shared {
         if unregisters {
             row.status = Unregistering::STATUS.as_u16();
         }
-        match self.store.record(row).await {
+        match self.record(row).await {
             Ok(_) if unregisters => Outbound::Unregistering(Unregistering::in_place_of(refusal)),
             Ok(_) => Outbound::Refusal(refusal),
             Err(error) => self.unrecorded(ask, policy, &error),
@@ -122,6 +122,7 @@ impl Shared {
 
     /// What cannot be recorded is not released.
     pub(super) fn unrecorded(&self, ask: &Ask, policy: &Snapshot, error: &StoreError) -> Outbound {
+        self.counters.unrecorded();
         // The store says once that it cannot be written.
         tracing::debug!(%error, url = ask.written(), "cannot record an exchange: it is refused");
         let expected = policy.expect(&ask.url);

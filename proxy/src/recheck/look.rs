@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use super::variant;
 use crate::ask::Ask;
+use crate::counters::Rechecked;
 use crate::exchange::{Answer, could_be, fetch, party};
 use crate::fetch;
 use crate::gateway::Shared;
@@ -126,6 +127,7 @@ impl Look<'_> {
     }
 
     async fn nothing(&self, reason: Reason, interval: Duration) -> Result<Looked, StoreError> {
+        self.gateway.counters.rechecked(Rechecked::Nothing);
         tracing::debug!(url = %self.ask.url, %reason, "a recheck found nothing");
         let now = self.gateway.settings.clock.now();
         self.gateway.store.not_seen(self.in_use.id, now, reason).await?;
@@ -151,6 +153,7 @@ impl Look<'_> {
             Verdict::Withhold(reason, Some(held)) => Some((reason, held)),
             Verdict::Withhold(reason, None) => return self.nothing(reason, interval).await,
         };
+        gateway.counters.rechecked(if other.is_some() { Rechecked::Drift } else { Rechecked::Allowed });
         let patience = cooldown::patience(policy.expect(&ask.url).rules().recheck);
         let sighting = Sighting {
             id: self.in_use.id,

@@ -47,6 +47,12 @@ impl Shared {
         if !may_be_shelved(ask, expected) {
             return Answer::AskVendor(None);
         }
+        let answer = self.find_on_shelf(ask, policy, expected).await;
+        self.counters.shelf(matches!(answer, Answer::Given(_)));
+        answer
+    }
+
+    async fn find_on_shelf(&self, ask: &Ask, policy: &Snapshot, expected: &Expectation<'_>) -> Answer {
         let until = Instant::now() + policy.live.patience;
         let mut waited_for = None;
         loop {

@@ -74,6 +74,11 @@ impl Stock {
         }
     }
 
+    /// Bytes that lie in memory.
+    pub(crate) fn in_memory(&self) -> u64 {
+        self.memory.weight()
+    }
+
     /// Keeps a body that is on disk, if there is room.
     fn keep_file(&self, held: Held, mut room: Reservation) {
         if room.try_more_disk(held.len()) {
