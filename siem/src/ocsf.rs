@@ -295,6 +295,8 @@ impl Stage {
             | What::UrlVolatile
             | What::LookalikeHost
             | What::PathChanged
+            | What::CanaryFailed
+            | What::CanaryRecovered
             | What::Reinstated => None,
         }
     }

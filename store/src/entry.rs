@@ -171,6 +171,10 @@ pub enum What {
     LookalikeHost,
     /// A pinned host answers by another delivery path than ever before.
     PathChanged,
+    /// The gateway's test of itself failed, and had not before.
+    CanaryFailed,
+    /// It passed again.
+    CanaryRecovered,
     /// A digest may be served at a subject.
     Approved,
     /// Someone approved of that, and more people must.
@@ -185,7 +189,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::Drift,
@@ -193,6 +197,8 @@ impl What {
         Self::Quarantined,
         Self::LookalikeHost,
         Self::PathChanged,
+        Self::CanaryFailed,
+        Self::CanaryRecovered,
         Self::Approved,
         Self::ApprovalPending,
         Self::Rejected,
@@ -211,6 +217,8 @@ impl What {
             Self::Quarantined => "digest-quarantined",
             Self::LookalikeHost => "lookalike-host",
             Self::PathChanged => "path-changed",
+            Self::CanaryFailed => "canary-failed",
+            Self::CanaryRecovered => "canary-recovered",
             Self::Approved => "digest-approved",
             Self::ApprovalPending => "approval-pending",
             Self::Rejected => "digest-rejected",

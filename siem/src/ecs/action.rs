@@ -64,6 +64,10 @@ actions! {
     LookalikeHost "lookalike-host" "PF-3103" &["info"];
     /// A pinned host answers by another delivery path than ever before.
     PathChanged "path-changed" "PF-3104" &["info"];
+    /// The gateway's test of itself failed.
+    CanaryFailed "canary-failed" "PF-3201" &["error"];
+    /// It passed again.
+    CanaryRecovered "canary-recovered" "PF-3202" &["info"];
     /// A digest may be served at a URL.
     DigestApproved "digest-approved" "PF-4001" &["change"];
     /// Someone approved of that, and more people must.
@@ -104,6 +108,8 @@ impl Action {
             What::Quarantined => Self::DigestQuarantined,
             What::LookalikeHost => Self::LookalikeHost,
             What::PathChanged => Self::PathChanged,
+            What::CanaryFailed => Self::CanaryFailed,
+            What::CanaryRecovered => Self::CanaryRecovered,
             What::Approved => Self::DigestApproved,
             What::ApprovalPending => Self::ApprovalPending,
             What::Rejected => Self::DigestRejected,
@@ -124,7 +130,8 @@ impl Action {
             | Self::ArtifactQuarantined
             | Self::TunnelRefused
             | Self::RecordingGap
-            | Self::ReloadFailed => "failure",
+            | Self::ReloadFailed
+            | Self::CanaryFailed => "failure",
             Self::ArtifactObserved
             | Self::ArtifactVerified
             | Self::ArtifactSubstituted
@@ -135,6 +142,7 @@ impl Action {
             | Self::DigestQuarantined
             | Self::LookalikeHost
             | Self::PathChanged
+            | Self::CanaryRecovered
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -160,6 +168,8 @@ impl Action {
             | Self::DigestQuarantined
             | Self::LookalikeHost
             | Self::PathChanged
+            | Self::CanaryFailed
+            | Self::CanaryRecovered
             | Self::DigestApproved
             | Self::ApprovalPending
             | Self::DigestRejected
@@ -210,9 +220,11 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
 }
 
 /// Files that cannot be used are rules that somebody believes to be in force. Content that changed matters as much before
-/// anybody asked for it, and a revocation taken back lets bytes pass that were held to be hostile.
+/// anybody asked for it, and a revocation taken back lets bytes pass that were held to be hostile. A gateway that lets its
+/// canary pass may let anything pass.
 fn severity_of_none(action: Action) -> u64 {
     match action {
+        Action::CanaryFailed => 99,
         Action::Drift | Action::DigestQuarantined | Action::LookalikeHost => 73,
         Action::ReloadFailed | Action::UrlVolatile | Action::PathChanged | Action::DigestReinstated => 47,
         Action::DigestRevoked => 21,
@@ -226,6 +238,7 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::TunnelLost
         | Action::RecordingGap
         | Action::PolicyReloaded
+        | Action::CanaryRecovered
         | Action::DigestApproved
         | Action::ApprovalPending
         | Action::DigestRejected => 0,

@@ -44,7 +44,12 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::Rejected
         | What::Revoked
         | What::Reinstated => &["configuration"],
-        What::Drift | What::UrlVolatile | What::PathChanged | What::Quarantined => &["web"],
+        What::Drift
+        | What::UrlVolatile
+        | What::PathChanged
+        | What::Quarantined
+        | What::CanaryFailed
+        | What::CanaryRecovered => &["web"],
         What::LookalikeHost => &["network", "web"],
     }
 }
@@ -58,6 +63,8 @@ fn headline(what: What) -> &'static str {
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",
         What::LookalikeHost => "A client asked for a host that imitates one that is expected",
         What::PathChanged => "A pinned host answers by another path than ever before",
+        What::CanaryFailed => "The gateway does not pass its test of itself",
+        What::CanaryRecovered => "The gateway passes its test of itself again",
         What::Approved => "A digest may be served at a URL",
         What::ApprovalPending => "Someone approved of a digest, and more people must",
         What::Rejected => "A digest is not released at a URL",

@@ -534,6 +534,12 @@ fn example(what: What) -> Notice {
         }
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
         What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
+        What::CanaryFailed => {
+            ("canary.pinfold.invalid", "the tampered artifact was answered with 200 OK, 'verified'")
+        }
+        What::CanaryRecovered => {
+            ("canary.pinfold.invalid", "the tampered artifact was refused, the reviewed one released")
+        }
         What::Drift | What::UrlVolatile => (url, "a recheck saw it"),
         What::Quarantined => {
             (url, "digest mismatch at https://cdn.eu.vendor.co.uk:8443/w/3.2.1/widget.min.js?v=1")
@@ -547,6 +553,8 @@ fn example(what: What) -> Notice {
         | What::ReloadFailed
         | What::LookalikeHost
         | What::PathChanged
+        | What::CanaryFailed
+        | What::CanaryRecovered
         | What::UrlVolatile => false,
         What::Drift
         | What::Quarantined
