@@ -16,7 +16,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -41,6 +41,7 @@ use crate::bodies::make_dir;
 use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
+use crate::numbers::Numbers;
 use crate::sqlite::{self, Schema, Upgrade};
 
 static SCHEMA: Schema = Schema {
@@ -113,6 +114,10 @@ struct Shared {
     known: Cache<Alike, ()>,
     /// The last attempt to write failed.
     ailing: AtomicBool,
+    /// And how.
+    trouble: Mutex<Option<StoreError>>,
+    /// What is on disk, each repeat counted.
+    recorded: AtomicU64,
     hashers: [RandomState; 2],
     tips: watch::Sender<Tips>,
 }
@@ -151,6 +156,8 @@ impl Ledger {
             room: Semaphore::new(AWAITED),
             known: Cache::new(KNOWN),
             ailing: AtomicBool::new(false),
+            trouble: Mutex::default(),
+            recorded: AtomicU64::new(0),
             hashers: [RandomState::new(), RandomState::new()],
             tips: watch::Sender::new(tips),
         });
@@ -218,12 +225,23 @@ impl Ledger {
         self.shared.tally().miss_exchange(at);
     }
 
+    pub(crate) fn numbers(&self) -> Numbers {
+        let recorded = self.shared.recorded.load(Ordering::Relaxed);
+        Numbers { recorded, missed: self.shared.tally().missed }
+    }
+
+    /// How the last write went.
+    pub(crate) fn is_writable(&self) -> Result<(), StoreError> {
+        let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().map_or(Ok(()), Err)
+    }
+
     fn is_known(&self, what: Alike) -> bool {
         !self.shared.ailing.load(Ordering::Relaxed) && self.shared.known.get(&what).is_some()
     }
 
     fn receipt(&self, row: Row) -> Receipt {
-        Receipt { row, shared: Arc::clone(&self.shared) }
+        Receipt { row: Some((row, Arc::clone(&self.shared))) }
     }
 
     async fn await_disk(&self, put: impl FnOnce(&mut Tally, Reply) -> Row) -> Result<Row, StoreError> {
@@ -310,14 +328,20 @@ fn shares_a_row(exchange: &Exchange) -> bool {
 #[derive(Debug)]
 #[must_use = "what is released is recorded as delivered whole, or as begun when this is dropped"]
 pub struct Receipt {
-    row: Row,
-    shared: Arc<Shared>,
+    row: Option<(Row, Arc<Shared>)>,
 }
 
 impl Receipt {
+    /// Of an exchange of the gateway with itself, which is in no ledger.
+    pub fn of_canary() -> Self {
+        Self { row: None }
+    }
+
     /// All of it has gone out. Never blocks; on disk within a second.
     pub fn delivered_whole(self) {
-        self.shared.tally().whole(self.row);
+        if let Some((row, shared)) = self.row {
+            shared.tally().whole(row);
+        }
     }
 }
 

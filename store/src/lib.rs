@@ -19,6 +19,7 @@ pub mod item;
 mod ledger;
 mod lock;
 mod month;
+mod numbers;
 pub mod path;
 mod register;
 pub mod shelf;
@@ -57,6 +58,7 @@ pub use crate::ledger::{
 };
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;
+pub use crate::numbers::Numbers;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
     Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, digests_of, incidents_of, item,

@@ -4,6 +4,7 @@ mod announcing;
 mod arriving;
 mod auditing;
 mod closing;
+mod counting;
 mod deciding;
 mod exposing;
 mod feeding;

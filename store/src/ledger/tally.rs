@@ -118,6 +118,8 @@ pub(crate) struct Tally {
     each: bool,
     /// What could not be recorded, and is not written yet either.
     pub(crate) gap: Option<Gap>,
+    /// All that could not be recorded since the start.
+    pub(crate) missed: u64,
     /// Nobody writes any more.
     pub(crate) closed: bool,
     pub(crate) flushes: Vec<Flush>,
@@ -182,6 +184,7 @@ impl Tally {
     }
 
     fn miss(&mut self, at: Timestamp) -> &mut Gap {
+        self.missed += 1;
         let begun = || Gap { id: Uuid::now_v7(), since: at, until: at, exchanges: 0, tunnels: 0 };
         let gap = self.gap.get_or_insert_with(begun);
         gap.since = gap.since.min(at);

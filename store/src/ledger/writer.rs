@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -116,6 +116,7 @@ impl Writer {
     /// Once per trouble, not once per attempt.
     fn say(&mut self, outcome: &Result<(), StoreError>) {
         self.shared.ailing.store(outcome.is_err(), Ordering::Relaxed);
+        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = outcome.clone().err();
         let failed_before = std::mem::replace(&mut self.failing, outcome.is_err());
         match outcome {
             Err(error) if !failed_before => {
@@ -136,6 +137,8 @@ impl Writer {
         let notices = part.notices.drain(..).map(|told| told.reply);
         let waiting: Vec<_> = firsts.chain(tunnels).chain(notices).collect();
         let gap = part.gap;
+        let repeated: u64 = part.repeats.values().map(|repeats| repeats.count).sum();
+        let recorded = repeated + u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         if written.is_err() {
             // What is remembered of the file is doubtful now.
             self.files.remove(&month);
@@ -147,6 +150,7 @@ impl Writer {
             let _ = reply.send(written.clone().map(|_| ()));
         }
         let written = written?;
+        self.shared.recorded.fetch_add(recorded, Ordering::Relaxed);
         if let Some(gap) = gap {
             say_gap(&gap);
         }
