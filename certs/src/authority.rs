@@ -23,6 +23,8 @@ const SHORTEST_LEAF: Duration = Duration::from_secs(60);
 pub struct CaOptions {
     /// Whom it may sign for, if `name_constraints` is on.
     pub vendor_hosts: Vec<HostPattern>,
+    /// Hosts of our own that a new one may sign for too. One that may not is no reason to do without it.
+    pub own_hosts: Vec<HostPattern>,
     /// Whether it may sign for vendor hosts only. Off, a thief of its key can impersonate every host.
     pub name_constraints: bool,
     /// How long a leaf is valid, at least a minute. A leaf is replaced after two thirds of it, and never outlives the issuing CA.
@@ -65,7 +67,8 @@ impl CertificateAuthority {
             return Err(CaError::LeafLifetime { lifetime: options.leaf_lifetime });
         }
         let scope = if options.name_constraints {
-            Scope::Only(Permitted::vendors(&options.vendor_hosts))
+            let hosts = [options.vendor_hosts.as_slice(), &options.own_hosts].concat();
+            Scope::Only(Permitted::vendors(&hosts))
         } else {
             Scope::Anything
         };
@@ -94,6 +97,12 @@ impl CertificateAuthority {
     #[must_use]
     pub fn root_fingerprint_sha256(&self) -> String {
         self.root.fingerprint()
+    }
+
+    /// When the root and the issuing CA end, in this order.
+    #[must_use]
+    pub fn ends(&self) -> [SystemTime; 2] {
+        [self.root.not_after, self.mint.end()]
     }
 
     /// The certificate chain and key with which to answer for `host`: a leaf with this one name as its only SAN,

@@ -55,6 +55,11 @@ impl Mint {
         Ok(Self { certificate, signer, key, signing_key, lifetime, kept: Cache::new(KEPT) })
     }
 
+    /// When the issuing CA ends.
+    pub(crate) fn end(&self) -> SystemTime {
+        self.certificate.not_after
+    }
+
     /// The leaf for `host`: one that is kept, or a new one, made once however many ask at the same time.
     pub(crate) fn leaf(&self, host: &Host, now: SystemTime) -> Result<Arc<CertifiedKey>, CaError> {
         if let Some(leaf) = self.kept.get(host)

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use pinfold_certs::{CaOptions, CertificateAuthority, Opened};
 use pinfold_config::Config;
 use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget, Syslog};
-use pinfold_proxy::{Clock, Egress, Limits, Settings, Spill};
+use pinfold_proxy::{Clock, Egress, Limits, Settings, Spill, canary_hosts};
 use pinfold_siem::{Format, Output, SecretError, SecretFile, Target, Transport, TrustError, TrustFiles};
 use pinfold_store::{StoreOptions, spill_to_temporary_file};
 use rustls::pki_types::CertificateDer;
@@ -102,6 +102,7 @@ pub(crate) fn ca_options(config: &Config) -> CaOptions {
     let vendors = config.rulebook.vendors.all();
     CaOptions {
         vendor_hosts: vendors.iter().flat_map(|vendor| vendor.hosts.iter().cloned()).collect(),
+        own_hosts: canary_hosts(),
         name_constraints: config.certs.name_constraints,
         leaf_lifetime: config.certs.leaf_lifetime,
         root_key: config.certs.root_key.clone(),

@@ -56,7 +56,10 @@ impl Shared {
         path: Option<&DeliveryPath>,
     ) -> Result<Arrival, StoreError> {
         let expected = policy.expect(&ask.url);
-        let Some(path) = path.filter(|_| expected.is_pinned()) else { return Ok(Arrival::AsKnown) };
+        // The canary's origin has no way that could change.
+        let Some(path) = path.filter(|_| expected.is_pinned() && !ask.is_canary) else {
+            return Ok(Arrival::AsKnown);
+        };
         let (host, now) = (ask.url.host().to_string(), self.settings.clock.now());
         let holds = match expected.rules().on_path_change {
             OnPathChange::Report => false,

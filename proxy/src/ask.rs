@@ -53,6 +53,8 @@ pub(crate) struct Ask {
     destinations: Box<str>,
     pub(crate) reader: Reader,
     pub(crate) client_tls: Option<ClientTls>,
+    /// Whether it is the gateway's test of itself.
+    pub(crate) is_canary: bool,
 }
 
 /// Conditions and ranges: what would keep a vendor from sending the whole body (RFC 9110 §13, §14).
@@ -126,6 +128,7 @@ impl Ask {
             destinations,
             reader,
             client_tls: link.tls.clone(),
+            is_canary: link.is_canary,
         })
     }
 
@@ -150,6 +153,7 @@ impl Ask {
             has_content: false,
             reader: Reader::default(),
             client_tls: None,
+            is_canary: false,
         }
     }
 

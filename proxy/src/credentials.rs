@@ -200,6 +200,9 @@ impl Shared {
         link: Arc<Link>,
         request: &Request<Incoming>,
     ) -> Result<Arc<Link>, Response<ClientBody>> {
+        if link.is_canary {
+            return Ok(link);
+        }
         let newest = self.policy.newest();
         let Some(credentials) = &newest.live.credentials else { return Ok(link) };
         match credentials.identify(link.client.ip().to_canonical(), request.headers()).await {

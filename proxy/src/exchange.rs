@@ -60,7 +60,7 @@ pub(crate) async fn exchange(
     let (head, body) = request.into_parts();
     let reader = reader(&head.method, &head.headers);
     let authority = link.authority(&head);
-    let policy = gateway.policy.newest();
+    let policy = gateway.snapshot(&link);
     let now = gateway.settings.clock.now();
     let ask = match Ask::admit(&link, head, policy.live.admission(), &gateway.via, now) {
         Ok(ask) => ask.with_content(!body.is_end_stream()),
@@ -361,7 +361,7 @@ impl Shared {
                     return self.withhold(ask, policy, seen, Reason::Revoked, None, None).await;
                 }
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
-                match self.record(row).await {
+                match self.record(ask, row).await {
                     // Once more: the disk took a while.
                     Ok(_) if is_revoked() => {
                         self.withhold(&ask.again(), policy, seen, Reason::Revoked, None, None).await
@@ -466,7 +466,7 @@ impl Shared {
         if let Err(error) = self.note_worker(ask, &policy.expect(&ask.url), cleared.digests()).await {
             return self.unrecorded(ask, policy, &error);
         }
-        match self.record(row).await {
+        match self.record(ask, row).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(cleared.digests()) => {
                 self.revoked(&ask.again(), policy, seen, measured).await
@@ -545,7 +545,7 @@ impl Shared {
             return self.revoked(ask, policy, seen, (digests.sha256, len)).await;
         }
         let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((digests.sha256, len)));
-        match self.record(row).await {
+        match self.record(ask, row).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(&digests) => {
                 self.revoked(&ask.again(), policy, seen, (digests.sha256, len)).await

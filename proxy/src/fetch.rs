@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::connect::{Connect, Connected, Connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pinfold_body::Accepted;
@@ -26,6 +26,7 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 use rustls::crypto::CryptoProvider;
 use thiserror::Error;
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -33,6 +34,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Bounds, Budget, NoRoom, Reservation};
+use crate::canary::OwnOrigin;
 use crate::egress::EgressError;
 use crate::headers::media_type;
 use crate::hold::{self, HoldLimits, Room, Spill};
@@ -143,6 +145,8 @@ struct Pools {
     other: Client<Connector, ClientBody>,
     /// For what HTTP/2 does not carry: switching protocols.
     http1: Client<Connector, ClientBody>,
+    /// For the canary: it leads to its origin, and nothing else does.
+    canary: Client<OwnOrigin, ClientBody>,
     /// What they are made by.
     connector: Connector,
 }
@@ -154,6 +158,7 @@ impl Pools {
             guarded: pool(&connector, &both, idle),
             other: pool(&connector, &both, idle),
             http1: pool(&connector, &[b"http/1.1"], idle),
+            canary: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(OwnOrigin),
             connector,
         }
     }
@@ -241,6 +246,14 @@ impl Upstream {
         self.send_through(&self.pools.guarded, request).await
     }
 
+    /// The same to the canary's origin.
+    pub(crate) async fn send_to_own_origin(
+        &self,
+        request: Request<ClientBody>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        self.send_through(&self.pools.canary, request).await
+    }
+
     /// The same over HTTP/1.1 only.
     pub(crate) async fn send_http1(
         &self,
@@ -251,11 +264,14 @@ impl Upstream {
 
     /// A vendor may end a kept connection just when it is used again, and clients do not repeat what a proxy answers
     /// with 502. What changes nothing may be sent once more (RFC 9110 §9.2.2).
-    async fn send_through(
+    async fn send_through<C>(
         &self,
-        pool: &Client<Connector, ClientBody>,
+        pool: &Client<C, ClientBody>,
         request: Request<ClientBody>,
-    ) -> Result<Response<Incoming>, FetchError> {
+    ) -> Result<Response<Incoming>, FetchError>
+    where
+        C: Connect + Clone + Send + Sync + 'static,
+    {
         let again = repeated(&request);
         match (self.send_once(pool, request).await, again) {
             (Err(FetchError::Broken(_)), Some(again)) => self.send_once(pool, again).await,
@@ -264,11 +280,14 @@ impl Upstream {
     }
 
     /// The clock runs from the moment that the request's body is gone: how long that takes is up to the client.
-    async fn send_once(
+    async fn send_once<C>(
         &self,
-        pool: &Client<Connector, ClientBody>,
+        pool: &Client<C, ClientBody>,
         request: Request<ClientBody>,
-    ) -> Result<Response<Incoming>, FetchError> {
+    ) -> Result<Response<Incoming>, FetchError>
+    where
+        C: Connect + Clone + Send + Sync + 'static,
+    {
         let limit = self.limits.upstream_timeout;
         let sent = CancellationToken::new();
         // Nothing is sent: the clock runs now, also while the request waits for its turn.
@@ -554,14 +573,24 @@ impl tower_service::Service<Uri> for Connector {
 #[derive(Clone)]
 pub(crate) struct Path(pub(crate) DeliveryPath);
 
-struct VendorStream {
+pub(crate) struct VendorStream {
     io: VendorIo,
     path: DeliveryPath,
+}
+
+impl VendorStream {
+    /// A connection within this process, which says that it leads to `address`.
+    pub(crate) fn of_pipe(pipe: DuplexStream, address: SocketAddr) -> Self {
+        let path = upstream_tls::delivery_path(address, None);
+        Self { io: VendorIo::Pipe(TokioIo::new(pipe)), path }
+    }
 }
 
 enum VendorIo {
     Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    /// To the canary's origin.
+    Pipe(TokioIo<DuplexStream>),
 }
 
 impl Connection for VendorStream {
@@ -576,6 +605,7 @@ macro_rules! either {
         match &mut $self.io {
             VendorIo::Plain($io) => $call,
             VendorIo::Tls($io) => $call,
+            VendorIo::Pipe($io) => $call,
         }
     };
 }
@@ -607,6 +637,7 @@ impl Write for VendorStream {
         match &self.io {
             VendorIo::Plain(io) => io.is_write_vectored(),
             VendorIo::Tls(io) => io.is_write_vectored(),
+            VendorIo::Pipe(io) => io.is_write_vectored(),
         }
     }
 

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::arrival::Arrivals;
 use crate::ask::{early_refusal, reader};
+use crate::canary::{Cage, Canary, no_decisions};
 use crate::counters::Counters;
 use crate::delivery::Deliveries;
 use crate::encoded::Encoders;
@@ -33,7 +34,7 @@ use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
 use crate::live::Live;
 use crate::parked::Parked;
-use crate::policy_cell::PolicyCell;
+use crate::policy_cell::{PolicyCell, Snapshot};
 use crate::recheck::{self, Note, Rechecks};
 use crate::reload::Reloader;
 use crate::respond::{ClientBody, Outbound, respond};
@@ -91,6 +92,7 @@ pub(crate) struct Shared {
     guarded: Cache<Box<str>, ()>,
     pub(crate) fully_learned: FullyLearned,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) cage: Cage,
     /// Places for those who are told that there is no place.
     turning_away: Arc<Semaphore>,
 }
@@ -146,6 +148,7 @@ impl Gateway {
             stop: CancellationToken::new(),
             guarded: Cache::new(GUARDED_URLS),
             fully_learned: FullyLearned::default(),
+            cage: Cage::new(),
             counters: Arc::default(),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
@@ -168,6 +171,12 @@ impl Gateway {
     #[must_use]
     pub fn gauge(&self) -> Gauge {
         Gauge(Arc::clone(&self.shared))
+    }
+
+    /// The way to its canary while it runs.
+    #[must_use]
+    pub fn canary(&self) -> Canary {
+        Canary(Arc::clone(&self.shared))
     }
 
     /// Serves until `stop` is cancelled, then lets what is under way finish for up to `grace`.
@@ -241,6 +250,15 @@ impl Shared {
         self.guarded.insert(url.key_without_query().into(), ());
     }
 
+    /// What holds for what comes over a connection: for the canary its own rules, under everything else that is in force.
+    pub(crate) fn snapshot(&self, link: &Link) -> Arc<Snapshot> {
+        let newest = self.policy.newest();
+        if !link.is_canary {
+            return newest;
+        }
+        Arc::new(newest.under_other_rules(&self.cage.rules, no_decisions(newest.version())))
+    }
+
     fn allows(&self, client: SocketAddr) -> bool {
         let ip = client.ip().to_canonical();
         self.policy.newest().live.clients.iter().any(|net| net.contains(&ip))
@@ -260,16 +278,18 @@ impl Shared {
 
     /// Serves a connection to the proxy itself: CONNECT, and absolute-form requests.
     async fn serve_proxy(self: Arc<Self>, client: SocketAddr, stream: TcpStream, place: Place) {
-        if !self.allows(client) {
+        // The canary is no client: what it may ask for is its own.
+        let is_canary = self.cage.holds(client);
+        if !is_canary && !self.allows(client) {
             tracing::warn!(%client, "a client that 'clients.allow' does not name was refused");
         }
-        let link = Arc::new(Link { client, user: None, leads: Leads::Anywhere, tls: None, place });
+        let link = Arc::new(Link { client, user: None, leads: Leads::Anywhere, tls: None, place, is_canary });
         let shared = Arc::clone(&self);
         self.serve_http1(client, stream, move |request: Request<Incoming>| {
             let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
             async move {
                 // Each time: a connection that is kept outlasts a change.
-                if !shared.allows(client) {
+                if !is_canary && !shared.allows(client) {
                     shared.counters.turned_away(Reason::ClientNotAllowed);
                     return (refused_early(&request, Reason::ClientNotAllowed), false);
                 }

@@ -1,6 +1,7 @@
 //! A look at a gateway from outside, while it runs: for metrics and for health.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::counters::Counts;
 use crate::gateway::Shared;
@@ -32,6 +33,12 @@ impl Gauge {
     #[must_use]
     pub fn policy_version(&self) -> u64 {
         self.0.policy.newest().version()
+    }
+
+    /// When the root and the issuing CA end, in this order.
+    #[must_use]
+    pub fn ca_ends(&self) -> [SystemTime; 2] {
+        self.0.policy.newest().live.interceptor.ca_ends()
     }
 
     /// Whether it takes connections, and is not draining.

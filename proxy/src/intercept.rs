@@ -1,5 +1,6 @@
 //! TLS with clients, in a vendor's name: the leaf for the tunnel's host, and no other.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -7,14 +8,20 @@ use pinfold_certs::{CaError, CertificateAuthority};
 use pinfold_policy::host::Host;
 use pinfold_store::entry::ClientTls;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client};
+
+use crate::canary::CANARY_HOST;
+use crate::upstream_tls;
 
 /// Why a client's TLS connection was not made.
 #[derive(Debug, Error)]
@@ -70,6 +77,33 @@ impl Interceptor {
         }
     }
 
+    /// When the root and the issuing CA end, in this order.
+    pub(crate) fn ca_ends(&self) -> [SystemTime; 2] {
+        self.ca.ends()
+    }
+
+    /// TLS as the canary speaks it with this gateway: it trusts the root alone. None where the issuing CA may not sign for it.
+    ///
+    /// # Errors
+    /// What is wrong with the root.
+    pub(crate) fn client_for_canary(&self) -> io::Result<Option<CanaryTls>> {
+        let host = Host::parse(CANARY_HOST).map_err(io::Error::other)?;
+        if let Err(CaError::Outside { .. }) = self.ca.leaf(&host, SystemTime::now()) {
+            return Ok(None);
+        }
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.ca.root_pem().as_bytes()).map_err(io::Error::other)?;
+        roots.add(root).map_err(io::Error::other)?;
+        let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = upstream_tls::server_name(&host).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Some(CanaryTls { connector: TlsConnector::from(Arc::new(config)), name }))
+    }
+
     /// Accepts a TLS connection that is for `host`. `has_name`: the hello carries a server name, which is that host.
     ///
     /// # Errors
@@ -96,6 +130,18 @@ impl Interceptor {
             .await
             .map_err(|_| InterceptError::Timeout)?
             .map_err(InterceptError::Handshake)
+    }
+}
+
+/// The canary's side of a TLS connection with its gateway.
+pub(crate) struct CanaryTls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl CanaryTls {
+    pub(crate) async fn connect(self, stream: TcpStream) -> io::Result<client::TlsStream<TcpStream>> {
+        self.connector.connect(self.name, stream).await
     }
 }
 

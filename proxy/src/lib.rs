@@ -8,6 +8,7 @@ mod arrival;
 mod ask;
 mod budget;
 mod byteranges;
+mod canary;
 mod clock;
 mod counters;
 mod credentials;
@@ -54,6 +55,7 @@ mod websocket;
 
 mod gateway;
 
+pub use canary::{CANARY_HOST, Canary, CanaryFault, canary_hosts};
 pub use clock::{Clock, Hand};
 pub use counters::{Counts, Rechecked, Sum, Unjudged};
 pub use egress::EgressError;

@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) leads: Leads,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) place: Place,
+    /// Whether the gateway tests itself over it.
+    pub(crate) is_canary: bool,
 }
 
 /// A connection's place among `limits.max_connections`: taken for as long as anything goes on over the connection, in
@@ -170,7 +172,14 @@ mod tests {
         let (head, ()) = request.body(()).unwrap().into_parts();
         let egress = Egress { http_ports: vec![80], ..Egress::default() };
         let place = Arc::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
-        let link = Link { client: "127.0.0.1:1".parse().unwrap(), user: None, leads, tls: None, place };
+        let link = Link {
+            client: "127.0.0.1:1".parse().unwrap(),
+            user: None,
+            leads,
+            tls: None,
+            place,
+            is_canary: false,
+        };
         link.url(&head, &egress).map(|url| url.to_string())
     }
 

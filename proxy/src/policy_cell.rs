@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use pinfold_policy::decisions::Decisions;
-use pinfold_policy::policy::Policy;
+use pinfold_policy::policy::{Policy, Rulebook};
 use tokio::sync::watch;
 
 use crate::live::Live;
@@ -34,6 +34,12 @@ impl Snapshot {
             return Self { policy, live: Arc::clone(staged), since: self.since };
         }
         Self::new(staged, decisions)
+    }
+
+    /// The same under rules that are in no file.
+    pub(crate) fn under_other_rules(&self, rules: &Arc<Rulebook>, decisions: Arc<Decisions>) -> Self {
+        let policy = Policy::new(Arc::clone(rules), decisions);
+        Self { policy, live: Arc::clone(&self.live), since: self.since }
     }
 
     fn holds(&self, files: &Arc<Live>) -> bool {
@@ -116,7 +122,6 @@ mod tests {
 
     use pinfold_certs::{CaOptions, CertificateAuthority};
     use pinfold_policy::decisions::Revocations;
-    use pinfold_policy::policy::Rulebook;
     use pinfold_policy::redact::Redaction;
 
     use super::*;
@@ -162,6 +167,7 @@ mod tests {
         let upstream = Upstream::new(&settings(), Vec::new(), spill).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let options = CaOptions {
+            own_hosts: Vec::new(),
             vendor_hosts: Vec::new(),
             name_constraints: true,
             leaf_lifetime: MINUTE,

@@ -62,7 +62,7 @@ impl Rechecks {
     /// Notes that a client asked for a pinned URL and what the vendor's `answer` said that it depends on.
     pub(crate) fn note(&self, ask: &Ask, expected: &Expectation<'_>, answer: &HeaderMap) {
         // A recheck is of a URL on disk.
-        if !ask.asks() || !expected.is_pinned() || ask.is_redacted() {
+        if ask.is_canary || !ask.asks() || !expected.is_pinned() || ask.is_redacted() {
             return;
         }
         let facts = variant::facts(ask, answer);

@@ -44,7 +44,7 @@ pub(crate) async fn connect(
     link: Arc<Link>,
     request: Request<Incoming>,
 ) -> Response<ClientBody> {
-    let policy = gateway.policy.newest();
+    let policy = gateway.snapshot(&link);
     let reader = reader(request.method(), request.headers());
     let authority = request.uri().authority().and_then(|text| Authority::parse(text.as_str(), None).ok());
     let Some(authority) = authority else {
@@ -60,6 +60,7 @@ pub(crate) async fn connect(
         asker: Asker { address: link.client, user: link.user.clone(), page: None, user_agent },
         authority,
         place: Arc::clone(&link.place),
+        is_canary: link.is_canary,
     };
     if has_passed(request.headers(), &gateway.via) {
         return asking.refuse(Reason::Loop, &reader).await;
@@ -93,13 +94,14 @@ struct Asking {
     asker: Asker,
     authority: Authority,
     place: Place,
+    is_canary: bool,
 }
 
 impl Asking {
     /// Connects to the host, unless it is intercepted: then its requests may never need the vendor.
     async fn dial(&self) -> Result<Option<TcpStream>, Reason> {
         let egress = &self.policy.live.egress;
-        if !egress.connect_ports.contains(&self.authority.port) {
+        if !self.is_canary && !egress.connect_ports.contains(&self.authority.port) {
             return Err(Reason::PortNotAllowed);
         }
         if self.policy.intercepts(&self.authority.host) {
@@ -206,6 +208,7 @@ impl Asking {
             leads: Leads::To(Scheme::Https, authority),
             tls: client_tls(stream.get_ref().1),
             place: self.place,
+            is_canary: self.is_canary,
         };
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         // It has decided. A connection that lasts for hours must not keep the pins of its first minute.
@@ -220,7 +223,8 @@ impl Asking {
         };
         drop(self.policy);
         let Asker { address, user, .. } = self.asker;
-        let link = Link { client: address, user, leads, tls: None, place: self.place };
+        let link =
+            Link { client: address, user, leads, tls: None, place: self.place, is_canary: self.is_canary };
         self.gateway.serve(link, client, is_h2).await;
     }
 

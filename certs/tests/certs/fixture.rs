@@ -28,6 +28,7 @@ pub(crate) fn host(text: &str) -> Host {
 
 pub(crate) fn vendors(hosts: &[&str]) -> CaOptions {
     CaOptions {
+        own_hosts: Vec::new(),
         vendor_hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
         name_constraints: true,
         leaf_lifetime: DAY * 7,

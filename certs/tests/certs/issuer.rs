@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pinfold_certs::{CaError, CaOptions, Unfit};
+use pinfold_certs::{CaError, CaOptions, CertificateAuthority, Unfit};
 use pinfold_policy::host::HostPattern;
 
 use crate::fixture::{DAY, Folder, der, host, noon, unconstrained, vendors};
@@ -152,6 +152,27 @@ fn the_roots_key_can_be_kept_elsewhere() {
     assert!(!folder.open(&options(&["b.test"]), noon()).unwrap().made_issuer);
     let error = folder.open(&options(&["c.test"]), noon()).unwrap_err();
     assert!(error.to_string().starts_with(&key.display().to_string()), "{error}");
+}
+
+#[test]
+fn a_host_of_our_own_is_signed_for_where_that_can_be_had_and_is_no_reason_to_refuse_an_issuer() {
+    let folder = Folder::new();
+    let own: HostPattern = "own.invalid".parse().unwrap();
+    let with_own = CaOptions { own_hosts: vec![own], ..vendors(&["a.test"]) };
+    let signs = |ca: &CertificateAuthority| ca.leaf(&host("own.invalid"), noon()).is_ok();
+    assert!(!signs(&folder.open(&vendors(&["a.test"]), noon()).unwrap().ca));
+    let key = folder.read("root.key");
+    take_root_key_away(&folder);
+    let kept = folder.open(&with_own, noon()).unwrap();
+    assert!(!kept.made_issuer && !signs(&kept.ca));
+
+    crate::fixture::write_key(&folder.file("root.key"), &key);
+    let made = folder.open(&with_own, noon()).unwrap();
+    assert!(made.made_issuer && signs(&made.ca));
+    assert!(made.ca.leaf(&host("a.test"), noon()).is_ok());
+    assert!(!folder.open(&with_own, noon()).unwrap().made_issuer);
+    let [root, issuer] = made.ca.ends();
+    assert!(noon() < issuer && issuer <= root);
 }
 
 #[test]

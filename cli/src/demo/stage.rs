@@ -129,8 +129,13 @@ impl Stage {
 
 /// Stands in for the public certificate authorities. They would give the look-alike a certificate too.
 pub(super) fn public_authority(dir: &Path) -> Result<CertificateAuthority, Failure> {
-    let options =
-        CaOptions { vendor_hosts: Vec::new(), name_constraints: false, leaf_lifetime: HOUR, root_key: None };
+    let options = CaOptions {
+        vendor_hosts: Vec::new(),
+        own_hosts: Vec::new(),
+        name_constraints: false,
+        leaf_lifetime: HOUR,
+        root_key: None,
+    };
     Ok(CertificateAuthority::open(dir, &options, SystemTime::now())?.ca)
 }
 

@@ -90,7 +90,11 @@ async fn send(
     let headers = ask.vendor_headers(&gateway.via, whole);
     let request = fetch::request(&ask.url, method, headers, body)?;
     let upstream = &policy.live.upstream;
-    let answer = if whole { upstream.send_guarded(request).await } else { upstream.send(request).await };
+    let answer = match (ask.is_canary, whole) {
+        (true, _) => upstream.send_to_own_origin(request).await,
+        (false, true) => upstream.send_guarded(request).await,
+        (false, false) => upstream.send(request).await,
+    };
     let (head, body) = answer?.into_parts();
     if head.status.is_informational() {
         return Err(FetchError::Malformed("it switches protocols, and nobody asked for that".into()));

@@ -3,14 +3,19 @@
 use pinfold_store::entry::Exchange;
 use pinfold_store::{Receipt, StoreError};
 
+use crate::ask::Ask;
 use crate::gateway::Shared;
 
 impl Shared {
-    /// Records a guarded exchange, and counts it.
+    /// Records a guarded exchange, and counts it. The canary's is neither.
     ///
     /// # Errors
     /// [`StoreError`] when it is not recorded: then nothing guarded may be released.
-    pub(super) async fn record(&self, row: Exchange) -> Result<Receipt, StoreError> {
+    pub(super) async fn record(&self, ask: &Ask, row: Exchange) -> Result<Receipt, StoreError> {
+        if ask.is_canary {
+            // Nobody received it, and nobody was refused.
+            return Ok(Receipt::of_canary());
+        }
         let (outcome, reason, bytes) = (row.outcome, row.reason, row.body_len.unwrap_or_default());
         let recorded = self.store.record(row).await;
         if recorded.is_ok() {

@@ -84,7 +84,7 @@ impl Shared {
         if unregisters {
             row.status = Unregistering::STATUS.as_u16();
         }
-        match self.record(row).await {
+        match self.record(ask, row).await {
             Ok(_) if unregisters => Outbound::Unregistering(Unregistering::in_place_of(refusal)),
             Ok(_) => Outbound::Refusal(refusal),
             Err(error) => self.unrecorded(ask, policy, &error),

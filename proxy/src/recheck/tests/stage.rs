@@ -98,6 +98,7 @@ impl Running {
     async fn start(setting: &Setting, dir: &TempDir, vendor: &Origin, now: Timestamp) -> Self {
         let (clock, hand) = Clock::moved(now);
         let options = CaOptions {
+            own_hosts: Vec::new(),
             vendor_hosts: vec!["vendor.test".parse().unwrap()],
             name_constraints: true,
             leaf_lifetime: DAY,
