@@ -1,18 +1,22 @@
 //! `pinfold run`: the gateway, from its files to its last recorded row.
 
+mod canary;
 mod greeting;
+mod health;
 mod reload;
 mod signals;
 mod start_only;
 mod watch;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pinfold_certs::Opened;
 use pinfold_config::Loaded;
+use pinfold_console::Console;
 use pinfold_proxy::{BindError, Gateway};
 use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
@@ -20,7 +24,9 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use self::canary::Canary;
 use self::greeting::Greeting;
+use self::health::Health;
 use self::reload::{Reloading, Standing};
 use self::signals::{HangUps, Signals};
 use self::start_only::StartOnly;
@@ -84,10 +90,12 @@ fn unread(failure: Failure) -> Result<(), Failure> {
 /// A gateway that listens and accepts nothing yet.
 struct Running {
     gateway: Gateway,
+    console: Option<Console>,
     store: Store,
     outputs: Vec<Output>,
     root: Root,
     reloading: Reloading,
+    health: Health,
 }
 
 /// What clients are to trust.
@@ -122,31 +130,50 @@ impl Running {
             instructions: crate::trust::instructions(&ca),
             made: made_root,
         };
+        let (canary, listen) = (Canary::new(config.canary), config.console);
         let bound = Gateway::bind(settings, Arc::new(config.rulebook), Arc::new(ca), store.clone()).await;
-        match bound {
-            Ok(gateway) => {
-                let (configuration, reloader) = (configuration.clone(), gateway.reloader());
-                let reloading = Reloading::new(configuration, reloader, store.clone(), standing);
-                Ok(Self { gateway, store, outputs, root, reloading })
-            }
-            Err(error) => {
+        let bound = match bound {
+            Ok(gateway) => listen_for_console(listen).await.map(|console| (gateway, console)),
+            Err(error) => Err(cannot_bind(&error)),
+        };
+        let (gateway, console) = match bound {
+            Ok(bound) => bound,
+            Err(failure) => {
                 store.close().await?;
-                Err(cannot_bind(&error))
+                return Err(failure);
             }
-        }
+        };
+        let reloading = Reloading::new(configuration.clone(), gateway.reloader(), store.clone(), standing);
+        let health = Health {
+            gauge: gateway.gauge(),
+            store: store.clone(),
+            outputs: outputs.iter().map(Output::name).collect(),
+            reloads: reloading.outcomes(),
+            canary,
+            started: SystemTime::now(),
+        };
+        Ok(Self { gateway, console, store, outputs, root, reloading, health })
     }
 
     fn ready_line(&self) -> String {
         let addresses: Vec<_> = self.gateway.addresses().iter().map(ToString::to_string).collect();
         // Absolute, so that whoever started it needs not know its working directory.
         let file = std::path::absolute(&self.root.file).unwrap_or_else(|_| self.root.file.clone());
-        format!("pinfold ready proxy={} console=none ca={}", addresses.join(","), file.display())
+        let console = self.console.as_ref().map(|console| console.address().to_string());
+        let console = console.as_deref().unwrap_or("none");
+        format!("pinfold ready proxy={} console={console} ca={}", addresses.join(","), file.display())
     }
 
     async fn serve(self, signals: &mut Signals, hang_ups: HangUps) -> Result<(), Failure> {
-        let Self { gateway, store, outputs, reloading, .. } = self;
+        let Self { gateway, console, store, outputs, reloading, health, .. } = self;
         let deliveries = Deliveries::start(outputs, &store);
         let stop = CancellationToken::new();
+        // A gateway that is about to stop is none to test.
+        let (canary, gauge) = (gateway.canary(), gateway.gauge());
+        let testing = tokio::spawn(health.canary.clone().run(canary, gauge, store.clone(), stop.clone()));
+        // It tells also while the gateway drains.
+        let closed = CancellationToken::new();
+        let showing = console.map(|console| tokio::spawn(console.run(health.shown(), closed.clone())));
         let serving = tokio::spawn(gateway.run(stop.clone(), GRACE));
         // One thread: it blocks while it reads, and an allocator that keeps memory by thread would keep the pins of each
         // thread that ever read them.
@@ -156,7 +183,13 @@ impl Running {
         tracing::info!("{signal}: finishing what is under way; a second signal ends it at once");
         stop.cancel();
         let ending = async {
-            let served = serving.await.and(reloading.await);
+            let served = serving.await.and(reloading.await).and(testing.await);
+            closed.cancel();
+            let shown = match showing {
+                Some(showing) => showing.await,
+                None => Ok(()),
+            };
+            let served = served.and(shown);
             // Everything is recorded now: the outputs can have the rest, then the files can close.
             let settled = store.settle().await;
             deliveries.finish().await;
@@ -177,24 +210,33 @@ impl Running {
     }
 }
 
+async fn listen_for_console(address: Option<SocketAddr>) -> Result<Option<Console>, Failure> {
+    let Some(address) = address else { return Ok(None) };
+    match Console::bind(address).await {
+        Ok(console) => Ok(Some(console)),
+        Err(error) => Err(cannot_listen(address, &error, "console.listen")),
+    }
+}
+
+fn cannot_listen(address: SocketAddr, source: &io::Error, key: &str) -> Failure {
+    let failure = Failure::could_not(format!("cannot listen on {address}: {}", cause(source)));
+    failure.hint(match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program listens there: end it, or name another port in '{key}'")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("no interface of this machine has that address: correct '{key}'")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("ports below 1024 are for root: name another port in '{key}'")
+        }
+        _ => format!("correct '{key}' in pinfold.toml"),
+    })
+}
+
 fn cannot_bind(error: &BindError) -> Failure {
     match error {
-        BindError::Listen { address, source } => {
-            let failure = Failure::could_not(format!("cannot listen on {address}: {}", cause(source)));
-            let hint = match source.kind() {
-                io::ErrorKind::AddrInUse => {
-                    "another program listens there: end it, or name another port in 'listen'"
-                }
-                io::ErrorKind::AddrNotAvailable => {
-                    "no interface of this machine has that address: correct 'listen'"
-                }
-                io::ErrorKind::PermissionDenied => {
-                    "ports below 1024 are for root: name another port in 'listen'"
-                }
-                _ => "correct 'listen' in pinfold.toml",
-            };
-            failure.hint(hint)
-        }
+        BindError::Listen { address, source } => cannot_listen(*address, source, "listen"),
         BindError::Tls(_) => Failure::could_not(error.to_string())
             .hint("install the system's roots ('ca-certificates'), or name some in upstream_tls.extra_roots"),
         BindError::Store(error) => Failure::from(error.clone()),

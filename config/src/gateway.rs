@@ -20,6 +20,9 @@ use crate::vendors::{self, PlacedVendor};
 
 pub(crate) const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
+/// A gateway tests itself no more often than this.
+const SHORTEST_CANARY: Duration = Duration::from_secs(1);
+
 /// Browsers and TLS stacks refuse leaves that live longer, whoever signed them.
 const LONGEST_LEAF: Duration = Duration::from_secs(398 * 24 * 60 * 60);
 
@@ -42,6 +45,8 @@ pub(crate) struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) ledger: Ledger,
     pub(crate) approvers: u32,
+    pub(crate) canary: Option<Duration>,
+    pub(crate) console: Option<SocketAddr>,
     pub(crate) vendors: Vec<PlacedVendor>,
     pub(crate) siem: Vec<SiemOutput>,
 }
@@ -72,6 +77,8 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let quarantine = quarantine(&mut root, &limits);
     let ledger = ledger(&mut root);
     let approvers = approvers(&mut root);
+    let canary = canary(&mut root);
+    let console = console(&mut root, &listen);
     let vendors = vendors::read(&mut root, mode, approvers);
     let siem = crate::siem::read(&mut root, base);
     root.finish();
@@ -92,6 +99,8 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
         quarantine,
         ledger,
         approvers,
+        canary,
+        console,
         vendors,
         siem,
     }
@@ -383,6 +392,37 @@ fn approvers(root: &mut Section<'_>) -> u32 {
     let approvers = review.integer("approvers", 1..=100).unwrap_or(1);
     review.finish();
     approvers
+}
+
+/// How often the gateway tests itself. `None` is `"off"`.
+fn canary(root: &mut Section<'_>) -> Option<Duration> {
+    let mut canary = root.section("canary");
+    let every = canary.parse("every", |text| {
+        let every = vendors::duration_or("off", "every", text)?;
+        if every.is_some_and(|every| every < SHORTEST_CANARY) {
+            let message = format!("every is {}, expected \"1s\" or more", quoted(text));
+            return Err(Mistake::new(message).hint("\"off\" turns the canary off"));
+        }
+        Ok(every)
+    });
+    canary.finish();
+    every.unwrap_or(Some(settings::CANARY_EVERY))
+}
+
+/// Where health and metrics are. Nothing asks there who somebody is.
+fn console(root: &mut Section<'_>, proxy: &[Spanned<SocketAddr>]) -> Option<SocketAddr> {
+    let mut console = root.section("console");
+    let listen = console.parse("listen", |text| address_and_port(text, 8081));
+    if let (Some(listen), Some(place)) = (listen, console.place_of("listen")) {
+        if listen.port() != 0 && proxy.iter().any(|address| *address.get_ref() == listen) {
+            console.file().error(place, Mistake::new(format!("{listen} is the proxy's own address")));
+        } else if !listen.ip().to_canonical().is_loopback() {
+            let message = format!("{listen} is not loopback: whoever reaches it can read health and metrics");
+            console.file().warn(place, Mistake::new(message));
+        }
+    }
+    console.finish();
+    listen
 }
 
 fn pins(root: &mut Section<'_>, base: &Path) -> PinsFiles {

@@ -137,6 +137,8 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         quarantine: gateway.quarantine,
         ledger: gateway.ledger,
         approvers: gateway.approvers,
+        canary: gateway.canary,
+        console: gateway.console,
         siem: gateway.siem,
         rulebook,
         revoked_at,

@@ -16,6 +16,8 @@ use pinfold_policy::vendor::Mode;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
+/// How often the gateway tests itself unless the file says otherwise.
+pub(crate) const CANARY_EVERY: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// A whole configuration: one pinfold.toml and the pins files it names.
@@ -53,6 +55,10 @@ pub struct Config {
     pub ledger: Ledger,
     /// How many people must agree before a digest is released (`review.approvers`).
     pub approvers: u32,
+    /// How often the gateway tests itself; `None` where it does not.
+    pub canary: Option<Duration>,
+    /// Where health and metrics are served, if they are. Port 0 picks a free one.
+    pub console: Option<SocketAddr>,
     /// Where events go.
     pub siem: Vec<SiemOutput>,
     /// Vendors, pins and revocations.

@@ -101,7 +101,7 @@ fn cooldown(text: &str) -> Result<Option<Duration>, Mistake> {
 }
 
 /// A duration, or none for a word.
-fn duration_or(word: &str, key: &str, text: &str) -> Result<Option<Duration>, Mistake> {
+pub(crate) fn duration_or(word: &str, key: &str, text: &str) -> Result<Option<Duration>, Mistake> {
     if text == word {
         return Ok(None);
     }

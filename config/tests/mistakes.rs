@@ -64,8 +64,8 @@ fn unknown_keys() {
                 "error:2:1: unknown key \"groups\" in [clients] | known here: allow, users",
             ),
             (
-                "[consoles]\nlisten = \"a\"",
-                "error:1:2: unknown key \"consoles\" | known here: listen, data_dir, pins, mode, clients, certs, other_hosts, egress, upstream_tls, limits, cache, quarantine, ledger, review, vendor, siem",
+                "[sensors]\nlisten = \"a\"",
+                "error:1:2: unknown key \"sensors\" | known here: listen, data_dir, pins, mode, clients, certs, other_hosts, egress, upstream_tls, limits, cache, quarantine, ledger, review, canary, console, vendor, siem",
             ),
             ("[vendors]", "error:1:2: unknown key \"vendors\" | did you mean 'vendor'?"),
         ],
@@ -200,6 +200,22 @@ fn quantities() {
                 "error:2:20: upstream_timeout is 0: nothing could be in time",
             ),
             ("[review]\napprovers = 0", "error:2:13: approvers is 0, expected 1 to 100"),
+            (
+                "[canary]\nevery = \"never\"",
+                "error:2:9: every is \"never\", expected \"off\" or a duration such as \"7d\"",
+            ),
+            (
+                "[canary]\nevery = \"0s\"",
+                "error:2:9: every is \"0s\", expected \"1s\" or more | \"off\" turns the canary off",
+            ),
+            (
+                "[console]\nlisten = \"127.0.0.1:8080\"",
+                "error:2:10: 127.0.0.1:8080 is the proxy's own address",
+            ),
+            (
+                "[console]\nlisten = \"0.0.0.0:8081\"",
+                "warning:2:10: 0.0.0.0:8081 is not loopback: whoever reaches it can read health and metrics",
+            ),
             ("[limits]\nmax_ratio = 0", "error:2:13: max_ratio is 0, expected 1 to 1000000"),
             ("[limits]\nmax_connections = -1", "error:2:19: max_connections is -1, expected 1 to 10000000"),
             (

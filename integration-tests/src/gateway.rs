@@ -13,11 +13,13 @@ use tokio::sync::Mutex;
 use crate::{Event, Resolver, Vendor, eventually, origin_root_pem};
 
 mod binary;
+mod console;
 mod files;
 mod process;
 
 pub use binary::pinfold;
 pub(crate) use binary::target_dir;
+pub use console::Shown;
 pub use files::{Pin, Rule};
 
 use files::Files;
@@ -163,6 +165,12 @@ impl Gateway {
     #[must_use]
     pub fn proxy(&self) -> SocketAddr {
         self.ready.lock().unwrap().proxy
+    }
+
+    /// Where its console is, if it has one.
+    #[must_use]
+    pub fn console(&self) -> Option<SocketAddr> {
+        self.ready.lock().unwrap().console
     }
 
     /// The file of the root that clients trust.

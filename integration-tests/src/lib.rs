@@ -53,7 +53,7 @@ pub use chromium::{Chromium, Page, chromium};
 pub use client::{Begun, Client, ClientError, Reply, Session, Verdict, client};
 pub use coding::Coding;
 pub use event::Event;
-pub use gateway::{Gateway, GatewayBuilder, Output, Pin, Rule, gateway, pinfold};
+pub use gateway::{Gateway, GatewayBuilder, Output, Pin, Rule, Shown, gateway, pinfold};
 pub use raw_origin::{RawOrigin, Reading, raw_origin, shown};
 pub use real_clients::{Fetched, RealClient};
 pub use relay::{Relay, Via, relay};

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// What each crate may depend on of this workspace. The binary wires them all together; the tests may see everything.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("policy", &[]),
     ("body", &["policy"]),
     ("certs", &["policy"]),
@@ -21,6 +21,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("store", &["policy", "body"]),
     ("siem", &["policy", "store"]),
     ("proxy", &["policy", "body", "certs", "store"]),
+    ("console", &["policy", "store"]),
     ("bench", &["policy", "body", "config"]),
 ];
 

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -53,6 +54,14 @@ pub(crate) struct Reloading {
     eyes: Eyes,
     settling: Settling,
     trouble: Option<Trouble>,
+    outcomes: Arc<Outcomes>,
+}
+
+/// How often changed files were taken, and how often they could not be used.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes {
+    pub(crate) taken: AtomicU64,
+    pub(crate) refused: AtomicU64,
 }
 
 /// Why the files that were read last are not in force.
@@ -89,7 +98,13 @@ impl Reloading {
         standing: Standing,
     ) -> Self {
         let settling = Settling::from(&standing.seen);
-        Self { configuration, reloader, store, standing, eyes: Eyes::default(), settling, trouble: None }
+        let (eyes, outcomes) = (Eyes::default(), Arc::default());
+        Self { configuration, reloader, store, standing, eyes, settling, trouble: None, outcomes }
+    }
+
+    /// What is counted of it, for metrics.
+    pub(crate) fn outcomes(&self) -> Arc<Outcomes> {
+        Arc::clone(&self.outcomes)
     }
 
     /// Follows the files until `stop`. Blocks its thread while it reads.
@@ -196,6 +211,7 @@ impl Reloading {
 
     fn in_force(&self, taken: &Taken) -> Notice {
         let Taken { version, rules, waiting } = taken;
+        self.outcomes.taken.fetch_add(1, Ordering::Relaxed);
         let waiting = match waiting.as_slice() {
             [] => String::new(),
             keys => format!("waiting for a restart: {}; ", keys.join(", ")),
@@ -208,6 +224,7 @@ impl Reloading {
 
     fn refused(&self, failure: &Failure) -> Notice {
         let (text, hint) = told(failure);
+        self.outcomes.refused.fetch_add(1, Ordering::Relaxed);
         let hint = hint.map(|hint| format!("; hint: {hint}")).unwrap_or_default();
         tracing::error!("changed files cannot be used, and those before them stay in force: {text}{hint}");
         self.notice(What::ReloadFailed, self.reloader.version(), text)

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pinfold_config::Config;
 use pinfold_config::settings::{Cache, Limits, SiemOutput};
@@ -13,6 +14,8 @@ pub(crate) struct StartOnly {
     extra_roots: Vec<PathBuf>,
     limits: Limits,
     siem: Vec<SiemOutput>,
+    canary: Option<Duration>,
+    console: Option<SocketAddr>,
     cache_memory: u64,
 }
 
@@ -24,6 +27,8 @@ impl StartOnly {
             extra_roots: config.extra_roots.clone(),
             limits: config.limits.clone(),
             siem: config.siem.clone(),
+            canary: config.canary,
+            console: config.console,
             cache_memory: config.cache.memory,
         }
     }
@@ -36,6 +41,8 @@ impl StartOnly {
             extra_roots,
             limits,
             siem,
+            canary,
+            console,
             file: _,
             pins_files: _,
             mode: _,
@@ -57,6 +64,8 @@ impl StartOnly {
             ("data_dir", self.data_dir != *data_dir),
             ("upstream_tls.extra_roots", self.extra_roots != *extra_roots),
             ("siem", self.siem != *siem),
+            ("canary.every", self.canary != *canary),
+            ("console.listen", self.console != *console),
             ("cache.memory", self.cache_memory != *memory),
         ];
         own.into_iter()
@@ -127,13 +136,17 @@ mod tests {
             memory = "1MiB"
             [[siem]]
             to = "stdout:"
+            [canary]
+            every = "off"
+            [console]
+            listen = "127.0.0.1:10"
             "#,
         );
         others.extra_roots.push("root.pem".into());
         let keys = standing.differing(&others).join(" ");
         assert_eq!(
             keys,
-            "listen data_dir upstream_tls.extra_roots siem cache.memory limits.max_installer limits.memory_body \
+            "listen data_dir upstream_tls.extra_roots siem canary.every console.listen cache.memory limits.max_installer limits.memory_body \
              limits.held_memory limits.held_disk limits.header_timeout limits.upstream_timeout \
              limits.idle_timeout limits.max_connections"
         );

@@ -24,6 +24,7 @@ pub(super) struct Running {
 #[derive(Clone, Debug)]
 pub(super) struct Ready {
     pub(super) proxy: SocketAddr,
+    pub(super) console: Option<SocketAddr>,
     pub(super) ca: PathBuf,
 }
 
@@ -111,8 +112,9 @@ fn parse_ready(rest: &str, dir: &Path) -> Ready {
     let (addresses, ca) = rest.split_once(" ca=").expect("the ready line names the CA file last");
     let value = |name: &str| addresses.split(' ').find_map(|word| word.strip_prefix(name));
     let proxy = value("proxy=").expect("the ready line names the proxy's address");
-    assert!(value("console=").is_some(), "the ready line names the console, or none");
-    Ready { proxy: proxy.parse().unwrap(), ca: dir.join(ca) }
+    let console = value("console=").expect("the ready line names the console, or none");
+    let console = (console != "none").then(|| console.parse().unwrap());
+    Ready { proxy: proxy.parse().unwrap(), console, ca: dir.join(ca) }
 }
 
 async fn hear_complaints(mut stderr: ChildStderr, complaints: watch::Sender<String>) {

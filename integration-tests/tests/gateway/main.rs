@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 
 mod admission;
 mod browser;
+mod canary;
 mod codings;
 mod crash;
 mod decisions;
@@ -34,6 +35,7 @@ mod frames;
 mod framing;
 mod fronting;
 mod heads;
+mod health;
 mod hidden;
 mod images;
 mod incidents;

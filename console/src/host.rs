@@ -1,0 +1,67 @@
+//! Which `Host` a request may name. A page of any site can have a browser ask us, under a name that the site's owner lets point
+//! to our address (DNS rebinding), and could then read the answer. An address and `localhost` are names that nobody can point.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use axum::extract::Request;
+use axum::http::header;
+
+/// Whether a request names its host, once, and by a name that cannot have been made to lead here.
+pub(crate) fn is_ours(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let named = hosts.next().and_then(|host| host.to_str().ok());
+    hosts.next().is_none() && named.is_some_and(cannot_be_rebound)
+}
+
+fn cannot_be_rebound(host: &str) -> bool {
+    let Some((name, port)) = split(host) else { return false };
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    is_port
+        && match literal {
+            Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
+            None => name.parse::<Ipv4Addr>().is_ok() || name.eq_ignore_ascii_case("localhost"),
+        }
+}
+
+/// The name, and the port behind it. A colon in brackets is part of an address.
+fn split(host: &str) -> Option<(&str, Option<&str>)> {
+    let end = host.find(']').unwrap_or_default();
+    let rest = host.get(end..)?;
+    match rest.split_once(':') {
+        Some((before, port)) => Some((host.get(..end + before.len())?, Some(port))),
+        None => Some((host, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_localhost_cannot_be_rebound_and_every_other_name_can() {
+        for host in
+            ["127.0.0.1", "127.0.0.1:8081", "localhost", "LocalHost:9", "[::1]", "[::1]:8081", "10.1.2.3:80"]
+        {
+            assert!(cannot_be_rebound(host), "{host}");
+        }
+        for host in [
+            "",
+            ":8081",
+            "evil.test",
+            "evil.test:8081",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test",
+            "127.0.0.1:x",
+            "127.0.0.1:8081:8081",
+            "127.1",
+            "[::1",
+            "::1",
+            "[evil.test]",
+            "[::1].evil.test",
+            "localhost.",
+        ] {
+            assert!(!cannot_be_rebound(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The listener: few connections at one time, each within a bounded time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Shown;
+use crate::pages::pages;
+
+/// Connections at one time. The others wait to be accepted.
+const CONNECTIONS: usize = 64;
+/// For the head of a request.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// A connection is given up after this, so that those who keep one do not keep others out.
+const LONGEST: Duration = Duration::from_secs(120);
+/// The longest head, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// A console that listens.
+#[derive(Debug)]
+pub struct Console {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Console {
+    /// Listens at `address`; port 0 picks a free one. Nothing is accepted before [`Console::run`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens, with the port that was picked.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`. An answer that is under way is finished.
+    pub async fn run(self, shown: Shown, stop: CancellationToken) {
+        let service = TowerToHyperService::new(pages(shown));
+        let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+        loop {
+            let (place, accepted) = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.accept(&places) => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let serving = serve(stream, service.clone(), stop.clone());
+                    tasks.spawn(async move {
+                        // However it ends, there is nobody to tell.
+                        drop(timeout(LONGEST, serving).await);
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, usually: those that are open must end first.
+                    tracing::error!(%error, "the console cannot accept a connection");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        tasks.close();
+        drop(timeout(HEAD_WITHIN, tasks.wait()).await);
+    }
+
+    async fn accept(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+        // None only where the semaphore were closed, and it never is.
+        let place = Arc::clone(places).acquire_owned().await.ok();
+        (place, self.listener.accept().await)
+    }
+}
+
+async fn serve(stream: TcpStream, service: TowerToHyperService<axum::Router>, stop: CancellationToken) {
+    let mut http1 = http1::Builder::new();
+    http1.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(MAX_HEAD);
+    let mut connection = std::pin::pin!(http1.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the console ended");
+    }
+}

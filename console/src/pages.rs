@@ -1,0 +1,78 @@
+//! What there is to see.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+
+use crate::host::is_ours;
+use crate::{Check, Shown};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The text format that every version of Prometheus reads (OpenMetrics 1.0).
+const OPENMETRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// All of it.
+pub(crate) fn pages(shown: Shown) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(shown)
+        .layer(from_fn(guarded))
+}
+
+/// For whoever asks whether to start the process anew: it answers, so it works.
+async fn livez() -> Response {
+    ([(header::CONTENT_TYPE, JSON)], json!({ "status": "ok" }).to_string()).into_response()
+}
+
+async fn readyz(State(shown): State<Shown>) -> Response {
+    let checks = (shown.ready)().await;
+    let is_ready = checks.iter().all(|check| check.trouble.is_none());
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let said: Map<String, Value> = checks.into_iter().map(said).collect();
+    let body = json!({ "status": word(is_ready), "checks": said });
+    (status, [(header::CONTENT_TYPE, JSON)], body.to_string()).into_response()
+}
+
+fn said(check: Check) -> (String, Value) {
+    let Check { name, trouble } = check;
+    let status = word(trouble.is_none());
+    let said = match trouble {
+        Some(trouble) => json!({ "status": status, "reason": trouble }),
+        None => json!({ "status": status }),
+    };
+    (name.to_owned(), said)
+}
+
+fn word(holds: bool) -> &'static str {
+    if holds { "ok" } else { "failing" }
+}
+
+async fn metrics(State(shown): State<Shown>) -> Response {
+    ([(header::CONTENT_TYPE, OPENMETRICS)], (shown.metrics)().await).into_response()
+}
+
+/// What holds for every answer, whatever it is about.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = if !is_ours(&request) {
+        (StatusCode::MISDIRECTED_REQUEST, "name this listener by its address, or as localhost\n")
+            .into_response()
+    } else if request.method() != Method::GET && request.method() != Method::HEAD {
+        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
+}

@@ -1,0 +1,87 @@
+//! The console as whoever asks for health and metrics meets it.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::Gateway;
+use crate::eventually;
+
+/// What the console answered.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its status.
+    pub status: u16,
+    /// All of its head.
+    pub head: String,
+    /// Its body.
+    pub body: String,
+}
+
+impl Shown {
+    /// Its body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The value of a sample, by its name and labels as they stand in the text; none where there is no such sample.
+    #[must_use]
+    pub fn sample(&self, name: &str) -> Option<u64> {
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        self.body.lines().find_map(value)
+    }
+}
+
+impl Gateway {
+    /// Asks its console for a page.
+    pub async fn shows(&self, path: &str) -> Shown {
+        let console = self.console().expect("the gateway has a console");
+        self.console_says(&format!("GET {path} HTTP/1.1\r\nHost: {console}\r\nConnection: close\r\n\r\n"))
+            .await
+    }
+
+    /// Sends its console these bytes, which ask it to close the connection.
+    pub async fn console_says(&self, request: &str) -> Shown {
+        let asking = async {
+            let mut stream =
+                TcpStream::connect(self.console().expect("the gateway has a console")).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = eventually("the console", asking).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Shown { status: status.unwrap(), head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// Waits until `/readyz` answers with this status, and gives the answer.
+    pub async fn is_ready_with(&self, status: u16) -> Shown {
+        let becoming = async {
+            loop {
+                let shown = self.shows("/readyz").await;
+                if shown.status == status {
+                    return shown;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        eventually(&format!("/readyz to answer {status}"), becoming).await
+    }
+
+    /// Waits until a sample of its metrics is at least this.
+    pub async fn counts(&self, sample: &str, least: u64) -> Shown {
+        let counting = async {
+            loop {
+                let shown = self.shows("/metrics").await;
+                if shown.sample(sample).is_some_and(|value| value >= least) {
+                    return shown;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        eventually(&format!("{sample} to be {least}"), counting).await
+    }
+}
