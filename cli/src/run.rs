@@ -41,14 +41,14 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs the gateway until a signal ends it: the first one drains, a second one ends at once.
 pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
-    log::start(terminal)?;
+    let format = log::start(terminal)?;
     // Before anything is ready, so that a signal that comes early is not lost.
     let (mut signals, hang_ups) = (Signals::listen()?, HangUps::listen()?);
     let files = Files::read(configuration)?;
     terminal.show_warnings(&files.loaded.warnings);
     let greeting = Greeting::of(&files.loaded.config);
     let running = Running::start(configuration, files).await?;
-    greeting.say(running.gateway.addresses(), &running.root, terminal);
+    greeting.say(running.gateway.addresses(), &running.root, terminal, format);
     terminal.print(&running.ready_line()).or_else(unread)?;
     running.serve(&mut signals, hang_ups).await
 }

@@ -12,6 +12,7 @@ use pinfold_policy::url::{ArtifactUrl, Scheme};
 use pinfold_policy::vendor::{Mode, OtherScripts, OtherTls, Vendor};
 
 use super::Root;
+use crate::log::Format;
 use crate::terminal::{Terminal, Tone};
 use crate::trust::quoted;
 use crate::words::counted;
@@ -46,14 +47,14 @@ impl Greeting {
         }
     }
 
-    pub(crate) fn say(&self, addresses: &[SocketAddr], root: &Root, terminal: &Terminal) {
+    pub(crate) fn say(&self, addresses: &[SocketAddr], root: &Root, terminal: &Terminal, format: Format) {
         for warning in self.warnings() {
             tracing::warn!("{warning}");
         }
         for line in self.lines(addresses) {
             tracing::info!("{line}");
         }
-        if root.made {
+        if root.made && format == Format::Text {
             terminal.note(&self.first_steps(addresses, root, terminal));
         }
     }

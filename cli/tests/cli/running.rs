@@ -136,3 +136,25 @@ fn a_log_level_that_is_none_is_a_mistake() {
     let output = desk.command(&["run"]).env("PINFOLD_LOG", "a=b=c").output().unwrap();
     crate::desk::Done::from(output).fails(2, "$PINFOLD_LOG is not understood").hints("debug");
 }
+
+#[test]
+fn a_log_in_json_is_one_object_on_each_line_from_the_first_run_on() {
+    let desk = Desk::with(ANY_PORT);
+    let mut command = desk.command(&["run"]);
+    command.env("PINFOLD_LOG_FORMAT", "json");
+    let gateway = Gateway::start(command);
+    gateway.signal(Signal::TERM);
+    let ended = gateway.ended().succeeds();
+    let lines: Vec<serde_json::Value> =
+        ended.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{lines:?}");
+    let last = lines.last().unwrap();
+    assert_eq!((&last["level"], &last["message"]), (&"INFO".into(), &"stopped".into()));
+}
+
+#[test]
+fn a_log_format_that_is_none_is_a_mistake() {
+    let desk = Desk::with(ANY_PORT);
+    let output = desk.command(&["run"]).env("PINFOLD_LOG_FORMAT", "xml").output().unwrap();
+    crate::desk::Done::from(output).fails(2, "$PINFOLD_LOG_FORMAT is not understood").hints("json");
+}
