@@ -3,11 +3,14 @@
 //! [`Cleared`] is the only thing that a client can be given as verified, and [`judge`] is the only place that makes
 //! one. It is made out of a [`Held`], which owns the bytes it was measured over.
 
+mod foreseen;
+
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::foreseen::{Foreseen, Known, foresee};
 use crate::decisions::{Approval, Revocations};
 use crate::digest::{BodyId, Digests};
 use crate::held::Held;
@@ -202,27 +205,45 @@ pub fn judge(
         Ok(held) => held,
         Err(unmeasurable) => return Verdict::Withhold(unmeasurable.reason(), None),
     };
-    let digests = held.digests();
-    if revoked.include(digests) {
-        return Verdict::Withhold(Reason::Revoked, Some(held));
+    let digests = *held.digests();
+    match rule(expected, Known::Whole(&digests), now, revoked) {
+        Ruling::Approved(approval) => Verdict::Allow(Cleared::by_approval(held, approval)),
+        Ruling::Pinned(pin) => Verdict::Allow(Cleared::by_pin(held, pin)),
+        Ruling::Bind(binding) => Verdict::Bind(held, binding),
+        Ruling::Withhold(reason) => Verdict::Withhold(reason, Some(held)),
     }
-    if expected.rejects(held.id(), now) {
-        return Verdict::Withhold(Reason::Rejected, Some(held));
+}
+
+/// What the rules say of a body. It proves nothing: only [`judge`], which has the bytes, makes proof of it.
+enum Ruling<'p> {
+    Approved(&'p Approval),
+    Pinned(&'p Pin),
+    Bind(Binding),
+    Withhold(Reason),
+}
+
+fn rule<'p>(
+    expected: &Expectation<'p>,
+    body: Known<'_>,
+    now: Timestamp,
+    revoked: &Revocations,
+) -> Ruling<'p> {
+    if body.is_revoked(revoked) {
+        return Ruling::Withhold(Reason::Revoked);
+    }
+    if expected.rejects(body.id(), now) {
+        return Ruling::Withhold(Reason::Rejected);
     }
     // What people said comes first, then the files, then what a rule approved: so that only the last is provisional.
-    match (expected.approved(held.id(), now), pinned(expected, digests, now)) {
-        (Approved::By(approval), _) if !approval.basis.is_provisional() => {
-            Verdict::Allow(Cleared::by_approval(held, approval))
-        }
-        (_, Pinned::Active(pin)) => Verdict::Allow(Cleared::by_pin(held, pin)),
-        (_, Pinned::Unbound(binding)) => Verdict::Bind(held, binding),
-        (Approved::By(approval), Pinned::Expired | Pinned::No) => {
-            Verdict::Allow(Cleared::by_approval(held, approval))
-        }
+    match (expected.approved(body.id(), now), pinned(expected, body, now)) {
+        (Approved::By(approval), _) if !approval.basis.is_provisional() => Ruling::Approved(approval),
+        (_, Pinned::Active(pin)) => Ruling::Pinned(pin),
+        (_, Pinned::Unbound(binding)) => Ruling::Bind(binding),
+        (Approved::By(approval), Pinned::Expired | Pinned::No) => Ruling::Approved(approval),
         (Approved::Expired | Approved::No, Pinned::Expired) | (Approved::Expired, Pinned::No) => {
-            Verdict::Withhold(Reason::ExpiredPin, Some(held))
+            Ruling::Withhold(Reason::ExpiredPin)
         }
-        (Approved::No, Pinned::No) => Verdict::Withhold(expected.reason_without_match(), Some(held)),
+        (Approved::No, Pinned::No) => Ruling::Withhold(expected.reason_without_match()),
     }
 }
 
@@ -254,7 +275,7 @@ pub fn allows(expected: &Expectation<'_>, digests: &Digests, now: Timestamp, rev
         Approved::Expired | Approved::No => false,
     };
     is_approved
-        || match pinned(expected, digests, now) {
+        || match pinned(expected, Known::Whole(digests), now) {
             Pinned::Active(_) => true,
             Pinned::Unbound(_) | Pinned::Expired | Pinned::No => false,
         }
@@ -276,11 +297,11 @@ enum Pinned<'p> {
     No,
 }
 
-fn pinned<'p>(expected: &Expectation<'p>, digests: &Digests, now: Timestamp) -> Pinned<'p> {
+fn pinned<'p>(expected: &Expectation<'p>, body: Known<'_>, now: Timestamp) -> Pinned<'p> {
     let mut expired = false;
     let mut unbound = None;
     for pin in expected.deciding().pins() {
-        if !pin.digests.iter().any(|digest| digests.include(digest)) {
+        if !pin.digests.iter().any(|digest| body.include(digest)) {
             continue;
         }
         if !pin.is_active(now) {
@@ -289,7 +310,7 @@ fn pinned<'p>(expected: &Expectation<'p>, digests: &Digests, now: Timestamp) -> 
         }
         match expected.deciding() {
             Deciding::Exact(_) => return Pinned::Active(pin),
-            Deciding::Patterns(_) => match expected.bound(pin, digests.sha256) {
+            Deciding::Patterns(_) => match expected.bound(pin, body.id()) {
                 Some(true) => return Pinned::Active(pin),
                 Some(false) => {}
                 None => unbound = unbound.or(Some(pin)),
@@ -299,7 +320,7 @@ fn pinned<'p>(expected: &Expectation<'p>, digests: &Digests, now: Timestamp) -> 
     match unbound {
         Some(pin) => Pinned::Unbound(Binding {
             pattern: pin.url.to_text().into(),
-            digest: digests.sha256,
+            digest: body.id(),
             key: expected.key_without_query().into(),
         }),
         None if expired => Pinned::Expired,

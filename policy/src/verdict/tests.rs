@@ -109,7 +109,15 @@ fn a_worker_goes_where_any_that_the_lists_name_is_revoked_in_whatever_notation_t
 /// What the verdict is, in words: `verified pins.toml:3`, `bind`, or the reason's code.
 fn judged(policy: &Policy, url: &str, body: &[u8]) -> String {
     let url = ArtifactUrl::parse(url).unwrap();
-    match judge(&policy.expect(&url), Ok(held(body)), NOW.parse().unwrap(), policy.revocations()) {
+    let (now, digests) = (NOW.parse().unwrap(), Digests::of(body));
+    let foreseen = foresee(&policy.expect(&url), Known::Whole(&digests), now, policy.revocations());
+    let verdict = judge(&policy.expect(&url), Ok(held(body)), now, policy.revocations());
+    match &verdict {
+        Verdict::Allow(_) => assert_eq!(foreseen, Foreseen::Allow),
+        Verdict::Bind(_, binding) => assert_eq!(foreseen, Foreseen::Bind(binding.clone())),
+        Verdict::Withhold(reason, _) => assert_eq!(foreseen, Foreseen::Withhold(*reason)),
+    }
+    match verdict {
         Verdict::Allow(cleared) => {
             assert_eq!(cleared.kept().piece_at(0).unwrap(), body);
             let provisional = if cleared.is_provisional() { "; provisional" } else { "" };
@@ -121,6 +129,28 @@ fn judged(policy: &Policy, url: &str, body: &[u8]) -> String {
             reason.code().into()
         }
     }
+}
+
+#[test]
+fn of_a_body_that_is_known_by_its_sha256_nothing_is_said_that_another_notation_could_change() {
+    let by_sha256 = |body: &[u8], policy: &Policy| {
+        let url = ArtifactUrl::parse(URL).unwrap();
+        foresee(&policy.expect(&url), Known::Id(id(body)), NOW.parse().unwrap(), policy.revocations())
+    };
+    // The second digest of the pin is a SHA-384.
+    let mixed = world(vec![pin(URL, &[b"one", b"two"])]).policy();
+    assert_eq!(by_sha256(b"one", &mixed), Foreseen::Allow);
+    assert_eq!(by_sha256(b"two", &mixed), Foreseen::Open);
+    assert_eq!(by_sha256(b"tampered", &mixed), Foreseen::Open);
+    let plain = world(vec![pin(URL, &[b"one"])]).policy();
+    assert_eq!(by_sha256(b"tampered", &plain), Foreseen::Withhold(Reason::DigestMismatch));
+
+    let mut decided = world(vec![pin(URL, &[b"one", b"two"])]);
+    decided.rejections.push(rejection(URL, b"bad"));
+    decided.approvals.push(approval(URL, b"good"));
+    let decided = decided.policy();
+    assert_eq!(by_sha256(b"bad", &decided), Foreseen::Withhold(Reason::Rejected));
+    assert_eq!(by_sha256(b"good", &decided), Foreseen::Allow);
 }
 
 #[test]
