@@ -11,6 +11,7 @@ mod query;
 mod receivers;
 mod rows;
 mod tally;
+mod traffic;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub use self::query::{ExchangeRow, Filter, TunnelRow};
 pub use self::receivers::Receiver;
 pub(crate) use self::receivers::receivers;
 use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
+pub(crate) use self::traffic::{Bounds, traffic};
+pub use self::traffic::{Carried, Client, Traffic, Tunnelled};
 use self::writer::Writer;
 use crate::bodies::make_dir;
 use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd};

@@ -53,10 +53,10 @@ pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
 use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson, Opinion, Revoked};
 pub use crate::ledger::{
-    AskedUrls, Changed, Coverage, Deliveries, ExchangeRow, Exposure, Filter, OpenTunnel, Receipt, Receiver,
-    Sighted, Sought, Talked, TunnelRow,
+    AskedUrls, Carried, Changed, Client, Coverage, Deliveries, ExchangeRow, Exposure, Filter, OpenTunnel,
+    Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled,
 };
-use crate::ledger::{Feeds, Ledger};
+use crate::ledger::{Bounds, Feeds, Ledger};
 use crate::lock::GatewayLock;
 pub use crate::numbers::Numbers;
 use crate::register::{
@@ -625,6 +625,20 @@ impl Store {
             None => Vec::new(),
         };
         ledger::exposure(&self.inner.data_dir, sought, &incidents).await
+    }
+
+    /// What passed from `since` to `until`, summed up by all that a verdict depends on. `reading` is told of each month.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a month of the window cannot be read.
+    pub async fn traffic(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        reading: impl FnMut(&str),
+    ) -> Result<Traffic, StoreError> {
+        let window = Sought { since, until, ..Sought::default() };
+        ledger::traffic(&self.inner.data_dir, &window, Bounds::default(), reading).await
     }
 
     /// All digests of the body that has `digest` as one of them, if it is or was in quarantine, or is on the shelf.

@@ -3,6 +3,7 @@
 mod announcing;
 mod arriving;
 mod auditing;
+mod carrying;
 mod closing;
 mod counting;
 mod deciding;

@@ -256,8 +256,19 @@ pub(crate) async fn exposure(
     Ok(Exposure { sighted, talked: found.talked, coverage })
 }
 
+/// The first entry of a month.
+pub(super) async fn first_entry(connection: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT min(at) AS at FROM (SELECT * FROM (SELECT at FROM exchange ORDER BY id LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id LIMIT 1))",
+    )
+    .fetch_one(connection)
+    .await?;
+    Columns(&row).time_or_none("at")
+}
+
 /// The last entry of the last month that has one.
-async fn recorded_until(
+pub(super) async fn recorded_until(
     months: impl DoubleEndedIterator<Item = &PathBuf>,
 ) -> Result<Option<Timestamp>, StoreError> {
     for path in months.rev() {
@@ -277,7 +288,7 @@ async fn recorded_until(
 }
 
 /// Gaps that reach into the window, also one that is not in the ledger yet.
-async fn gaps_of(data_dir: &Path, sought: &Sought) -> Result<Vec<Gap>, StoreError> {
+pub(super) async fn gaps_of(data_dir: &Path, sought: &Sought) -> Result<Vec<Gap>, StoreError> {
     // The notepad first: what leaves it is in the ledger by then.
     let noted = notepad::noted_in(&dir_in(data_dir));
     let mut found = gaps(data_dir).await?;
@@ -293,12 +304,12 @@ async fn gaps_of(data_dir: &Path, sought: &Sought) -> Result<Vec<Gap>, StoreErro
 }
 
 /// The month whose rows may reach into the window: one of a minute ago may.
-fn begins_before(since: Option<Timestamp>) -> Option<Month> {
+pub(super) fn begins_before(since: Option<Timestamp>) -> Option<Month> {
     since.map(|since| Month::of(since.saturating_sub(SignedDuration::from_mins(1)).unwrap_or(since)))
 }
 
 /// Months of which there ought to be a file.
-fn missing(there: impl Iterator<Item = Month>, sought: &Sought) -> Vec<String> {
+pub(super) fn missing(there: impl Iterator<Item = Month>, sought: &Sought) -> Vec<String> {
     let there: BTreeSet<Month> = there.collect();
     let (Some(first), Some(last)) = (there.first(), there.last()) else { return Vec::new() };
     let first = sought.since.map_or(*first, |since| Month::of(since).max(*first));
@@ -318,7 +329,7 @@ struct Reader<'s> {
 impl Reader<'_> {
     async fn month(&mut self, in_window: bool, found: &mut Found) -> Result<(), sqlx::Error> {
         if found.recorded_since.is_none() {
-            found.recorded_since = self.first().await?;
+            found.recorded_since = first_entry(&mut self.connection).await?;
         }
         // A tunnel may have been open for months.
         found.talked.extend(self.talked().await?);
@@ -330,16 +341,6 @@ impl Reader<'_> {
             }
         }
         Ok(())
-    }
-
-    async fn first(&mut self) -> Result<Option<Timestamp>, sqlx::Error> {
-        let row = sqlx::query(
-            "SELECT min(at) AS at FROM (SELECT * FROM (SELECT at FROM exchange ORDER BY id LIMIT 1)
-             UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id LIMIT 1))",
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Columns(&row).time_or_none("at")
     }
 
     async fn sighted(&mut self) -> Result<Vec<Sighted>, sqlx::Error> {
@@ -486,7 +487,7 @@ fn push_word(query: &mut QueryBuilder<Sqlite>, column: &str, word: Option<String
 }
 
 /// What began before its end, and ended after its beginning.
-fn push_window(query: &mut QueryBuilder<Sqlite>, sought: &Sought) {
+pub(super) fn push_window(query: &mut QueryBuilder<Sqlite>, sought: &Sought) {
     if let Some(since) = sought.since {
         let since = since.as_microsecond();
         query.push(" AND last >= ").push_bind(since);
