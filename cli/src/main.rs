@@ -17,11 +17,13 @@ mod pin;
 mod printable;
 mod quarantine;
 mod received;
+mod replay;
 mod run;
 mod terminal;
 mod trust;
 mod user;
 mod vendor_now;
+mod window;
 mod wiring;
 mod words;
 
@@ -76,6 +78,8 @@ enum Command {
     Quarantine(quarantine::Action),
     /// Who may have received a digest, a URL or anything of a host, and who was refused.
     Exposure(exposure::ExposureOptions),
+    /// What the files as they are would have done to recorded traffic: whom they would refuse what. Uses no network.
+    Replay(replay::ReplayOptions),
     /// Whether the history of decisions is what it was.
     #[command(subcommand)]
     Audit(audit::Action),
@@ -182,6 +186,7 @@ impl Command {
                 pin::revoke::run(&configuration, options, terminal).await
             }
             Self::Exposure(options) => exposure::run(&configuration, options, terminal).await,
+            Self::Replay(options) => replay::run(&configuration, options, terminal).await,
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),

@@ -48,6 +48,11 @@ pub(crate) fn second(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// A time under a title that says which clock.
+pub(crate) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// How bytes came, for people: address and protocol, then the certificate, parted by `then`.
 pub(crate) fn path_text(path: &DeliveryPath, then: &str) -> String {
     let tls = path.tls_version.as_deref().unwrap_or("clear text");

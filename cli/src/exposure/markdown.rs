@@ -6,9 +6,9 @@
 use pinfold_store::{Sighted, Talked};
 
 use super::report::{Report, verdict_text};
-use super::table::{flowed, moment};
+use super::table::flowed;
 use crate::printable::printable;
-use crate::words::{path_text, second};
+use crate::words::{moment, path_text, second};
 
 pub(super) fn render(report: &Report) -> String {
     let mut text = format!("# Exposure\n\nMade by pinfold on {}.\n\n", second(report.made));

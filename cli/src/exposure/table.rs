@@ -1,13 +1,12 @@
 //! For people at a terminal.
 
-use jiff::Timestamp;
 use pinfold_store::{Sighted, Talked};
 
 use super::report::{Report, verdict_text};
 use crate::listing::{Column, Listing};
 use crate::printable::printable;
 use crate::terminal::{Terminal, Tone};
-use crate::words::{path_text, size};
+use crate::words::{moment, path_text, size};
 
 pub(super) fn shown(text: &str) -> String {
     printable(text).into_owned()
@@ -97,9 +96,4 @@ fn tunnels(of: &[Talked]) -> Listing {
 pub(super) fn flowed(talked: &Talked) -> String {
     let reason = talked.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!("{}{reason}: {} sent, {} received", talked.status, size(talked.sent), size(talked.received))
-}
-
-/// A time under a title that says which clock.
-pub(super) fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

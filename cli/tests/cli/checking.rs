@@ -81,3 +81,15 @@ fn the_built_in_configuration_is_right() {
             .says("observed only");
     }
 }
+
+#[test]
+fn a_replay_says_that_nothing_is_known_before_there_is_a_ledger_and_names_mistakes_like_check() {
+    let desk = Desk::with("");
+    let done = desk.pinfold(&["replay"]).succeeds();
+    done.says("what the files would refuse is not known").says("the ledger has no entry yet");
+    let json = desk.pinfold(&["replay", "--json", "--since", "7d"]).succeeds().json();
+    assert_eq!((&json["judged"], &json["coverage"]["recorded_since"]), (&0.into(), &serde_json::Value::Null));
+
+    desk.pinfold(&["replay", "--since", "soon"]).fails(2, "which is no time");
+    Desk::with(THREE_MISTAKES).pinfold(&["replay"]).fails(2, "pinfold.toml:1:1: ");
+}

@@ -61,6 +61,7 @@ mod redirects;
 mod refusal;
 mod release;
 mod reload;
+mod replay;
 mod resumption;
 mod review;
 mod service_worker;
