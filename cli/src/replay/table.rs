@@ -33,8 +33,7 @@ fn listing(report: &Report, of: &[Judged]) -> Listing {
         Column::Number("CLIENTS"),
         Column::Text("FIRST, UTC"),
         Column::Text("LAST, UTC"),
-        Column::Text("THEN"),
-        Column::Text("NOW"),
+        Column::Wide("THEN, NOW"),
         Column::Wide("URL"),
         Column::Wide("SHA-256"),
         Column::Wide("WHO"),
@@ -46,8 +45,7 @@ fn listing(report: &Report, of: &[Judged]) -> Listing {
             judged.clients.len().to_string(),
             moment(judged.first),
             moment(judged.last),
-            with_reason(then.as_str(), why),
-            now_text(judged.now),
+            format!("{} then, {} now", with_reason(then.as_str(), why), now_text(judged.now)),
             judged.url.to_string(),
             judged.body.map_or_else(|| "not measured".to_owned(), |body| body.to_hex()),
             format!("for {}", report.named(judged.clients.keys().copied())),
@@ -60,11 +58,11 @@ fn now_text(now: Now) -> String {
     let (word, reason) = now.words();
     let text = with_reason(word, reason);
     match now {
-        Now::Refused { or_substituted: true, .. } => format!("{text}, or substituted"),
+        Now::Refused { or_substituted: true, .. } => format!("{text} or substituted"),
         Now::Refused { .. } | Now::Passes(_) | Now::AsThen | Now::Untold(_) => text,
     }
 }
 
 fn with_reason(word: &str, reason: Option<Reason>) -> String {
-    reason.map_or_else(|| word.to_owned(), |reason| format!("{word}, {reason}"))
+    reason.map_or_else(|| word.to_owned(), |reason| format!("{word} ({reason})"))
 }
