@@ -11,6 +11,7 @@ use pinfold_policy::kind::Kinds;
 use pinfold_policy::policy::{Expectation, Policy};
 use pinfold_policy::reason::Reason;
 use pinfold_policy::url::{ArtifactUrl, Scheme};
+use pinfold_policy::vendor::OnPathChange;
 use pinfold_policy::verdict::{
     Binding, Consequence, Foreseen, Known, Outcome, consequence, foresee, may_substitute, unless_learned,
 };
@@ -106,9 +107,8 @@ impl<'s> Judge<'s> {
     pub(super) async fn judge(&mut self, carried: &Carried) -> Result<Now, Failure> {
         let Carried { body, kinds, outcome, reason, .. } = carried;
         let then = reason.map_or(Then::Bytes, Then::of);
-        if (then, body) == (Then::Other, &None) {
-            let released = outcome.is_release();
-            return Ok(if released { Now::Untold(Untold::NotMeasured) } else { Now::AsThen });
+        if then == Then::Other && !outcome.is_release() {
+            return Ok(Now::AsThen);
         }
         let Ok(url) = ArtifactUrl::parse(&carried.url) else { return Ok(Now::AsThen) };
         if url.scheme() == Scheme::Https && !self.policy.intercepts(url.host()) {
@@ -119,13 +119,17 @@ impl<'s> Judge<'s> {
             return Ok(Now::Passes(Passing::Unguarded));
         }
         match (body, then, reason) {
-            (Some(body), ..) => self.judge_body(&url, *body, *kinds).await,
+            (Some(body), ..) => {
+                let now = self.judge_body(&url, *body, *kinds).await?;
+                let by_another_path = *reason == Some(Reason::PathChanged);
+                Ok(if by_another_path { arrived(&self.policy.expect(&url), now) } else { now })
+            }
             (None, Then::Answer, Some(reason)) => Ok(withheld(&expected, *reason, false)),
             // Whatever it was: nothing is allowed here by its digest.
             (None, Then::Bytes, _) if outcome.is_release() && !expected.is_pinned() => {
                 Ok(withheld(&expected, expected.reason_without_match(), false))
             }
-            (None, ..) => Ok(Now::Untold(Untold::NotMeasured)),
+            (None, Then::Bytes | Then::Answer | Then::Other, _) => Ok(Now::Untold(Untold::NotMeasured)),
         }
     }
 
@@ -201,6 +205,16 @@ impl<'s> Judge<'s> {
         let found = self.store.digests_of(&id.into()).await?;
         self.whole.insert(id, found);
         Ok(found)
+    }
+}
+
+/// What follows for bytes that came by another path than ever before.
+fn arrived(expected: &Expectation<'_>, now: Now) -> Now {
+    match (now, expected.rules().on_path_change) {
+        (Now::Passes(Passing::Verified), OnPathChange::Quarantine) => {
+            withheld(expected, Reason::PathChanged, true)
+        }
+        (now, OnPathChange::Quarantine | OnPathChange::Report) => now,
     }
 }
 

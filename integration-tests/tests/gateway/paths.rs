@@ -244,3 +244,24 @@ async fn where_nobody_can_say_whether_a_path_is_new_nothing_is_released_if_it_we
     std::fs::rename(&away, &register).unwrap();
     refused(&client(&gateway).get(after.url("/app.js")).await, 403, "quarantined", "path-changed");
 }
+
+#[tokio::test]
+async fn what_is_held_for_its_path_is_held_in_a_replay_as_long_as_the_rule_says_so() {
+    let (before, after) = (usual().listen().await, of_another_issuer().listen().await);
+    let mut runs = learned(&before, holding()).await;
+    moves(&mut runs, &after).await;
+    refused(&client(&runs).get(after.url("/app.js")).await, 403, "quarantined", "path-changed");
+    runs.terminate().await;
+
+    let found = runs.command(&["replay", "--json"]).await.success().json();
+    assert_eq!(found["same"], serde_json::json!({ "released": LEARNING, "refused": 1 }), "{found:#}");
+
+    runs.rewrite(|_| gateway().rule(&after, Rule::default()).pin(after.url("/app.js"), sha256(REVIEWED)));
+    let found = runs.command(&["replay", "--json"]).await.success().json();
+    let passes = &found["would_pass"][0];
+    assert_eq!(
+        (&passes["then"]["reason"], &passes["now"]["verdict"]),
+        (&"path-changed".into(), &"verified".into()),
+        "{found:#}"
+    );
+}
