@@ -291,6 +291,7 @@ impl Stage {
             What::Rejected | What::Revoked => Some(Self::Rejected),
             What::PolicyReloaded
             | What::ReloadFailed
+            | What::LedgerDropped
             | What::Drift
             | What::UrlVolatile
             | What::LookalikeHost

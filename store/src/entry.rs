@@ -161,6 +161,8 @@ pub enum What {
     PolicyReloaded,
     /// Changed files cannot be used, and those before them stay in force.
     ReloadFailed,
+    /// A month of the ledger is older than what is kept, and was dropped.
+    LedgerDropped,
     /// A recheck saw a body where something else is expected, for the first time.
     Drift,
     /// A URL serves something else each time: further drifts there are only counted.
@@ -189,9 +191,10 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
+        Self::LedgerDropped,
         Self::Drift,
         Self::UrlVolatile,
         Self::Quarantined,
@@ -212,6 +215,7 @@ impl What {
         match self {
             Self::PolicyReloaded => "policy-reloaded",
             Self::ReloadFailed => "reload-failed",
+            Self::LedgerDropped => "ledger-dropped",
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
             Self::Quarantined => "digest-quarantined",

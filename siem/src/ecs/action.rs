@@ -54,6 +54,8 @@ actions! {
     PolicyReloaded "policy-reloaded" "PF-3002" &["change"];
     /// Changed files cannot be used.
     ReloadFailed "reload-failed" "PF-3003" &["info"];
+    /// A month of the ledger was dropped.
+    LedgerDropped "ledger-dropped" "PF-3005" &["deletion"];
     /// A recheck saw other content than the pinned, for the first time.
     Drift "drift" "PF-3101" &["info"];
     /// Further drifts of a URL are only counted.
@@ -103,6 +105,7 @@ impl Action {
         match what {
             What::PolicyReloaded => Self::PolicyReloaded,
             What::ReloadFailed => Self::ReloadFailed,
+            What::LedgerDropped => Self::LedgerDropped,
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
             What::Quarantined => Self::DigestQuarantined,
@@ -137,6 +140,7 @@ impl Action {
             | Self::ArtifactSubstituted
             | Self::TunnelClosed
             | Self::PolicyReloaded
+            | Self::LedgerDropped
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
@@ -162,6 +166,7 @@ impl Action {
             | Self::TunnelLost
             | Self::RecordingGap
             | Self::PolicyReloaded
+            | Self::LedgerDropped
             | Self::ReloadFailed
             | Self::Drift
             | Self::UrlVolatile
@@ -239,6 +244,7 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::RecordingGap
         | Action::PolicyReloaded
         | Action::CanaryRecovered
+        | Action::LedgerDropped
         | Action::DigestApproved
         | Action::ApprovalPending
         | Action::DigestRejected => 0,

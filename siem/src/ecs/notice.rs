@@ -39,6 +39,7 @@ fn categories(what: What) -> &'static [&'static str] {
     match what {
         What::PolicyReloaded
         | What::ReloadFailed
+        | What::LedgerDropped
         | What::Approved
         | What::ApprovalPending
         | What::Rejected
@@ -58,6 +59,7 @@ fn headline(what: What) -> &'static str {
     match what {
         What::PolicyReloaded => "Changed files are in force",
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
+        What::LedgerDropped => "A month of the ledger is older than what is kept, and was dropped",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",

@@ -532,6 +532,7 @@ fn example(what: What) -> Notice {
         What::ReloadFailed => {
             ("/etc/pinfold/pinfold.toml", "pins.toml:14:12: digest is 63 hex digits, expected 64")
         }
+        What::LedgerDropped => ("2025-10", "2025-10, with 81224 rows of exchanges and 310 of tunnels"),
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
         What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
         What::CanaryFailed => {
@@ -551,6 +552,7 @@ fn example(what: What) -> Notice {
     let about_digest = match what {
         What::PolicyReloaded
         | What::ReloadFailed
+        | What::LedgerDropped
         | What::LookalikeHost
         | What::PathChanged
         | What::CanaryFailed
