@@ -4,6 +4,7 @@ mod canary;
 mod greeting;
 mod health;
 mod reload;
+mod retention;
 mod signals;
 mod start_only;
 mod watch;
@@ -14,10 +15,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::SignedDuration;
 use pinfold_certs::Opened;
 use pinfold_config::Loaded;
 use pinfold_console::Console;
-use pinfold_proxy::{BindError, Gateway};
+use pinfold_proxy::{BindError, Clock, Gateway};
 use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
 use tokio::runtime::Handle;
@@ -96,6 +98,8 @@ struct Running {
     root: Root,
     reloading: Reloading,
     health: Health,
+    /// How long the ledger goes back, and by which clock.
+    keeping: (SignedDuration, Clock),
 }
 
 /// What clients are to trust.
@@ -114,6 +118,7 @@ impl Running {
         if made_issuer && !made_root {
             tracing::info!("made a new issuing CA for the vendors' hosts; clients trust it through the root");
         }
+        let (keeps, clock) = (config.ledger.retention, settings.clock.clone());
         let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
         // The files may be others than those of the last run.
         let version = store.number_other_files().await?;
@@ -152,7 +157,8 @@ impl Running {
             canary,
             started: SystemTime::now(),
         };
-        Ok(Self { gateway, console, store, outputs, root, reloading, health })
+        let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
+        Ok(Self { gateway, console, store, outputs, root, reloading, health, keeping })
     }
 
     fn ready_line(&self) -> String {
@@ -165,9 +171,11 @@ impl Running {
     }
 
     async fn serve(self, signals: &mut Signals, hang_ups: HangUps) -> Result<(), Failure> {
-        let Self { gateway, console, store, outputs, reloading, health, .. } = self;
+        let Self { gateway, console, store, outputs, reloading, health, keeping: (keeps, clock), .. } = self;
+        let names = outputs.iter().map(Output::name).collect();
         let deliveries = Deliveries::start(outputs, &store);
         let stop = CancellationToken::new();
+        let dropping = tokio::spawn(retention::run(store.clone(), keeps, names, clock, stop.clone()));
         // A gateway that is about to stop is none to test.
         let (canary, gauge) = (gateway.canary(), gateway.gauge());
         let testing = tokio::spawn(health.canary.clone().run(canary, gauge, store.clone(), stop.clone()));
@@ -183,7 +191,7 @@ impl Running {
         tracing::info!("{signal}: finishing what is under way; a second signal ends it at once");
         stop.cancel();
         let ending = async {
-            let served = serving.await.and(reloading.await).and(testing.await);
+            let served = serving.await.and(reloading.await).and(testing.await).and(dropping.await);
             closed.cancel();
             let shown = match showing {
                 Some(showing) => showing.await,

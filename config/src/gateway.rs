@@ -26,6 +26,9 @@ const SHORTEST_CANARY: Duration = Duration::from_secs(1);
 /// Browsers and TLS stacks refuse leaves that live longer, whoever signed them.
 const LONGEST_LEAF: Duration = Duration::from_secs(398 * 24 * 60 * 60);
 
+/// The longest month.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
 /// What a pinfold.toml says. The pins files it names are not read yet.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -372,11 +375,18 @@ fn quarantine(root: &mut Section<'_>, limits: &Limits) -> Quarantine {
     Quarantine { max, per_url }
 }
 
+/// Months go as a whole: less than one cannot be kept.
 fn ledger(root: &mut Section<'_>) -> Ledger {
+    let default = Ledger::default();
     let mut ledger = root.section("ledger");
+    let retention = ledger.duration("retention").unwrap_or(default.retention);
+    if let Some(place) = ledger.place_of("retention").filter(|_| retention < SHORTEST_RETENTION) {
+        let mistake = Mistake::new("retention is shorter than a month, and the ledger is dropped by months");
+        ledger.file().error(place, mistake.hint("write retention = \"31d\", or longer"));
+    }
     let redact = ledger.parse_list("redact", parameter).unwrap_or_default();
     ledger.finish();
-    Ledger { redact: Redaction::of(redact.iter().map(|name| &**name.get_ref())) }
+    Ledger { retention, redact: Redaction::of(redact.iter().map(|name| &**name.get_ref())) }
 }
 
 /// The bare name of a query parameter.

@@ -51,7 +51,7 @@ pub struct Config {
     pub cache: Cache,
     /// How much is kept of what was refused.
     pub quarantine: Quarantine,
-    /// What the ledger must not say.
+    /// How long the ledger goes back, and what it must not say.
     pub ledger: Ledger,
     /// How many people must agree before a digest is released (`review.approvers`).
     pub approvers: u32,
@@ -180,10 +180,18 @@ impl Default for Cache {
 }
 
 /// `[ledger]`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
+    /// A month of it goes when its last moment is longer ago than this.
+    pub retention: Duration,
     /// Query parameters whose values are masked before anything is written.
     pub redact: Redaction,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { retention: Duration::from_secs(400 * 24 * 60 * 60), redact: Redaction::default() }
+    }
 }
 
 /// `[quarantine]`

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::{Date, date};
 use pinfold_config::diagnostic::{Diagnostics, Severity};
-use pinfold_config::settings::{Certs, Egress, Limits, Quarantine};
+use pinfold_config::settings::{Certs, Egress, Ledger, Limits, Quarantine};
 use pinfold_config::{Loaded, built_in, load, template};
 use pinfold_policy::vendor::{Mode, OtherTls, Unpinned};
 
@@ -164,6 +164,7 @@ fn the_template_shows_every_key_with_its_default() {
     assert_eq!(shown.egress, Egress { resolve: shown.egress.resolve.clone(), ..Egress::default() });
     assert_eq!(shown.limits, Limits::default());
     assert_eq!(shown.quarantine, Quarantine::default());
+    assert_eq!(shown.ledger.retention, Ledger::default().retention);
     assert_eq!(shown.approvers, 1);
     assert_eq!(shown.canary.unwrap().as_secs(), 60);
     assert_eq!(shown.console, Some("127.0.0.1:8081".parse().unwrap()));

@@ -199,6 +199,10 @@ fn quantities() {
                 "[limits]\nupstream_timeout = \"0s\"",
                 "error:2:20: upstream_timeout is 0: nothing could be in time",
             ),
+            (
+                "[ledger]\nretention = \"30d\"",
+                "error:2:13: retention is shorter than a month, and the ledger is dropped by months | write retention = \"31d\", or longer",
+            ),
             ("[review]\napprovers = 0", "error:2:13: approvers is 0, expected 1 to 100"),
             (
                 "[canary]\nevery = \"never\"",

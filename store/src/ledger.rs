@@ -9,6 +9,7 @@ mod exposure;
 mod notepad;
 mod query;
 mod receivers;
+mod retention;
 mod rows;
 mod tally;
 mod traffic;
@@ -36,7 +37,8 @@ pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels, was
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 pub use self::receivers::Receiver;
 pub(crate) use self::receivers::receivers;
-use self::tally::{Alike, Flush, Reply, Row, Take, Tally, minute};
+pub(crate) use self::retention::{Contents, contents, ended_before};
+use self::tally::{Alike, Flush, Removal, Reply, Row, Take, Tally, minute};
 pub(crate) use self::traffic::{Bounds, traffic};
 pub use self::traffic::{Carried, Client, Traffic, Tunnelled};
 use self::writer::Writer;
@@ -273,6 +275,25 @@ impl Ledger {
         self.take(Take::Rest, false).await?;
         self.shared.tips.send_modify(|tips| tips.ended = true);
         Ok(())
+    }
+
+    /// The last row of the feed in a month.
+    pub(crate) fn tip(&self, month: Month) -> i64 {
+        self.shared.tips.borrow().seqs.get(&month).copied().unwrap_or(0)
+    }
+
+    /// Removes the file of a month that nobody writes to any more.
+    pub(crate) async fn remove(&self, month: Month) -> Result<(), StoreError> {
+        let (reply, removed) = oneshot::channel();
+        {
+            let mut tally = self.shared.tally();
+            if tally.closed {
+                return Err(StoreError::Closed);
+            }
+            tally.removals.push(Removal { month, reply });
+        }
+        self.shared.wake.notify_one();
+        removed.await.map_err(|_| StoreError::Closed)?
     }
 
     async fn take(&self, take: Take, stop: bool) -> Result<(), StoreError> {

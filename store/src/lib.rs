@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::decisions::{Basis, Decisions};
 use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::held::Held;
@@ -44,10 +44,11 @@ use pinfold_policy::verdict::Binding;
 use quick_cache::sync::Cache;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::audit::Audit;
 use crate::bodies::{Bodies, make_dir, sync_dir};
-use crate::entry::{Exchange, Gap, Notice, Tunnel};
+use crate::entry::{Exchange, Gap, Notice, Tunnel, What};
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
@@ -56,13 +57,14 @@ pub use crate::ledger::{
     AskedUrls, Carried, Changed, Client, Coverage, Deliveries, ExchangeRow, Exposure, Filter, OpenTunnel,
     Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled,
 };
-use crate::ledger::{Bounds, Feeds, Ledger};
+use crate::ledger::{Bounds, Contents, Feeds, Ledger};
 use crate::lock::GatewayLock;
+use crate::month::Month;
 pub use crate::numbers::Numbers;
 use crate::register::{
     Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, digests_of, incidents_of, item,
-    items, needed, shelved, shelved_at, workers_given,
+    Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, cursors, digests_of,
+    incidents_of, item, items, needed, shelved, shelved_at, workers_given,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -681,6 +683,61 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn notices(&self, limit: u32) -> Result<Vec<Notice>, StoreError> {
         ledger::notices(&self.inner.data_dir, limit).await
+    }
+
+    /// Drops the months of the ledger whose last moment is longer ago than `retention`, the oldest first, and tells of each.
+    /// A month is kept where one of `outputs` has not acknowledged all of its events yet, or a tunnel that began in it is
+    /// open. Gives the months that are kept for an output.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a month cannot be read, told of or removed, or only the gateway could.
+    pub async fn drop_old(
+        &self,
+        retention: SignedDuration,
+        outputs: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let ledger = self.inner.ledger()?;
+        let Ok(oldest) = now.checked_sub(retention) else { return Ok(Vec::new()) };
+        let mut awaited = Vec::new();
+        for month in ledger::ended_before(&self.inner.data_dir, oldest, now)? {
+            let Contents { exchanges, tunnels, is_open } =
+                ledger::contents(&self.inner.data_dir, month).await?;
+            if is_open {
+                continue;
+            }
+            if !self.have_all(outputs, month, ledger.tip(month)).await? {
+                awaited.push(month.to_string());
+                continue;
+            }
+            let text = format!("{month}, with {exchanges} rows of exchanges and {tunnels} of tunnels");
+            let policy_version = self.decisions().borrow().version();
+            self.notice(Notice {
+                id: Uuid::now_v7(),
+                at: now,
+                what: What::LedgerDropped,
+                who: None,
+                subject: Some(month.to_string().into()),
+                digest: None,
+                incident: None,
+                text: text.into(),
+                policy_version,
+            })
+            .await?;
+            ledger.remove(month).await?;
+        }
+        Ok(awaited)
+    }
+
+    /// Whether each output has acknowledged the events of a month up to `tip`.
+    async fn have_all(&self, outputs: &[String], month: Month, tip: i64) -> Result<bool, StoreError> {
+        for output in outputs {
+            let standing = cursors(&mut self.inner.register.reader().await?, output).await?;
+            if standing.own.get(&month).copied().unwrap_or(0) < tip {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The events of one output, by its name, from where it has acknowledged them.

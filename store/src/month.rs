@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
 
 /// A calendar month of UTC.
@@ -17,6 +18,12 @@ impl Month {
     pub(crate) fn of(at: Timestamp) -> Self {
         let date = Offset::UTC.to_datetime(at);
         Self { year: date.year(), month: date.month() }
+    }
+
+    /// Its first moment; none where that is beyond all time.
+    pub(crate) fn start(self) -> Option<Timestamp> {
+        let first = Date::new(self.year, self.month, 1).ok()?;
+        Offset::UTC.to_timestamp(first.to_datetime(Time::midnight())).ok()
     }
 
     pub(crate) fn next(self) -> Self {

@@ -16,6 +16,7 @@ mod noticing;
 mod opening;
 mod quarantining;
 mod recording;
+mod retaining;
 mod sighting;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pinfold_config::Config;
-use pinfold_config::settings::{Cache, Limits, SiemOutput};
+use pinfold_config::settings::{Cache, Ledger, Limits, SiemOutput};
 
 /// Them, as they were at the start.
 pub(crate) struct StartOnly {
@@ -17,6 +17,7 @@ pub(crate) struct StartOnly {
     canary: Option<Duration>,
     console: Option<SocketAddr>,
     cache_memory: u64,
+    retention: Duration,
 }
 
 impl StartOnly {
@@ -30,6 +31,7 @@ impl StartOnly {
             canary: config.canary,
             console: config.console,
             cache_memory: config.cache.memory,
+            retention: config.ledger.retention,
         }
     }
 
@@ -53,7 +55,7 @@ impl StartOnly {
             egress: _,
             cache: Cache { memory, client_max_age: _ },
             quarantine: _,
-            ledger: _,
+            ledger: Ledger { retention, redact: _ },
             // For commands: the gateway goes by the decisions that they make.
             approvers: _,
             rulebook: _,
@@ -66,6 +68,7 @@ impl StartOnly {
             ("siem", self.siem != *siem),
             ("canary.every", self.canary != *canary),
             ("console.listen", self.console != *console),
+            ("ledger.retention", self.retention != *retention),
             ("cache.memory", self.cache_memory != *memory),
         ];
         own.into_iter()

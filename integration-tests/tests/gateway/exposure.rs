@@ -229,3 +229,33 @@ async fn an_empty_question_is_answered_with_how_to_ask() {
     assert_eq!(output.code, Some(2));
     assert!(output.stderr.contains("hint: name a subject, a window or both"), "{}", output.stderr);
 }
+
+#[tokio::test]
+async fn an_old_month_is_dropped_at_the_start_once_its_events_are_out_and_the_coverage_says_so() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+    gateway.terminate().await;
+    let ledger = gateway.dir().join("pinfold-data/ledger");
+    let month = ledger.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let month = month.into_iter().find(|path| path.extension().is_some_and(|end| end == "db")).unwrap();
+    let old = ledger.join("2020-01.db");
+    std::fs::copy(&month, &old).unwrap();
+    // Its events go out in the first run, and it goes in that or in the next.
+    let mut told = Vec::new();
+    while old.exists() {
+        gateway.start_again().await;
+        gateway.terminate().await;
+        told.extend(gateway.rest_of_events().await);
+    }
+
+    told.retain(|event| event.text("event.action") == Some("ledger-dropped"));
+    let [dropped] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(dropped.text("event.code"), Some("PF-3005"));
+    assert_eq!(dropped.text("Pinfold.subject"), Some("2020-01"));
+    let (found, code) = exposure(&gateway, &["--digest", &sha256(TAMPERED), "--since", "2020-01-01"]).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(column(&found, "refused", "count"), [&Value::from(1)]);
+    let stated = found["coverage"]["stated"].to_string();
+    assert!(stated.contains("nothing is known from 2020-01-01 00:00:00 UTC"), "{stated}");
+}

@@ -123,6 +123,14 @@ pub(crate) struct Tally {
     /// Nobody writes any more.
     pub(crate) closed: bool,
     pub(crate) flushes: Vec<Flush>,
+    pub(crate) removals: Vec<Removal>,
+}
+
+/// Somebody who wants the file of a month to be gone.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    pub(crate) month: Month,
+    pub(crate) reply: Reply,
 }
 
 /// Somebody who wants all of it to be on disk.

@@ -4,6 +4,7 @@
 //! of the same transaction: nothing can come between a row and its event.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -16,8 +17,9 @@ use uuid::Uuid;
 
 use super::notepad::Notepad;
 use super::rows::{self, Counted, Words};
-use super::tally::{Part, Take};
+use super::tally::{Part, Removal, Take};
 use super::{Feeds, SCHEMA, Shared, Stream, file_of};
+use crate::bodies::sync_dir;
 use crate::entry::Gap;
 use crate::error::StoreError;
 use crate::month::Month;
@@ -51,6 +53,7 @@ impl Drop for Closing {
         let mut tally = self.0.tally();
         tally.closed = true;
         tally.flushes.clear();
+        tally.removals.clear();
         drop(tally.take(Take::Awaited));
     }
 }
@@ -79,20 +82,24 @@ impl Writer {
 
     /// Writes what there is, and says whether that was the last time.
     async fn round(&mut self, take: Take) -> bool {
-        let (parts, flushes) = {
+        let (parts, flushes, removals) = {
             let mut tally = self.shared.tally();
+            let removals = std::mem::take(&mut tally.removals);
             let flushes = std::mem::take(&mut tally.flushes);
             let take = flushes.iter().fold(take, |take, flush| match (take, flush.take) {
                 (Take::Rest, _) | (_, Take::Rest) => Take::Rest,
                 (_, at) => at,
             });
-            (tally.take(take), flushes)
+            (tally.take(take), flushes, removals)
         };
         let mut outcome = Ok(());
         for (month, part) in parts {
             if let Err(error) = self.write(month, part).await {
                 outcome = Err(error);
             }
+        }
+        for Removal { month, reply } in removals {
+            let _ = reply.send(self.remove(month).await);
         }
         self.say(&outcome);
         let gap = self.shared.tally().gap;
@@ -105,6 +112,28 @@ impl Writer {
             let _ = flush.reply.send(outcome.clone());
         }
         stop
+    }
+
+    /// Whoever has the file open reads on; nobody finds it any more.
+    async fn remove(&mut self, month: Month) -> Result<(), StoreError> {
+        if let Some(mut file) = self.files.remove(&month) {
+            file.database.close().await;
+        }
+        self.shared.tips.send_modify(|tips| {
+            tips.seqs.remove(&month);
+        });
+        let path = file_of(&self.dir, month);
+        // The file first: without it nobody takes its log for that of another.
+        for ending in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(ending);
+            match std::fs::remove_file(&name) {
+                Ok(()) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => return Err(StoreError::file("remove", name.as_ref())(cause)),
+            }
+        }
+        sync_dir(&self.dir)
     }
 
     async fn close_files(&mut self) {

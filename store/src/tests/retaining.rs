@@ -1,0 +1,106 @@
+//! Old months of the ledger go as whole files, and only when nobody needs them any more.
+
+use super::*;
+use crate::entry::What;
+use crate::{Repeats, Sought};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn on(day: &str) -> Timestamp {
+    format!("{day}T12:00:00Z").parse().unwrap()
+}
+
+fn files(dir: &TempDir) -> Vec<String> {
+    let entries = dir.path().join("ledger").read_dir().unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.contains(".db"));
+    names.sort();
+    names
+}
+
+/// A refusal on each of these days; its event waits for no minute.
+async fn refusing_on(dir: &TempDir, days: &[&str]) -> Store {
+    let store = gateway(dir).await;
+    for day in days {
+        drop(store.record(blocked("10.0.0.1:1", on(day))).await.unwrap());
+    }
+    store
+}
+
+async fn drop_old(store: &Store, days: i32, outputs: &[&str], now: Timestamp) -> Vec<String> {
+    let outputs: Vec<_> = outputs.iter().map(|output| (*output).to_owned()).collect();
+    store.drop_old(DAY * days, &outputs, now).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_month_goes_with_its_log_when_its_last_day_is_older_and_the_month_of_now_never() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-09-30", "2126-10-01", "2126-11-23"]).await;
+
+    drop_old(&store, 31, &[], on("2126-10-31")).await;
+    assert!(files(&dir).contains(&"2126-09.db".to_owned()), "its last day is not that old");
+    drop_old(&store, 31, &[], on("2126-11-01")).await;
+
+    assert!(files(&dir).iter().all(|name| !name.starts_with("2126-09")), "{:?}", files(&dir));
+    let told = store.notices(9).await.unwrap();
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((told.what, told.subject.as_deref()), (What::LedgerDropped, Some("2126-09")));
+    assert_eq!(&*told.text, "2126-09, with 1 rows of exchanges and 0 of tunnels");
+    // Nothing is that short, and still.
+    drop_old(&store, 0, &[], on("2126-11-24")).await;
+    assert!(files(&dir).contains(&"2126-11.db".to_owned()));
+
+    let found = store.exposure(&Sought { since: Some(on("2126-09-01")), ..Sought::default() }).await.unwrap();
+    assert_eq!(found.coverage.recorded_since, Some(on("2126-11-23")));
+    drop(store.record(blocked("10.0.0.1:1", on("2126-11-25"))).await.unwrap());
+    store.close().await.unwrap();
+    assert_eq!(gateway(&dir).await.exchanges(&crate::Filter::default()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_month_stays_until_each_output_has_its_events() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-09-30", "2126-11-23"]).await;
+    let mut feed = store.feed("siem", Repeats::Counted);
+
+    assert_eq!(drop_old(&store, 31, &["siem"], on("2126-11-24")).await, ["2126-09"]);
+    assert_eq!(feed.next(1).await.unwrap().len(), 1);
+    assert_eq!(drop_old(&store, 31, &["siem"], on("2126-11-24")).await, ["2126-09"]);
+    feed.acknowledge().await.unwrap();
+    assert_eq!(drop_old(&store, 31, &["siem", "other"], on("2126-11-24")).await, ["2126-09"]);
+    assert!(drop_old(&store, 31, &["siem"], on("2126-11-24")).await.is_empty());
+
+    assert!(!files(&dir).contains(&"2126-09.db".to_owned()));
+    store.settle().await.unwrap();
+    let rest = feed.next(9).await.unwrap();
+    assert_eq!(rest.len(), 2, "the other refusal, and that the month is gone: {rest:?}");
+}
+
+#[tokio::test]
+async fn a_month_stays_while_a_tunnel_that_began_in_it_is_open() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-11-23"]).await;
+    let open = store.tunnel_opened(tunnel(on("2126-08-01"))).await.unwrap();
+
+    drop_old(&store, 31, &[], on("2126-11-24")).await;
+    assert!(files(&dir).contains(&"2126-08.db".to_owned()));
+    drop(open);
+    store.inner.ledger().unwrap().flush(on("2126-11-24")).await.unwrap();
+    drop_old(&store, 31, &[], on("2126-11-24")).await;
+
+    assert!(!files(&dir).contains(&"2126-08.db".to_owned()));
+}
+
+#[tokio::test]
+async fn whoever_reads_a_month_reads_on_when_it_is_dropped() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-08-01", "2126-11-23"]).await;
+    let mut reader = crate::ledger::EventReader::open(dir.path(), crate::month::Month::of(on("2126-08-01")))
+        .await
+        .unwrap();
+
+    drop_old(&store, 31, &[], on("2126-11-24")).await;
+
+    assert!(!files(&dir).contains(&"2126-08.db".to_owned()));
+    assert_eq!(reader.read(crate::ledger::Stream::Counted, 0, 9).await.unwrap().len(), 1);
+}
