@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use pinfold_policy::digest::{BodyId, Digest, Digests};
-use pinfold_store::{Receiver, Store};
+use pinfold_store::{Receiver, Store, StoreError};
 use serde_json::{Map, Value, json};
 
-use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::terminal::Terminal;
 use crate::words::{counted, second};
@@ -17,17 +16,19 @@ pub(crate) enum Received {
     By(Vec<Receiver>),
     /// The ledger knows bodies by their SHA-256, and nothing says which one this digest is of.
     Unknown,
+    /// The ledger, or a month of it, cannot be read. What was decided is decided all the same.
+    Unreadable(StoreError),
 }
 
 impl Received {
     /// Reads all months of the ledger. `body` are all digests of the body, where they are known.
-    pub(crate) async fn read(store: &Store, digest: &Digest, body: Option<Digests>) -> Result<Self, Failure> {
+    pub(crate) async fn read(store: &Store, digest: &Digest, body: Option<Digests>) -> Self {
         let id = match (body, digest) {
             (Some(body), _) => body.sha256,
             (None, Digest::Sha256(bytes)) => BodyId(*bytes),
-            (None, Digest::Sha384(_) | Digest::Sha512(_)) => return Ok(Self::Unknown),
+            (None, Digest::Sha384(_) | Digest::Sha512(_)) => return Self::Unknown,
         };
-        Ok(Self::By(store.receivers(id).await?))
+        store.receivers(id).await.map_or_else(Self::Unreadable, Self::By)
     }
 
     /// For people: a table, and what a revocation does not reach.
@@ -37,6 +38,12 @@ impl Received {
                 return "who received it is not known: the ledger names bodies by their SHA-256, and no body with this \
                         digest was in quarantine or is on the shelf\nhint: revoke it by its sha256 digest too, if you have the bytes"
                     .to_owned();
+            }
+            Self::Unreadable(error) => {
+                return format!(
+                    "who received it is not known: {error}\nhint: {}; 'pinfold exposure --digest' tells then who received it",
+                    error.hint()
+                );
             }
             Self::By(receivers) if receivers.is_empty() => {
                 return "nobody received it through this gateway, as far as its ledger reaches back"
@@ -78,10 +85,13 @@ impl Received {
     /// For programs: adds `received`, null where it is not known, and `client_max_age_seconds`.
     pub(crate) fn write_json(&self, client_max_age: Duration, fields: &mut Map<String, Value>) {
         let received = match self {
-            Self::Unknown => Value::Null,
+            Self::Unknown | Self::Unreadable(_) => Value::Null,
             Self::By(receivers) => receivers.iter().map(receiver_json).collect(),
         };
         fields.insert("received".to_owned(), received);
+        if let Self::Unreadable(error) = self {
+            fields.insert("received_error".to_owned(), error.to_string().into());
+        }
         fields.insert("client_max_age_seconds".to_owned(), client_max_age.as_secs().into());
     }
 }

@@ -94,7 +94,7 @@ impl Desk<'_> {
             Darkened::by(&digest, body.as_ref(), self.config.rulebook.pins.all(), self.store).await?;
         let revoked = self.store.revoke(digest, opinion).await?;
         let in_force = decision::in_force(self.store, revoked.version).await?;
-        let received = Received::read(self.store, &digest, body).await?;
+        let received = Received::read(self.store, &digest, body).await;
         let terminal = self.terminal;
         if terminal.json {
             let mut value = decision_json(&digest, "revoked", &revoked, in_force);

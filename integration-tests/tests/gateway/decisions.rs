@@ -235,3 +235,25 @@ async fn a_rejection_that_is_made_while_the_digest_is_revoked_outlives_the_revoc
         refused(&client(&gateway).get(&url).await, 403, "blocked", "rejected");
     }
 }
+
+#[tokio::test]
+async fn a_month_of_the_ledger_that_cannot_be_read_hides_no_decision() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let refusal = client(&gateway).get(vendor.url("/app.js")).await;
+    let incident = refusal.verdict().incident().unwrap().to_owned();
+    std::fs::write(gateway.dir().join("pinfold-data/ledger/2026-09.db"), "").unwrap();
+    for command in [
+        &["quarantine", "reject", &incident, "--everywhere", "--reason", "bad"][..],
+        &["pin", "revoke", &sha256("another"), "--reason", "bad"],
+    ] {
+        let output = gateway.command(command).await.success();
+        let said = output.text();
+        assert!(said.contains("never released again") && said.contains("in force"), "{said}");
+        assert!(said.contains("who received it is not known") && said.contains("2026-09.db"), "{said}");
+    }
+    let again =
+        gateway.command(&["pin", "revoke", &sha256("third"), "--reason", "bad", "--json"]).await.success();
+    assert!(again.json()["received"].is_null() && again.json()["received_error"].is_string());
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+}
