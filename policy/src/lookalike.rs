@@ -126,11 +126,11 @@ pub struct Lookalikes {
     /// Domains of which everything below is expected.
     own: HashSet<Box<str>>,
     protected: Vec<Protected>,
-    /// By [`fold`] of the label.
+    /// By [`fold()`] of the label.
     by_fold: HashMap<Box<str>, Vec<usize>>,
     /// By the hash of a label with one letter left out, or none. What is found is compared itself.
     by_deletion: HashMap<u64, Vec<usize>>,
-    /// [`ADDED`], each as [`fold`] gives it.
+    /// [`ADDED`], each as [`fold()`] gives it.
     added: HashSet<String>,
     hasher: RandomState,
 }
@@ -157,7 +157,7 @@ impl Protected {
         self.len() >= DISTINCTIVE || (self.len() >= DISTINCTIVE_WITH_DIGIT && has_digit(&self.label))
     }
 
-    /// How a label imitates this one that [`fold`] does not tell from it, if it is taken for it.
+    /// How a label imitates this one that [`fold()`] does not tell from it, if it is taken for it.
     fn how(&self, label: &str) -> Option<How> {
         if self.len() < SHORTEST {
             return (!label.is_ascii()).then_some(How::Homoglyphs);
