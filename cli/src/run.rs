@@ -22,9 +22,11 @@ use pinfold_console::Console;
 use pinfold_proxy::{BindError, Clock, Gateway};
 use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
+use pinfold_store::entry::{Notice, What};
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::canary::Canary;
 use self::greeting::Greeting;
@@ -175,9 +177,10 @@ impl Running {
         let names = outputs.iter().map(Output::name).collect();
         let deliveries = Deliveries::start(outputs, &store);
         let stop = CancellationToken::new();
-        let dropping = tokio::spawn(retention::run(store.clone(), keeps, names, clock, stop.clone()));
+        let dropping = tokio::spawn(retention::run(store.clone(), keeps, names, clock.clone(), stop.clone()));
         // A gateway that is about to stop is none to test.
         let (canary, gauge) = (gateway.canary(), gateway.gauge());
+        tell(&store, What::Started, &clock).await;
         let testing = tokio::spawn(health.canary.clone().run(canary, gauge, store.clone(), stop.clone()));
         // It tells also while the gateway drains.
         let closed = CancellationToken::new();
@@ -198,6 +201,7 @@ impl Running {
                 None => Ok(()),
             };
             let served = served.and(shown);
+            tell(&store, What::Stopped, &clock).await;
             // Everything is recorded now: the outputs can have the rest, then the files can close.
             let settled = store.settle().await;
             deliveries.finish().await;
@@ -215,6 +219,24 @@ impl Running {
                 Err(Failure::could_not(format!("{signal}: ended before all exchanges and events were finished")))
             }
         }
+    }
+}
+
+/// Whoever reads the ledger later knows when no gateway ran.
+async fn tell(store: &Store, what: What, clock: &Clock) {
+    let notice = Notice {
+        id: Uuid::now_v7(),
+        at: clock.now(),
+        what,
+        who: None,
+        subject: None,
+        digest: None,
+        incident: None,
+        text: concat!("pinfold ", env!("CARGO_PKG_VERSION")).into(),
+        policy_version: store.decisions().borrow().version(),
+    };
+    if let Err(error) = store.notice(notice).await {
+        tracing::warn!("'{}' cannot be recorded: {error}; hint: {}", what.as_str(), error.hint());
     }
 }
 

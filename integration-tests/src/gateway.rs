@@ -185,14 +185,14 @@ impl Gateway {
         self.dir.path()
     }
 
-    /// The next event that it prints, but for those that tell of a new item: they may come before the exchange that made
-    /// it or behind.
+    /// The next event that it prints, but for those that tell of a start, of a stop, or of a new item, which may come before
+    /// the exchange that made it or behind.
     pub async fn next_event(&self) -> Event {
         let mut running = self.running.lock().await;
         loop {
             let event = eventually("an event", running.events.recv()).await;
             let event = event.expect("the gateway ended and has no more events");
-            if event.text("event.action") != Some("digest-quarantined") {
+            if !is_aside(&event) {
                 return event;
             }
         }
@@ -218,8 +218,15 @@ impl Gateway {
         }
     }
 
-    /// The events that it has printed and nobody has taken, after its end.
+    /// The events that it has printed and nobody has taken, after its end, but for those that tell of its starts and stops.
     pub async fn rest_of_events(&self) -> Vec<Event> {
+        let mut rest = self.every_event().await;
+        rest.retain(|event| !is_turn(event));
+        rest
+    }
+
+    /// All events that it has printed and nobody has taken, after its end.
+    pub async fn every_event(&self) -> Vec<Event> {
         let mut running = self.running.lock().await;
         let mut rest = Vec::new();
         while let Some(event) = eventually("the end of the events", running.events.recv()).await {
@@ -291,6 +298,16 @@ impl Gateway {
         self.files = change(GatewayBuilder { files }).files;
         self.files.write(self.dir.path());
     }
+}
+
+/// Whether it tells of a start or a stop.
+fn is_turn(event: &Event) -> bool {
+    matches!(event.text("event.action"), Some("gateway-started" | "gateway-stopped"))
+}
+
+/// Whether it comes beside what a test is about.
+fn is_aside(event: &Event) -> bool {
+    is_turn(event) || event.text("event.action") == Some("digest-quarantined")
 }
 
 /// What a command left behind.

@@ -292,6 +292,8 @@ impl Stage {
             What::PolicyReloaded
             | What::ReloadFailed
             | What::LedgerDropped
+            | What::Started
+            | What::Stopped
             | What::Drift
             | What::UrlVolatile
             | What::LookalikeHost

@@ -163,6 +163,10 @@ pub enum What {
     ReloadFailed,
     /// A month of the ledger is older than what is kept, and was dropped.
     LedgerDropped,
+    /// A gateway runs.
+    Started,
+    /// It stops, in order.
+    Stopped,
     /// A recheck saw a body where something else is expected, for the first time.
     Drift,
     /// A URL serves something else each time: further drifts there are only counted.
@@ -191,10 +195,12 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::LedgerDropped,
+        Self::Started,
+        Self::Stopped,
         Self::Drift,
         Self::UrlVolatile,
         Self::Quarantined,
@@ -216,6 +222,8 @@ impl What {
             Self::PolicyReloaded => "policy-reloaded",
             Self::ReloadFailed => "reload-failed",
             Self::LedgerDropped => "ledger-dropped",
+            Self::Started => "gateway-started",
+            Self::Stopped => "gateway-stopped",
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
             Self::Quarantined => "digest-quarantined",

@@ -5,6 +5,7 @@
 //! need not wait for a disk. While the disk fails nothing is only counted: everyone waits for it, and learns of it.
 
 mod asked;
+mod downtime;
 mod exposure;
 mod notepad;
 mod query;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 
 pub use self::asked::{AskedUrls, Changed};
 pub(crate) use self::asked::{changed, recorded_since};
+pub use self::downtime::Downtime;
 pub(crate) use self::exposure::exposure;
 pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
 use self::notepad::Notepad;

@@ -54,8 +54,8 @@ pub use crate::feed::{Feed, Repeats};
 use crate::incident::Incident;
 use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson, Opinion, Revoked};
 pub use crate::ledger::{
-    AskedUrls, Carried, Changed, Client, Coverage, Deliveries, ExchangeRow, Exposure, Filter, OpenTunnel,
-    Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled,
+    AskedUrls, Carried, Changed, Client, Coverage, Deliveries, Downtime, ExchangeRow, Exposure, Filter,
+    OpenTunnel, Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled,
 };
 use crate::ledger::{Bounds, Contents, Feeds, Ledger};
 use crate::lock::GatewayLock;

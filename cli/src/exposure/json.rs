@@ -20,6 +20,13 @@ pub(super) fn render(report: &Report) -> Value {
             "tunnels": gap.tunnels,
         })
     });
+    let downtimes = coverage.downtimes.iter().map(|down| {
+        json!({
+            "since": down.since.to_string(),
+            "until": down.until.to_string(),
+            "in_order": down.in_order,
+        })
+    });
     // Whoever shows these makes them safe: escapes that are for the eye would be wrong values here.
     let plain = |text: &str| text.to_owned();
     json!({
@@ -34,6 +41,7 @@ pub(super) fn render(report: &Report) -> Value {
             "recorded_until": coverage.recorded_until.map(|time| time.to_string()),
             "missing_months": coverage.missing_months,
             "gaps": gaps.collect::<Vec<_>>(),
+            "downtimes": downtimes.collect::<Vec<_>>(),
             "unmeasured": coverage.unmeasured,
             "tunnelled": coverage.tunnelled.iter().map(|host| &**host).collect::<Vec<_>>(),
             "stated": report.coverage(&plain),

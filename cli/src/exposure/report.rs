@@ -193,6 +193,18 @@ impl Report {
                 counted(gap.tunnels, "tunnel"),
             ));
         }
+        for down in &coverage.downtimes {
+            said.push(format!(
+                "{} from {} to {}: nothing went through it, and what went past it is not known",
+                if down.in_order {
+                    "the gateway was stopped"
+                } else {
+                    "the gateway was killed, and did not run"
+                },
+                second(down.since),
+                second(down.until),
+            ));
+        }
         match coverage.unmeasured {
             0 => said.push(
                 "every guarded body that was released in the window had its digest recorded".to_owned(),
@@ -205,7 +217,7 @@ impl Report {
         said.push(self.tunnelled(shown));
         said.extend(self.addresses(shown));
         said.push(
-            "not in the ledger: what went past this gateway, also while it was down; what is not guarded; and what caches of \
+            "not in the ledger: what went past this gateway; what is not guarded; and what caches of \
              browsers gave out without asking"
                 .to_owned(),
         );
@@ -325,6 +337,7 @@ pub(super) fn verdict_text(sighted: &Sighted) -> String {
 #[cfg(test)]
 mod tests {
     use pinfold_policy::digest::BodyId;
+    use pinfold_store::Downtime;
     use pinfold_store::entry::Gap;
 
     use super::*;
@@ -401,6 +414,23 @@ mod tests {
         let (statement, coverage) = said(&report(of_a_body(), Vec::new(), holes));
         assert!(statement.contains("unless it was among 3 exchanges without a digest"), "{statement}");
         assert!(coverage.contains("they may have carried any bytes"), "{coverage}");
+    }
+
+    #[test]
+    fn times_in_which_no_gateway_ran_are_stated() {
+        let down = |in_order| Downtime {
+            since: at("2026-11-05T00:00:00Z"),
+            until: at("2026-11-06T00:00:00Z"),
+            in_order,
+        };
+        let holes = Coverage { downtimes: vec![down(true), down(false)], ..Coverage::default() };
+        let (_, coverage) = said(&report(of_a_body(), Vec::new(), holes));
+        for hole in [
+            "the gateway was stopped from 2026-11-05 00:00:00 UTC to",
+            "was killed, and did not run from 2026-11-05",
+        ] {
+            assert!(coverage.contains(hole), "no {hole}: {coverage}");
+        }
     }
 
     #[test]

@@ -231,6 +231,34 @@ async fn an_empty_question_is_answered_with_how_to_ask() {
 }
 
 #[tokio::test]
+async fn when_the_gateway_did_not_run_is_stated_after_a_kill_too() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let down = async |gateway: &Gateway| {
+        let (found, _) = exposure(gateway, &["--digest", &sha256(REVIEWED)]).await;
+        let downtimes = found["coverage"]["downtimes"].as_array().unwrap().clone();
+        let stated = found["coverage"]["stated"].to_string();
+        (downtimes.iter().map(|down| down["in_order"].as_bool().unwrap()).collect::<Vec<_>>(), stated)
+    };
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    assert_eq!(down(&gateway).await.0, [] as [bool; 0]);
+    gateway.kill().await;
+    gateway.start_again().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    assert_eq!(down(&gateway).await.0, [false]);
+    gateway.terminate().await;
+    // It is down now.
+    assert_eq!(down(&gateway).await.0, [false, true]);
+    gateway.start_again().await;
+    let (found, stated) = down(&gateway).await;
+    assert_eq!(found, [false, true]);
+    assert!(
+        stated.contains("was killed, and did not run") && stated.contains("the gateway was stopped from"),
+        "{stated}"
+    );
+}
+
+#[tokio::test]
 async fn an_old_month_is_dropped_at_the_start_once_its_events_are_out_and_the_coverage_says_so() {
     let vendor = vendor_of(TAMPERED).await;
     let gateway = gateway_pinning(&vendor).await;

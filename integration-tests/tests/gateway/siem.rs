@@ -46,7 +46,7 @@ fn ids<'r>(records: impl IntoIterator<Item = &'r str>) -> Vec<String> {
 /// The ids of the events that the file output has got: what the ledger has.
 async fn told(gateway: &Gateway) -> Vec<String> {
     gateway.terminate().await;
-    let events = gateway.rest_of_events().await;
+    let events = gateway.every_event().await;
     events.iter().map(|event| event.text("event.id").unwrap().to_owned()).collect()
 }
 
@@ -107,10 +107,10 @@ async fn a_siem_that_was_down_for_the_whole_test_has_afterwards_what_the_ledger_
 
     let syslog = syslog(port, Shown::As(Identity::Valid));
     let web = https(other, Shown::As(Identity::Valid), |_, _| Some((204, String::new())));
-    let messages = syslog.came(26).await;
-    let posted = web.came_until("all lines", |posted| lines(posted).len() >= 26).await;
+    let messages = syslog.came(28).await;
+    let posted = web.came_until("all lines", |posted| lines(posted).len() >= 28).await;
     let by_syslog = ids(messages.iter().map(|message| record(message)));
-    assert_eq!(by_syslog.iter().collect::<HashSet<_>>().len(), 26, "nothing twice");
+    assert_eq!(by_syslog.iter().collect::<HashSet<_>>().len(), 28, "nothing twice");
     assert_eq!(ids(lines(&posted).iter().map(String::as_str)), by_syslog);
 }
 
@@ -226,7 +226,7 @@ async fn what_a_collector_takes_and_never_acknowledges_is_not_delivered() {
     assert_eq!(events[..unacknowledged.len()], unacknowledged, "the same again, under the same ids");
     let ids: HashSet<_> =
         events.iter().map(|event| event["event"]["event"]["id"].as_str().unwrap()).collect();
-    assert_eq!((ids.len(), events.len()), (4, 4), "three refusals and a new item");
+    assert_eq!((ids.len(), events.len()), (7, 7), "three refusals, a new item, two starts and a stop");
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn a_receiver_that_wants_a_certificate_gets_the_configured_one() {
         .listen()
         .await;
     refuse(&gateway, &vendor, 1).await;
-    assert_eq!(receiver.came(2).await.len(), 2);
+    assert!(receiver.came(2).await.len() >= 2);
 }
 
 #[tokio::test]
@@ -356,8 +356,9 @@ async fn rsyslog_takes_every_event_over_tls() {
         else {
             panic!("{line}")
         };
-        assert_eq!((severity, hostname, app), ("err", &*host, "pinfold"), "{line}");
-        assert!(code.starts_with("PF-"), "{line}");
+        // What was refused is an error; that the gateway runs is none.
+        assert_eq!(severity, if code.starts_with("PF-3") { "info" } else { "err" }, "{line}");
+        assert_eq!((hostname, app), (&*host, "pinfold"), "{line}");
         format!("{{{record}")
     });
     let records: Vec<_> = records.collect();

@@ -56,6 +56,10 @@ actions! {
     ReloadFailed "reload-failed" "PF-3003" &["info"];
     /// A month of the ledger was dropped.
     LedgerDropped "ledger-dropped" "PF-3005" &["deletion"];
+    /// A gateway runs.
+    GatewayStarted "gateway-started" "PF-3006" &["start"];
+    /// It stops, in order.
+    GatewayStopped "gateway-stopped" "PF-3007" &["end"];
     /// A recheck saw other content than the pinned, for the first time.
     Drift "drift" "PF-3101" &["info"];
     /// Further drifts of a URL are only counted.
@@ -106,6 +110,8 @@ impl Action {
             What::PolicyReloaded => Self::PolicyReloaded,
             What::ReloadFailed => Self::ReloadFailed,
             What::LedgerDropped => Self::LedgerDropped,
+            What::Started => Self::GatewayStarted,
+            What::Stopped => Self::GatewayStopped,
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
             What::Quarantined => Self::DigestQuarantined,
@@ -141,6 +147,8 @@ impl Action {
             | Self::TunnelClosed
             | Self::PolicyReloaded
             | Self::LedgerDropped
+            | Self::GatewayStarted
+            | Self::GatewayStopped
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
@@ -167,6 +175,8 @@ impl Action {
             | Self::RecordingGap
             | Self::PolicyReloaded
             | Self::LedgerDropped
+            | Self::GatewayStarted
+            | Self::GatewayStopped
             | Self::ReloadFailed
             | Self::Drift
             | Self::UrlVolatile
@@ -245,6 +255,8 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::PolicyReloaded
         | Action::CanaryRecovered
         | Action::LedgerDropped
+        | Action::GatewayStarted
+        | Action::GatewayStopped
         | Action::DigestApproved
         | Action::ApprovalPending
         | Action::DigestRejected => 0,

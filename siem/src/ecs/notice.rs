@@ -52,6 +52,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::CanaryFailed
         | What::CanaryRecovered => &["web"],
         What::LookalikeHost => &["network", "web"],
+        What::Started | What::Stopped => &["process"],
     }
 }
 
@@ -60,6 +61,8 @@ fn headline(what: What) -> &'static str {
         What::PolicyReloaded => "Changed files are in force",
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
         What::LedgerDropped => "A month of the ledger is older than what is kept, and was dropped",
+        What::Started => "The gateway runs",
+        What::Stopped => "The gateway stops",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",

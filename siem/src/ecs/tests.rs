@@ -532,6 +532,7 @@ fn example(what: What) -> Notice {
         What::ReloadFailed => {
             ("/etc/pinfold/pinfold.toml", "pins.toml:14:12: digest is 63 hex digits, expected 64")
         }
+        What::Started | What::Stopped => ("/etc/pinfold/pinfold.toml", "pinfold 0.1.0"),
         What::LedgerDropped => ("2025-10", "2025-10, with 81224 rows of exchanges and 310 of tunnels"),
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
         What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
@@ -553,6 +554,8 @@ fn example(what: What) -> Notice {
         What::PolicyReloaded
         | What::ReloadFailed
         | What::LedgerDropped
+        | What::Started
+        | What::Stopped
         | What::LookalikeHost
         | What::PathChanged
         | What::CanaryFailed

@@ -19,6 +19,7 @@ use pinfold_policy::verdict::Outcome;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::downtime::{Downtime, downtimes};
 use super::notepad;
 use super::query::gaps;
 use super::tally::MICROSECONDS_PER_MINUTE;
@@ -185,6 +186,8 @@ pub struct Coverage {
     pub missing_months: Vec<String>,
     /// What could not be recorded in the window.
     pub gaps: Vec<Gap>,
+    /// When no gateway ran in the window, as far as starts and stops say.
+    pub downtimes: Vec<Downtime>,
     /// Exchanges of the window that passed without a digest, since their bodies could not be measured.
     pub unmeasured: u64,
     /// Hosts and ports that were tunnelled to in the window.
@@ -250,6 +253,7 @@ pub(crate) async fn exposure(
         recorded_until: recorded_until(months.values()).await?,
         missing_months: missing(months.keys().copied(), sought),
         gaps: gaps_of(data_dir, sought).await?,
+        downtimes: downtimes(data_dir, sought).await?,
         unmeasured: found.unmeasured,
         tunnelled: found.tunnelled.into_iter().collect(),
     };
