@@ -41,10 +41,12 @@ pub(super) async fn approve(
             "a reviewed file says so, and only a change of that file takes it back",
         );
     }
-    if let Some(other) = rejected_for_any_query(review, &decided.item).await? {
+    for other in review.store.quarantined().await? {
+        let Some(there) = still_rejected(&decided.item, &other) else { continue };
         review.terminal.warn(
             &format!(
-                "incident {other}: these bytes are rejected there for any query, and refused all the same"
+                "incident {}: these bytes are rejected {there}, and refused all the same",
+                other.incident
             ),
             "approve that one to end it, or reject this one too",
         );
@@ -52,14 +54,17 @@ pub(super) async fn approve(
     Ok(found)
 }
 
-/// The item that rejects the same bytes at the URL without its query, where this one is about one query.
-async fn rejected_for_any_query(review: &Review<'_>, item: &Item) -> Result<Option<Incident>, Failure> {
-    let Some((any, _)) = item.subject.split_once('?') else { return Ok(None) };
-    let mut items = review.store.quarantined().await?.into_iter();
-    let is_rejection = |other: &Item| {
-        (&*other.subject, other.digest, other.state) == (any, item.digest, ItemState::Rejected)
-    };
-    Ok(items.find(is_rejection).map(|other| other.incident))
+/// Where another item rejects the bytes of this one all the same: for any query, or for one of those that this is about.
+fn still_rejected(item: &Item, other: &Item) -> Option<String> {
+    if (other.digest, other.state) != (item.digest, ItemState::Rejected) {
+        return None;
+    }
+    let any = |subject: &str| subject.split_once('?').map(|(any, _)| any.to_owned());
+    if any(&item.subject).is_some_and(|any| any == *other.subject) {
+        return Some("there for any query".to_owned());
+    }
+    let is_of_this = any(&other.subject).is_some_and(|any| any == *item.subject);
+    is_of_this.then(|| format!("at {}", printable(&other.subject)))
 }
 
 /// Where a file revokes a body. Of files with mistakes nothing is known.

@@ -267,6 +267,25 @@ async fn what_still_holds_after_a_decision_under_another_query_is_said() {
 }
 
 #[tokio::test]
+async fn an_approval_for_any_query_says_at_which_one_a_rejection_still_refuses() {
+    let vendor = vendor_of(TAMPERED).await;
+    let url = vendor.url("/app.js?v=1");
+    let mut gateway = gateway().vendor(&vendor).pin(&url, sha256(REVIEWED)).listen().await;
+    let one = refused(&get(&gateway, &url).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "reject", &one, "--reason", "SEC-1"]).await.success();
+    gateway.rewrite(|files| files.without_pins().pin(vendor.url("/app.js"), sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    let any = refused(&get(&gateway, vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
+
+    let approving = ["quarantine", "approve", &any, "--reason", "SEC-2"];
+    let said = gateway.command(&approving).await.success().stderr;
+
+    assert!(said.contains(&format!("incident {one}: these bytes are rejected at {url}")), "{said}");
+    verified(&get(&gateway, vendor.url("/app.js")).await, TAMPERED);
+    refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
+}
+
+#[tokio::test]
 async fn what_one_client_is_given_for_its_cookie_is_learned_for_nobody() {
     let vendor = vendor().listen().await;
     vendor.serve_by("/app.js", |request| {
