@@ -164,7 +164,7 @@ fn output(siem: &SiemOutput) -> Result<Output, Failure> {
     };
     let token = siem.token_file.clone().map(SecretFile::checked).transpose();
     let token = token.map_err(|error| secret(&error))?;
-    Ok(Output { format, target, repeats, tls, token })
+    Ok(Output { format, target, repeats, tls, max_backlog: siem.max_backlog, token })
 }
 
 fn parsed(url: &str) -> Result<Url, Failure> {

@@ -218,6 +218,8 @@ pub struct SiemOutput {
     pub to: SiemTarget,
     /// What becomes of repeats within a minute.
     pub repeats: Repeats,
+    /// How many bytes of the ledger may wait for it.
+    pub max_backlog: u64,
     /// The file whose first line is the token, for receivers that want one.
     pub token_file: Option<PathBuf>,
     /// Certificates (PEM), of which one must have issued the receiver's; none: the platform's roots.
@@ -226,6 +228,11 @@ pub struct SiemOutput {
     pub client_cert: Option<PathBuf>,
     /// Its key (PEM).
     pub client_key: Option<PathBuf>,
+}
+
+impl SiemOutput {
+    /// Where the file says nothing.
+    pub const MAX_BACKLOG: u64 = 10 << 30;
 }
 
 /// How an event is written.

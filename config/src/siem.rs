@@ -33,12 +33,14 @@ pub(crate) fn read(root: &mut Section<'_>, base: &Path) -> Vec<SiemOutput> {
 fn read_block(block: &mut Section<'_>, base: &Path) -> Option<SiemOutput> {
     let format = block.choice("format", &FORMATS).unwrap_or_default();
     let repeats = block.choice("repeats", &REPEATS).unwrap_or_default();
+    let max_backlog = block.size("max_backlog").unwrap_or(SiemOutput::MAX_BACKLOG);
     let to = block.parse("to", |text| target(base, text));
     let to = block.required("to", to, "\"file:pinfold-data/events.ndjson\"");
     let mut file = |key| block.parse(key, |text| path(base, text));
     let (token_file, ca) = (file("token_file"), file("ca"));
     let (client_cert, client_key) = (file("client_cert"), file("client_key"));
-    let output = SiemOutput { format, to: to?, repeats, token_file, ca, client_cert, client_key };
+    let output =
+        SiemOutput { format, to: to?, repeats, max_backlog, token_file, ca, client_cert, client_key };
     check(block, &output);
     Some(output)
 }

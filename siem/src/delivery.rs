@@ -11,11 +11,13 @@ mod writer;
 use std::io;
 use std::time::Duration;
 
-use pinfold_store::entry::Event;
+use jiff::Timestamp;
+use pinfold_store::entry::{Event, Notice, What};
 use pinfold_store::{Feed, Store, StoreError};
 use thiserror::Error;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::batch::Batch;
 use self::sink::Sink;
@@ -97,8 +99,10 @@ pub async fn deliver(
     let mut feed = store.feed(&output.name(), output.repeats);
     while let Some(events) = next(&mut feed, &mut sink, &mut attempts).await? {
         let records = events.iter().map(|event| Record::of(event, output.format, &observer)).collect();
-        send(&mut sink, Batch::of(records), &mut attempts).await?;
-        acknowledge(&mut feed, &mut attempts).await?;
+        match send(&mut sink, Batch::of(records), &mut feed, &mut attempts, output.max_backlog).await? {
+            Sent::All => acknowledge(&mut feed, &mut attempts).await?,
+            Sent::TooMuchWaits => pass_over(&mut feed, &store, &output, &mut attempts).await?,
+        }
     }
     // A receiver that does not take its leave does not hold up the end.
     let _ = time::timeout(LAST_WAIT, sink.close()).await;
@@ -129,7 +133,20 @@ async fn next(
     }
 }
 
-async fn send(sink: &mut Sink, mut batch: Batch, attempts: &mut Attempts<'_>) -> Result<(), DeliveryError> {
+/// What became of a batch.
+enum Sent {
+    All,
+    /// It was not sent, or not wholly, and more waits behind it than may.
+    TooMuchWaits,
+}
+
+async fn send(
+    sink: &mut Sink,
+    mut batch: Batch,
+    feed: &mut Feed,
+    attempts: &mut Attempts<'_>,
+    max_backlog: u64,
+) -> Result<Sent, DeliveryError> {
     loop {
         let outcome = tokio::select! {
             biased;
@@ -139,11 +156,48 @@ async fn send(sink: &mut Sink, mut batch: Batch, attempts: &mut Attempts<'_>) ->
         match outcome {
             Ok(()) => {
                 attempts.worked();
-                return Ok(());
+                return Ok(Sent::All);
             }
             Err(cause) => attempts.failed(cause.into()).await?,
         }
+        // Where that cannot be read, it is looked at after the next attempt.
+        if feed.backlog().await.is_ok_and(|waits| waits > max_backlog) {
+            return Ok(Sent::TooMuchWaits);
+        }
     }
+}
+
+/// Passes over the oldest events and tells of it, in the ledger and so to every output.
+async fn pass_over(
+    feed: &mut Feed,
+    store: &Store,
+    output: &Output,
+    attempts: &mut Attempts<'_>,
+) -> Result<(), DeliveryError> {
+    let passed = loop {
+        match feed.pass_over(output.max_backlog).await {
+            Ok(Some(passed)) => break passed,
+            Ok(None) => return Ok(()),
+            Err(error) => attempts.failed(error.into()).await?,
+        }
+    };
+    let text = format!("{passed} were passed over: more than {} bytes waited", output.max_backlog);
+    tracing::error!("siem output {}: {text}; they are in the ledger", output.target);
+    let notice = Notice {
+        id: Uuid::now_v7(),
+        at: Timestamp::now(),
+        what: What::FeedOverflow,
+        who: None,
+        subject: Some(output.name().into()),
+        digest: None,
+        incident: None,
+        text: text.into(),
+        policy_version: store.decisions().borrow().version(),
+    };
+    while let Err(error) = store.notice(notice.clone()).await {
+        attempts.failed(error.into()).await?;
+    }
+    Ok(())
 }
 
 /// Ends some time after the stop.

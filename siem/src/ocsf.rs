@@ -292,6 +292,7 @@ impl Stage {
             What::PolicyReloaded
             | What::ReloadFailed
             | What::LedgerDropped
+            | What::FeedOverflow
             | What::Started
             | What::Stopped
             | What::Drift

@@ -22,6 +22,8 @@ pub struct Output {
     pub repeats: Repeats,
     /// Whom to trust, and as whom to come. Only what speaks TLS has it: [`crate::trust`].
     pub tls: Option<Arc<ClientConfig>>,
+    /// How many bytes of the ledger may wait for it. Beyond that the oldest events are passed over, and that is said.
+    pub max_backlog: u64,
     /// What is sent as `Authorization`, read anew for each request.
     pub token: Option<SecretFile>,
 }

@@ -163,6 +163,8 @@ pub enum What {
     ReloadFailed,
     /// A month of the ledger is older than what is kept, and was dropped.
     LedgerDropped,
+    /// An output was away for too long, and will never get some events.
+    FeedOverflow,
     /// A gateway runs.
     Started,
     /// It stops, in order.
@@ -195,10 +197,11 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::LedgerDropped,
+        Self::FeedOverflow,
         Self::Started,
         Self::Stopped,
         Self::Drift,
@@ -222,6 +225,7 @@ impl What {
             Self::PolicyReloaded => "policy-reloaded",
             Self::ReloadFailed => "reload-failed",
             Self::LedgerDropped => "ledger-dropped",
+            Self::FeedOverflow => "feed-overflow",
             Self::Started => "gateway-started",
             Self::Stopped => "gateway-stopped",
             Self::Drift => "drift",

@@ -1,6 +1,7 @@
 //! The feed: events in the order in which they became final, for each output from where it has come to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,9 +9,10 @@ use tokio::sync::watch;
 
 use crate::entry::Event;
 use crate::error::StoreError;
-use crate::ledger::{EventReader, Stream, Tips};
+use crate::ledger::{EventReader, Stream, Tips, month_file};
 use crate::month::Month;
 use crate::register::{Advance, cursors};
+use crate::sqlite::{int, uint};
 use crate::{Inner, Ledger};
 
 /// How an output wants exchanges that repeat.
@@ -35,6 +37,51 @@ pub struct Feed {
     given: Option<BTreeMap<Month, i64>>,
     /// Acknowledged up to here.
     acknowledged: BTreeMap<Month, i64>,
+}
+
+/// Events that an output will never get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// How many.
+    pub events: u64,
+    first: Month,
+    last: Month,
+}
+
+impl fmt::Display for PassedOver {
+    /// `17 events of 2026-10`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { events, first, last } = self;
+        match first == last {
+            true => write!(f, "{events} events of {first}"),
+            false => write!(f, "{events} events of {first} to {last}"),
+        }
+    }
+}
+
+/// What of a month waits for an output.
+struct Waiting {
+    month: Month,
+    after: i64,
+    tip: i64,
+    /// The file's length, in bytes.
+    len: u64,
+}
+
+impl Waiting {
+    fn bytes(&self) -> u64 {
+        uint(self.tip - self.after).saturating_mul(self.of_each())
+    }
+
+    /// At least one: what waits never takes nothing.
+    fn of_each(&self) -> u64 {
+        (self.len / uint(self.tip).max(1)).max(1)
+    }
+
+    /// The place of the last event that is to go so that so many bytes do, or the last one of all.
+    fn place_behind(&self, bytes: u64) -> i64 {
+        self.after.saturating_add(int(bytes.div_ceil(self.of_each()))).min(self.tip)
+    }
 }
 
 impl Feed {
@@ -119,6 +166,65 @@ impl Feed {
         self.store.register.change(Advance { output: self.output.clone(), to }).await?;
         self.acknowledged = given;
         Ok(())
+    }
+
+    /// What was given out and not acknowledged comes again.
+    pub fn rewind(&mut self) {
+        if self.given.is_some() {
+            self.given = Some(self.acknowledged.clone());
+        }
+    }
+
+    /// How much of the ledger waits for this output, in bytes: what its events take there, on the average of each month.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn backlog(&mut self) -> Result<u64, StoreError> {
+        Ok(self.waiting().await?.iter().map(Waiting::bytes).sum())
+    }
+
+    /// Passes over the oldest events where more than `most` bytes wait, until half of that does. What was given out and not
+    /// acknowledged is among them. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read or written; nothing was passed over then.
+    pub async fn pass_over(&mut self, most: u64) -> Result<Option<PassedOver>, StoreError> {
+        self.rewind();
+        let waiting = self.waiting().await?;
+        let all: u64 = waiting.iter().map(Waiting::bytes).sum();
+        if all <= most {
+            return Ok(None);
+        }
+        let mut too_much = all - most / 2;
+        let mut passed: Option<PassedOver> = None;
+        for there in waiting.iter().filter(|there| there.tip > there.after) {
+            if too_much == 0 {
+                break;
+            }
+            let to = there.place_behind(too_much);
+            too_much = too_much.saturating_sub(there.bytes());
+            let mut reader = EventReader::open(&self.store.data_dir, there.month).await?;
+            let events = reader.count(self.stream, there.after, to).await?;
+            let first = passed.as_ref().map_or(there.month, |passed| passed.first);
+            let before = passed.map_or(0, |passed| passed.events);
+            passed = Some(PassedOver { events: before + events, first, last: there.month });
+            self.given.get_or_insert_default().insert(there.month, to);
+        }
+        self.acknowledge().await?;
+        Ok(passed)
+    }
+
+    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
+        let store = Arc::clone(&self.store);
+        let ledger = store.ledger()?;
+        self.find_place(ledger).await?;
+        let tips = self.tips.get_or_insert_with(|| ledger.tips()).borrow().clone();
+        let acknowledged = &self.acknowledged;
+        let waiting = |(month, tip): (Month, i64)| {
+            let len = month_file(&store.data_dir, month).metadata().map_or(0, |there| there.len());
+            Waiting { month, tip, after: acknowledged.get(&month).copied().unwrap_or(0), len }
+        };
+        Ok(tips.seqs.into_iter().map(waiting).collect())
     }
 
     async fn find_place(&mut self, ledger: &Ledger) -> Result<(), StoreError> {

@@ -405,6 +405,11 @@ fn file_of(dir: &Path, month: Month) -> PathBuf {
     dir.join(format!("{month}.db"))
 }
 
+/// The file of a month.
+pub(crate) fn month_file(data_dir: &Path, month: Month) -> PathBuf {
+    file_of(&dir_in(data_dir), month)
+}
+
 /// The files of a ledger, the oldest first. There are none before the first entry.
 pub(crate) fn files(dir: &Path) -> Result<BTreeMap<Month, PathBuf>, StoreError> {
     let mut files = BTreeMap::new();

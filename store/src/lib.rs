@@ -50,7 +50,7 @@ use crate::audit::Audit;
 use crate::bodies::{Bodies, make_dir, sync_dir};
 use crate::entry::{Exchange, Gap, Notice, Tunnel, What};
 pub use crate::error::{DecideError, StoreError};
-pub use crate::feed::{Feed, Repeats};
+pub use crate::feed::{Feed, PassedOver, Repeats};
 use crate::incident::Incident;
 use crate::item::{Approved, AskedBy, Decided, InForce, Item, Learned, Lesson, Opinion, Revoked};
 pub use crate::ledger::{

@@ -115,6 +115,36 @@ async fn a_siem_that_was_down_for_the_whole_test_has_afterwards_what_the_ledger_
 }
 
 #[tokio::test]
+async fn an_output_at_its_cap_is_told_how_many_events_it_never_gets_and_the_others_have_them_all() {
+    let vendor = vendor_of(TAMPERED).await;
+    let port = Port::reserve();
+    let gateway = refusing(&vendor)
+        .siem(&format!("syslog+tcp://127.0.0.1:{}", port.number()), &[("max_backlog", "64KiB")])
+        .listen()
+        .await;
+    refuse(&gateway, &vendor, 40).await;
+    gateway.says("were passed over").await;
+
+    let receiver = syslog(port, Shown::Nothing);
+    let overflow = |messages: &[String]| messages.iter().any(|message| message.contains("feed-overflow"));
+    let messages = receiver.came_until("what is left", overflow).await;
+    gateway.terminate().await;
+    // A later overflow may take the word of an earlier one from this output, and from no other.
+    let told = gateway.every_event().await;
+    let passed = told.iter().filter(|event| event.text("event.code") == Some("PF-3004"));
+    let counted = passed.map(|event| {
+        let message = event.text("message").unwrap();
+        message.split(' ').find_map(|word| word.parse::<usize>().ok()).unwrap()
+    });
+    let got: HashSet<_> = ids(receiver.now().iter().map(|message| record(message))).into_iter().collect();
+    assert_eq!(
+        got.len() + counted.sum::<usize>(),
+        told.len(),
+        "nothing is lost that was not counted: {messages:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_a_siem_did_not_answer_before_a_kill_comes_again_under_the_same_id() {
     let vendor = vendor_of(TAMPERED).await;
     let port = Port::reserve();

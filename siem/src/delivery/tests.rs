@@ -43,6 +43,7 @@ impl Scene {
             target: Target::File(self.path()),
             repeats: Repeats::Each,
             tls: None,
+            max_backlog: u64::MAX,
             token: None,
         }
     }

@@ -56,6 +56,8 @@ actions! {
     ReloadFailed "reload-failed" "PF-3003" &["info"];
     /// A month of the ledger was dropped.
     LedgerDropped "ledger-dropped" "PF-3005" &["deletion"];
+    /// An output was away for too long, and will never get some events.
+    FeedOverflow "feed-overflow" "PF-3004" &["info"];
     /// A gateway runs.
     GatewayStarted "gateway-started" "PF-3006" &["start"];
     /// It stops, in order.
@@ -110,6 +112,7 @@ impl Action {
             What::PolicyReloaded => Self::PolicyReloaded,
             What::ReloadFailed => Self::ReloadFailed,
             What::LedgerDropped => Self::LedgerDropped,
+            What::FeedOverflow => Self::FeedOverflow,
             What::Started => Self::GatewayStarted,
             What::Stopped => Self::GatewayStopped,
             What::Drift => Self::Drift,
@@ -140,6 +143,7 @@ impl Action {
             | Self::TunnelRefused
             | Self::RecordingGap
             | Self::ReloadFailed
+            | Self::FeedOverflow
             | Self::CanaryFailed => "failure",
             Self::ArtifactObserved
             | Self::ArtifactVerified
@@ -178,6 +182,7 @@ impl Action {
             | Self::GatewayStarted
             | Self::GatewayStopped
             | Self::ReloadFailed
+            | Self::FeedOverflow
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
@@ -241,7 +246,11 @@ fn severity_of_none(action: Action) -> u64 {
     match action {
         Action::CanaryFailed => 99,
         Action::Drift | Action::DigestQuarantined | Action::LookalikeHost => 73,
-        Action::ReloadFailed | Action::UrlVolatile | Action::PathChanged | Action::DigestReinstated => 47,
+        Action::ReloadFailed
+        | Action::FeedOverflow
+        | Action::UrlVolatile
+        | Action::PathChanged
+        | Action::DigestReinstated => 47,
         Action::DigestRevoked => 21,
         Action::ArtifactBlocked
         | Action::ArtifactQuarantined

@@ -40,6 +40,7 @@ fn categories(what: What) -> &'static [&'static str] {
         What::PolicyReloaded
         | What::ReloadFailed
         | What::LedgerDropped
+        | What::FeedOverflow
         | What::Approved
         | What::ApprovalPending
         | What::Rejected
@@ -61,6 +62,7 @@ fn headline(what: What) -> &'static str {
         What::PolicyReloaded => "Changed files are in force",
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
         What::LedgerDropped => "A month of the ledger is older than what is kept, and was dropped",
+        What::FeedOverflow => "An output was away for too long, and will never get some events",
         What::Started => "The gateway runs",
         What::Stopped => "The gateway stops",
         What::Drift => "The vendor serves something else than what is pinned",

@@ -532,6 +532,10 @@ fn example(what: What) -> Notice {
         What::ReloadFailed => {
             ("/etc/pinfold/pinfold.toml", "pins.toml:14:12: digest is 63 hex digits, expected 64")
         }
+        What::FeedOverflow => (
+            "ecs syslog+tls://siem.example:6514",
+            "81224 events of 2026-10 to 2026-11 were passed over: more than 10 GiB waited",
+        ),
         What::Started | What::Stopped => ("/etc/pinfold/pinfold.toml", "pinfold 0.1.0"),
         What::LedgerDropped => ("2025-10", "2025-10, with 81224 rows of exchanges and 310 of tunnels"),
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
@@ -554,6 +558,7 @@ fn example(what: What) -> Notice {
         What::PolicyReloaded
         | What::ReloadFailed
         | What::LedgerDropped
+        | What::FeedOverflow
         | What::Started
         | What::Stopped
         | What::LookalikeHost

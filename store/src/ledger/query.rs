@@ -12,7 +12,7 @@ use crate::entry::{Event, Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::incident::Incident;
 use crate::month::Month;
-use crate::sqlite;
+use crate::sqlite::{self, uint};
 
 /// Which exchanges: those that meet all that is said.
 #[derive(Clone, Debug, Default)]
@@ -176,6 +176,24 @@ impl EventReader {
         max: usize,
     ) -> Result<Vec<(i64, Event)>, StoreError> {
         read_events(&mut self.connection, stream, after, max).await.map_err(StoreError::database(&self.path))
+    }
+}
+
+impl EventReader {
+    /// How many events of a stream there are behind `after`, up to and with `to`.
+    pub(crate) async fn count(&mut self, stream: Stream, after: i64, to: i64) -> Result<u64, StoreError> {
+        let count: Result<i64, _> = sqlx::query_scalar(
+            "SELECT count(*) FROM feed WHERE seq > ? AND seq <= ? AND stream IN (?, ?, ?, ?)",
+        )
+        .bind(after)
+        .bind(to)
+        .bind(stream.number())
+        .bind(Stream::Tunnel.number())
+        .bind(Stream::Gap.number())
+        .bind(Stream::Notice.number())
+        .fetch_one(&mut self.connection)
+        .await;
+        count.map(uint).map_err(StoreError::database(&self.path))
     }
 }
 

@@ -229,3 +229,28 @@ async fn a_gap_that_a_restart_came_between_is_stated_once() {
     store.settle().await.unwrap();
     assert_eq!(store.gaps().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn beyond_its_cap_an_output_never_gets_the_oldest_events_and_they_are_counted() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for number in 0..40 {
+        record(&store, &blocked("10.0.0.1:1", seconds(number))).await;
+    }
+    let mut feed = store.feed("down", Repeats::Counted);
+    let first = ids(&feed.next(5).await.unwrap());
+    let all = feed.backlog().await.unwrap();
+    assert_eq!(feed.pass_over(all).await.unwrap(), None, "so much may wait");
+
+    let passed = feed.pass_over(all / 2).await.unwrap().unwrap();
+    assert!((28..=30).contains(&passed.events), "half of the half is left: {passed}");
+    assert!(passed.to_string().ends_with("events of 2126-11"), "{passed}");
+    assert!(feed.backlog().await.unwrap() <= all / 4);
+    let crashed = as_after_a_crash(dir.path());
+
+    for store in [store, gateway(&crashed).await] {
+        let left = ids(&store.feed("down", Repeats::Counted).next(99).await.unwrap());
+        assert_eq!(left.len() as u64, 40 - passed.events);
+        assert!(first.iter().all(|id| !left.contains(id)), "the oldest went, also those that were given out");
+    }
+}
