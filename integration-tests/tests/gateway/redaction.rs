@@ -60,3 +60,21 @@ async fn a_value_that_is_to_be_masked_is_written_nowhere_and_the_vendor_gets_it(
     }
     assert_eq!(traces(&gateway).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_is_learned_at_such_a_url_is_on_record_without_the_value() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway()
+        .rule(&vendor, Rule::default().set("unpinned", "learn"))
+        .set_in("ledger", "redact", json!(["token"]))
+        .listen()
+        .await;
+    let url = vendor.url(&format!("/app.js?token={SECRET}"));
+    assert_eq!(client(&gateway).get(&url).await.status(), 200);
+    assert_eq!(client(&gateway).get(&url).await.verdict().token(), "verified", "it was learned");
+
+    let learned = gateway.command(&["pin", "list", "--learned", "--json"]).await.success();
+    assert!(!learned.text().contains(SECRET), "{}", learned.text());
+    gateway.terminate().await;
+    assert_eq!(traces(&gateway).await, Vec::<String>::new());
+}

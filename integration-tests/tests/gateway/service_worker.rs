@@ -165,6 +165,22 @@ async fn a_rejection_everywhere_that_takes_the_approval_back_keeps_no_worker_ali
 }
 
 #[tokio::test]
+async fn a_learned_worker_that_only_its_first_client_got_does_not_outlive_its_rejection() {
+    let vendor = vendor().serve("/sw.js", Answer::script(WORKER).header("vary", "*")).listen().await;
+    let rule = unregistering().set("unpinned", "learn");
+    let gateway = gateway().rule(&vendor, rule).listen().await;
+    assert_eq!(checking(&gateway).get(vendor.url("/sw.js")).await.status(), 200);
+    revoke(&gateway).await;
+    // A pin of a newer one: what was learned counts no more.
+    let mut gateway = gateway;
+    gateway.rewrite(|files| files.pin(vendor.url("/sw.js"), sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+
+    vendor.serve("/sw.js", elsewhere());
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
+}
+
+#[tokio::test]
 async fn a_revocation_in_another_notation_than_the_list_s_keeps_no_worker_alive() {
     let vendor = vendor().serve("/sw.js", Answer::script(WORKER).header("vary", "*")).listen().await;
     let gateway = gateway().rule(&vendor, unregistering()).pin(vendor.url("/sw.js"), sha384(WORKER));

@@ -64,7 +64,10 @@ impl Shared {
             };
             match learned {
                 Err(error) => self.unrecorded(ask, policy, &error),
-                Ok(Some(Learned::Now)) => self.observe(ask, policy, seen, Reason::Unpinned, held).await,
+                Ok(Some(Learned::Now)) => match self.note_worker(ask, &expected, held.digests()).await {
+                    Ok(()) => self.observe(ask, policy, seen, Reason::Unpinned, held).await,
+                    Err(error) => self.unrecorded(ask, policy, &error),
+                },
                 Ok(Some(Learned::Same | Learned::Other)) => {
                     let newest = self.policy.newest();
                     if is_unpinned(&newest, ask) && !newest.revocations().include(held.digests()) {
@@ -112,7 +115,7 @@ fn lesson(ask: &Ask, expected: &Expectation<'_>, seen: &Seen<'_>, held: &Held) -
     let vendor = expected.vendor().filter(|_| ask.asks() && is_one_thing && is_for_all)?;
     Some(Lesson {
         subject: expected.subject().into(),
-        url: ask.url.key().into(),
+        url: ask.written().into(),
         kind: acts_as(expected, seen.kinds),
         digest: held.id(),
         len: held.len(),
