@@ -91,11 +91,12 @@ fn a_worker_goes_where_any_that_the_lists_name_is_revoked_in_whatever_notation_t
     };
     assert!(revoked(b"a") && revoked(b"b") && revoked(b"c") && !revoked(b"d"));
 
-    // The vendor says what its name leads to, and nothing about what the gateway cannot do.
+    // The vendor says what its name leads to and can use up its room here; what else the gateway cannot do is not its doing.
     for (reason, goes) in [
         (Reason::Revoked, [true, true]),
         (Reason::Redirect, [false, true]),
         (Reason::PrivateAddress, [false, true]),
+        (Reason::Overloaded, [false, true]),
         (Reason::StoreUnavailable, [false, false]),
     ] {
         assert_eq!(
