@@ -188,14 +188,17 @@ impl Gateway {
     /// The next event that it prints, but for those that tell of a start, of a stop, or of a new item, which may come before
     /// the exchange that made it or behind.
     pub async fn next_event(&self) -> Event {
-        let mut running = self.running.lock().await;
         loop {
-            let event = eventually("an event", running.events.recv()).await;
-            let event = event.expect("the gateway ended and has no more events");
+            let event = self.any_event().await;
             if !is_aside(&event) {
                 return event;
             }
         }
+    }
+
+    async fn any_event(&self) -> Event {
+        let mut running = self.running.lock().await;
+        eventually("an event", running.events.recv()).await.expect("the gateway ended and has no more events")
     }
 
     /// The next event about a URL; the others before it are dropped.
@@ -211,7 +214,7 @@ impl Gateway {
     /// The next event of this `event.action`; the others before it are dropped.
     pub async fn event_called(&self, action: &str) -> Event {
         loop {
-            let event = self.next_event().await;
+            let event = self.any_event().await;
             if event.text("event.action") == Some(action) {
                 return event;
             }
