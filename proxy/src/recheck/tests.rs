@@ -313,3 +313,23 @@ async fn rechecks_teach_how_a_host_is_reached_and_tell_when_that_changes() {
     stage.recheck().await;
     assert_eq!(stage.told().await.len(), 1);
 }
+
+#[tokio::test]
+async fn cooldown_approves_nothing_that_was_rejected_while_its_digest_was_revoked() {
+    let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves(TAMPERED);
+    stage.recheck().await;
+    let item = stage.items().await.remove(0);
+    let now = stage.now();
+    let says = |reason| Opinion { who: "ann@desk", reason, at: now, expires: None };
+    stage.store().revoke(item.digest.into(), says("bad")).await.unwrap();
+    stage.store().reject(item.incident, says("not ours")).await.unwrap();
+    stage.store().reinstate(item.digest.into(), says("another one")).await.unwrap();
+
+    for _ in 0..60 {
+        stage.recheck().await;
+    }
+    assert_eq!(stage.items().await[0].state, ItemState::Rejected);
+    assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
+}
