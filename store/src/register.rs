@@ -150,6 +150,7 @@ impl Register {
 
     async fn start(mut connection: SqliteConnection, path: PathBuf) -> Result<Self, StoreError> {
         sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
+        sqlite::check_indexes(&mut connection, &path, "decision").await?;
         let decisions = load::decisions(&mut connection).await.map_err(StoreError::database(&path))?;
         connection.close().await.map_err(StoreError::database(&path))?;
         let decisions = watch::Sender::new(Arc::new(decisions));

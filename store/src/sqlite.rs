@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::error::StoreError;
 
@@ -205,6 +205,23 @@ pub(crate) async fn check_views_and_triggers(
     match differing {
         None => Ok(()),
         Some((name, _)) => Err(StoreError::damaged(path, format!("{name} is not as pinfold made it"))),
+    }
+}
+
+/// That the indexes of a table hold its rows, and the rows what the table permits: an index may be made by one rule and
+/// be said to be made by another, and who looks a row up by it does not find what the table has.
+pub(crate) async fn check_indexes(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    table: &'static str,
+) -> Result<(), StoreError> {
+    let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("PRAGMA integrity_check({table})")))
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::database(path))?;
+    match found.iter().find(|found| *found != "ok") {
+        None => Ok(()),
+        Some(found) => Err(StoreError::damaged(path, format!("the table '{table}': {found}"))),
     }
 }
 

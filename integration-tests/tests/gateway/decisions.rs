@@ -257,3 +257,28 @@ async fn a_month_of_the_ledger_that_cannot_be_read_hides_no_decision() {
     assert!(again.json()["received"].is_null() && again.json()["received_error"].is_string());
     refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
 }
+
+#[tokio::test]
+async fn an_index_that_leaves_a_revocation_out_or_a_word_that_is_a_blob_undoes_none() {
+    let hollow = "DROP INDEX decision_revoked;
+        CREATE INDEX decision_revoked ON decision (digest, version) WHERE what IN ('none');
+        PRAGMA writable_schema = 1;
+        UPDATE sqlite_schema SET sql = replace(sql, '(''none'')', '(''revoked'', ''reinstated'')')
+            WHERE name = 'decision_revoked'";
+    let blob = "UPDATE decision SET what = CAST(what AS BLOB) WHERE what = 'revoked'";
+    for (change, audited) in [(hollow, 3), (blob, 1)] {
+        let vendor = vendor_of(TAMPERED).await;
+        let gateway = gateway_pinning(&vendor).await;
+        gateway.command(&["pin", "revoke", &sha256(TAMPERED), "--reason", "bad"]).await.success();
+        gateway.terminate().await;
+        tamper_with_rows(&gateway, change).await;
+
+        let audit = gateway.command(&["audit", "verify"]).await;
+        assert_eq!(audit.code, Some(audited), "{audit:?}");
+        for command in [&["pin", "revoke", &sha256("x"), "--reason", "x"][..], &["run"]] {
+            let output = gateway.command(command).await;
+            assert_eq!(output.code, Some(3), "{output:?}");
+            assert!(output.stderr.contains("the table 'decision'"), "{output:?}");
+        }
+    }
+}

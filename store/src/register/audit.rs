@@ -22,10 +22,14 @@ pub(crate) async fn audit(data_dir: &Path) -> Result<Audit, StoreError> {
     }
     let mut connection = sqlite::open(&path, &SCHEMA).await?;
     sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
-    let audit = read(&mut connection).await;
+    let audit = read(&mut connection).await.map_err(StoreError::database(&path))?;
+    // A broken row is told by its number.
+    if audit.broken.is_none() {
+        sqlite::check_indexes(&mut connection, &path, "decision").await?;
+    }
     // It has only read.
     let _ = connection.close().await;
-    audit.map_err(StoreError::database(&path))
+    Ok(audit)
 }
 
 /// In one transaction: what a gateway writes meanwhile is not seen, not even in half.
