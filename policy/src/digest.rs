@@ -113,7 +113,7 @@ pub enum DigestError {
     #[error("{0} digests can be forged, expected sha256, sha384 or sha512")]
     Forgeable(&'static str),
     /// A name that SRI does not know.
-    #[error("unknown digest algorithm '{0}', expected sha256, sha384 or sha512")]
+    #[error("unknown digest algorithm '{}', expected sha256, sha384 or sha512", .0.escape_debug())]
     UnknownAlgorithm(String),
     /// Hex where base64 belongs; names the notation that would be right.
     #[error("digest is in hex, expected base64: {0}")]
@@ -304,6 +304,8 @@ mod tests {
         assert_eq!(error("md5-1B2M2Y8AsgTpgAmY7PhCfg=="), DigestError::Forgeable("MD5"));
         assert_eq!(error("SHA1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="), DigestError::Forgeable("SHA-1"));
         assert_eq!(error("blake3-AAAA"), DigestError::UnknownAlgorithm("blake3".into()));
+        let control = error("\tsha256\u{1b}-AAAA").to_string();
+        assert!(control.contains(r"'\tsha256\u{1b}'"), "{control}");
         assert_eq!(error("abcdef"), DigestError::NoAlgorithm);
         assert_eq!(
             error(&format!("sha256-{}", "a".repeat(63))),
