@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use pinfold_config::Loaded;
 use pinfold_store::Store;
-use pinfold_store::audit::{Audit, Broken, Flaw};
+use pinfold_store::audit::Audit;
 use serde_json::{Value, json};
 
 use crate::Found;
@@ -51,20 +51,10 @@ fn verify(audit: &Audit, terminal: &Terminal) -> Result<Found, Failure> {
         return Ok(found);
     };
     let said = terminal.paint(Tone::Bad, &format!("broken at version {}", broken.version));
-    terminal.print(&format!("{said}: {}\nintact before it: {intact}, head {head}", explained(broken)))?;
+    terminal.print(&format!("{said}: {}\nintact before it: {intact}, head {head}", broken.flaw))?;
     terminal
-        .note("hint: compare pinfold.db with a backup; what the gateway judges by is what stands there now");
+        .note("hint: no gateway starts on it: stop the one that runs, and restore pinfold.db from a backup");
     Ok(found)
-}
-
-fn explained(broken: Broken) -> &'static str {
-    match broken.flaw {
-        Flaw::Changed => "this row, or the one before it, is not what was written",
-        Flaw::Missing => "it was counted, and is not there",
-        Flaw::Doubled => "a decision and a binding have this number",
-        Flaw::Beyond => "it is there, and was never counted",
-        Flaw::Below => "there is one before the first: decisions are counted from 1",
-    }
 }
 
 fn audit_json(audit: &Audit) -> Value {

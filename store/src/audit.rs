@@ -1,5 +1,7 @@
 //! What an audit of the history of decisions finds.
 
+use std::fmt;
+
 use pinfold_policy::digest::BodyId;
 
 /// The history, as far as it is intact.
@@ -22,6 +24,12 @@ pub struct Broken {
     pub version: u64,
     /// What is wrong there.
     pub flaw: Flaw,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the history of decisions is broken at version {}: {}", self.version, self.flaw)
+    }
 }
 
 /// What is wrong with a decision.
@@ -50,5 +58,18 @@ impl Flaw {
             Self::Beyond => "beyond",
             Self::Below => "below",
         }
+    }
+}
+
+impl fmt::Display for Flaw {
+    /// In a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Changed => "this row, or the one before it, is not what was written",
+            Self::Missing => "it was counted, and is not there",
+            Self::Doubled => "a decision and a binding have this number",
+            Self::Beyond => "it is there, and was never counted",
+            Self::Below => "there is one before the first: decisions are counted from 1",
+        })
     }
 }

@@ -112,6 +112,9 @@ impl StoreError {
                 Some(SQLITE_IOERR) => {
                     "check the volume of the data directory: it has no space left, or it fails"
                 }
+                None if matches!(**cause, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
+                    RESTORE
+                }
                 _ => "check the volume of the data directory",
             },
             Self::Damaged { .. } => RESTORE,

@@ -150,7 +150,9 @@ impl Register {
 
     async fn start(mut connection: SqliteConnection, path: PathBuf) -> Result<Self, StoreError> {
         sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
-        sqlite::check_indexes(&mut connection, &path, "decision").await?;
+        if let Some(broken) = audit::follow(&mut connection, &path).await?.broken {
+            return Err(StoreError::damaged(&path, broken.to_string()));
+        }
         let decisions = load::decisions(&mut connection).await.map_err(StoreError::database(&path))?;
         connection.close().await.map_err(StoreError::database(&path))?;
         let decisions = watch::Sender::new(Arc::new(decisions));

@@ -22,13 +22,19 @@ pub(crate) async fn audit(data_dir: &Path) -> Result<Audit, StoreError> {
     }
     let mut connection = sqlite::open(&path, &SCHEMA).await?;
     sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
-    let audit = read(&mut connection).await.map_err(StoreError::database(&path))?;
-    // A broken row is told by its number.
-    if audit.broken.is_none() {
-        sqlite::check_indexes(&mut connection, &path, "decision").await?;
-    }
+    let audit = follow(&mut connection, &path).await?;
     // It has only read.
     let _ = connection.close().await;
+    Ok(audit)
+}
+
+/// Follows the history from its beginning. Where it is intact, whoever looks a decision up finds what it says.
+pub(super) async fn follow(connection: &mut SqliteConnection, path: &Path) -> Result<Audit, StoreError> {
+    let audit = read(connection).await.map_err(StoreError::database(path))?;
+    // A broken row is told by its number.
+    if audit.broken.is_none() {
+        sqlite::check_indexes(connection, path, "decision").await?;
+    }
     Ok(audit)
 }
 
@@ -68,10 +74,11 @@ async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
             if walk.audit.broken.is_some() {
                 break;
             }
-            let hash: Option<Vec<u8>> = row.try_get("hash").ok();
-            match walk.chain.link(row) {
-                Ok(link) if hash.as_deref() == Some(&link.0[..]) => walk.found(version, link),
-                Ok(_) | Err(sqlx::Error::Decode(_)) => walk.broken(version, Flaw::Changed),
+            match walk.chain.follow(row) {
+                Ok(link) => walk.found(version, link),
+                Err(sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
+                    walk.broken(version, Flaw::Changed);
+                }
                 Err(error) => return Err(error),
             }
         }

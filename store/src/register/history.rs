@@ -120,22 +120,8 @@ pub(super) async fn append(
     .bind(i64::from(decision.approvers))
     .execute(&mut *connection)
     .await?;
-    seal(connection, version).await?;
+    Chain::up_to(connection, version - 1).await?.seal(connection, version).await?;
     Ok(uint(version))
-}
-
-/// Seals the row that was just added, and no other: a row that somebody else left without a hash stays without one, and the
-/// chain is broken there.
-async fn seal(connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
-    let last: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT hash FROM decision WHERE hash IS NOT NULL ORDER BY version DESC LIMIT 1")
-            .fetch_optional(&mut *connection)
-            .await?;
-    let mut chain = Chain::default();
-    if let Some(last) = last {
-        chain.0 = last.try_into().map_err(|_| unreadable("hash", "not 32 bytes"))?;
-    }
-    chain.seal(connection, version).await
 }
 
 /// Seals the rows of a format without hashes.
@@ -155,6 +141,20 @@ pub(super) async fn seal_all(connection: &mut SqliteConnection) -> Result<(), sq
 pub(super) struct Chain([u8; 32]);
 
 impl Chain {
+    /// As it is after the last row up to `version`. A row that somebody else left without a hash is never sealed.
+    pub(super) async fn up_to(connection: &mut SqliteConnection, version: i64) -> Result<Self, sqlx::Error> {
+        let last: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT hash FROM decision WHERE version <= ? ORDER BY version DESC LIMIT 1")
+                .bind(version)
+                .fetch_optional(connection)
+                .await?;
+        match last.map(|hash| hash.unwrap_or_default().try_into()) {
+            None => Ok(Self::default()),
+            Some(Ok(hash)) => Ok(Self(hash)),
+            Some(Err(_)) => Err(unreadable("hash", "a decision that nobody sealed")),
+        }
+    }
+
     async fn seal(&mut self, connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
         let row = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM decision WHERE version = ?")))
             .bind(version)
@@ -169,8 +169,17 @@ impl Chain {
         Ok(())
     }
 
+    /// Goes on with a row of [`select`], and gives its hash. An error if that is not the one it was sealed with.
+    pub(super) fn follow(&mut self, row: &SqliteRow) -> Result<BodyId, sqlx::Error> {
+        let link = self.link(row)?;
+        if Columns(row).body("hash")? != link {
+            return Err(unreadable("hash", "this decision, or the one before it, is not what was written"));
+        }
+        Ok(link)
+    }
+
     /// Goes on with a row, whose columns are the first ones of `row`. Gives the row's hash.
-    pub(super) fn link(&mut self, row: &SqliteRow) -> Result<BodyId, sqlx::Error> {
+    fn link(&mut self, row: &SqliteRow) -> Result<BodyId, sqlx::Error> {
         let mut content = vec![Value::from(BodyId(self.0).to_hex())];
         for (at, class) in CLASSES.iter().enumerate() {
             content.push(plain(row.try_get_raw(at)?, class)?);

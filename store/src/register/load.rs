@@ -7,7 +7,7 @@ use pinfold_policy::digest::{BodyId, Digest};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::history;
+use super::history::{self, Chain, Ruling};
 use super::standing::Standing;
 use crate::columns::Columns;
 use crate::sqlite::{int, uint};
@@ -24,7 +24,8 @@ pub(super) async fn decisions(connection: &mut SqliteConnection) -> Result<Decis
     Ok(Decisions::new(version, approvals, rejections, revocations(connection).await?, bindings))
 }
 
-/// What is new since `published`, if anything is. Reads nothing but the subjects that something was decided of.
+/// What is new since `published`, if anything is, and goes on with the chain. Reads nothing but the subjects that something
+/// was decided of.
 pub(super) async fn amendment(
     connection: &mut SqliteConnection,
     published: u64,
@@ -33,16 +34,18 @@ pub(super) async fn amendment(
     if version <= published {
         return Ok(None);
     }
-    let rows = sqlx::query(
-        "SELECT subject, what IN ('revoked', 'reinstated') AS revokes FROM decision WHERE version > ?",
-    )
-    .bind(int(published))
-    .fetch_all(&mut *connection)
-    .await?;
+    let mut chain = Chain::up_to(connection, int(published)).await?;
+    let rows = sqlx::query(AssertSqlSafe(history::select("version > ? ORDER BY version")))
+        .bind(int(published))
+        .fetch_all(&mut *connection)
+        .await?;
     let mut amendment = Amendment { version, ..Amendment::default() };
     for row in &rows {
-        amendment.subjects.extend(Columns(row).text_or_none("subject")?);
-        if amendment.revocations.is_none() && Columns(row).number("revokes")? != 0 {
+        chain.follow(row)?;
+        let (_, decision) = history::read(row)?;
+        amendment.subjects.extend(decision.about.map(|about| about.subject));
+        let revokes = matches!(decision.ruling, Ruling::Revoke | Ruling::Reinstate);
+        if amendment.revocations.is_none() && revokes {
             amendment.revocations = Some(revocations(connection).await?);
         }
     }

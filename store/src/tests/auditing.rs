@@ -76,7 +76,7 @@ async fn an_intact_history_is_found_so_beside_a_gateway_and_without_one() {
 }
 
 #[tokio::test]
-async fn whatever_is_changed_behind_pinfolds_back_is_found_where_it_is() {
+async fn whatever_is_changed_behind_pinfolds_back_is_found_where_it_is_and_not_judged_by() {
     for (statements, version, flaw) in [
         ("UPDATE decision SET who = 'eve' WHERE version = 1", 1, Flaw::Changed),
         ("UPDATE decision SET what = 'approved' WHERE version = 2", 2, Flaw::Changed),
@@ -107,30 +107,34 @@ async fn whatever_is_changed_behind_pinfolds_back_is_found_where_it_is() {
         gateway(&dir).await.close().await.unwrap();
         tamper(dir.path(), statements).await;
         let audit = Store::audit(dir.path()).await.unwrap();
-        assert_eq!(audit.broken, Some(Broken { version, flaw }), "{statements}");
+        let broken = Broken { version, flaw };
+        assert_eq!(audit.broken, Some(broken), "{statements}");
+        let refused = Store::open_gateway(dir.path(), options()).await.unwrap_err();
+        assert!(refused.to_string().ends_with(&broken.to_string()), "{statements}: {refused}");
     }
 }
 
+/// A row as pinfold writes it, but for its hash.
+const UNSEALED: &str = "INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind, approvers)
+    SELECT 7, at, who, 'approved', basis, reason, incident, subject, digest, kind, approvers FROM decision WHERE version = 2;
+    UPDATE state SET version = 7";
+
 #[tokio::test]
-async fn a_row_without_a_hash_is_not_sealed_by_the_next_decision() {
+async fn a_row_that_nobody_sealed_is_not_judged_by_and_the_next_decision_does_not_seal_it() {
     let dir = directory();
     history(&dir).await;
-    gateway(&dir).await.close().await.unwrap();
-    let forged = "INSERT INTO decision (version, at, who, what, basis, reason, incident, subject, digest, kind, approvers)
-        SELECT 7, at, who, 'approved', basis, reason, incident, subject, digest, kind, approvers FROM decision WHERE version = 2;
-        UPDATE state SET version = 7";
-    tamper(dir.path(), forged).await;
     let store = gateway(&dir).await;
-    let broken = Some(Broken { version: 7, flaw: Flaw::Changed });
-    assert_eq!(Store::audit(dir.path()).await.unwrap().broken, broken);
+    let before = store.decisions().borrow().version();
+    tamper(dir.path(), UNSEALED).await;
 
     for _ in 0..2 {
-        store.revoke(Digests::of(TAMPERED).all()[1], says("ada", "bad")).await.unwrap();
-        store.reinstate(Digests::of(TAMPERED).all()[1], says("ada", "a mistake")).await.unwrap();
+        let refused = store.revoke(Digests::of(TAMPERED).all()[1], says("ada", "bad")).await.unwrap_err();
+        assert!(refused.to_string().contains("hash"), "{refused}");
     }
+    assert_eq!(store.decisions().borrow().version(), before);
     store.close().await.unwrap();
-    gateway(&dir).await.close().await.unwrap();
-    assert_eq!(Store::audit(dir.path()).await.unwrap().broken, broken);
+    let broken = Broken { version: 7, flaw: Flaw::Changed };
+    assert_eq!(Store::audit(dir.path()).await.unwrap().broken, Some(broken));
 }
 
 #[tokio::test]

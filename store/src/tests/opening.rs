@@ -218,8 +218,8 @@ async fn items_of_a_format_without_events_of_them_are_not_told_as_new() {
 }
 
 #[tokio::test]
-async fn a_history_of_format_3_stays_as_it_was_sealed() {
-    // The second row was put there by somebody who could not seal it.
+async fn a_history_of_format_3_stays_as_it_was_sealed_and_nothing_forged_is_judged_by() {
+    // The second row was put there by somebody who could not seal it, and the seal of the first is none.
     const ROWS: &str = "
         UPDATE state SET version = 2;
         INSERT INTO decision VALUES (1, 1, 'ada', 'approved', 'reviewed', 'read it', NULL, 'https://v.test/a.js',
@@ -230,7 +230,8 @@ async fn a_history_of_format_3_stays_as_it_was_sealed() {
     let path = dir.path().join("pinfold.db");
     of_format(&path, &format!("{}{ROWS}", include_str!("format-3/register.sql"))).await;
 
-    gateway(&dir).await.close().await.unwrap();
+    let refused = Store::open_gateway(dir.path(), options()).await.unwrap_err();
+    assert!(refused.to_string().contains("broken at version 1"), "{refused}");
 
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
