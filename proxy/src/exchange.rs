@@ -463,7 +463,7 @@ impl Shared {
         if self.is_revoked(cleared.digests()) {
             return self.revoked(ask, policy, seen, measured).await;
         }
-        if let Err(error) = self.note_worker(ask, &policy.expect(&ask.url), cleared.digests()).await {
+        if let Err(error) = self.note_worker(ask, cleared.digests()).await {
             return self.unrecorded(ask, policy, &error);
         }
         match self.record(ask, row).await {

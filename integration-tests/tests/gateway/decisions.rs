@@ -121,7 +121,7 @@ async fn a_revocation_bites_a_client_that_has_the_script_on_its_next_request() {
 }
 
 /// Changes the file of a gateway that has stopped, behind pinfold's back.
-async fn tamper(gateway: &Gateway, statements: &str) {
+pub(crate) async fn tamper(gateway: &Gateway, statements: &str) {
     let program = "import sqlite3, sys
 file = sqlite3.connect(sys.argv[1])
 file.executescript(sys.argv[2])

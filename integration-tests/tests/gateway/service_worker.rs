@@ -6,6 +6,7 @@ use pinfold_integration_tests::{
 };
 
 use crate::browser::browser;
+use crate::decisions::tamper;
 use crate::{REVIEWED, Reply, TAMPERED, refused, verified};
 
 /// A worker that was reviewed, and turns out to be bad.
@@ -161,6 +162,33 @@ async fn a_rejection_everywhere_that_takes_the_approval_back_keeps_no_worker_ali
     unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
     gateway.terminate().await;
     gateway.start_again().await;
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
+}
+
+#[tokio::test]
+async fn a_worker_that_went_out_before_the_rule_was_turned_on_is_not_kept_alive() {
+    let (vendor, gateway, incident) = approved(Rule::default().set("revoke_worker", false)).await;
+    let rejecting = ["quarantine", "reject", &incident, "--everywhere", "--reason", "it mines coins"];
+    gateway.command(&rejecting).await.success();
+    let file = gateway.dir().join("pinfold.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("revoke_worker = false", "revoke_worker = true")).unwrap();
+    gateway.event_called("policy-reloaded").await;
+
+    vendor.serve("/sw.js", elsewhere());
+    unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
+}
+
+#[tokio::test]
+async fn a_record_of_workers_that_cannot_be_read_keeps_no_revoked_one_alive() {
+    let (vendor, gateway, incident) = approved(unregistering()).await;
+    let rejecting = ["quarantine", "reject", &incident, "--everywhere", "--reason", "it mines coins"];
+    gateway.command(&rejecting).await.success();
+    gateway.terminate().await;
+    tamper(&gateway, "UPDATE worker SET sha384 = x'00'").await;
+    gateway.start_again().await;
+
+    vendor.serve("/sw.js", elsewhere());
     unregisters(&checking(&gateway).get(vendor.url("/sw.js")).await, "blocked", "redirect");
 }
 

@@ -64,7 +64,7 @@ impl Shared {
             };
             match learned {
                 Err(error) => self.unrecorded(ask, policy, &error),
-                Ok(Some(Learned::Now)) => match self.note_worker(ask, &expected, held.digests()).await {
+                Ok(Some(Learned::Now)) => match self.note_worker(ask, held.digests()).await {
                     Ok(()) => self.observe(ask, policy, seen, Reason::Unpinned, held).await,
                     Err(error) => self.unrecorded(ask, policy, &error),
                 },

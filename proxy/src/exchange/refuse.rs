@@ -99,21 +99,16 @@ impl Shared {
             return false;
         }
         let given = self.store.workers_given(ask.url.key_without_query()).await;
-        // Where that cannot be read nothing can be recorded either, and the answer says so.
-        let was_revoked = given.is_ok_and(|given| given.iter().any(|digests| self.is_revoked(digests)));
+        // What cannot be read may be a revoked one.
+        let was_revoked = given.map_or(true, |given| given.iter().any(|digests| self.is_revoked(digests)));
         may_unregister(&expected, reason, || {
             was_revoked || expected.names_one_of(self.policy.newest().revocations())
         })
     }
 
-    /// Notes that a worker goes out: what browsers have outlives pins, shelf and decisions.
-    pub(super) async fn note_worker(
-        &self,
-        ask: &Ask,
-        expected: &Expectation<'_>,
-        digests: &Digests,
-    ) -> Result<(), StoreError> {
-        if !(ask.is_for_worker() && expected.rules().revoke_worker) {
+    /// Notes that a worker goes out, whatever the rule says now: what browsers have outlives pins, shelf, decisions and rules.
+    pub(super) async fn note_worker(&self, ask: &Ask, digests: &Digests) -> Result<(), StoreError> {
+        if !ask.is_for_worker() {
             return Ok(());
         }
         let now = self.settings.clock.now();
