@@ -7,8 +7,11 @@ use percent_encoding::percent_decode_str;
 /// What stands in place of a value.
 pub const MASK: &str = "redacted";
 
-/// What ends a parameter.
-const SEPARATORS: [char; 4] = ['&', ';', '?', '#'];
+/// What ends a parameter, and a name. Servers read a semicolon as an ampersand, or do not, and a URL can stand in a value.
+const SEPARATORS: [char; 5] = ['&', ';', '?', '#', '='];
+
+/// How often a part is unescaped: a URL in a URL in a URL.
+const UNESCAPED: usize = 4;
 
 /// Names of parameters, in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +23,8 @@ impl Redaction {
         Self(names.into_iter().map(|name| name.to_lowercase().into()).collect())
     }
 
-    /// The URL with the values masked. Any text will do: what is no URL has no parameters behind its first question mark
+    /// The URL with the values masked, from the first equals sign on to the next ampersand: what reads a value's end
+    /// elsewhere hides none of it. Any text will do: what is no URL has no parameters behind its first question mark
     /// either that a value could hide in.
     #[must_use]
     pub fn mask<'u>(&self, url: &'u str) -> Cow<'u, str> {
@@ -30,28 +34,53 @@ impl Redaction {
         let mut masked = String::with_capacity(url.len());
         masked.extend([before, "?"]);
         let mut is_masked = false;
-        // Servers read a semicolon as an ampersand, or do not, and a URL can stand in a value.
-        for part in query.split_inclusive(SEPARATORS) {
-            let pair = part.trim_end_matches(SEPARATORS);
-            match pair.split_once('=') {
-                Some((name, value)) if !value.is_empty() && self.names(name) => {
-                    is_masked = true;
-                    masked.extend([name, "=", MASK]);
+        for part in query.split_inclusive(['&', '#']) {
+            let pair = part.trim_end_matches(['&', '#']);
+            if self.is_in(pair) {
+                is_masked = true;
+                if let Some((name, _)) =
+                    pair.split_once('=').filter(|(name, _)| !unescaped(name).contains('='))
+                {
+                    masked.extend([name, "="]);
                 }
-                Some(_) | None => masked.push_str(pair),
+                masked.push_str(MASK);
+            } else {
+                masked.push_str(pair);
             }
             masked.push_str(part.get(pair.len()..).unwrap_or_default());
         }
         if is_masked { Cow::Owned(masked) } else { Cow::Borrowed(url) }
     }
 
-    /// However it is escaped, and also as the name of a list: `token[]`, `token[0]`.
-    fn names(&self, name: &str) -> bool {
-        let name = name.replace('+', " ");
-        let name = percent_decode_str(&name).decode_utf8_lossy().to_lowercase();
-        let name = name.split('[').next().unwrap_or_default().trim();
-        self.0.iter().any(|named| **named == *name)
+    /// Whether one of the names has a value here, also as a parameter of a URL that is a value.
+    fn is_in(&self, pair: &str) -> bool {
+        let pair = unescaped(pair);
+        let pair = pair.trim_end_matches('=');
+        pair.split_inclusive(SEPARATORS)
+            .any(|piece| piece.strip_suffix('=').is_some_and(|name| self.names(name)))
     }
+
+    /// Also as the name of a list, or in one: `token[]`, `filter[token]`.
+    fn names(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let mut pieces = name.split(['[', ']']).map(|piece| piece.trim_matches(is_blank));
+        pieces.any(|piece| self.0.iter().any(|named| **named == *piece))
+    }
+}
+
+fn is_blank(character: char) -> bool {
+    character == '+' || character.is_whitespace() || character.is_control()
+}
+
+fn unescaped(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..UNESCAPED {
+        match percent_decode_str(&text).into() {
+            Cow::Borrowed(_) => break,
+            Cow::Owned(decoded) => text = Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -60,55 +89,80 @@ mod tests {
 
     use super::*;
 
-    fn masked(url: &str) -> String {
-        Redaction::of(["token", "Sig"]).mask(url).into_owned()
+    fn masked(query: &str) -> String {
+        let url = format!("https://v.test/a.js?{query}");
+        Redaction::of(["token", "Sig"]).mask(&url).strip_prefix("https://v.test/a.js?").unwrap().to_owned()
     }
 
     #[test]
     fn values_of_the_names_are_masked_however_they_are_written() {
-        for (url, expected) in [
-            ("https://v.test/a.js?token=secret", "https://v.test/a.js?token=redacted"),
-            ("https://v.test/a.js?v=1&sig=s%3D&x=2", "https://v.test/a.js?v=1&sig=redacted&x=2"),
-            ("https://v.test/a.js?TOKEN=secret&Sig=x", "https://v.test/a.js?TOKEN=redacted&Sig=redacted"),
-            ("https://v.test/a.js?%74ok%65n=secret", "https://v.test/a.js?%74ok%65n=redacted"),
-            (
-                "https://v.test/a.js?token%5B%5D=a&token[1]=b",
-                "https://v.test/a.js?token%5B%5D=redacted&token[1]=redacted",
-            ),
-            ("https://v.test/a.js?v=1;token=secret", "https://v.test/a.js?v=1;token=redacted"),
-            ("https://v.test/a.js?token=a=b&token=c", "https://v.test/a.js?token=redacted&token=redacted"),
-            (
-                "https://v.test/a.js?u=https://w.test/?token=secret",
-                "https://v.test/a.js?u=https://w.test/?token=redacted",
-            ),
-            ("https://v.test/a.js?+token=secret", "https://v.test/a.js?+token=redacted"),
-            ("https://v.test/token=secret", "https://v.test/token=secret"),
-            (
-                "https://v.test/a.js?tokens=1&atoken=2&token&token=",
-                "https://v.test/a.js?tokens=1&atoken=2&token&token=",
-            ),
+        for (query, expected) in [
+            ("token=secret", "token=redacted"),
+            ("v=1&sig=s%3D&x=2", "v=1&sig=redacted&x=2"),
+            ("TOKEN=secret&Sig=x#top", "TOKEN=redacted&Sig=redacted#top"),
+            ("%74ok%65n=secret&%2574oken=secret", "%74ok%65n=redacted&%2574oken=redacted"),
+            ("token%5B%5D=a&token[1]=b", "token%5B%5D=redacted&token[1]=redacted"),
+            ("filter[token]=secret&token%00=secret", "filter[token]=redacted&token%00=redacted"),
+            ("token=a=b&token=c", "token=redacted&token=redacted"),
+            ("+token=secret", "+token=redacted"),
+            // An ampersand alone ends a value.
+            ("token=ab;secret&v=1", "token=redacted&v=1"),
+            ("token=ab?secret", "token=redacted"),
+            // What may be a parameter of its own, to one server or another.
+            ("v=1;token=secret", "v=redacted"),
+            ("a;token=secret", "a;token=redacted"),
+            ("v=token=secret", "v=redacted"),
+            ("v=1%26token=secret&w=2", "v=redacted&w=2"),
+            ("token%3Dsecret;v=1", "redacted"),
+            // A URL in a value.
+            ("u=https://w.test/?token=secret&v=1", "u=redacted&v=1"),
+            ("u=https%3A%2F%2Fw.test%2F%3Fv%3D1%26token%3Dsecret", "u=redacted"),
+            ("u=https%253A%252F%252Fw.test%252F%253Ftoken%253Dsecret", "u=redacted"),
         ] {
-            assert_eq!(masked(url), expected);
+            assert_eq!(masked(query), expected);
         }
+        for query in ["tokens=1&atoken=2&token&token=", "v=token", "v=1;2&u=https%3A%2F%2Fw.test%2F%3Fv%3D1"]
+        {
+            assert_eq!(masked(query), query);
+        }
+        let redaction = Redaction::of(["token"]);
+        assert_eq!(redaction.mask("https://v.test/token=x"), "https://v.test/token=x");
         assert_eq!(Redaction::default().mask("https://v.test/?token=x"), "https://v.test/?token=x");
+    }
+
+    /// Pieces of queries, those that mean something more often.
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z&=;?#%+\\[\\]]{0,9}",
+            prop::sample::select(vec!["&", "%26", "=", "%3D", "token", "%2574oken", "sig%5B", "?", ";", "%"])
+                .prop_map(str::to_owned),
+        ]
     }
 
     proptest! {
         #[test]
-        fn what_is_masked_once_stays_and_nothing_else_changes(url in "[a-z:/]{0,9}(\\?[a-z=&;?#%\\[]{0,20}(token=[a-z]{1,9})?[a-z=&;?#]{0,9})?") {
-            let once = masked(&url);
+        fn what_is_masked_once_stays_and_other_parameters_are_as_they_were(pieces in prop::collection::vec(piece(), 0..9)) {
+            let query = pieces.concat();
+            let once = masked(&query);
             prop_assert_eq!(masked(&once), once.clone());
-            if once == url {
-                return Ok(());
+            let parts = |query: &str| query.split(['&', '#']).map(str::to_owned).collect::<Vec<_>>();
+            let (before, after) = (parts(&query), parts(&once));
+            prop_assert_eq!(before.len(), after.len());
+            for (before, after) in before.iter().zip(&after) {
+                prop_assert!(before == after || after.ends_with(MASK), "{before} {after}");
             }
-            let pieces = |url: &str| url.split(['&', ';', '?', '#']).map(|pair| pair.split('=').next().unwrap().to_owned()).collect::<Vec<_>>();
-            prop_assert_eq!(pieces(&url), pieces(&once));
         }
 
         #[test]
-        fn a_secret_never_shows(before in "[a-z]{0,5}", secret in "[0-9]{6,9}", after in "[a-z&=]{0,9}") {
-            let url = format!("https://v.test/a.js?{before}=1&token={secret}&{after}");
-            prop_assert!(!masked(&url).contains(&secret));
+        fn a_secret_never_shows(
+            before in "([a-z;?=%+]{0,9}&)?",
+            name in "(\\[|%5b|\\+|%00|[a-z]{1,3}[;?=]|[a-z]{1,3}=[a-z/]{0,3}(\\?|%3f|%253F|%26))?(token|ToKen|%74oken|%2574oken|sig)(\\[\\]|%5D)?(=|%3D|%253d)",
+            inner in "[a-z;?=/%+]{0,5}",
+            secret in "[0-9]{6,9}",
+            after in "[a-z&=;?#%]{0,9}",
+        ) {
+            let query = format!("{before}{name}{inner}{secret}{after}");
+            prop_assert!(!masked(&query).contains(&secret), "{}: {}", query, masked(&query));
         }
     }
 }
