@@ -122,6 +122,7 @@ impl Running {
         }
         let (keeps, clock) = (config.ledger.retention, settings.clock.clone());
         let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
+        store.want_approvers(config.approvers).await?;
         // The files may be others than those of the last run.
         let version = store.number_other_files().await?;
         tracing::info!("policy {version}: {}", seen.in_words());

@@ -62,8 +62,8 @@ use crate::lock::GatewayLock;
 use crate::month::Month;
 pub use crate::numbers::Numbers;
 use crate::register::{
-    Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
-    Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, cursors, digests_of,
+    Agree, Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal,
+    Register, Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, cursors, digests_of,
     incidents_of, item, items, needed, shelved, shelved_at, workers_given,
 };
 use crate::shelf::{Shelved, Variant};
@@ -206,6 +206,15 @@ impl Store {
     pub fn bound_quarantine(&self, max: u64, per_url: u32) {
         *self.inner.room.lock().unwrap_or_else(PoisonError::into_inner) =
             Room { bytes: max, per_subject: per_url };
+    }
+
+    /// From now on at least so many people must agree before refused bytes are released, also where a command was given files
+    /// that say fewer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on disk.
+    pub async fn want_approvers(&self, approvers: u32) -> Result<(), StoreError> {
+        self.inner.register.change(Agree { approvers }).await
     }
 
     /// Binds a pattern's digest to the URL at which it was verified first. When this returns, [`Store::decisions`]

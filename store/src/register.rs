@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use self::approvals::approvals;
 pub(crate) use self::audit::audit;
-pub(crate) use self::decide::{Decide, Refusal, Revoke};
+pub(crate) use self::decide::{Agree, Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};
 pub(crate) use self::items::{
@@ -54,7 +54,8 @@ pub(crate) static SCHEMA: Schema = Schema {
         include_str!("register/schema.sql"),
         include_str!("register/sighting.sql"),
         include_str!("register/mark.sql"),
-        include_str!("register/worker.sql")
+        include_str!("register/worker.sql"),
+        include_str!("register/agreement.sql")
     ),
     upgrades: &[
         Upgrade::by(include_str!("register/upgrade-2.sql")),
@@ -68,7 +69,8 @@ pub(crate) static SCHEMA: Schema = Schema {
         Upgrade::by(concat!(
             include_str!("register/upgrade-4.sql"),
             include_str!("register/mark.sql"),
-            include_str!("register/worker.sql")
+            include_str!("register/worker.sql"),
+            include_str!("register/agreement.sql")
         )),
     ],
 };

@@ -179,8 +179,9 @@ impl Reloading {
         let options = wiring::ca_options(&config);
         let ca = self.open_ca(&options)?;
         let waiting = self.standing.start_only.differing(&config);
-        let Config { rulebook, quarantine, .. } = config;
+        let Config { rulebook, quarantine, approvers, .. } = config;
         let rules = in_numbers(&rulebook);
+        self.store.want_approvers(approvers).await?;
         let taken = self.reloader.take(&settings, Arc::new(rulebook), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
         self.store.bound_quarantine(quarantine.max, quarantine.per_url);

@@ -243,3 +243,21 @@ fn the_history_is_verified_and_a_change_behind_pinfolds_back_is_found() {
     fs::write(&path, "no database at all, and long enough to be one".repeat(100)).unwrap();
     desk.pinfold(&["audit", "verify"]).fails(3, "pinfold.db");
 }
+
+#[test]
+fn one_person_with_files_of_their_own_is_not_two() {
+    let origin = Origin::serving(TAMPERED);
+    let desk = Desk::before(&origin);
+    let config = format!("{}[review]\napprovers = 2\n", desk.read("pinfold.toml"));
+    desk.write("pinfold.toml", &config);
+    let gateway = desk.run();
+    assert!(gateway.get(URL, "").contains("quarantined"));
+    let incident = desk.incident();
+    desk.write("mine.toml", &config.replace("approvers = 2", "approvers = 1"));
+    let mut command =
+        desk.command(&["--config", "mine.toml", "quarantine", "approve", &incident, "--reason", "SEC-1"]);
+    let output = command.env("SUDO_USER", "mallory").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 of 2 approvals, by mallory"), "{said}");
+    assert!(gateway.get(URL, "").contains("quarantined"));
+}

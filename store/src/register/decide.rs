@@ -29,8 +29,25 @@ pub(crate) struct Decide {
     pub(crate) reason: Box<str>,
     pub(crate) at: Timestamp,
     pub(crate) expires: Option<Timestamp>,
-    /// How many people must agree before it may be served.
+    /// How many people must agree before it may be served, if the gateway does not want more.
     pub(crate) approvers: u32,
+}
+
+/// The gateway says how many people must agree, whatever the files of those who decide say.
+pub(crate) struct Agree {
+    pub(crate) approvers: u32,
+}
+
+impl Change for Agree {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE agreement SET approvers = ?")
+            .bind(i64::from(self.approvers))
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
 }
 
 impl Change for Decide {
@@ -40,6 +57,11 @@ impl Change for Decide {
         let Some(item) = items::find(connection, self.incident, self.at).await? else {
             return Ok(Err(Refusal::Unknown));
         };
+        if self.basis == Basis::Reviewed {
+            let approvers: u32 =
+                sqlx::query_scalar("SELECT approvers FROM agreement").fetch_one(&mut *connection).await?;
+            self.approvers = self.approvers.max(approvers);
+        }
         let standing = standing::of(connection, &item.subject, item.digest).await?;
         let decision = self.about(&item);
         let is_by_rule = self.basis != Basis::Reviewed;
