@@ -126,12 +126,15 @@ impl Running {
         // The files may be others than those of the last run.
         let version = store.number_other_files().await?;
         tracing::info!("policy {version}: {}", seen.in_words());
+        let (ca_dir, ca_options) = (wiring::ca_dir(&config), wiring::ca_options(&config));
+        let (start_only, rulebook) = (StartOnly::of(&config), Arc::new(config.rulebook));
         let standing = Standing {
             seen,
-            start_only: StartOnly::of(&config),
-            ca_dir: wiring::ca_dir(&config),
-            ca_options: wiring::ca_options(&config),
+            start_only,
+            ca_dir,
+            ca_options,
             root: ca.root_fingerprint_sha256(),
+            rulebook: Arc::clone(&rulebook),
         };
         let root = Root {
             file: ca.root_path().to_owned(),
@@ -139,7 +142,7 @@ impl Running {
             made: made_root,
         };
         let (canary, listen) = (Canary::new(config.canary), config.console);
-        let bound = Gateway::bind(settings, Arc::new(config.rulebook), Arc::new(ca), store.clone()).await;
+        let bound = Gateway::bind(settings, rulebook, Arc::new(ca), store.clone()).await;
         let bound = match bound {
             Ok(gateway) => listen_for_console(listen).await.map(|console| (gateway, console)),
             Err(error) => Err(cannot_bind(&error)),

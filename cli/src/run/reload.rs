@@ -1,9 +1,10 @@
 //! Files that change while the gateway runs: all of them hold, or those before them.
 //!
 //! A change counts when it has settled, so that a file which is being written is not taken for one that has lost its
-//! pins. A SIGHUP says that the files are as they should be, and counts at once. What cannot be used is said once. Where
+//! pins, nor one that was cut short for one that guards less. A SIGHUP says that the files are as they should be, and counts at once. What cannot be used is said once. Where
 //! that does not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +44,7 @@ pub(crate) struct Standing {
     pub(crate) ca_options: CaOptions,
     /// The fingerprint of the root that clients trust.
     pub(crate) root: String,
+    pub(crate) rulebook: Arc<Rulebook>,
 }
 
 /// Follows the files of a gateway.
@@ -74,11 +76,20 @@ struct Trouble {
 impl Trouble {
     fn of(failure: &Failure) -> Self {
         let again = match failure {
-            Failure::Files(_) | Failure::ReaderGone => None,
-            Failure::Configuration(_) | Failure::CouldNot(_) => Some(Instant::now() + AGAIN),
+            Failure::Files(_) | Failure::Configuration(_) | Failure::ReaderGone => None,
+            Failure::CouldNot(_) => Some(Instant::now() + AGAIN),
         };
         Self { text: told(failure).0, again }
     }
+}
+
+/// Why files are read.
+#[derive(Clone, Copy)]
+enum Cause {
+    /// They were found to be others.
+    Seen,
+    /// Somebody says that they are as they should be.
+    Asked,
 }
 
 /// What came of a change.
@@ -117,7 +128,7 @@ impl Reloading {
                 () = stop.cancelled() => return,
                 () = hang_ups.next() => {
                     self.trouble = None;
-                    self.reload().await;
+                    self.reload(Cause::Asked).await;
                 }
                 _ = looks.tick() => self.look().await,
             }
@@ -130,14 +141,14 @@ impl Reloading {
         let again = self.trouble.as_ref().and_then(|trouble| trouble.again);
         if self.settling.is_change(now, &self.standing.seen) {
             self.trouble = None;
-            self.reload().await;
+            self.reload(Cause::Seen).await;
         } else if again.is_some_and(|again| again <= Instant::now()) {
-            self.reload().await;
+            self.reload(Cause::Seen).await;
         }
     }
 
     /// Takes the files as they are, or says why not.
-    async fn reload(&mut self) {
+    async fn reload(&mut self, cause: Cause) {
         if watch::comes_once(&self.configuration) {
             let failure = Failure::could_not("the configuration came through a pipe and is gone");
             return self.tell(self.refused(&failure.hint("restart pinfold with another one"))).await;
@@ -148,7 +159,13 @@ impl Reloading {
             return;
         };
         let taken = match loaded {
-            Ok(loaded) => self.take(loaded).await,
+            Ok(loaded) => match cause {
+                Cause::Seen => match less_than(&self.standing.rulebook, &loaded.config.rulebook) {
+                    None => self.take(loaded).await,
+                    Some(less) => Err(less),
+                },
+                Cause::Asked => self.take(loaded).await,
+            },
             Err(failure) => Err(failure),
         };
         // Also where they cannot be used: the same files are no change.
@@ -182,8 +199,10 @@ impl Reloading {
         let Config { rulebook, quarantine, approvers, .. } = config;
         let rules = in_numbers(&rulebook);
         self.store.want_approvers(approvers).await?;
-        let taken = self.reloader.take(&settings, Arc::new(rulebook), ca).await;
+        let rulebook = Arc::new(rulebook);
+        let taken = self.reloader.take(&settings, Arc::clone(&rulebook), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
+        self.standing.rulebook = rulebook;
         self.store.bound_quarantine(quarantine.max, quarantine.per_url);
         self.standing.ca_options = options;
         for warning in warnings.iter().take(FINDINGS) {
@@ -244,6 +263,24 @@ impl Reloading {
             policy_version,
         }
     }
+}
+
+/// What these files guard less than those before them. A file that was cut short, by a copy that stalls or a disk that is full,
+/// is mostly one that makes sense.
+fn less_than(before: &Rulebook, now: &Rulebook) -> Option<Failure> {
+    let claimed: HashSet<_> = now.vendors.all().iter().flat_map(|vendor| &vendor.hosts).collect();
+    let hosts = before.vendors.all().iter().flat_map(|vendor| &vendor.hosts);
+    let gone: Vec<_> = hosts.filter(|host| !claimed.contains(host)).map(ToString::to_string).collect();
+    let revoked = before.revocations.iter().filter(|digest| !now.revocations.contain(digest)).count();
+    let what = match (gone.first(), revoked) {
+        (None, 0) => return None,
+        (None, _) => format!("{} would be undone", counted(revoked, "revocation")),
+        (Some(host), _) => {
+            format!("no vendor claims {host} any more ({})", counted(gone.len(), "host pattern"))
+        }
+    };
+    let hint = "if the files are as they should be, say so: send SIGHUP, as 'systemctl reload' does";
+    Some(Failure::configuration(format!("they guard less: {what}")).hint(hint))
 }
 
 /// `2 vendors, 14 pins, 1 revocation`.

@@ -453,3 +453,31 @@ async fn a_pipe_in_place_of_a_list_changes_nothing_and_stops_nothing() {
     gateway.event_called("policy-reloaded").await;
     refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
 }
+
+#[tokio::test]
+async fn a_file_that_was_cut_short_guards_no_less_until_somebody_says_so() {
+    let vendor =
+        vendor().clear_text().script("/app.js", TAMPERED).script("/other.js", REVIEWED).listen().await;
+    for (file, cut, said, path, reason) in [
+        ("pinfold.toml", "[[vendor]]", "no vendor claims", "/other.js", "unpinned"),
+        ("pinfold.toml", "", "no vendor claims", "/other.js", "unpinned"),
+        ("pins.toml", "[[revoke]]", "1 revocation would be undone", "/app.js", "revoked"),
+    ] {
+        let gateway = pinning(&vendor).pin(vendor.url("/app.js"), sha256(TAMPERED)).revoke(sha256(TAMPERED));
+        let gateway = gateway.listen().await;
+        let text = fs::read_to_string(gateway.dir().join(file)).unwrap();
+        let end = if cut.is_empty() { 0 } else { text.find(cut).unwrap() };
+        fs::write(gateway.dir().join(file), &text[..end]).unwrap();
+
+        let failed = gateway.event_called("reload-failed").await;
+        assert!(
+            message(&failed).contains("they guard less") && message(&failed).contains(said),
+            "{failed:?}"
+        );
+        refused(&client(&gateway).get(vendor.url(path)).await, 403, "blocked", reason);
+
+        gateway.hang_up().await;
+        gateway.event_called("policy-reloaded").await;
+        assert_eq!(client(&gateway).get(vendor.url(path)).await.status(), 200);
+    }
+}
