@@ -426,9 +426,9 @@ pub fn may_unregister(
     reason: Reason,
     may_be_revoked: impl FnOnce() -> bool,
 ) -> bool {
-    // The vendor says also where its name leads, and can use up the room that it has here.
-    let is_of_the_vendor =
-        is_of_the_vendor(reason) || matches!(reason, Reason::PrivateAddress | Reason::Overloaded);
+    // The vendor says also where its name leads, and can use up the room that it has here. A pin may go with its revocation.
+    let is_of_the_vendor = is_of_the_vendor(reason)
+        || matches!(reason, Reason::PrivateAddress | Reason::Overloaded | Reason::Unpinned);
     expected.rules().revoke_worker && (reason == Reason::Revoked || (is_of_the_vendor && may_be_revoked()))
 }
 

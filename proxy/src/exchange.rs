@@ -360,6 +360,11 @@ impl Shared {
                 if is_revoked() {
                     return self.withhold(ask, policy, seen, Reason::Revoked, None, None).await;
                 }
+                for digests in &digests {
+                    if let Err(error) = self.note_worker(ask, digests).await {
+                        return self.unrecorded(ask, policy, &error);
+                    }
+                }
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
                 match self.record(ask, row).await {
                     // Once more: the disk took a while.
@@ -543,6 +548,9 @@ impl Shared {
         let encoded = self.encode(ask, policy, &held.into_unverified(), &digests, plain).await;
         if self.is_revoked(&digests) {
             return self.revoked(ask, policy, seen, (digests.sha256, len)).await;
+        }
+        if let Err(error) = self.note_worker(ask, &digests).await {
+            return self.unrecorded(ask, policy, &error);
         }
         let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((digests.sha256, len)));
         match self.record(ask, row).await {

@@ -340,3 +340,45 @@ async fn visit(browser: &Chromium, vendor: &Vendor, path: &str, script: &str) ->
     };
     tokio::join!(browser.open(vendor.url(path)), asked).0
 }
+
+#[tokio::test]
+async fn where_nothing_was_ever_revoked_no_worker_goes_although_the_record_cannot_be_read() {
+    let vendor = vendor_of_worker().await;
+    let gateway = gateway_with(&vendor, unregistering().set("recheck", "always")).await;
+    let url = vendor.url("/sw.js");
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    let file = gateway.dir().join("pinfold-data/pinfold.db");
+    std::fs::rename(&file, file.with_extension("away")).unwrap();
+
+    vendor.serve("/sw.js", Answer::script("").status(503));
+    refused(&checking(&gateway).get(&url).await, 503, "blocked", "upstream-status");
+}
+
+#[tokio::test]
+async fn a_worker_that_observe_mode_let_pass_does_not_outlive_its_revocation() {
+    let vendor = vendor_of_worker().await;
+    let rule = unregistering().set("mode", "observe");
+    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/sw.js"), sha256(REVIEWED)).listen().await;
+    let url = vendor.url("/sw.js");
+    let passed = checking(&gateway).get(&url).await;
+    assert_eq!((passed.verdict().token(), passed.body()), ("observed", WORKER.as_bytes().to_vec()));
+    let told = gateway.command(&["pin", "revoke", &sha256(WORKER), "--reason", "bad"]).await.success().text();
+    assert!(told.contains("1 of them as a worker"), "{told}");
+
+    vendor.serve("/sw.js", Answer::script("").status(404));
+    unregisters(&checking(&gateway).get(&url).await, "blocked", "upstream-status");
+}
+
+#[tokio::test]
+async fn a_pin_that_is_removed_with_its_revocation_keeps_no_worker_alive() {
+    let vendor = vendor_of_worker().await;
+    let mut gateway = gateway_with(&vendor, unregistering()).await;
+    let url = vendor.url("/sw.js");
+    verified(&checking(&gateway).get(&url).await, WORKER);
+    revoke(&gateway).await;
+    gateway.rewrite(|files| files.without_pins());
+    gateway.event_called("policy-reloaded").await;
+
+    vendor.script("/sw.js", TAMPERED);
+    unregisters(&checking(&gateway).get(&url).await, "blocked", "unpinned");
+}

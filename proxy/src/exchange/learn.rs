@@ -64,10 +64,7 @@ impl Shared {
             };
             match learned {
                 Err(error) => self.unrecorded(ask, policy, &error),
-                Ok(Some(Learned::Now)) => match self.note_worker(ask, held.digests()).await {
-                    Ok(()) => self.observe(ask, policy, seen, Reason::Unpinned, held).await,
-                    Err(error) => self.unrecorded(ask, policy, &error),
-                },
+                Ok(Some(Learned::Now)) => self.observe(ask, policy, seen, Reason::Unpinned, held).await,
                 Ok(Some(Learned::Same | Learned::Other)) => {
                     let newest = self.policy.newest();
                     if is_unpinned(&newest, ask) && !newest.revocations().include(held.digests()) {

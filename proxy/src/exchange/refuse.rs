@@ -99,11 +99,14 @@ impl Shared {
             return false;
         }
         let given = self.store.workers_given(ask.url.key_without_query()).await;
-        // What cannot be read may be a revoked one.
-        let was_revoked = given.map_or(true, |given| given.iter().any(|digests| self.is_revoked(digests)));
-        may_unregister(&expected, reason, || {
-            was_revoked || expected.names_one_of(self.policy.newest().revocations())
-        })
+        let newest = self.policy.newest();
+        let revoked = newest.revocations();
+        let was_revoked = match given {
+            Ok(given) => given.iter().any(|digests| revoked.include(digests)),
+            // It may be any.
+            Err(_) => !revoked.is_empty(),
+        };
+        may_unregister(&expected, reason, || was_revoked || expected.names_one_of(revoked))
     }
 
     /// Notes that a worker goes out, whatever the rule says now: what browsers have outlives pins, shelf, decisions and rules.
