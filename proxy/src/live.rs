@@ -3,6 +3,7 @@
 //! What was made before stays wherever it still serves: pools of connections, tickets of TLS sessions, leaves,
 //! credentials that were right.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,11 @@ impl Live {
     /// What a request is admitted by.
     pub(crate) fn admission(&self) -> (&Egress, &Redaction) {
         (&self.egress, &self.redaction)
+    }
+
+    /// Whether a URL holds what is not to be written.
+    pub(crate) fn masks(&self, url: &str) -> bool {
+        matches!(self.redaction.mask(url), Cow::Owned(_))
     }
 
     /// What follows from other files. `ca` is new, if they need another one.

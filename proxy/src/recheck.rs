@@ -39,11 +39,13 @@ const ASK_RULES_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// A clock that was set back by more than this makes the plan worthless.
 const SET_BACK: SignedDuration = SignedDuration::from_mins(1);
 
-/// A client asked for a variant.
+/// A client asked for something.
 #[derive(Debug)]
-pub(crate) struct Note {
-    variant: Variant,
-    at: Timestamp,
+pub(crate) enum Note {
+    /// That is looked at from now on.
+    Watched(Variant, Timestamp),
+    /// That is in use of this subject and cannot be looked at.
+    LeftOut(Box<str>, Timestamp),
 }
 
 /// What exchanges tell rechecks.
@@ -61,8 +63,7 @@ impl Rechecks {
 
     /// Notes that a client asked for a pinned URL and what the vendor's `answer` said that it depends on.
     pub(crate) fn note(&self, ask: &Ask, expected: &Expectation<'_>, answer: &HeaderMap) {
-        // A recheck is of a URL on disk.
-        if ask.is_canary || !ask.asks() || !expected.is_pinned() || ask.is_redacted() {
+        if ask.is_canary || !ask.asks() || !expected.is_pinned() {
             return;
         }
         let facts = variant::facts(ask, answer);
@@ -71,8 +72,14 @@ impl Rechecks {
         if self.noted.get(&name).is_some_and(|at| is_lately(at, ask.at)) {
             return;
         }
-        let Some(variant) = variant::of(ask, expected, facts) else { return };
-        if self.notes.try_send(Note { variant, at: ask.at }).is_ok() {
+        // A recheck is of a URL on disk.
+        let note = match variant::of(ask, expected, facts).filter(|_| !ask.is_redacted()) {
+            Some(variant) => Note::Watched(variant, ask.at),
+            // With its query it is all of its subject.
+            None if expected.subject().contains('?') => return,
+            None => Note::LeftOut(expected.subject().into(), ask.at),
+        };
+        if self.notes.try_send(note).is_ok() {
             self.noted.insert(name, ask.at);
         }
     }
@@ -151,11 +158,17 @@ impl Rounds {
     }
 
     async fn take(&mut self, note: Note) {
-        let noted = self.gateway.store.note_variant(note.variant, note.at).await;
+        let (noted, at) = match note {
+            Note::Watched(variant, at) => (self.gateway.store.note_variant(variant, at).await, at),
+            Note::LeftOut(subject, at) => {
+                let left_out = self.gateway.store.leave_variant_out(&subject, at).await;
+                (left_out.map(|()| None), at)
+            }
+        };
         match noted {
             Ok(Some(in_use)) => match self.in_use.get_mut(&in_use.id) {
                 Some(known) => *known = in_use,
-                None => self.plan_first(in_use, note.at),
+                None => self.plan_first(in_use, at),
             },
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "what rechecks should look at cannot be recorded"),

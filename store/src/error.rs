@@ -191,6 +191,9 @@ pub enum DecideError {
     /// A rule decides only what nobody has decided.
     #[error("it is {0} already, and a rule changes no decision")]
     Decided(ItemState),
+    /// A rule approves nothing that nobody can look at.
+    #[error("its bytes were not kept, and a rule approves nothing that nobody can look at")]
+    NotKept,
     /// The decision could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),

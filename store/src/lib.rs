@@ -474,6 +474,7 @@ impl Store {
             Refusal::Unknown => DecideError::Unknown(incident),
             Refusal::Revoked(digest) => DecideError::Revoked { digest },
             Refusal::Decided(state) => DecideError::Decided(state),
+            Refusal::NotKept => DecideError::NotKept,
         })
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::register::{NotSeen, Noted, Seen, Told, in_use, standing};
+use crate::register::{LeftOut, NotSeen, Noted, Seen, Told, in_use, standing};
 
 /// How long after a client asked for it last a variant is in use.
 pub const IN_USE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -140,6 +140,14 @@ impl Store {
     /// [`StoreError`] when it is not on disk.
     pub async fn note_variant(&self, variant: Variant, at: Timestamp) -> Result<Option<InUse>, StoreError> {
         self.inner.register.change(Noted { variant, at }).await
+    }
+
+    /// Notes that something of a subject is in use that rechecks cannot look at: no cooldown counts there meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on disk.
+    pub async fn leave_variant_out(&self, subject: &str, at: Timestamp) -> Result<(), StoreError> {
+        self.inner.register.change(LeftOut { subject: subject.into(), at }).await
     }
 
     /// All variants that are in use.

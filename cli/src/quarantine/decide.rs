@@ -230,7 +230,9 @@ fn decision_json(
 fn cannot_decide(error: DecideError, id: &str) -> Failure {
     match error {
         DecideError::Unknown(Incident(_)) => unknown(id),
-        DecideError::Revoked { .. } | DecideError::Decided(_) => Failure::could_not(error.to_string()),
+        DecideError::Revoked { .. } | DecideError::Decided(_) | DecideError::NotKept => {
+            Failure::could_not(error.to_string())
+        }
         DecideError::Store(error) => error.into(),
     }
 }

@@ -80,3 +80,23 @@ async fn what_is_learned_at_such_a_url_is_on_record_without_the_value() {
     gateway.terminate().await;
     assert_eq!(traces(&gateway).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_recheck_of_before_a_name_was_given_writes_no_value_after_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    let mut gateway = gateway()
+        .rule(&vendor, Rule::default().set("recheck", "1s"))
+        .pin(vendor.url("/app.js"), sha256(REVIEWED))
+        .listen()
+        .await;
+    verified(&client(&gateway).get(vendor.url(&format!("/app.js?token={SECRET}"))).await, REVIEWED);
+    vendor.asked("/app.js", 2).await;
+    gateway.reconfigure("ledger", "redact", json!(["token"]));
+    gateway.event_called("policy-reloaded").await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    vendor.script("/app.js", TAMPERED);
+    gateway.event_called("drift").await;
+    let items = gateway.command(&["quarantine", "list", "--json"]).await.success().text();
+    assert!(!items.contains(END), "{items}");
+}

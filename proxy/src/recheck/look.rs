@@ -64,6 +64,10 @@ pub(super) async fn look(gateway: Arc<Shared>, in_use: InUse) -> Looked {
     if now.duration_since(in_use.asked) > IN_USE || policy.expect(&ask.url).subject() != subject {
         return Looked::Gone;
     }
+    // What is found is written with its URL, which may be older than the wish to mask it.
+    if policy.live.masks(&in_use.variant.url) {
+        return Looked::Gone;
+    }
     let Some(interval) = interval(&policy, &in_use) else { return Looked::NotWanted };
     let look = Look { gateway: &gateway, policy, in_use: &in_use, ask };
     let found = look.fetch_and_hold(interval).await;

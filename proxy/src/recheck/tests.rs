@@ -333,3 +333,38 @@ async fn cooldown_approves_nothing_that_was_rejected_while_its_digest_was_revoke
     assert_eq!(stage.items().await[0].state, ItemState::Rejected);
     assert_eq!(stage.client_gets("/app.js").await, (200, REVIEWED.into()));
 }
+
+#[tokio::test]
+async fn cooldown_waits_where_something_in_use_cannot_be_looked_at() {
+    for left_out in [format!("/app.js?v={}", "x".repeat(8300)), "/app.js?token=1".to_owned()] {
+        let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
+        assert_eq!(stage.client_gets(&left_out).await.0, 200);
+        stage.client_gets("/app.js?x=1").await;
+        stage.vendor.serves(TAMPERED);
+        for _ in 0..60 {
+            stage.client_gets(&left_out).await;
+            stage.recheck().await;
+        }
+        assert_eq!(stage.store().standing(None).await.unwrap().len(), 1);
+        assert_eq!(stage.items().await[0].state, ItemState::Waiting);
+    }
+}
+
+#[tokio::test]
+async fn cooldown_approves_nothing_that_nobody_can_look_at() {
+    let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
+    stage.client_gets("/app.js").await;
+    stage.vendor.serves("nonce {}");
+    for n in 0..stage::PER_URL {
+        assert_eq!(stage.client_gets(&format!("/app.js?n={n}")).await.0, 403);
+    }
+    assert_eq!(stage.items().await.len(), stage::PER_URL);
+    stage.vendor.serves(TAMPERED);
+    for _ in 0..60 {
+        stage.recheck().await;
+    }
+    let id = BodyId::of(&[TAMPERED.into()]);
+    let items = stage.items().await;
+    let item = items.iter().find(|item| item.digest == id).unwrap();
+    assert_eq!((item.body_kept, item.state), (false, ItemState::Waiting));
+}

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     Revoked(BodyId),
     /// Only what nobody has decided can be decided by a rule.
     Decided(ItemState),
+    /// Nobody can look at what a rule would decide.
+    NotKept,
 }
 
 /// A decision about an item, by a person or a rule.
@@ -70,6 +72,7 @@ impl Change for Decide {
             (Ruling::Approve, _) if is_by_rule && !standing.is_empty() => {
                 return Ok(Err(Refusal::Decided(item.state)));
             }
+            (Ruling::Approve, _) if is_by_rule && !item.body_kept => return Ok(Err(Refusal::NotKept)),
             (Ruling::Approve, _) if item.path_waits => false,
             // A revocation may be taken back, and what was said of this URL meanwhile holds then.
             (Ruling::Revoke, ItemState::Revoked) | (Ruling::Approve | Ruling::Reject, _) => {

@@ -125,6 +125,20 @@ async fn leave_out(
     Ok(())
 }
 
+/// Something of a subject is in use that cannot be looked at.
+pub(crate) struct LeftOut {
+    pub(crate) subject: Box<str>,
+    pub(crate) at: Timestamp,
+}
+
+impl Change for LeftOut {
+    type Output = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        leave_out(connection, &self.subject, self.at).await
+    }
+}
+
 /// A recheck found nothing.
 pub(crate) struct NotSeen {
     pub(crate) id: VariantId,

@@ -132,7 +132,7 @@ fn settings(clock: Clock, vendor: SocketAddr) -> Settings {
             resolve: [("vendor.test".parse().unwrap(), vendor)].into(),
             ..Egress::default()
         },
-        redaction: Redaction::default(),
+        redaction: Redaction::of(["token"]),
         extra_roots: Vec::new(),
         limits: Limits {
             max_body: 1 << 20,
