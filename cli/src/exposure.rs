@@ -76,10 +76,11 @@ pub(crate) async fn run(
     let (sought, digest) = options.sought(now)?;
     // A mistake in a pins file must not keep anyone from knowing.
     let Loaded { config, .. } = configuration.load_without_pins()?;
-    let store = Store::open_beside(&config.data_dir).await.map_err(|error| match error {
+    let store = Store::open_to_look(&config.data_dir).await.map_err(|error| match error {
         StoreError::Absent { .. } => nothing_yet(&error.to_string()),
         other => other.into(),
     })?;
+    terminal.warn_of_damage(&store);
     let done = search(&store, sought, digest, now).await;
     store.close().await?;
     let report = done?;

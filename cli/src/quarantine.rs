@@ -77,7 +77,8 @@ pub(crate) async fn run(
 ) -> Result<Found, Failure> {
     // A mistake in a pins file must not keep anyone from deciding.
     let Loaded { config, .. } = configuration.load_without_pins()?;
-    let store = Store::open_beside(&config.data_dir).await?;
+    let store = Store::open_to_look(&config.data_dir).await?;
+    terminal.warn_of_damage(&store);
     let done = action.carry_out(&Review { configuration, config: &config, store: &store, terminal }).await;
     store.close().await?;
     done

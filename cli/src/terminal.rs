@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Stdin, Write as _}
 
 use comfy_table::Table;
 use pinfold_config::diagnostic::Diagnostic;
+use pinfold_store::Store;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::Value;
 
@@ -126,6 +127,13 @@ impl Terminal {
     pub(crate) fn warn(&self, message: &str, hint: &str) {
         let warning = paint(self.color_err, Tone::Warning, "pinfold: warning:");
         self.note(&format!("{warning} {}\nhint: {}", printable(message), printable(hint)));
+    }
+
+    /// Warns of decisions that are not to be trusted.
+    pub(crate) fn warn_of_damage(&self, store: &Store) {
+        if let Some(damage) = store.damage() {
+            self.warn(&format!("{damage}; what people decided is not to be trusted"), damage.hint());
+        }
     }
 
     /// Shows what a usable configuration is warned of, parted from what follows.

@@ -154,6 +154,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Absent`] where no gateway ever ran; else what cannot be read.
     pub async fn open_beside(data_dir: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_to_look(data_dir).await?;
+        match store.damage().cloned() {
+            None => Ok(store),
+            Some(damage) => Err(damage),
+        }
+    }
+
+    /// The same for who only looks, also where what people decided is damaged: see [`Store::damage`].
+    ///
+    /// # Errors
+    /// As for [`Store::open_beside`], but for that.
+    pub async fn open_to_look(data_dir: &Path) -> Result<Self, StoreError> {
         let path = Register::path_in(data_dir);
         if !path.exists() {
             return Err(StoreError::Absent { path: data_dir.to_owned() });
@@ -161,6 +173,12 @@ impl Store {
         let register = Register::open_beside(path).await?;
         let room = Room { bytes: 0, per_subject: 0 };
         Ok(Self::new(data_dir, room, Bodies::at(data_dir), register, None))
+    }
+
+    /// Why what this store says was decided is not to be trusted. Nothing can be decided then.
+    #[must_use]
+    pub fn damage(&self) -> Option<&StoreError> {
+        self.inner.register.damage()
     }
 
     /// Checks the history of decisions from its beginning: that no row was changed, and none is missing. Works beside a

@@ -95,6 +95,8 @@ pub(crate) struct Register {
     path: PathBuf,
     changes: mpsc::Sender<Box<dyn Waiting>>,
     decisions: watch::Sender<Arc<Decisions>>,
+    /// Why nothing is written.
+    damage: Option<StoreError>,
     writer: Mutex<Option<Running>>,
     watcher: Mutex<Option<Running>>,
 }
@@ -136,7 +138,9 @@ impl Register {
 
     /// Opens the file, creating it if need be, publishes its decisions and follows what others write to it.
     pub(crate) async fn open_gateway(path: PathBuf) -> Result<Self, StoreError> {
-        let mut register = Self::start(sqlite::create(&path, &SCHEMA).await?, path).await?;
+        let mut connection = sqlite::create(&path, &SCHEMA).await?;
+        let decisions = inspect(&mut connection, &path).await?;
+        let mut register = Self::start(connection, path, decisions, None).await?;
         register.change(quarantine::ForgetUnfinished).await?;
         let version = register.decisions.borrow().version();
         register.change(InForceNow { version }).await?;
@@ -146,23 +150,32 @@ impl Register {
     }
 
     /// Opens the file of a gateway that may be running.
+    /// Where it is damaged there are no decisions, and nothing can be written.
     pub(crate) async fn open_beside(path: PathBuf) -> Result<Self, StoreError> {
-        Self::start(sqlite::open(&path, &SCHEMA).await?, path).await
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        match inspect(&mut connection, &path).await {
+            Ok(decisions) => Self::start(connection, path, decisions, None).await,
+            Err(damage) => Self::start(connection, path, Decisions::default(), Some(damage)).await,
+        }
     }
 
-    async fn start(mut connection: SqliteConnection, path: PathBuf) -> Result<Self, StoreError> {
-        sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
-        if let Some(broken) = audit::follow(&mut connection, &path).await?.broken {
-            return Err(StoreError::damaged(&path, broken.to_string()));
-        }
-        let decisions = load::decisions(&mut connection).await.map_err(StoreError::database(&path))?;
+    async fn start(
+        connection: SqliteConnection,
+        path: PathBuf,
+        decisions: Decisions,
+        damage: Option<StoreError>,
+    ) -> Result<Self, StoreError> {
         connection.close().await.map_err(StoreError::database(&path))?;
         let decisions = watch::Sender::new(Arc::new(decisions));
         let (changes, waiting) = mpsc::channel(QUEUE);
         let database = Database::new(path.clone(), &SCHEMA, true);
         let writer = Writer { database, waiting, publish: decisions.clone() };
         let writer = Running::start(|stopped| writer.run(stopped));
-        Ok(Self { path, changes, decisions, writer, watcher: Mutex::new(None) })
+        Ok(Self { path, changes, decisions, damage, writer, watcher: Mutex::new(None) })
+    }
+
+    pub(crate) fn damage(&self) -> Option<&StoreError> {
+        self.damage.as_ref()
     }
 
     pub(crate) fn decisions(&self) -> watch::Receiver<Arc<Decisions>> {
@@ -171,6 +184,9 @@ impl Register {
 
     /// Writes, and returns when it is on disk and in force.
     pub(crate) async fn change<C: Change>(&self, change: C) -> Result<C::Output, StoreError> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
         submit(&self.changes, change).await
     }
 
@@ -184,6 +200,15 @@ impl Register {
         Running::stop(&self.watcher).await;
         Running::stop(&self.writer).await;
     }
+}
+
+/// The decisions of a file in which nothing is other than pinfold made it.
+async fn inspect(connection: &mut SqliteConnection, path: &Path) -> Result<Decisions, StoreError> {
+    sqlite::check_views_and_triggers(connection, path, &SCHEMA).await?;
+    if let Some(broken) = audit::follow(connection, path).await?.broken {
+        return Err(StoreError::damaged(path, broken.to_string()));
+    }
+    load::decisions(connection).await.map_err(StoreError::database(path))
 }
 
 impl Drop for Register {

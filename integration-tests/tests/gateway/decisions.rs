@@ -287,3 +287,30 @@ async fn no_row_and_no_index_that_was_changed_undoes_a_revocation() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_received_what_is_told_although_the_history_is_broken_and_nothing_is_decided() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let url = vendor.url("/app.js");
+    let incident = refused(&client(&gateway).get(&url).await, 403, "quarantined", "digest-mismatch");
+    gateway.command(&["quarantine", "approve", &incident, "--reason", "SEC-1"]).await.success();
+    verified(&client(&gateway).get(&url).await, TAMPERED);
+    gateway.terminate().await;
+    tamper_with_rows(&gateway, "UPDATE decision SET who = 'eve'").await;
+
+    let id = sha256(TAMPERED);
+    for command in
+        [&["exposure", "--digest", &id][..], &["quarantine", "list"], &["quarantine", "show", &incident]]
+    {
+        let found = gateway.command(command).await;
+        assert!(matches!(found.code, Some(0 | 1)) && found.text().contains("/app.js"), "{found:?}");
+        assert!(
+            found.stderr.contains("is broken at version") && found.stderr.contains("not to be trusted"),
+            "{found:?}"
+        );
+    }
+    let decided = gateway.command(&["quarantine", "reject", &incident, "--reason", "SEC-2"]).await;
+    assert_eq!(decided.code, Some(3), "{decided:?}");
+    assert_eq!(gateway.command(&["run"]).await.code, Some(3));
+}
