@@ -334,6 +334,7 @@ async fn apply(
     group: &mut [Box<dyn Waiting>],
     published: u64,
 ) -> Result<Option<Amendment>, sqlx::Error> {
+    load::version_since(connection, published).await?;
     for waiting in group {
         waiting.apply(connection).await?;
     }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::history::{self, Chain, Ruling};
 use super::standing::Standing;
-use crate::columns::Columns;
+use crate::columns::{Columns, unreadable};
 use crate::sqlite::{int, uint};
 
 /// All decisions that hold. The version is read first: if others write meanwhile, too low a number only makes the
@@ -30,8 +30,8 @@ pub(super) async fn amendment(
     connection: &mut SqliteConnection,
     published: u64,
 ) -> Result<Option<Amendment>, sqlx::Error> {
-    let version = version(connection).await?;
-    if version <= published {
+    let version = version_since(connection, published).await?;
+    if version == published {
         return Ok(None);
     }
     let mut chain = Chain::up_to(connection, int(published)).await?;
@@ -78,6 +78,18 @@ fn standing(rows: &[SqliteRow]) -> Result<(Vec<Approval>, Vec<Rejection>), sqlx:
         standing.lay_into(&mut approvals, &mut rejections);
     }
     Ok((approvals, rejections))
+}
+
+/// The version of the file, which is not before `published`: what is written from there on would count as known.
+pub(super) async fn version_since(
+    connection: &mut SqliteConnection,
+    published: u64,
+) -> Result<u64, sqlx::Error> {
+    let version = version(connection).await?;
+    if version < published {
+        return Err(unreadable("version", "the file was set back while it was in use"));
+    }
+    Ok(version)
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {

@@ -138,6 +138,19 @@ async fn a_row_that_nobody_sealed_is_not_judged_by_and_the_next_decision_does_no
 }
 
 #[tokio::test]
+async fn a_file_that_is_set_back_under_a_gateway_takes_no_decision() {
+    let dir = directory();
+    history(&dir).await;
+    let store = gateway(&dir).await;
+    tamper(dir.path(), "DELETE FROM decision WHERE version = 6; UPDATE state SET version = 5").await;
+
+    for body in [TAMPERED, REVIEWED] {
+        let refused = store.revoke(Digests::of(body).all()[1], says("ada", "bad")).await.unwrap_err();
+        assert!(refused.to_string().contains("set back"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_history_that_was_cut_with_all_its_counters_is_told_by_its_head_alone() {
     let dir = directory();
     history(&dir).await;
