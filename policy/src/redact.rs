@@ -60,11 +60,14 @@ impl Redaction {
             .any(|piece| piece.strip_suffix('=').is_some_and(|name| self.names(name)))
     }
 
-    /// Also as the name of a list, or in one: `token[]`, `filter[token]`.
+    /// Also as the name of a list, or in one: `token[]`, `filter[token]`, `user.token`; and as servers read it that take such
+    /// characters for an underscore: `access.token`.
     fn names(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let mut pieces = name.split(['[', ']']).map(|piece| piece.trim_matches(is_blank));
-        pieces.any(|piece| self.0.iter().any(|named| **named == *piece))
+        let underscored = name.trim_matches(is_blank).replace(['.', ' ', '+', '['], "_");
+        let pieces = name.split(['[', ']', '.']).map(|piece| piece.trim_matches(is_blank));
+        let mut readings = pieces.chain([underscored.as_str()]);
+        readings.any(|reading| self.0.iter().any(|named| **named == *reading))
     }
 }
 
@@ -91,7 +94,11 @@ mod tests {
 
     fn masked(query: &str) -> String {
         let url = format!("https://v.test/a.js?{query}");
-        Redaction::of(["token", "Sig"]).mask(&url).strip_prefix("https://v.test/a.js?").unwrap().to_owned()
+        Redaction::of(["token", "Sig", "access_token"])
+            .mask(&url)
+            .strip_prefix("https://v.test/a.js?")
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
@@ -103,6 +110,9 @@ mod tests {
             ("%74ok%65n=secret&%2574oken=secret", "%74ok%65n=redacted&%2574oken=redacted"),
             ("token%5B%5D=a&token[1]=b", "token%5B%5D=redacted&token[1]=redacted"),
             ("filter[token]=secret&token%00=secret", "filter[token]=redacted&token%00=redacted"),
+            ("user.token=secret", "user.token=redacted"),
+            ("access.token=secret&access%20token=secret", "access.token=redacted&access%20token=redacted"),
+            ("access+token=secret&access[token=secret", "access+token=redacted&access[token=redacted"),
             ("token=a=b&token=c", "token=redacted&token=redacted"),
             ("+token=secret", "+token=redacted"),
             // An ampersand alone ends a value.
