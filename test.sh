@@ -21,10 +21,11 @@ tools=(
   python3:python3
   tar:tar
   rsyslogd:rsyslog
+  promtool:prometheus
 )
 
 # Packages without a command.
-modules=(rsyslog-gnutls)
+modules=(rsyslog-gnutls python3-venv)
 
 step() {
   local name=$1 started=$SECONDS
@@ -66,11 +67,27 @@ install_tools() {
   "${root[@]}" apt-get install --yes --quiet=2 --no-install-recommends "${missing[@]}"
 }
 
+# pySigma, which reads the detection rules, in an environment of its own. It is made anew where what it has is not what is wanted.
+install_pysigma() {
+  local wanted=integration-tests/deploy/requirements.txt here=target/sigma
+  if cmp --silent "$wanted" "$here/requirements.txt"; then
+    echo "nothing is missing"
+    return
+  fi
+  # The step does not end by itself where one of them fails.
+  rm -rf "$here" &&
+    python3 -m venv "$here" &&
+    "$here/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+      --requirement "$wanted" &&
+    cp "$wanted" "$here/requirements.txt"
+}
+
 document() {
   RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 }
 
 step 'tools' install_tools
+step 'reader of detection rules' install_pysigma
 step 'format' cargo fmt --all --check
 step 'lints' cargo clippy --workspace --all-targets --locked -- -D warnings
 step 'documentation' document
