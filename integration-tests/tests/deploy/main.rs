@@ -13,7 +13,9 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+mod metrics;
 mod sigma;
+mod splunk;
 mod story;
 
 /// What a reviewer has read and pinned.

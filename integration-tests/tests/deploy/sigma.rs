@@ -61,7 +61,11 @@ async fn every_sigma_rule_matches_what_it_is_for_and_nothing_of_an_ordinary_day(
         };
         let found: BTreeSet<_> = matched("docs").union(&matched("bad")).copied().collect();
         assert_eq!(found, expected.iter().copied().collect(), "{name}");
-        assert!(matched("ordinary").is_empty(), "{name} matches of an ordinary day {:?}", matched("ordinary"));
+        assert!(
+            matched("ordinary").is_empty(),
+            "{name} matches of an ordinary day {:?}",
+            matched("ordinary")
+        );
     }
     the_readme_lists(&rules);
 }

@@ -83,9 +83,8 @@ async fn of_the_vendor() -> Vec<Event> {
     revoke(&gateway, &changed[0]).await;
     assert_eq!(client(&gateway).get(url(0)).await.verdict().reason(), Some("revoked"));
 
-    let checking = || {
-        client(&gateway).header("service-worker", "script").header("sec-fetch-dest", "serviceworker")
-    };
+    let checking =
+        || client(&gateway).header("service-worker", "script").header("sec-fetch-dest", "serviceworker");
     assert_eq!(checking().get(cdn.url("/sw.js")).await.verdict().token(), "verified");
     revoke(&gateway, WORKER).await;
     assert_eq!(checking().get(cdn.url("/sw.js")).await.status(), 200);
@@ -104,21 +103,23 @@ async fn revoke(gateway: &Gateway, body: &str) {
 
 /// One that is observed, one whose certificate has run out, and one whose changes pass after a while.
 async fn of_other_vendors() -> Vec<Event> {
-    let named = |name: &str| vendor().named(name).host(&format!("cdn.{name}.test")).script("/app.js", TAMPERED);
+    let named =
+        |name: &str| vendor().named(name).host(&format!("cdn.{name}.test")).script("/app.js", TAMPERED);
     let watched = named("watched").script("/new.js", REVIEWED).listen().await;
     let lapsed = named("lapsed").identity(Identity::Expired).listen().await;
     let cooling = named("cooling").listen().await;
     let rule = Rule::default().set("recheck", "1s").set("cooldown", "1s");
-    let mut files = gateway()
-        .rule(&watched, Rule::default().set("mode", "observe"))
-        .vendor(&lapsed)
-        .rule(&cooling, rule);
+    let mut files =
+        gateway().rule(&watched, Rule::default().set("mode", "observe")).vendor(&lapsed).rule(&cooling, rule);
     for vendor in [&watched, &lapsed, &cooling] {
         files = files.pin(vendor.url("/app.js"), sha256(REVIEWED));
     }
     let gateway = files.listen().await;
 
-    assert_eq!(client(&gateway).get(watched.url("/app.js")).await.verdict().reason(), Some("digest-mismatch"));
+    assert_eq!(
+        client(&gateway).get(watched.url("/app.js")).await.verdict().reason(),
+        Some("digest-mismatch")
+    );
     assert_eq!(client(&gateway).get(watched.url("/new.js")).await.verdict().reason(), Some("unpinned"));
     assert_eq!(client(&gateway).get(lapsed.url("/app.js")).await.verdict().reason(), Some("upstream-tls"));
     let released = async {

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod elastic;
+mod splunk;
+
 const ECS: &str = include_str!("../../../integration-tests/fixtures/ecs-9.4.0-fields.json");
 
 pub(crate) fn observer() -> Observer {
