@@ -45,6 +45,7 @@ def main():
         f"{title}: {problem}" for title, expression in asked for problem in unknown(expression, names, known_values)
     ]
     wrong += unused(asked, names)
+    wrong += misplaced(json.loads(pathlib.Path(dashboard).read_text())["panels"])
     wait_for(url, 'count_over_time(up{job="pinfold"}[1m]) > 3')
     wait_for(url, 'pinfold:exchanges:increase10m{verdict="observed"}')
     for title, expression in asked:
@@ -117,6 +118,22 @@ def unused(asked, names):
     """What nobody looks at is not worth counting."""
     used = {name for _, expression in asked for name, _ in SELECTOR.findall(expression)}
     return [f"{name} is in no panel and no alert" for name in sorted(names.keys() - used)]
+
+
+def misplaced(panels):
+    """Panels that say nothing of what they show, or that lie over others."""
+    taken = {}
+    for panel in panels:
+        if panel["type"] != "row" and not panel.get("description"):
+            yield f"{panel['title']}: no description"
+        place = panel["gridPos"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                if not 0 <= x < 24 or taken.setdefault((x, y), panel["title"]) != panel["title"]:
+                    yield f"{panel['title']}: lies beside the page or over {taken[x, y]}"
+                    return
+    if len({panel["id"] for panel in panels}) != len(panels):
+        yield "two panels have one id"
 
 
 def ask(url, expression):

@@ -17,6 +17,7 @@ mod metrics;
 mod sigma;
 mod splunk;
 mod story;
+mod words;
 
 /// What a reviewer has read and pinned.
 const REVIEWED: &str = "globalThis.ran = 'reviewed';\n";

@@ -44,8 +44,9 @@ const MATCHES: [(&str, &[&str]); 27] = [
 #[tokio::test]
 async fn every_sigma_rule_matches_what_it_is_for_and_nothing_of_an_ordinary_day() {
     let dir = tempfile::tempdir().unwrap();
-    let bad = written(dir.path(), "bad.ndjson", &story::bad_day().await);
-    let ordinary = written(dir.path(), "ordinary.ndjson", &story::ordinary_day().await);
+    let (bad, ordinary) = tokio::join!(story::bad_day(), story::ordinary_day());
+    let bad = written(dir.path(), "bad.ndjson", &bad);
+    let ordinary = written(dir.path(), "ordinary.ndjson", &ordinary);
     let docs = folder("docs/events.md").display().to_string();
     let mut command = Command::new(folder("target/sigma/bin/python"));
     command.arg(folder("integration-tests/deploy/check_sigma.py")).arg(folder("deploy/sigma"));

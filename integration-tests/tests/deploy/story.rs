@@ -53,10 +53,9 @@ pub(crate) async fn ordinary_day() -> Vec<Event> {
 
 /// All that the rules are for and that can be made to happen here; the rest has its example in docs/events.md.
 pub(crate) async fn bad_day() -> Vec<Event> {
-    let mut events = of_the_vendor().await;
-    events.extend(of_other_vendors().await);
-    events.extend(of_clients().await);
-    events
+    let (of_the_vendor, of_others, of_clients) =
+        tokio::join!(of_the_vendor(), of_other_vendors(), of_clients());
+    [of_the_vendor, of_others, of_clients].concat()
 }
 
 /// Changed content that many ask for, that somebody approves of in haste, and that is revoked at last.
