@@ -25,6 +25,31 @@ pub struct Sum {
     pub bytes: u64,
 }
 
+/// How long each of some took, by classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// All together, in microseconds.
+    pub sum_us: u64,
+    /// How many took up to each of [`Times::UP_TO_US`] and longer than the one before it; the last of them took longer.
+    pub counts: [u64; Times::UP_TO_US.len() + 1],
+}
+
+impl Times {
+    /// Where the classes end, in microseconds: from what the shelf answers to `limits.patience`.
+    pub const UP_TO_US: [u64; 13] = [
+        1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 2_500_000, 10_000_000,
+        30_000_000, 60_000_000,
+    ];
+
+    fn add(&mut self, took_us: u64) {
+        self.sum_us = self.sum_us.saturating_add(took_us);
+        let class = Self::UP_TO_US.partition_point(|up_to| *up_to < took_us);
+        if let Some(count) = self.counts.get_mut(class) {
+            *count += 1;
+        }
+    }
+}
+
 /// Why something passed without a judgement. A closed list, which metrics and docs share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unjudged {
@@ -113,6 +138,8 @@ impl Rechecked {
 pub struct Counts {
     /// Guarded exchanges, by what was decided and why.
     pub judged: HashMap<(Outcome, Option<Reason>), Sum>,
+    /// How long it took from a guarded request to what was decided.
+    pub took: HashMap<Outcome, Times>,
     /// What passed without a judgement.
     pub unjudged: HashMap<Unjudged, Sum>,
     /// Guarded exchanges that were refused because they could not be recorded.
@@ -178,8 +205,9 @@ impl Counters {
     }
 
     /// A guarded exchange that is recorded.
-    pub(crate) fn judged(&self, outcome: Outcome, reason: Option<Reason>, bytes: u64) {
+    pub(crate) fn judged(&self, outcome: Outcome, reason: Option<Reason>, bytes: u64, took_us: u64) {
         let mut counts = self.counts();
+        counts.took.entry(outcome).or_default().add(took_us);
         let sum = counts.judged.entry((outcome, reason)).or_default();
         sum.exchanges += 1;
         sum.bytes += bytes;
@@ -289,6 +317,17 @@ mod tests {
         assert_eq!(body.collect().await.unwrap().to_bytes(), "<p>");
         assert_eq!(counters.now().unjudged[&Unjudged::Document], Sum { exchanges: 1, bytes: 3 });
         assert!(counters.passing(Unjudged::Unguarded, no_body()).is_end_stream());
+    }
+
+    #[test]
+    fn a_time_is_counted_in_the_class_that_it_ends_in() {
+        let counters = Counters::default();
+        for took_us in [0, 1_000, 1_001, 60_000_000, 60_000_001, u64::MAX] {
+            counters.judged(Outcome::Verified, None, 0, took_us);
+        }
+        let times = counters.now().took[&Outcome::Verified];
+        assert_eq!(times.counts, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(times.sum_us, u64::MAX, "it does not begin anew");
     }
 
     #[test]

@@ -57,7 +57,7 @@ mod gateway;
 
 pub use canary::{CANARY_HOST, Canary, CanaryFault, canary_hosts};
 pub use clock::{Clock, Hand};
-pub use counters::{Counts, Rechecked, Sum, Unjudged};
+pub use counters::{Counts, Rechecked, Sum, Times, Unjudged};
 pub use egress::EgressError;
 pub use exchange::MOST_LEARNED;
 pub use fetch::{FetchError, Looked, Upstream};

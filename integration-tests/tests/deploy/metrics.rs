@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use pinfold_integration_tests::siem::Port;
 use pinfold_integration_tests::{Gateway, Rule, Vendor, client, gateway, origin_root_pem, sha256, vendor};
@@ -46,7 +47,7 @@ fn each_alert_has_a_section_that_says_what_to_do_and_a_test() {
 
 #[tokio::test]
 async fn a_real_prometheus_finds_in_a_real_gateway_all_that_the_dashboard_and_the_alerts_ask_for() {
-    let (_vendors, gateway) = busy().await;
+    let (vendors, gateway) = busy().await;
     let dir = tempfile::tempdir().unwrap();
     let (_prometheus, url) = prometheus(dir.path(), &gateway);
     let metrics = dir.path().join("metrics.txt");
@@ -55,7 +56,11 @@ async fn a_real_prometheus_finds_in_a_real_gateway_all_that_the_dashboard_and_th
     let mut command = Command::new(folder("target/sigma/bin/python"));
     command.arg(folder("integration-tests/deploy/check_metrics.py")).arg(url).arg(metrics);
     command.args(["docs/reference.md", "deploy/grafana/pinfold.json", ALERTS].map(folder));
-    let firing: Value = serde_json::from_str(&run(command).await).unwrap();
+    let said = tokio::select! {
+        said = run(command) => said,
+        () = going_on(&gateway, &vendors[0]) => unreachable!(),
+    };
+    let firing: Value = serde_json::from_str(&said).unwrap();
 
     assert_eq!(firing, serde_json::json!(["PinfoldTamperedRefused", "PinfoldTamperedReleased"]));
 }
@@ -86,6 +91,15 @@ async fn busy() -> (Vec<Vendor>, Gateway) {
     assert!(client(&gateway).connect("other.test:25").await.unwrap().is_err());
     gateway.counts("pinfold_canary_runs_total{result=\"passed\"}", 1).await;
     (vec![cdn, watched, gone, other], gateway)
+}
+
+/// Requests without end, so that there are rates.
+async fn going_on(gateway: &Gateway, vendor: &Vendor) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        ticks.tick().await;
+        client(gateway).get(vendor.url("/app.js")).await;
+    }
 }
 
 /// A Prometheus that scrapes the gateway each second under these rules, and where it answers.

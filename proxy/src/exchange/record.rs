@@ -16,10 +16,11 @@ impl Shared {
             // Nobody received it, and nobody was refused.
             return Ok(Receipt::of_canary());
         }
-        let (outcome, reason, bytes) = (row.outcome, row.reason, row.body_len.unwrap_or_default());
+        let (outcome, reason, took_us) = (row.outcome, row.reason, row.took_us);
+        let bytes = row.body_len.unwrap_or_default();
         let recorded = self.store.record(row).await;
         if recorded.is_ok() {
-            self.counters.judged(outcome, reason, bytes);
+            self.counters.judged(outcome, reason, bytes, took_us);
         }
         recorded
     }

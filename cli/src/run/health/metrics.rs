@@ -3,11 +3,11 @@
 //! Labels are words of closed lists. A host, a URL or a digest is none: whoever asks could make up any number of them.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
-use pinfold_proxy::{Counts, Rechecked, Unjudged};
+use pinfold_proxy::{Counts, Rechecked, Times, Unjudged};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
@@ -53,6 +53,8 @@ enum Samples {
     Counter(Vec<(Labels, u64)>),
     /// Goes up and down.
     Gauge(Vec<(Labels, u64)>),
+    /// How often something took how long.
+    Histogram(Vec<(Labels, Times)>),
 }
 
 impl Numbers {
@@ -132,9 +134,18 @@ impl Numbers {
     }
 
     fn holds(&self) -> Vec<Metric> {
+        let took = |outcome: Outcome| {
+            let times = self.counts.took.get(&outcome).copied().unwrap_or_default();
+            (one("verdict", outcome.as_str()), times)
+        };
         let (memory, disk) = self.reserved;
         let held = vec![(one("place", "memory"), memory), (one("place", "disk"), disk)];
         vec![
+            Metric {
+                name: "pinfold_verdict_seconds",
+                help: "From a guarded request to the verdict",
+                samples: Samples::Histogram(Outcome::ALL.map(took).into()),
+            },
             gauge("pinfold_holds", "Bodies that are being held", alone(self.counts.holds)),
             gauge("pinfold_held_bytes", "Bytes reserved for held bodies", held),
             gauge(
@@ -203,30 +214,49 @@ impl Numbers {
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for Metric { name, help, samples } in self.metrics() {
-            let (kind, values) = match &samples {
-                Samples::Counter(values) => (MetricType::Counter, values),
-                Samples::Gauge(values) => (MetricType::Gauge, values),
-            };
-            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
-            if let [(labels, value)] = values.as_slice()
-                && labels.is_empty()
-            {
-                write(&samples, *value, metric)?;
-                continue;
-            }
-            for (labels, value) in values {
-                write(&samples, *value, metric.encode_family(labels)?)?;
+            match samples {
+                Samples::Counter(values) => {
+                    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+                    each(&values, metric, |value, to| ConstCounter::new(*value).encode(to))?;
+                }
+                Samples::Gauge(values) => {
+                    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+                    let signed = |value: &u64| i64::try_from(*value).unwrap_or(i64::MAX);
+                    each(&values, metric, |value, to| ConstGauge::new(signed(value)).encode(to))?;
+                }
+                Samples::Histogram(values) => {
+                    let metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+                    each(&values, metric, classes)?;
+                }
             }
         }
         Ok(())
     }
 }
 
-fn write(samples: &Samples, value: u64, to: MetricEncoder<'_>) -> fmt::Result {
-    match samples {
-        Samples::Counter(_) => ConstCounter::new(value).encode(to),
-        Samples::Gauge(_) => ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(to),
+/// Writes all samples of a metric.
+fn each<T>(
+    values: &[(Labels, T)],
+    mut metric: MetricEncoder<'_>,
+    write: impl Fn(&T, MetricEncoder<'_>) -> fmt::Result,
+) -> fmt::Result {
+    if let [(labels, value)] = values
+        && labels.is_empty()
+    {
+        return write(value, metric);
     }
+    for (labels, value) in values {
+        write(value, metric.encode_family(labels)?)?;
+    }
+    Ok(())
+}
+
+fn classes(times: &Times, mut to: MetricEncoder<'_>) -> fmt::Result {
+    let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
+    let ends = Times::UP_TO_US.map(seconds).into_iter().chain([f64::INFINITY]);
+    let classes: Vec<_> = ends.zip(times.counts).collect();
+    let count = times.counts.iter().sum();
+    to.encode_histogram::<Labels>(seconds(times.sum_us), count, &classes, None)
 }
 
 fn counter(name: &'static str, help: &'static str, values: Vec<(Labels, u64)>) -> Metric {
@@ -278,7 +308,7 @@ mod tests {
     fn sampled(metric: &Metric) -> String {
         match metric.samples {
             Samples::Counter(_) => format!("{}_total", metric.name),
-            Samples::Gauge(_) => metric.name.to_owned(),
+            Samples::Gauge(_) | Samples::Histogram(_) => metric.name.to_owned(),
         }
     }
 
@@ -297,12 +327,21 @@ mod tests {
         let sum = pinfold_proxy::Sum { exchanges: 2, bytes: 30 };
         numbers.counts.judged.insert((Outcome::Quarantined, Some(Reason::DigestMismatch)), sum);
         numbers.counts.judged.insert((Outcome::Verified, None), sum);
+        let mut times = pinfold_proxy::Times { sum_us: 61_500_000, ..Default::default() };
+        (times.counts[8], times.counts[13]) = (3, 1);
+        numbers.counts.took.insert(Outcome::Quarantined, times);
         let text = numbers.text();
         for line in [
             "# TYPE pinfold_exchanges counter",
             "pinfold_exchanges_total{verdict=\"quarantined\",reason=\"digest-mismatch\"} 2",
             "pinfold_judged_bytes_total{verdict=\"verified\",reason=\"none\"} 30",
             "pinfold_unjudged_bytes_total{why=\"tunnel\"} 0",
+            "pinfold_verdict_seconds_sum{verdict=\"quarantined\"} 61.5",
+            "pinfold_verdict_seconds_count{verdict=\"quarantined\"} 4",
+            "pinfold_verdict_seconds_bucket{le=\"0.25\",verdict=\"quarantined\"} 0",
+            "pinfold_verdict_seconds_bucket{le=\"1.0\",verdict=\"quarantined\"} 3",
+            "pinfold_verdict_seconds_bucket{le=\"+Inf\",verdict=\"quarantined\"} 4",
+            "pinfold_verdict_seconds_count{verdict=\"observed\"} 0",
             "pinfold_held_bytes{place=\"disk\"} 2",
             "pinfold_siem_backlog{output=\"1\"} 6",
             "pinfold_quarantine_undecided 5",
