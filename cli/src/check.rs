@@ -116,6 +116,10 @@ fn summary(configuration: &Configuration, config: &Config, warnings: usize, term
         counted(rules.revocations.len(), "revocation")
     );
     let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+    let console = match config.console {
+        Some(address) => format!("{address}: /livez, /readyz, /metrics, /proxy.pac"),
+        None => "none".to_owned(),
+    };
     let events: Vec<_> = config.siem.iter().map(|output| target(&output.to)).collect();
     let events = if events.is_empty() { "nowhere".to_owned() } else { events.join(", ") };
     let verdict = match warnings {
@@ -123,7 +127,7 @@ fn summary(configuration: &Configuration, config: &Config, warnings: usize, term
         some => terminal.paint(Tone::Warning, &format!("usable, with {}", counted(some, "warning"))),
     };
     format!(
-        "{}: {verdict}\n  judges   {judged}\n  pins     {pins}\n  listens  {}\n  data     {}\n  events   {events}",
+        "{}: {verdict}\n  judges   {judged}\n  pins     {pins}\n  listens  {}\n  console  {console}\n  data     {}\n  events   {events}",
         configuration.name(),
         listen.join(", "),
         config.data_dir.display(),

@@ -162,6 +162,7 @@ impl Running {
             reloads: reloading.outcomes(),
             canary,
             started: SystemTime::now(),
+            listeners: gateway.addresses().into(),
         };
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
         Ok(Self { gateway, console, store, outputs, root, reloading, health, keeping })

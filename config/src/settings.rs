@@ -57,7 +57,7 @@ pub struct Config {
     pub approvers: u32,
     /// How often the gateway tests itself; `None` where it does not.
     pub canary: Option<Duration>,
-    /// Where health and metrics are served, if they are. Port 0 picks a free one.
+    /// Where health, metrics and `proxy.pac` are served, if they are. Port 0 picks a free one.
     pub console: Option<SocketAddr>,
     /// Where events go.
     pub siem: Vec<SiemOutput>,

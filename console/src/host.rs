@@ -5,12 +5,23 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::extract::Request;
 use axum::http::header;
+use pinfold_policy::host::{Authority, Host};
 
 /// Whether a request names its host, once, and by a name that cannot have been made to lead here.
 pub(crate) fn is_ours(request: &Request) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let named = hosts.next().and_then(|host| host.to_str().ok());
-    hosts.next().is_none() && named.is_some_and(cannot_be_rebound)
+    field(request).is_some_and(cannot_be_rebound)
+}
+
+/// The host that a request names, whatever leads here by it: for what any page may know.
+pub(crate) fn named(request: &Request) -> Option<Host> {
+    Some(Authority::parse(field(request)?, Some(80)).ok()?.host)
+}
+
+/// `Host`, where there is one.
+fn field(request: &Request) -> Option<&str> {
+    let mut fields = request.headers().get_all(header::HOST).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return None };
+    field.to_str().ok()
 }
 
 fn cannot_be_rebound(host: &str) -> bool {

@@ -8,13 +8,18 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use crate::host::is_ours;
+use crate::host::{is_ours, named};
+use crate::pac::program;
 use crate::{Check, Shown};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The text format that every version of Prometheus reads (OpenMetrics 1.0).
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// What browsers want such a file to be.
+const PROXY_AUTOCONFIG: HeaderValue = HeaderValue::from_static("application/x-ns-proxy-autoconfig");
+
+const PROXY_PAC: &str = "/proxy.pac";
 
 /// All of it.
 pub(crate) fn pages(shown: Shown) -> Router {
@@ -22,6 +27,7 @@ pub(crate) fn pages(shown: Shown) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route(PROXY_PAC, get(proxy_pac))
         .with_state(shown)
         .layer(from_fn(guarded))
 }
@@ -58,9 +64,20 @@ async fn metrics(State(shown): State<Shown>) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], (shown.metrics)().await).into_response()
 }
 
+async fn proxy_pac(State(shown): State<Shown>, request: Request) -> Response {
+    let program = named(&request).and_then(|asked| program(&shown.listeners, &asked));
+    match program {
+        Some(program) => ([(header::CONTENT_TYPE, PROXY_AUTOCONFIG)], program).into_response(),
+        None => (StatusCode::NOT_FOUND, "no listener of the proxy is reached by this name\n").into_response(),
+    }
+}
+
 /// What holds for every answer, whatever it is about.
 async fn guarded(request: Request, next: Next) -> Response {
-    let mut response = if !is_ours(&request) {
+    // Where the proxy is, every client is told, and people give them a name to ask by.
+    let is_right =
+        if request.uri().path() == PROXY_PAC { named(&request).is_some() } else { is_ours(&request) };
+    let mut response = if !is_right {
         (StatusCode::MISDIRECTED_REQUEST, "name this listener by its address, or as localhost\n")
             .into_response()
     } else if request.method() != Method::GET && request.method() != Method::HEAD {

@@ -11,11 +11,21 @@ use crate::{Via, eventually};
 /// A headless Chromium with an empty profile, going through a proxy and trusting its root.
 pub async fn chromium(via: impl Into<Via>) -> Chromium {
     let via = via.into();
+    let proxy = format!("--proxy-server=http://{}", via.proxy);
+    set_up(&via, proxy).await
+}
+
+/// The same, which goes where the PAC file at that URL says.
+pub async fn chromium_configured_by(via: impl Into<Via>, pac: &str) -> Chromium {
+    set_up(&via.into(), format!("--proxy-pac-url={pac}")).await
+}
+
+async fn set_up(via: &Via, proxy: String) -> Chromium {
     let home = tempfile::Builder::new().prefix("pinfold-chromium-").tempdir().unwrap();
     let store = home.path().join(".pki/nssdb");
     std::fs::create_dir_all(&store).unwrap();
     certutil(&store, &["-N", "--empty-password"]).await;
-    let chromium = Chromium { home, proxy: format!("http://{}", via.proxy) };
+    let chromium = Chromium { home, proxy };
     for root in &via.roots {
         chromium.trust(root).await;
     }
@@ -26,6 +36,7 @@ pub async fn chromium(via: impl Into<Via>) -> Chromium {
 #[derive(Debug)]
 pub struct Chromium {
     home: TempDir,
+    /// The option that says which proxy.
     proxy: String,
 }
 
@@ -52,7 +63,7 @@ impl Chromium {
             ])
             .args(["--no-first-run", "--disable-background-networking", "--disable-component-update"])
             .args(["--disable-sync", "--disable-default-apps", "--disable-extensions"])
-            .arg(format!("--proxy-server={}", self.proxy))
+            .arg(&self.proxy)
             .arg(format!("--user-data-dir={}", self.home.path().join("profile").display()))
             .args(["--dump-dom", url.as_ref()])
             .env_clear()

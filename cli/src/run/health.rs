@@ -2,6 +2,7 @@
 
 mod metrics;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -24,13 +25,17 @@ pub(crate) struct Health {
     pub(crate) reloads: Arc<Outcomes>,
     pub(crate) canary: Canary,
     pub(crate) started: SystemTime,
+    /// Where clients reach it.
+    pub(crate) listeners: Arc<[SocketAddr]>,
 }
 
 impl Health {
     /// The same, for the console.
     pub(crate) fn shown(self) -> Shown {
+        let listeners = Arc::clone(&self.listeners);
         let (ready, metrics) = (self.clone(), self);
         Shown {
+            listeners,
             ready: Arc::new(move || {
                 let health = ready.clone();
                 Box::pin(async move { health.checks().await })

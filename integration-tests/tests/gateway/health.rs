@@ -32,7 +32,7 @@ async fn without_a_console_there_is_none() {
 #[tokio::test]
 async fn the_console_is_read_only_and_nothing_of_it_is_kept() {
     let gateway = shown(gateway()).listen().await;
-    for path in ["/livez", "/readyz", "/metrics"] {
+    for path in ["/livez", "/readyz", "/metrics", "/proxy.pac"] {
         let answer = gateway.shows(path).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         for field in ["cache-control: no-store", "x-content-type-options: nosniff"] {

@@ -49,6 +49,7 @@ mod names;
 mod observe;
 mod one_body;
 mod other_hosts;
+mod pac;
 mod pages;
 mod paths;
 mod platform;
