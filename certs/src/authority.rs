@@ -50,6 +50,15 @@ pub struct Opened {
     pub made_issuer: bool,
 }
 
+/// What to answer for a host with.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    /// The certificate chain and key.
+    pub leaf: Arc<CertifiedKey>,
+    /// It was signed for this call, and not kept from another one.
+    pub is_new: bool,
+}
+
 impl CertificateAuthority {
     /// Opens the authority kept in `dir`, making what is missing.
     ///
@@ -99,10 +108,16 @@ impl CertificateAuthority {
         self.root.fingerprint()
     }
 
+    /// The same of the issuing CA's.
+    #[must_use]
+    pub fn issuer_fingerprint_sha256(&self) -> String {
+        self.mint.issuer().fingerprint()
+    }
+
     /// When the root and the issuing CA end, in this order.
     #[must_use]
     pub fn ends(&self) -> [SystemTime; 2] {
-        [self.root.not_after, self.mint.end()]
+        [self.root.not_after, self.mint.issuer().not_after]
     }
 
     /// The certificate chain and key with which to answer for `host`: a leaf with this one name as its only SAN,
@@ -112,6 +127,14 @@ impl CertificateAuthority {
     /// [`CaError::Outside`] where the issuing CA may not sign for `host`, [`CaError::Unsignable`] where no
     /// certificate should name it, [`CaError::IssuerExpired`] when it is too late.
     pub fn leaf(&self, host: &Host, now: SystemTime) -> Result<Arc<CertifiedKey>, CaError> {
+        Ok(self.certify(host, now)?.leaf)
+    }
+
+    /// The same, for whoever keeps account of what is signed.
+    ///
+    /// # Errors
+    /// As of [`leaf`](Self::leaf).
+    pub fn certify(&self, host: &Host, now: SystemTime) -> Result<Certified, CaError> {
         self.mint.leaf(host, now)
     }
 }

@@ -10,6 +10,7 @@ use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 
+use crate::authority::Certified;
 use crate::certificate::CaCertificate;
 use crate::error::CaError;
 use crate::issuer::Issuing;
@@ -55,21 +56,25 @@ impl Mint {
         Ok(Self { certificate, signer, key, signing_key, lifetime, kept: Cache::new(KEPT) })
     }
 
-    /// When the issuing CA ends.
-    pub(crate) fn end(&self) -> SystemTime {
-        self.certificate.not_after
+    /// The issuing CA.
+    pub(crate) fn issuer(&self) -> &CaCertificate {
+        &self.certificate
     }
 
     /// The leaf for `host`: one that is kept, or a new one, made once however many ask at the same time.
-    pub(crate) fn leaf(&self, host: &Host, now: SystemTime) -> Result<Arc<CertifiedKey>, CaError> {
+    pub(crate) fn leaf(&self, host: &Host, now: SystemTime) -> Result<Certified, CaError> {
         if let Some(leaf) = self.kept.get(host)
             && leaf.is_fresh(now)
         {
-            return Ok(Arc::clone(&leaf.certified));
+            return Ok(Certified { leaf: Arc::clone(&leaf.certified), is_new: false });
         }
         self.kept.remove_if(host, |leaf| !leaf.is_fresh(now));
-        let leaf = self.kept.get_or_insert_with(host, || self.make(host, now).map(Arc::new))?;
-        Ok(Arc::clone(&leaf.certified))
+        let mut is_new = false;
+        let leaf = self.kept.get_or_insert_with(host, || {
+            is_new = true;
+            self.make(host, now).map(Arc::new)
+        })?;
+        Ok(Certified { leaf: Arc::clone(&leaf.certified), is_new })
     }
 
     fn make(&self, host: &Host, now: SystemTime) -> Result<Leaf, CaError> {

@@ -20,5 +20,5 @@ mod leaf;
 mod profile;
 mod root;
 
-pub use authority::{CaOptions, CertificateAuthority, Opened};
+pub use authority::{CaOptions, CertificateAuthority, Certified, Opened};
 pub use error::{CaError, Unfit};

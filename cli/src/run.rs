@@ -1,5 +1,6 @@
 //! `pinfold run`: the gateway, from its files to its last recorded row.
 
+mod authority;
 mod canary;
 mod greeting;
 mod health;
@@ -28,6 +29,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::authority::Authority;
 use self::canary::Canary;
 use self::greeting::Greeting;
 use self::health::Health;
@@ -100,6 +102,7 @@ struct Running {
     root: Root,
     reloading: Reloading,
     health: Health,
+    authority: Authority,
     /// How long the ledger goes back, and by which clock.
     keeping: (SignedDuration, Clock),
 }
@@ -141,6 +144,7 @@ impl Running {
             instructions: crate::trust::instructions(&ca),
             made: made_root,
         };
+        let authority = Authority::of(&ca);
         let (canary, listen) = (Canary::new(config.canary), config.console);
         let bound = Gateway::bind(settings, rulebook, Arc::new(ca), store.clone()).await;
         let bound = match bound {
@@ -165,7 +169,7 @@ impl Running {
             listeners: gateway.addresses().into(),
         };
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
-        Ok(Self { gateway, console, store, outputs, root, reloading, health, keeping })
+        Ok(Self { gateway, console, store, outputs, root, reloading, health, authority, keeping })
     }
 
     fn ready_line(&self) -> String {
@@ -178,7 +182,8 @@ impl Running {
     }
 
     async fn serve(self, signals: &mut Signals, hang_ups: HangUps) -> Result<(), Failure> {
-        let Self { gateway, console, store, outputs, reloading, health, keeping: (keeps, clock), .. } = self;
+        let Self { gateway, console, store, outputs, reloading, health, authority, .. } = self;
+        let (keeps, clock) = self.keeping;
         let names = outputs.iter().map(Output::name).collect();
         let deliveries = Deliveries::start(outputs, &store);
         let stop = CancellationToken::new();
@@ -191,6 +196,7 @@ impl Running {
         let closed = CancellationToken::new();
         let showing = console.map(|console| tokio::spawn(console.run(health.shown(), closed.clone())));
         let serving = tokio::spawn(gateway.run(stop.clone(), GRACE));
+        authority.tell(&store, &clock).await;
         // One thread: it blocks while it reads, and an allocator that keeps memory by thread would keep the pins of each
         // thread that ever read them.
         let (runtime, stopping) = (Handle::current(), stop.clone());

@@ -185,8 +185,8 @@ impl Gateway {
         self.dir.path()
     }
 
-    /// The next event that it prints, but for those that tell of a start, of a stop, or of a new item, which may come before
-    /// the exchange that made it or behind.
+    /// The next event that it prints, but for those of the gateway's own life, those that come once a minute, and that of a new
+    /// item, which may come before the exchange that made it or behind.
     pub async fn next_event(&self) -> Event {
         loop {
             let event = self.any_event().await;
@@ -221,10 +221,11 @@ impl Gateway {
         }
     }
 
-    /// The events that it has printed and nobody has taken, after its end, but for those that tell of its starts and stops.
+    /// The events that it has printed and nobody has taken, after its end, but for those of its own life and those that come
+    /// once a minute.
     pub async fn rest_of_events(&self) -> Vec<Event> {
         let mut rest = self.every_event().await;
-        rest.retain(|event| !is_turn(event));
+        rest.retain(|event| !is_of_its_life(event) && !is_of_the_minute(event));
         rest
     }
 
@@ -303,14 +304,22 @@ impl Gateway {
     }
 }
 
-/// Whether it tells of a start or a stop.
-fn is_turn(event: &Event) -> bool {
-    matches!(event.text("event.action"), Some("gateway-started" | "gateway-stopped"))
+/// Whether it tells of a start or a stop, or by which certificates the gateway signs.
+fn is_of_its_life(event: &Event) -> bool {
+    let lives = ["gateway-started", "gateway-stopped", "root-changed", "issuer-changed"];
+    event.text("event.action").is_some_and(|action| lives.contains(&action))
+}
+
+/// Whether it sums up a minute.
+fn is_of_the_minute(event: &Event) -> bool {
+    matches!(event.text("event.action"), Some("leaf-signed" | "login-failed"))
 }
 
 /// Whether it comes beside what a test is about.
 fn is_aside(event: &Event) -> bool {
-    is_turn(event) || event.text("event.action") == Some("digest-quarantined")
+    is_of_its_life(event)
+        || is_of_the_minute(event)
+        || event.text("event.action") == Some("digest-quarantined")
 }
 
 /// What a command left behind.

@@ -262,6 +262,12 @@ impl Users {
         self.find(name).is_some_and(|user| others.find(name) == Some(user))
     }
 
+    /// The name of the user of this name, if there is one: what somebody has typed is nobody's to keep.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<Arc<str>> {
+        self.find(name).map(|user| Arc::clone(&user.name))
+    }
+
     fn find(&self, name: &str) -> Option<&User> {
         self.all.get(*self.by_name.get(name)?)
     }

@@ -93,6 +93,13 @@ impl Credentials {
         identified.unwrap_or(Err(Reason::Overloaded))
     }
 
+    /// Whose credential a request carries, as far as that is a user; none where it carries none, as a browser's first does.
+    fn tried(&self, headers: &HeaderMap) -> Option<Option<Arc<str>>> {
+        let is_tried = headers.contains_key(header::PROXY_AUTHORIZATION);
+        let user = || Credential::read(headers).and_then(|credential| self.users.known(&credential.name));
+        is_tried.then(user)
+    }
+
     /// A browser opens a dozen connections with the same credential at once: one of them has it checked.
     async fn known_or_checked(&self, client: IpAddr, credential: Credential) -> Result<Arc<str>, Reason> {
         match self.known.get_value_or_guard_async(&credential.tag(&self.key)).await {
@@ -208,6 +215,12 @@ impl Shared {
         match credentials.identify(link.client.ip().to_canonical(), request.headers()).await {
             Ok(user) => Ok(Arc::new(Link { user: Some(user), ..Link::clone(&link) })),
             Err(reason) => {
+                if reason == Reason::CredentialsRequired
+                    && let Some(user) = credentials.tried(request.headers())
+                {
+                    let client = link.client.ip().to_canonical();
+                    self.news.failed_logins.count((client, user), self.settings.clock.now());
+                }
                 let reader = reader(request.method(), request.headers());
                 let refusal = early_refusal(Uuid::now_v7(), reason, &reader);
                 let named = request.uri().authority().map(http::uri::Authority::as_str);

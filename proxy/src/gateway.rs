@@ -33,6 +33,7 @@ use crate::hold::Spill;
 use crate::intercept::Interceptor;
 use crate::link::{Leads, Link, Place};
 use crate::live::Live;
+use crate::news::{self, News};
 use crate::parked::Parked;
 use crate::policy_cell::{PolicyCell, Snapshot};
 use crate::recheck::{self, Note, Rechecks};
@@ -92,6 +93,7 @@ pub(crate) struct Shared {
     guarded: Cache<Box<str>, ()>,
     pub(crate) fully_learned: FullyLearned,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) news: News,
     pub(crate) cage: Cage,
     /// Places for those who are told that there is no place.
     turning_away: Arc<Semaphore>,
@@ -150,6 +152,7 @@ impl Gateway {
             fully_learned: FullyLearned::default(),
             cage: Cage::new(),
             counters: Arc::default(),
+            news: News::new(),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
         Ok(Self { shared: Arc::new(shared), listeners, notes })
@@ -194,6 +197,8 @@ impl Gateway {
             });
         }
         shared.tasks.spawn(recheck::run(Arc::clone(&shared), self.notes));
+        let over = CancellationToken::new();
+        let telling = tokio::spawn(news::run(Arc::clone(&shared), over.clone()));
         let mut looks = tokio::time::interval(shared.settings.limits.idle_timeout);
         loop {
             tokio::select! {
@@ -209,6 +214,9 @@ impl Gateway {
             // What is told to stop does so at its next step; a second bound keeps a stuck one from keeping us.
             drop(tokio::time::timeout(Duration::from_secs(5), shared.tasks.wait()).await);
         }
+        over.cancel();
+        // It can only have panicked, and then there is nothing left to tell.
+        drop(telling.await);
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pinfold_certs::{CaError, CertificateAuthority};
+use pinfold_certs::{CaError, CertificateAuthority, Certified};
 use pinfold_policy::host::Host;
 use pinfold_store::entry::ClientTls;
 use rustls::crypto::CryptoProvider;
@@ -49,6 +49,7 @@ pub(crate) struct Interceptor {
     /// For hellos without one, whose sessions could cross from one vendor to another: none is kept.
     nameless: ServerConfig,
     ca: Arc<CertificateAuthority>,
+    issuer: Arc<str>,
     limit: Duration,
 }
 
@@ -64,17 +65,25 @@ impl Interceptor {
         named.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         nameless.session_storage = Arc::new(NoServerSessionStorage {});
         nameless.send_tls13_tickets = 0;
-        Ok(Self { named, nameless, ca, limit })
+        let issuer = ca.issuer_fingerprint_sha256().into();
+        Ok(Self { named, nameless, ca, issuer, limit })
     }
 
     /// The same under another CA, if there is one: sessions of before can be taken up again.
     pub(crate) fn followed_by(&self, ca: Option<Arc<CertificateAuthority>>) -> Self {
+        let ca = ca.unwrap_or_else(|| Arc::clone(&self.ca));
         Self {
             named: self.named.clone(),
             nameless: self.nameless.clone(),
-            ca: ca.unwrap_or_else(|| Arc::clone(&self.ca)),
+            issuer: ca.issuer_fingerprint_sha256().into(),
+            ca,
             limit: self.limit,
         }
+    }
+
+    /// The fingerprint of the issuing CA.
+    pub(crate) fn issuer(&self) -> Arc<str> {
+        Arc::clone(&self.issuer)
     }
 
     /// When the root and the issuing CA end, in this order.
@@ -105,6 +114,7 @@ impl Interceptor {
     }
 
     /// Accepts a TLS connection that is for `host`. `has_name`: the hello carries a server name, which is that host.
+    /// `signed` is called where a certificate was signed for it, and none kept from before.
     ///
     /// # Errors
     /// [`InterceptError`], in which case the connection has ended.
@@ -112,15 +122,19 @@ impl Interceptor {
         &self,
         host: &Host,
         has_name: bool,
+        signed: impl FnOnce(),
         stream: S,
     ) -> Result<TlsStream<S>, InterceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let leaf = self
+        let Certified { leaf, is_new } = self
             .ca
-            .leaf(host, SystemTime::now())
+            .certify(host, SystemTime::now())
             .map_err(|source| InterceptError::Leaf { host: host.clone(), source })?;
+        if is_new {
+            signed();
+        }
         // To the TLS library an address is no name.
         let is_named = has_name && host.name().is_some();
         let mut config = if is_named { self.named.clone() } else { self.nameless.clone() };

@@ -194,7 +194,14 @@ impl Asking {
             Ok(host) => host,
             Err(reason) => return self.end(client, reason, name).await,
         };
-        let stream = match self.policy.live.interceptor.accept(&host, name.is_some(), client).await {
+        let interceptor = &self.policy.live.interceptor;
+        let signed = || {
+            if !self.is_canary {
+                let signature = (host.clone(), interceptor.issuer());
+                self.gateway.news.signed.count(signature, self.gateway.settings.clock.now());
+            }
+        };
+        let stream = match interceptor.accept(&host, name.is_some(), signed, client).await {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::info!(client = %self.asker.address, %host, %error, "no connection with a client");

@@ -164,11 +164,10 @@ fn write_base_event(ocsf: &mut Fields, ecs: &Fields) {
     let action = ecs.text("event.action").unwrap_or_default();
     write_class(ocsf, (0, "Uncategorized"), (0, "Base Event"), (99, action));
     write_status(ocsf, ecs);
-    if let Some(user) = ecs.text("user.name") {
-        ocsf.put("unmapped.user.name", user);
-    }
-    if let Some(hash) = ecs.text("file.hash.sha256") {
-        ocsf.put("unmapped.file.hash.sha256", hash);
+    for field in ["source.ip", "user.name", "file.hash.sha256"] {
+        if let Some(text) = ecs.text(field) {
+            ocsf.put(&format!("unmapped.{field}"), text);
+        }
     }
 }
 
@@ -295,6 +294,10 @@ impl Stage {
             | What::FeedOverflow
             | What::Started
             | What::Stopped
+            | What::RootChanged
+            | What::IssuerChanged
+            | What::LeafSigned
+            | What::LoginFailed
             | What::Drift
             | What::UrlVolatile
             | What::LookalikeHost

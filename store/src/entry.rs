@@ -169,6 +169,14 @@ pub enum What {
     Started,
     /// It stops, in order.
     Stopped,
+    /// The gateway's root is another than before.
+    RootChanged,
+    /// Its issuing CA is another than before.
+    IssuerChanged,
+    /// The issuing CA signed a certificate for a host.
+    LeafSigned,
+    /// Credentials for the proxy were wrong.
+    LoginFailed,
     /// A recheck saw a body where something else is expected, for the first time.
     Drift,
     /// A URL serves something else each time: further drifts there are only counted.
@@ -197,13 +205,17 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::LedgerDropped,
         Self::FeedOverflow,
         Self::Started,
         Self::Stopped,
+        Self::RootChanged,
+        Self::IssuerChanged,
+        Self::LeafSigned,
+        Self::LoginFailed,
         Self::Drift,
         Self::UrlVolatile,
         Self::Quarantined,
@@ -228,6 +240,10 @@ impl What {
             Self::FeedOverflow => "feed-overflow",
             Self::Started => "gateway-started",
             Self::Stopped => "gateway-stopped",
+            Self::RootChanged => "root-changed",
+            Self::IssuerChanged => "issuer-changed",
+            Self::LeafSigned => "leaf-signed",
+            Self::LoginFailed => "login-failed",
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
             Self::Quarantined => "digest-quarantined",
@@ -255,7 +271,7 @@ pub struct Notice {
     pub what: What,
     /// Who did it; none where the gateway did.
     pub who: Option<Arc<str>>,
-    /// What it is about: a file, a URL.
+    /// What it is about: a file, a URL, a host, a client.
     pub subject: Option<Box<str>>,
     /// The body that it is about.
     pub digest: Option<BodyId>,

@@ -35,7 +35,9 @@ pub use self::downtime::Downtime;
 pub(crate) use self::exposure::exposure;
 pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
 use self::notepad::Notepad;
-pub(crate) use self::query::{EventReader, exchanges, gaps, notices, tunnels, was_judged_by_a_pin};
+pub(crate) use self::query::{
+    EventReader, exchanges, gaps, last_notice, notices, tunnels, was_judged_by_a_pin,
+};
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 pub use self::receivers::Receiver;
 pub(crate) use self::receivers::receivers;

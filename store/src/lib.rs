@@ -713,6 +713,14 @@ impl Store {
         ledger::notices(&self.inner.data_dir, limit).await
     }
 
+    /// The newest notice of its kind, as far back as the ledger reaches.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a month cannot be read.
+    pub async fn last_notice(&self, what: What) -> Result<Option<Notice>, StoreError> {
+        ledger::last_notice(&self.inner.data_dir, what).await
+    }
+
     /// Drops the months of the ledger whose last moment is longer ago than `retention`, the oldest first, and tells of each.
     /// A month is kept where one of `outputs` has not acknowledged all of its events yet, or a tunnel that began in it is
     /// open. Gives the months that are kept for an output.

@@ -21,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::authority::Authority;
 use super::signals::HangUps;
 use super::start_only::StartOnly;
 use super::watch::{self, Eyes, Read, Seen, Settling};
@@ -199,10 +200,13 @@ impl Reloading {
         let Config { rulebook, quarantine, approvers, .. } = config;
         let rules = in_numbers(&rulebook);
         self.store.want_approvers(approvers).await?;
-        let rulebook = Arc::new(rulebook);
+        let (rulebook, authority) = (Arc::new(rulebook), ca.as_deref().map(Authority::of));
         let taken = self.reloader.take(&settings, Arc::clone(&rulebook), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
         self.standing.rulebook = rulebook;
+        if let Some(authority) = authority {
+            authority.tell(&self.store, &settings.clock).await;
+        }
         self.store.bound_quarantine(quarantine.max, quarantine.per_url);
         self.standing.ca_options = options;
         for warning in warnings.iter().take(FINDINGS) {

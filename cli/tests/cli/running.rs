@@ -71,7 +71,14 @@ fn standard_output_carries_events_and_nothing_else() {
         ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut actions: Vec<_> = lines.iter().map(|line| line["event"]["action"].as_str().unwrap()).collect();
     actions.sort_unstable();
-    let all = ["artifact-quarantined", "digest-quarantined", "gateway-started", "gateway-stopped"];
+    let all = [
+        "artifact-quarantined",
+        "digest-quarantined",
+        "gateway-started",
+        "gateway-stopped",
+        "issuer-changed",
+        "root-changed",
+    ];
     assert_eq!(actions, all, "{ended:?}");
 }
 

@@ -33,10 +33,11 @@ async fn the_canary_is_refused_and_leaves_no_trace() {
     let gateway = testing(pinning(&vendor)).listen().await;
     verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
     let metrics = passes(&gateway).await;
-    // Of all that is counted only the client's exchange is the traffic's. The ledger has the start besides.
+    // Of all that is counted only the client's exchange is the traffic's. The ledger has the start, the root
+    // and the issuing CA besides.
     for (sample, count) in [
         ("pinfold_exchanges_total{verdict=\"verified\",reason=\"none\"}", 1),
-        ("pinfold_ledger_entries_total", 2),
+        ("pinfold_ledger_entries_total", 4),
     ] {
         assert_eq!(metrics.sample(sample), Some(count), "{}", metrics.body);
     }

@@ -90,7 +90,8 @@ async fn events_go_to_a_file_too() {
     let events: Vec<_> = lines.lines().map(Event::parse).collect();
     let mut actions: Vec<_> = events.iter().map(|event| event.text("event.action").unwrap()).collect();
     actions.sort_unstable();
-    let all = ["artifact-quarantined", "digest-quarantined", "gateway-started", "gateway-stopped"];
+    let all =
+        ["artifact-quarantined", "digest-quarantined", "gateway-started", "gateway-stopped", "leaf-signed"];
     assert_eq!(actions, all, "{lines}");
     let mut incidents = events.iter().filter_map(Event::incident);
     assert!(incidents.all(|incident| Some(incident) == reply.verdict().incident()), "{lines}");

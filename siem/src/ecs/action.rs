@@ -62,6 +62,14 @@ actions! {
     GatewayStarted "gateway-started" "PF-3006" &["start"];
     /// It stops, in order.
     GatewayStopped "gateway-stopped" "PF-3007" &["end"];
+    /// The gateway's root is another than before.
+    RootChanged "root-changed" "PF-5001" &["change"];
+    /// Its issuing CA is another than before.
+    IssuerChanged "issuer-changed" "PF-5002" &["change"];
+    /// The issuing CA signed a certificate for a host.
+    LeafSigned "leaf-signed" "PF-5003" &["creation"];
+    /// Credentials for the proxy were wrong.
+    LoginFailed "login-failed" "PF-3301" &["start"];
     /// A recheck saw other content than the pinned, for the first time.
     Drift "drift" "PF-3101" &["info"];
     /// Further drifts of a URL are only counted.
@@ -115,6 +123,10 @@ impl Action {
             What::FeedOverflow => Self::FeedOverflow,
             What::Started => Self::GatewayStarted,
             What::Stopped => Self::GatewayStopped,
+            What::RootChanged => Self::RootChanged,
+            What::IssuerChanged => Self::IssuerChanged,
+            What::LeafSigned => Self::LeafSigned,
+            What::LoginFailed => Self::LoginFailed,
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
             What::Quarantined => Self::DigestQuarantined,
@@ -144,6 +156,7 @@ impl Action {
             | Self::RecordingGap
             | Self::ReloadFailed
             | Self::FeedOverflow
+            | Self::LoginFailed
             | Self::CanaryFailed => "failure",
             Self::ArtifactObserved
             | Self::ArtifactVerified
@@ -153,6 +166,9 @@ impl Action {
             | Self::LedgerDropped
             | Self::GatewayStarted
             | Self::GatewayStopped
+            | Self::RootChanged
+            | Self::IssuerChanged
+            | Self::LeafSigned
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
@@ -181,6 +197,10 @@ impl Action {
             | Self::LedgerDropped
             | Self::GatewayStarted
             | Self::GatewayStopped
+            | Self::RootChanged
+            | Self::IssuerChanged
+            | Self::LeafSigned
+            | Self::LoginFailed
             | Self::ReloadFailed
             | Self::FeedOverflow
             | Self::Drift
@@ -241,17 +261,18 @@ pub(super) fn severity(action: Action, reason: Option<Reason>) -> u64 {
 
 /// Files that cannot be used are rules that somebody believes to be in force. Content that changed matters as much before
 /// anybody asked for it, and a revocation taken back lets bytes pass that were held to be hostile. A gateway that lets its
-/// canary pass may let anything pass.
+/// canary pass may let anything pass. A root that nobody changed on purpose was changed by somebody else.
 fn severity_of_none(action: Action) -> u64 {
     match action {
         Action::CanaryFailed => 99,
         Action::Drift | Action::DigestQuarantined | Action::LookalikeHost => 73,
         Action::ReloadFailed
         | Action::FeedOverflow
+        | Action::RootChanged
         | Action::UrlVolatile
         | Action::PathChanged
         | Action::DigestReinstated => 47,
-        Action::DigestRevoked => 21,
+        Action::DigestRevoked | Action::IssuerChanged | Action::LoginFailed => 21,
         Action::ArtifactBlocked
         | Action::ArtifactQuarantined
         | Action::ArtifactObserved
@@ -266,6 +287,7 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::LedgerDropped
         | Action::GatewayStarted
         | Action::GatewayStopped
+        | Action::LeafSigned
         | Action::DigestApproved
         | Action::ApprovalPending
         | Action::DigestRejected => 0,

@@ -1,5 +1,7 @@
 //! What happened beside the traffic.
 
+use std::net::IpAddr;
+
 use pinfold_policy::digest::BodyId;
 use pinfold_store::entry::{Notice, What};
 
@@ -23,6 +25,9 @@ pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observe
     document.keyword("user.name", notice.who.as_deref());
     document.keywords("related.user", notice.who.as_deref());
     document.keywords("related.hosts", [&*observer.hostname]);
+    let client = client(notice).map(|ip| ip.to_canonical());
+    document.ip("source.ip", client);
+    document.keywords("related.ip", client.map(|ip| ip.to_string()).as_deref());
 
     let hash = notice.digest.map(BodyId::to_hex);
     document.keyword("file.hash.sha256", hash.as_deref());
@@ -35,12 +40,21 @@ pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observe
     document.number("Pinfold.count", 1);
 }
 
+/// The one notice that is about a client has it as its subject.
+fn client(notice: &Notice) -> Option<IpAddr> {
+    let is_about_a_client = notice.what == What::LoginFailed;
+    notice.subject.as_deref().filter(|_| is_about_a_client)?.parse().ok()
+}
+
 fn categories(what: What) -> &'static [&'static str] {
     match what {
         What::PolicyReloaded
         | What::ReloadFailed
         | What::LedgerDropped
         | What::FeedOverflow
+        | What::RootChanged
+        | What::IssuerChanged
+        | What::LeafSigned
         | What::Approved
         | What::ApprovalPending
         | What::Rejected
@@ -54,6 +68,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::CanaryRecovered => &["web"],
         What::LookalikeHost => &["network", "web"],
         What::Started | What::Stopped => &["process"],
+        What::LoginFailed => &["authentication"],
     }
 }
 
@@ -65,6 +80,10 @@ fn headline(what: What) -> &'static str {
         What::FeedOverflow => "An output was away for too long, and will never get some events",
         What::Started => "The gateway runs",
         What::Stopped => "The gateway stops",
+        What::RootChanged => "A root certificate is in use that the ledger was not told of before",
+        What::IssuerChanged => "An issuing CA is in use that the ledger was not told of before",
+        What::LeafSigned => "The issuing CA signed a certificate for a host",
+        What::LoginFailed => "Credentials for the proxy were wrong",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",

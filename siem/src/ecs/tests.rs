@@ -527,6 +527,8 @@ fn one_of_each() -> Vec<Event> {
     events
 }
 
+const FINGERPRINT: &str = "9a3c1be0d7f24c5588e1a06b3d92f7c4e5a8b6d1c0f3927e4d5b6a7980c1d2e3";
+
 /// A notice as the gateway would write it.
 fn example(what: What) -> Notice {
     let url = "https://cdn.eu.vendor.co.uk:8443/w/3.2.1/widget.min.js";
@@ -540,6 +542,15 @@ fn example(what: What) -> Notice {
             "81224 events of 2026-10 to 2026-11 were passed over: more than 10 GiB waited",
         ),
         What::Started | What::Stopped => ("/etc/pinfold/pinfold.toml", "pinfold 0.1.0"),
+        What::RootChanged => (FINGERPRINT, "ends 2036-11-20T10:00:00Z; before: none that the ledger knows"),
+        What::IssuerChanged => (
+            FINGERPRINT,
+            "ends 2027-11-23T10:00:00Z; before: 1f7b2d0c5a9e4386b1d4f60e8c2a7935d1c0b9a8f7e6d5c4b3a2918070605040",
+        ),
+        What::LeafSigned => {
+            ("cdn.eu.vendor.co.uk", "once, at 2026-11-23T10:00:00Z; by the issuing CA 1f7b2d0c5a9e4386…")
+        }
+        What::LoginFailed => ("10.20.30.40", "37 times from 2026-11-23T10:00:00Z to 2026-11-23T10:00:48Z"),
         What::LedgerDropped => ("2025-10", "2025-10, with 81224 rows of exchanges and 310 of tunnels"),
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
         What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
@@ -564,6 +575,10 @@ fn example(what: What) -> Notice {
         | What::FeedOverflow
         | What::Started
         | What::Stopped
+        | What::RootChanged
+        | What::IssuerChanged
+        | What::LeafSigned
+        | What::LoginFailed
         | What::LookalikeHost
         | What::PathChanged
         | What::CanaryFailed
@@ -579,7 +594,12 @@ fn example(what: What) -> Notice {
     };
     let by_a_person = matches!(
         what,
-        What::Approved | What::ApprovalPending | What::Rejected | What::Revoked | What::Reinstated
+        What::LoginFailed
+            | What::Approved
+            | What::ApprovalPending
+            | What::Rejected
+            | What::Revoked
+            | What::Reinstated
     );
     Notice {
         subject: Some(subject.into()),

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::rows::{read_exchange, read_gap, read_notice, read_tunnel};
 use super::{SCHEMA, Stream, dir_in, file_of, files};
-use crate::entry::{Event, Exchange, Gap, Notice, Tunnel, TunnelEnd};
+use crate::entry::{Event, Exchange, Gap, Notice, Tunnel, TunnelEnd, What};
 use crate::error::StoreError;
 use crate::incident::Incident;
 use crate::month::Month;
@@ -152,6 +152,22 @@ pub(crate) async fn notices(data_dir: &Path, limit: u32) -> Result<Vec<Notice>, 
         found.extend(rows.map_err(StoreError::database(&path))?);
     }
     Ok(found)
+}
+
+/// The newest notice of its kind.
+pub(crate) async fn last_notice(data_dir: &Path, what: What) -> Result<Option<Notice>, StoreError> {
+    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+        let mut connection = sqlite::open(&path, &SCHEMA).await?;
+        let row = sqlx::query("SELECT * FROM notice_text WHERE what = ? ORDER BY at DESC, id DESC LIMIT 1")
+            .bind(what.as_str())
+            .fetch_optional(&mut connection)
+            .await;
+        let found = row.and_then(|row| row.as_ref().map(read_notice).transpose());
+        if let Some(notice) = found.map_err(StoreError::database(&path))? {
+            return Ok(Some(notice));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads the events of one month.
