@@ -12,6 +12,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 
+use crate::bodies::sync_dir;
 use crate::error::StoreError;
 
 /// Pages of a log that are moved into the file at the latest: what logs take of a small volume is not there for the row
@@ -130,19 +131,49 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// Opens a file, and makes it one of `schema` if it is absent, empty, or of an older version.
 pub(crate) async fn create(path: &Path, schema: &Schema) -> Result<SqliteConnection, StoreError> {
-    // SQLite gives its log and its index the mode of the file, but makes the file itself readable for all. A file that
-    // exists must not even be opened here: closing it would end the locks that SQLite holds on it in this process
-    // (https://www.sqlite.org/howtocorrupt.html, section 2.2).
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => {}
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(cause) => return Err(StoreError::file("create", path)(cause)),
+    // A link that leads nowhere is there: it leads to a volume that is not, and an empty file in its place would be a lie.
+    if let Err(cause) = path.symlink_metadata()
+        && cause.kind() == io::ErrorKind::NotFound
+    {
+        make(path, schema).await?;
     }
     let mut connection = connect(path).await?;
     if version(&mut connection, path).await? < schema.version {
         bring_to(&mut connection, schema).await.map_err(StoreError::database(path))?;
     }
     check(connection, path, schema).await
+}
+
+/// Makes a file under another name, and gives it its own with its tables in it: whoever looks for it finds all of it or none.
+/// Only the gateway that holds the directory does.
+async fn make(path: &Path, schema: &Schema) -> Result<(), StoreError> {
+    let [new, log, index, journal] = [".new", ".new-wal", ".new-shm", ".new-journal"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    });
+    for left in [&log, &index, &journal, &new] {
+        match std::fs::remove_file(left) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::file("remove", left)(cause));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    // SQLite gives its log and its index the mode of the file, but makes the file itself readable for all.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
+    drop(file.map_err(StoreError::file("create", path))?);
+    let mut connection = connect(&new).await?;
+    bring_to(&mut connection, schema).await.map_err(StoreError::database(path))?;
+    let moved = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
+    moved.map_err(StoreError::database(path))?;
+    connection.close().await.map_err(StoreError::database(path))?;
+    // What is still in the log would stay behind under the other name.
+    if log.metadata().is_ok_and(|log| log.len() > 0) {
+        return Err(StoreError::file("create", path)(io::ErrorKind::ResourceBusy.into()));
+    }
+    std::fs::rename(&new, path).map_err(StoreError::file("create", path))?;
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Opens a file that exists. One of an older version stays what it is: the gateway of that version may be running on it.

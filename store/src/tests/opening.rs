@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use super::*;
 use crate::entry::{Notice, What};
@@ -32,6 +33,49 @@ async fn nobody_but_the_owner_can_read_anything() {
         let expected = if Path::new(&path).is_dir() { 0o700 } else { 0o600 };
         assert_eq!(mode, expected, "{path}");
     }
+}
+
+#[tokio::test]
+async fn at_no_moment_is_there_a_file_without_its_tables() {
+    let dir = directory();
+    let data = dir.path().join("data");
+    let files = [data.join("pinfold.db"), data.join("ledger/2126-11.db")];
+    let watching = std::thread::spawn(move || {
+        // What it holds when it is seen first. In its log nobody but SQLite would find it.
+        let first_seen = |path: &PathBuf| loop {
+            if let Ok(metadata) = path.metadata() {
+                return metadata.len();
+            }
+        };
+        files.each_ref().map(first_seen)
+    });
+
+    let store = Store::open_gateway(&data, options()).await.unwrap();
+    let _begun = store.record(verified("10.0.0.1:1", noon())).await.unwrap();
+
+    let lengths = watching.join().unwrap();
+    assert!(lengths.iter().all(|length| *length > 16 * 1024), "{lengths:?}");
+}
+
+#[tokio::test]
+async fn what_a_killed_start_has_left_of_a_file_is_in_nobodys_way() {
+    let dir = directory();
+    let data = dir.path().join("data");
+    let folder = data.join("ledger");
+    drop(Store::open_gateway(&data, options()).await.unwrap().close().await);
+    for left in ["2126-11.db.new", "2126-11.db.new-wal", "2126-11.db.new-shm", "2126-11.db.new-journal"] {
+        std::fs::write(folder.join(left), b"half of it").unwrap();
+    }
+
+    let store = Store::open_gateway(&data, options()).await.unwrap();
+    let recorded = verified("10.0.0.1:1", noon());
+    let _begun = store.record(recorded.clone()).await.unwrap();
+
+    let rows = store.exchanges(&Filter::default()).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.exchange.id).collect::<Vec<_>>(), [recorded.id]);
+    store.close().await.unwrap();
+    let left = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.contains(".new")).collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[tokio::test]
