@@ -3,6 +3,7 @@
 //! One module per command. This is the only place that wires the other crates together, and the only one that prints.
 
 mod audit;
+mod barred;
 mod check;
 mod configuration;
 mod darkened;

@@ -11,12 +11,14 @@ use pinfold_policy::digest::{BodyId, Digest};
 use pinfold_policy::pin::Pin;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_proxy::MOST_LEARNED;
+use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Changed, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::asked::Asked;
 use super::shortened;
+use crate::barred::{Bar, bars};
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 use crate::listing::{Column, Listing};
@@ -45,6 +47,8 @@ struct Known {
     asked: Option<Asked>,
     /// By subject: other bodies than the expected, and when one came last.
     changes: HashMap<Box<str>, (BTreeSet<BodyId>, Timestamp)>,
+    /// Among them those whose rejection refuses what is approved under another query.
+    items: Vec<Item>,
 }
 
 /// Prints the pins of all files in their order, then the approvals by URL.
@@ -132,7 +136,7 @@ async fn known(
     options: &ListOptions,
     terminal: &Terminal,
 ) -> Result<Known, StoreError> {
-    let standings = store.standing(None).await?;
+    let (standings, items) = (store.standing(None).await?, store.quarantined().await?);
     let decisions: Arc<Decisions> = Arc::clone(&store.decisions().borrow());
     let mut approvals: Vec<_> = decisions
         .all_approvals()
@@ -148,10 +152,10 @@ async fn known(
         Ok::<_, StoreError>((asked, changes))
     };
     match read.await {
-        Ok((asked, changes)) => Ok(Known { standings, approvals, asked: Some(asked), changes }),
+        Ok((asked, changes)) => Ok(Known { standings, approvals, asked: Some(asked), changes, items }),
         Err(error) => {
             terminal.warn(&format!("when pins were asked for is not known: {error}"), error.hint());
-            Ok(Known { standings, approvals, asked: None, changes: HashMap::new() })
+            Ok(Known { standings, approvals, asked: None, changes: HashMap::new(), items })
         }
     }
 }
@@ -184,6 +188,10 @@ impl Known {
             None => "-".to_owned(),
             Some(asked) => of(asked).map_or("never".to_owned(), minute),
         }
+    }
+
+    fn bars(&self, approval: &Approval) -> Vec<Bar<'_>> {
+        bars(&self.items, &approval.subject, approval.digest)
     }
 
     fn changed_text(&self, approval: &Approval) -> String {
@@ -242,6 +250,8 @@ fn approval_cells(approval: &Approval, known: &Known, now: Timestamp, terminal: 
         Some(end) => minute(end),
         None => "never".to_owned(),
     };
+    let bars = known.bars(approval).into_iter().map(Bar::in_short);
+    let digest = std::iter::once(digest_text(&approval.digest.into(), terminal)).chain(bars);
     [
         approval.rule().to_string(),
         approval.kind.to_string(),
@@ -250,7 +260,7 @@ fn approval_cells(approval: &Approval, known: &Known, now: Timestamp, terminal: 
         known.last_asked_text(|asked| asked.of_subject(&approval.subject)),
         "-".to_owned(),
         approval.subject.to_string(),
-        digest_text(&approval.digest.into(), terminal),
+        digest.collect::<Vec<_>>().join(" "),
     ]
 }
 
@@ -288,6 +298,7 @@ fn approval_json(approval: &Approval, known: &Known, now: Timestamp) -> Value {
         "expired": !approval.is_active(now),
         "basis": approval.basis.as_str(),
         "record": &*approval.record,
+        "barred_by": known.bars(approval).into_iter().map(Bar::as_json).collect::<Vec<_>>(),
         "last_asked": known.last_asked(|asked| asked.of_subject(&approval.subject)).map(|last| last.to_string()),
         "changed": change.map(|(bodies, last)| {
             let digests = bodies.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::list::agreement_json;
 use super::{Review, unknown};
 use crate::Found;
+use crate::barred::bars;
 use crate::darkened::Darkened;
 use crate::decision::{self, who};
 use crate::failure::Failure;
@@ -41,30 +42,11 @@ pub(super) async fn approve(
             "a reviewed file says so, and only a change of that file takes it back",
         );
     }
-    for other in review.store.quarantined().await? {
-        let Some(there) = still_rejected(&decided.item, &other) else { continue };
-        review.terminal.warn(
-            &format!(
-                "incident {}: these bytes are rejected {there}, and refused all the same",
-                other.incident
-            ),
-            "approve that one to end it, or reject this one too",
-        );
+    let others = review.store.quarantined().await?;
+    for bar in bars(&others, &decided.item.subject, decided.item.digest) {
+        review.terminal.warn(&bar.in_words(), "approve that one to end it, or reject this one too");
     }
     Ok(found)
-}
-
-/// Where another item rejects the bytes of this one all the same: for any query, or for one of those that this is about.
-fn still_rejected(item: &Item, other: &Item) -> Option<String> {
-    if (other.digest, other.state) != (item.digest, ItemState::Rejected) {
-        return None;
-    }
-    let any = |subject: &str| subject.split_once('?').map(|(any, _)| any.to_owned());
-    if any(&item.subject).is_some_and(|any| any == *other.subject) {
-        return Some("there for any query".to_owned());
-    }
-    let is_of_this = any(&other.subject).is_some_and(|any| any == *item.subject);
-    is_of_this.then(|| format!("at {}", printable(&other.subject)))
 }
 
 /// Where a file revokes a body. Of files with mistakes nothing is known.

@@ -1,6 +1,7 @@
 //! `pinfold quarantine show`: all the evidence on one page.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::decide::still_needed;
 use super::list::{clients, item_json};
 use super::{Review, unknown};
+use crate::barred::{self, bars};
 use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::printable::printable;
@@ -30,11 +32,16 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let incident = review.incident(id).await?;
     let Some((item, asked_by)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let pinned = pinned(review, &item);
+    let items = review.store.quarantined().await?;
+    let bars = bars(&items, &item.subject, item.digest);
+    let barred = barred(review, &item);
     let there = review.store.standing(Some(&item.subject)).await?;
     if terminal.json {
         let mut shown = item_json(&item);
         if let Value::Object(fields) = &mut shown {
             fields.insert("pinned".to_owned(), pinned.into());
+            fields.insert("barred_by".to_owned(), bars.iter().map(|bar| bar.as_json()).collect());
+            fields.insert("bars".to_owned(), barred.into_iter().map(|(_, json)| json).collect());
             fields.insert("asked_by".to_owned(), asked_by.iter().map(asked_json).collect());
             fields.insert("vendor_now".to_owned(), there.iter().map(vendor_now::as_json).collect());
         }
@@ -46,7 +53,10 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
         state(item.state, terminal),
         printable(&item.url),
     );
-    for (name, value) in facts(&item, pinned, &there) {
+    let bars =
+        bars.iter().filter(|_| item.state != ItemState::Rejected).map(|bar| ("barred", bar.in_words()));
+    let barred = barred.into_iter().map(|(text, _)| ("bars", format!("{text}: refused all the same")));
+    for (name, value) in facts(&item, pinned, &there).into_iter().chain(bars).chain(barred) {
         text.push_str(&format!("  {name:<8}  {value}\n"));
     }
     text.push_str(&format!("\n{}", asked(&item)));
@@ -134,6 +144,17 @@ fn said(decided: &LastDecision) -> String {
         Basis::Learned => "nobody".to_owned(),
     };
     format!("by {by}, {}{until}: {}", second(decided.at), printable(reason))
+}
+
+/// What is approved under another query and refused by the rejection of this item, if it is rejected.
+fn barred(review: &Review<'_>, item: &Item) -> Vec<(String, Value)> {
+    match item.state {
+        ItemState::Rejected => {
+            let decisions = Arc::clone(&review.store.decisions().borrow());
+            barred::barred(decisions.all_approvals(), &item.subject, item.digest)
+        }
+        ItemState::Waiting | ItemState::Approved | ItemState::Revoked => Vec::new(),
+    }
 }
 
 /// What the files pin at this URL, and where. `None` if they cannot be read.

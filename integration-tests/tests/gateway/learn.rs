@@ -4,7 +4,7 @@ use http::Method;
 use pinfold_integration_tests::{
     Answer, Gate, Gateway, GatewayBuilder, Pin, Reply, Rule, Vendor, client, gateway, sha256, vendor,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{REVIEWED, TAMPERED, refused, vendor_of, verified};
 
@@ -264,6 +264,45 @@ async fn what_still_holds_after_a_decision_under_another_query_is_said() {
     let again = ["quarantine", "approve", &one, "--reason", "SEC-3", "--expires", "9d"];
     let again = gateway.command(&again).await.success().stderr;
     assert!(again.contains(&format!("incident {any}: these bytes are rejected there")), "{again}");
+
+    // Whoever looks later is told too, at the approval and at what bars it.
+    let barred = json!([{ "incident": any, "subject": vendor.url("/app.js") }]);
+    let approved = shown(&gateway, &one).await;
+    assert!(
+        approved.0.contains(&format!("incident {any}: these bytes are rejected there for any query")),
+        "{}",
+        approved.0
+    );
+    assert_eq!((&approved.1["barred_by"], &approved.1["bars"]), (&barred, &json!([])));
+    let rejected = shown(&gateway, &any).await;
+    assert!(
+        rejected.0.contains(&format!("approval {one}, at {url}: refused all the same")),
+        "{}",
+        rejected.0
+    );
+    assert_eq!(rejected.1["bars"], json!([{ "rule": format!("approval {one}"), "subject": url }]));
+    let pins = gateway.command(&["pin", "list"]).await.success().text();
+    assert!(pins.contains(&format!("rejected there for any query ({any})")), "{pins}");
+    assert_eq!(approval_of(&gateway, &one).await["barred_by"], barred);
+
+    // And not any more once it is over.
+    gateway.command(&["quarantine", "approve", &any, "--reason", "SEC-4"]).await.success();
+    verified(&get(&gateway, &url).await, TAMPERED);
+    assert_eq!(shown(&gateway, &one).await.1["barred_by"], json!([]));
+    assert_eq!(approval_of(&gateway, &one).await["barred_by"], json!([]));
+    assert!(!gateway.command(&["pin", "list"]).await.success().text().contains("rejected"));
+}
+
+/// What `quarantine show` says of an item, to people and as JSON.
+async fn shown(gateway: &Gateway, incident: &str) -> (String, Value) {
+    let text = gateway.command(&["quarantine", "show", incident]).await.success().text();
+    (text, gateway.command(&["--json", "quarantine", "show", incident]).await.success().json())
+}
+
+/// What `pin list` says of the approval of an item.
+async fn approval_of(gateway: &Gateway, incident: &str) -> Value {
+    let pins = gateway.command(&["--json", "pin", "list"]).await.success().json();
+    pins.as_array().unwrap().iter().find(|pin| pin["record"] == incident).unwrap().clone()
 }
 
 #[tokio::test]
@@ -281,6 +320,17 @@ async fn an_approval_for_any_query_says_at_which_one_a_rejection_still_refuses()
     let said = gateway.command(&approving).await.success().stderr;
 
     assert!(said.contains(&format!("incident {one}: these bytes are rejected at {url}")), "{said}");
+    let (approved, _) = shown(&gateway, &any).await;
+    assert!(approved.contains(&format!("incident {one}: these bytes are rejected at {url}")), "{approved}");
+    let (rejected, _) = shown(&gateway, &one).await;
+    assert!(
+        rejected.contains(&format!("approval {any}, there for any query: refused all the same")),
+        "{rejected}"
+    );
+    let pins = gateway.command(&["pin", "list"]).await.success().text();
+    assert!(pins.contains(&format!("rejected at {url} ({one})")), "{pins}");
+    let barred = json!([{ "incident": one, "subject": url }]);
+    assert_eq!(approval_of(&gateway, &any).await["barred_by"], barred);
     verified(&get(&gateway, vendor.url("/app.js")).await, TAMPERED);
     refused(&get(&gateway, &url).await, 403, "blocked", "rejected");
 }
