@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::{folder, run, story};
 
 /// What each rule matches of all that is in `docs/events.md` and of a bad day.
-const MATCHES: [(&str, &[&str]); 27] = [
+const MATCHES: [(&str, &[&str]); 30] = [
     ("approval_in_haste.yml", &["PF-4001", "PF-4006"]),
     ("approvals_in_a_burst.yml", &["PF-4001"]),
     ("canary_failed.yml", &["PF-3201"]),
@@ -23,14 +23,17 @@ const MATCHES: [(&str, &[&str]); 27] = [
     ("gateway_evaded.yml", &["PF-2002 host-mismatch"]),
     ("gateway_stopped.yml", &["PF-3007"]),
     ("internal_hosts_probed.yml", &["PF-2002 private-address"]),
+    ("issuer_changed.yml", &["PF-5002"]),
     ("ledger_dropped.yml", &["PF-3005"]),
     ("lookalike_host.yml", &["PF-3103"]),
+    ("passwords_sprayed.yml", &["PF-3301"]),
     ("recording_gap.yml", &["PF-3001 store-unavailable"]),
     ("reload_failed.yml", &["PF-3003"]),
     ("restarts_in_a_burst.yml", &["PF-3006"]),
     ("revocation_undone.yml", &["PF-4005"]),
     ("revoked_script_requested.yml", &["PF-1001 revoked"]),
     ("revoked_worker_removed.yml", &["PF-1001 revoked"]),
+    ("root_changed.yml", &["PF-5001"]),
     ("tampered_script_refused.yml", &["PF-1002 digest-mismatch", "PF-1005 digest-mismatch"]),
     ("tampered_script_released.yml", &["PF-1003 digest-mismatch"]),
     ("tampered_script_wanted_by_many.yml", &["PF-1002 digest-mismatch"]),

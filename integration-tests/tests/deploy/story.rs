@@ -20,8 +20,11 @@ const CHEAP: &str =
 /// Files that a vendor has changed, each in its own way.
 const CHANGED: usize = 10;
 
+/// Who may use the proxy, all with one password.
+const USERS: [&str; 5] = ["ada", "bob", "cem", "dora", "eve"];
+
 fn asking_for_passwords(gateway: GatewayBuilder) -> GatewayBuilder {
-    gateway.users(&[("ada", CHEAP, "proxy")])
+    gateway.users(&USERS.map(|name| (name, CHEAP, "proxy")))
 }
 
 /// What clients do when nothing is wrong, in an enforcing gateway that asks for passwords.
@@ -35,6 +38,9 @@ pub(crate) async fn ordinary_day() -> Vec<Event> {
         .pin(cdn.url("/lib.js"), sha256(WORKER))
         .listen()
         .await;
+    // The very first start makes the CA, and says so.
+    ended(&gateway).await;
+    gateway.start_again().await;
     for last in 1..=6 {
         let stranger = || client(&gateway).from([127, 0, 0, last]);
         let asked = stranger().connect("cdn.vendor.test:443").await.unwrap().err().unwrap();
@@ -136,7 +142,7 @@ async fn of_clients() -> Vec<Event> {
     let pinning = || gateway().vendor(&cdn).pin(cdn.url("/app.js"), sha256(REVIEWED));
     let guarded = asking_for_passwords(pinning()).listen().await;
     for number in 0..30 {
-        let guess = client(&guarded).user("ada", &number.to_string());
+        let guess = client(&guarded).user(USERS[number % USERS.len()], &number.to_string());
         assert_eq!(refusal(&guess, "cdn.vendor.test:443").await, "credentials-required");
     }
     let open = pinning().listen().await;
