@@ -6,6 +6,7 @@ mod lines;
 mod sink;
 mod splunk;
 mod syslog;
+mod unsent;
 mod writer;
 
 use std::io;
@@ -21,11 +22,12 @@ use uuid::Uuid;
 
 use self::batch::Batch;
 use self::sink::Sink;
+use self::unsent::{Refusal, Unsent};
 use crate::observer::Observer;
 use crate::output::{Output, Target};
 use crate::record::Record;
 
-/// How many events are written, and made durable, at one time.
+/// How many events are read, and made durable, at one time.
 const BATCH: usize = 256;
 /// The first pause after a failure. Each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -80,7 +82,8 @@ impl Trouble {
 
 /// Delivers events as they come, until the store is settled and they have all been delivered.
 ///
-/// A failing output is warned of once and tried again with growing pauses; meanwhile its events wait in the store.
+/// A failing output is warned of once and tried again with growing pauses; meanwhile its events wait in the store. An event
+/// that its receiver refuses, and no other, is set aside, and told of.
 /// After `stop` nothing is waited for any more: what is there is delivered, a failing output tried once more. It is
 /// meant to follow [`Store::settle`]. Dropping the future at any time costs no event.
 ///
@@ -93,124 +96,177 @@ pub async fn deliver(
     stop: CancellationToken,
 ) -> Result<(), DeliveryError> {
     let target = &output.target;
-    let mut sink = Sink::of(&output, &observer)
+    let sink = Sink::of(&output, &observer)
         .map_err(|cause| DeliveryError::Start { target: target.clone(), cause })?;
-    let mut attempts = Attempts { target, stop: &stop, pause: FIRST_PAUSE, failing: false };
-    let mut feed = store.feed(&output.name(), output.repeats);
-    while let Some(events) = next(&mut feed, &mut sink, &mut attempts).await? {
+    let attempts = Attempts { target, stop: &stop, pause: FIRST_PAUSE, failing: false };
+    let feed = store.feed(&output.name(), output.repeats);
+    let mut delivery =
+        Delivery { output: &output, store: &store, observer: &observer, sink, feed, attempts, refused: 0 };
+    while let Some(events) = delivery.next().await? {
         let records = events.iter().map(|event| Record::of(event, output.format, &observer)).collect();
-        match send(&mut sink, Batch::of(records), &mut feed, &mut attempts, output.max_backlog).await? {
-            Sent::All => acknowledge(&mut feed, &mut attempts).await?,
-            Sent::TooMuchWaits => pass_over(&mut feed, &store, &output, &mut attempts).await?,
+        match delivery.send(Batch::of(records)).await? {
+            Sent::All => delivery.acknowledge().await?,
+            Sent::TooMuchWaits => delivery.pass_over().await?,
         }
     }
     // A receiver that does not take its leave does not hold up the end.
-    let _ = time::timeout(LAST_WAIT, sink.close()).await;
+    let _ = time::timeout(LAST_WAIT, delivery.sink.close()).await;
     Ok(())
-}
-
-/// The next events; none when the store is settled, or the gateway stops, and there are no more.
-async fn next(
-    feed: &mut Feed,
-    sink: &mut Sink,
-    attempts: &mut Attempts<'_>,
-) -> Result<Option<Vec<Event>>, DeliveryError> {
-    loop {
-        let mut next = std::pin::pin!(feed.next(BATCH));
-        let events = tokio::select! {
-            biased;
-            events = &mut next => events,
-            () = sink.watch() => continue,
-            () = attempts.stop.cancelled() => match time::timeout(LAST_WAIT, next).await {
-                Ok(events) => events,
-                Err(time::error::Elapsed { .. }) => return Ok(None),
-            },
-        };
-        match events {
-            Ok(events) => return Ok(Some(events).filter(|events| !events.is_empty())),
-            Err(error) => attempts.failed(error.into()).await?,
-        }
-    }
 }
 
 /// What became of a batch.
 enum Sent {
+    /// It was sent, but for events that were set aside.
     All,
     /// It was not sent, or not wholly, and more waits behind it than may.
     TooMuchWaits,
 }
 
-async fn send(
-    sink: &mut Sink,
-    mut batch: Batch,
-    feed: &mut Feed,
-    attempts: &mut Attempts<'_>,
-    max_backlog: u64,
-) -> Result<Sent, DeliveryError> {
-    loop {
-        let outcome = tokio::select! {
-            biased;
-            outcome = sink.send(&mut batch) => outcome,
-            () = stuck(attempts.stop) => return Err(attempts.give_up(Trouble::Stuck)),
-        };
-        match outcome {
-            Ok(()) => {
-                attempts.worked();
-                return Ok(Sent::All);
-            }
-            Err(cause) => attempts.failed(cause.into()).await?,
-        }
-        // Where that cannot be read, it is looked at after the next attempt.
-        if feed.backlog().await.is_ok_and(|waits| waits > max_backlog) {
-            return Ok(Sent::TooMuchWaits);
-        }
-    }
+/// One output, and all that its delivery needs.
+struct Delivery<'a> {
+    output: &'a Output,
+    store: &'a Store,
+    observer: &'a Observer,
+    sink: Sink,
+    feed: Feed,
+    attempts: Attempts<'a>,
+    /// How many events were set aside since the start.
+    refused: u64,
 }
 
-/// Passes over the oldest events and tells of it, in the ledger and so to every output.
-async fn pass_over(
-    feed: &mut Feed,
-    store: &Store,
-    output: &Output,
-    attempts: &mut Attempts<'_>,
-) -> Result<(), DeliveryError> {
-    let passed = loop {
-        match feed.pass_over(output.max_backlog).await {
-            Ok(Some(passed)) => break passed,
-            Ok(None) => return Ok(()),
-            Err(error) => attempts.failed(error.into()).await?,
+impl Delivery<'_> {
+    /// The next events; none when the store is settled, or the gateway stops, and there are no more.
+    async fn next(&mut self) -> Result<Option<Vec<Event>>, DeliveryError> {
+        loop {
+            let mut next = std::pin::pin!(self.feed.next(BATCH));
+            let events = tokio::select! {
+                biased;
+                events = &mut next => events,
+                () = self.sink.watch() => continue,
+                () = self.attempts.stop.cancelled() => match time::timeout(LAST_WAIT, next).await {
+                    Ok(events) => events,
+                    Err(time::error::Elapsed { .. }) => return Ok(None),
+                },
+            };
+            match events {
+                Ok(events) => return Ok(Some(events).filter(|events| !events.is_empty())),
+                Err(error) => self.attempts.failed(error.into()).await?,
+            }
         }
-    };
-    let text = format!("{passed} were passed over: more than {} bytes waited", output.max_backlog);
-    tracing::error!("siem output {}: {text}; they are in the ledger", output.target);
-    let notice = Notice {
-        id: Uuid::now_v7(),
-        at: Timestamp::now(),
-        what: What::FeedOverflow,
-        who: None,
-        subject: Some(output.name().into()),
-        digest: None,
-        incident: None,
-        text: text.into(),
-        policy_version: store.decisions().borrow().version(),
-    };
-    while let Err(error) = store.notice(notice.clone()).await {
-        attempts.failed(error.into()).await?;
     }
-    Ok(())
+
+    async fn send(&mut self, mut batch: Batch) -> Result<Sent, DeliveryError> {
+        while !batch.rest().is_empty() {
+            let cause = match self.try_to_send(&mut batch).await? {
+                Ok(()) => {
+                    self.attempts.worked();
+                    continue;
+                }
+                Err(Unsent::Refused(refusal)) if batch.lessen(refusal.at) => continue,
+                Err(Unsent::Refused(refusal)) => match self.set_aside(&mut batch, refusal).await? {
+                    Ok(()) => continue,
+                    Err(cause) => cause,
+                },
+                Err(Unsent::Trouble(cause)) => cause,
+            };
+            self.attempts.failed(cause.into()).await?;
+            // Where that cannot be read, it is looked at after the next attempt.
+            if self.feed.backlog().await.is_ok_and(|waits| waits > self.output.max_backlog) {
+                return Ok(Sent::TooMuchWaits);
+            }
+        }
+        Ok(Sent::All)
+    }
+
+    async fn try_to_send(&mut self, batch: &mut Batch) -> Result<Result<(), Unsent>, DeliveryError> {
+        tokio::select! {
+            biased;
+            outcome = self.sink.send(batch) => Ok(outcome),
+            () = stuck(self.attempts.stop) => Err(self.attempts.give_up(Trouble::Stuck)),
+        }
+    }
+
+    /// Gives up the next event, which was refused alone, once the receiver takes word of that in its place: one that refuses
+    /// everything is in trouble of its own, and costs no event. The word is in the ledger before anything is acknowledged.
+    async fn set_aside(
+        &mut self,
+        batch: &mut Batch,
+        refusal: Refusal,
+    ) -> Result<Result<(), io::Error>, DeliveryError> {
+        let Some(event) = batch.rest().first() else { return Ok(Ok(())) };
+        let (id, code, len) = (&event.id, &event.code, event.line.len());
+        let text = format!("event {id} ({code}), {len} bytes, is refused with {}", refusal.in_short());
+        let notice = self.notice(What::EventRefused, text);
+        let word = Record::of(&Event::Notice(notice.clone()), self.output.format, self.observer);
+        // Word of words would never end where a receiver takes the one and not the other.
+        let is_word = word.code == *code;
+        if let Err(unsent) = self.try_to_send(&mut Batch::of(vec![word])).await? {
+            return Ok(Err(unsent.into_trouble()));
+        }
+        self.attempts.worked();
+        self.refused += 1;
+        let (target, count, story) = (&self.output.target, self.refused, refusal.story);
+        tracing::error!(
+            "siem output {target}: event {id} is refused for good ({count} since the start): {story}; it is in the ledger"
+        );
+        if !is_word {
+            self.tell(notice).await?;
+        }
+        batch.advance(1);
+        Ok(Ok(()))
+    }
+
+    /// Passes over the oldest events and tells of it, in the ledger and so to every output.
+    async fn pass_over(&mut self) -> Result<(), DeliveryError> {
+        let most = self.output.max_backlog;
+        let passed = loop {
+            match self.feed.pass_over(most).await {
+                Ok(Some(passed)) => break passed,
+                Ok(None) => return Ok(()),
+                Err(error) => self.attempts.failed(error.into()).await?,
+            }
+        };
+        let text = format!("{passed} were passed over: more than {most} bytes waited");
+        tracing::error!("siem output {}: {text}; they are in the ledger", self.output.target);
+        self.tell(self.notice(What::FeedOverflow, text)).await
+    }
+
+    fn notice(&self, what: What, text: String) -> Notice {
+        // What goes out at once is the same line as what the ledger gives out later.
+        let now = Timestamp::now();
+        Notice {
+            id: Uuid::now_v7(),
+            at: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
+            what,
+            who: None,
+            subject: Some(self.output.name().into()),
+            digest: None,
+            incident: None,
+            text: text.into(),
+            policy_version: self.store.decisions().borrow().version(),
+        }
+    }
+
+    /// On disk when this returns.
+    async fn tell(&mut self, notice: Notice) -> Result<(), DeliveryError> {
+        while let Err(error) = self.store.notice(notice.clone()).await {
+            self.attempts.failed(error.into()).await?;
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), DeliveryError> {
+        while let Err(error) = self.feed.acknowledge().await {
+            self.attempts.failed(error.into()).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Ends some time after the stop.
 async fn stuck(stop: &CancellationToken) {
     stop.cancelled().await;
     time::sleep(LAST_WAIT).await;
-}
-
-async fn acknowledge(feed: &mut Feed, attempts: &mut Attempts<'_>) -> Result<(), DeliveryError> {
-    while let Err(error) = feed.acknowledge().await {
-        attempts.failed(error.into()).await?;
-    }
-    Ok(())
 }
 
 /// How often something was tried in vain, and what follows.

@@ -292,6 +292,7 @@ impl Stage {
             | What::ReloadFailed
             | What::LedgerDropped
             | What::FeedOverflow
+            | What::EventRefused
             | What::Started
             | What::Stopped
             | What::RootChanged

@@ -32,6 +32,8 @@ impl Format {
 /// An event in its format, and what transports say of it besides.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
+    /// `event.id`.
+    pub(crate) id: String,
     /// One line, without its end.
     pub(crate) line: String,
     /// When it happened.
@@ -51,6 +53,7 @@ impl Record {
             Format::Cef => cef::line(&fields),
         };
         Self {
+            id: fields.text("event.id").unwrap_or_default().to_owned(),
             line,
             at: fields.text("@timestamp").and_then(|text| text.parse().ok()).unwrap_or_default(),
             code: fields.text("event.code").unwrap_or_default().to_owned(),

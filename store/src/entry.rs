@@ -165,6 +165,8 @@ pub enum What {
     LedgerDropped,
     /// An output was away for too long, and will never get some events.
     FeedOverflow,
+    /// The receiver of an output refuses an event for good, and will never get it.
+    EventRefused,
     /// A gateway runs.
     Started,
     /// It stops, in order.
@@ -205,11 +207,12 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::LedgerDropped,
         Self::FeedOverflow,
+        Self::EventRefused,
         Self::Started,
         Self::Stopped,
         Self::RootChanged,
@@ -238,6 +241,7 @@ impl What {
             Self::ReloadFailed => "reload-failed",
             Self::LedgerDropped => "ledger-dropped",
             Self::FeedOverflow => "feed-overflow",
+            Self::EventRefused => "event-refused",
             Self::Started => "gateway-started",
             Self::Stopped => "gateway-stopped",
             Self::RootChanged => "root-changed",

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::PATIENCE;
 use super::batch::{Batch, lines};
+use super::unsent::{Refusal, Unsent};
 use crate::secret::SecretFile;
 
 /// The longest answer that is read, in bytes.
@@ -43,7 +44,7 @@ impl Https {
         Self(Client::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// Posts, and gives an answer that says it was taken.
+    /// Posts, and gives whatever is answered.
     pub(super) async fn post(&self, to: &Url, headers: &[Header], body: Bytes) -> io::Result<Reply> {
         let uri = Uri::try_from(to.as_str()).map_err(io::Error::other)?;
         let mut request = Request::post(uri).body(Full::new(body)).map_err(io::Error::other)?;
@@ -56,9 +57,24 @@ impl Https {
             let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(io::Error::other)?;
             Ok::<_, io::Error>(Reply { status: head.status, body: body.to_bytes() })
         };
-        let reply =
-            timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        if reply.status.is_success() { Ok(reply) } else { Err(refused(&reply)) }
+        timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Reply {
+    /// The reply, if it says that what was posted was taken.
+    pub(super) fn taken(self) -> Result<Self, Unsent> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let story = refused(&self);
+        match self.status {
+            status @ (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) => {
+                Err(Unsent::Refused(Refusal { status, code: None, at: None, story }))
+            }
+            // Whom it lets in, how much it can take, and where it is, has nothing to do with what is posted.
+            _ => Err(Unsent::Trouble(story)),
+        }
     }
 }
 
@@ -66,7 +82,7 @@ impl Https {
 pub(super) type Header = (header::HeaderName, HeaderValue);
 
 /// Refused, in the words of the receiver as far as they are printable.
-pub(super) fn refused(reply: &Reply) -> io::Error {
+fn refused(reply: &Reply) -> io::Error {
     let said = String::from_utf8_lossy(&reply.body);
     let printable = said.chars().map(|char| if char.is_control() { ' ' } else { char });
     let said: String = printable.take(TOLD).collect();
@@ -85,7 +101,7 @@ fn whole_story(error: hyper_util::client::legacy::Error) -> io::Error {
     io::Error::other(story)
 }
 
-/// Lines, posted a batch at a time.
+/// Lines, posted a piece of a batch at a time.
 pub(super) struct Post {
     https: Https,
     to: Url,
@@ -97,13 +113,16 @@ impl Post {
         Self { https: Https::new(tls), to: to.clone(), token }
     }
 
-    pub(super) async fn send(&self, batch: &mut Batch) -> io::Result<()> {
+    /// Sends the next piece of a batch.
+    pub(super) async fn send(&self, batch: &mut Batch) -> Result<(), Unsent> {
         let mut headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
         if let Some(token) = &self.token {
             headers.push((header::AUTHORIZATION, token.authorization("Bearer").map_err(io::Error::other)?));
         }
-        self.https.post(&self.to, &headers, lines(batch.rest())).await?;
-        batch.advance(usize::MAX);
+        let piece = batch.piece();
+        let count = piece.len();
+        self.https.post(&self.to, &headers, lines(piece)).await?.taken()?;
+        batch.advance(count);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::batch::{Batch, lines};
 use super::http::Post;
 use super::splunk::Splunk;
 use super::syslog::Syslog;
+use super::unsent::Unsent;
 use super::writer::Writer;
 use crate::observer::Observer;
 use crate::output::{Output, Target};
@@ -39,15 +40,15 @@ impl Sink {
         })
     }
 
-    /// Sends what is left of a batch. After an error some of it may need no second attempt.
-    pub(super) async fn send(&mut self, batch: &mut Batch) -> io::Result<()> {
+    /// Sends what is left of a batch, or the next piece of that. After an error some of it may need no second attempt.
+    pub(super) async fn send(&mut self, batch: &mut Batch) -> Result<(), Unsent> {
         match self {
             Self::Lines(writer) => {
                 let written = writer.write(lines(batch.rest())).await;
                 batch.advance(written.lines);
-                written.outcome
+                Ok(written.outcome?)
             }
-            Self::Syslog(syslog) => syslog.send(batch).await,
+            Self::Syslog(syslog) => Ok(syslog.send(batch).await?),
             Self::Https(post) => post.send(batch).await,
             Self::Splunk(splunk) => splunk.send(batch).await,
         }

@@ -2,6 +2,8 @@
 //!
 //! A collector that acknowledges answers a batch with a number, and says later on which numbers have been indexed. Until
 //! then the batch counts as not delivered. After [`LONGEST_ACKNOWLEDGEMENT`] it is sent again.
+//!
+//! Of a batch with an event that it refuses a collector may have taken those before: they come again, under their ids.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +18,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::batch::Batch;
-use super::http::{Header, Https};
+use super::http::{Header, Https, Reply};
+use super::unsent::{Refusal, Unsent};
 use crate::record::{Format, Record};
 use crate::secret::SecretFile;
 
@@ -53,13 +56,16 @@ impl Splunk {
         Ok(Self { https, events, acknowledgements, token, channel, format, hostname })
     }
 
-    pub(super) async fn send(&self, batch: &mut Batch) -> io::Result<()> {
-        let body: String = batch.rest().iter().map(|record| self.envelope(record)).collect();
+    /// Sends the next piece of a batch.
+    pub(super) async fn send(&self, batch: &mut Batch) -> Result<(), Unsent> {
+        let piece = batch.piece();
+        let count = piece.len();
+        let body: String = piece.iter().map(|record| self.envelope(record)).collect();
         let answer = self.post(&self.events, body.into()).await?;
         if let Some(number) = answer.get("ackId").and_then(Value::as_u64) {
             self.wait_for(number).await?;
         }
-        batch.advance(usize::MAX);
+        batch.advance(count);
         Ok(())
     }
 
@@ -82,7 +88,8 @@ impl Splunk {
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
             let question = json!({ "acks": [number] }).to_string();
-            let answer = self.post(&self.acknowledgements, question.into()).await?;
+            let answer =
+                self.post(&self.acknowledgements, question.into()).await.map_err(Unsent::into_trouble)?;
             let known = answer.get("acks").and_then(|acks| acks.get(number.to_string()));
             if known == Some(&Value::Bool(true)) {
                 return Ok(());
@@ -95,7 +102,7 @@ impl Splunk {
         }
     }
 
-    async fn post(&self, to: &Url, body: Bytes) -> io::Result<Value> {
+    async fn post(&self, to: &Url, body: Bytes) -> Result<Value, Unsent> {
         let mut headers: Vec<Header> = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (HeaderName::from_static("x-splunk-request-channel"), self.channel.clone()),
@@ -103,10 +110,33 @@ impl Splunk {
         if let Some(token) = &self.token {
             headers.push((header::AUTHORIZATION, token.authorization("Splunk").map_err(io::Error::other)?));
         }
-        let reply = self.https.post(to, &headers, body).await?;
+        let reply = taken(self.https.post(to, &headers, body).await?)?;
         let answer = serde_json::from_slice(&reply.body);
-        answer.map_err(|_| io::Error::other("the receiver answers, and not as a collector does"))
+        let not_one = |_| io::Error::other("the receiver answers, and not as a collector does");
+        Ok(answer.map_err(not_one)?)
     }
+}
+
+/// As [`Reply::taken`], by the code that a collector gives
+/// (<https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector>).
+fn taken(reply: Reply) -> Result<Reply, Unsent> {
+    // What is no collector's answer comes from a proxy before it.
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let code = answer.get("code").and_then(Value::as_u64);
+    let at = answer.get("invalid-event-number").and_then(Value::as_u64);
+    reply.taken().map_err(|unsent| match unsent {
+        Unsent::Refused(refusal) if code.is_none_or(is_about_an_event) => {
+            let at = at.and_then(|at| usize::try_from(at).ok());
+            Unsent::Refused(Refusal { code, at, ..refusal })
+        }
+        Unsent::Trouble(_) | Unsent::Refused(_) => Unsent::Trouble(unsent.into_trouble()),
+    })
+}
+
+/// Whether a code is about what was sent: no data, an invalid format, an event that is missing or blank, fields that cannot
+/// be indexed, too much of it. All others are about tokens, indexes and channels, or about the collector.
+fn is_about_an_event(code: u64) -> bool {
+    matches!(code, 5 | 6 | 12 | 13 | 15 | 27)
 }
 
 /// The collector's own path below what is configured.

@@ -246,6 +246,7 @@ mod tests {
 
     fn record(line: &str) -> Record {
         Record {
+            id: String::new(),
             line: line.to_owned(),
             at: "2026-11-23T06:30:00.123456Z".parse().unwrap(),
             code: "PF-1002".to_owned(),

@@ -58,6 +58,8 @@ actions! {
     LedgerDropped "ledger-dropped" "PF-3005" &["deletion"];
     /// An output was away for too long, and will never get some events.
     FeedOverflow "feed-overflow" "PF-3004" &["info"];
+    /// An output's receiver refuses an event for good.
+    EventRefused "event-refused" "PF-3008" &["info"];
     /// A gateway runs.
     GatewayStarted "gateway-started" "PF-3006" &["start"];
     /// It stops, in order.
@@ -121,6 +123,7 @@ impl Action {
             What::ReloadFailed => Self::ReloadFailed,
             What::LedgerDropped => Self::LedgerDropped,
             What::FeedOverflow => Self::FeedOverflow,
+            What::EventRefused => Self::EventRefused,
             What::Started => Self::GatewayStarted,
             What::Stopped => Self::GatewayStopped,
             What::RootChanged => Self::RootChanged,
@@ -156,6 +159,7 @@ impl Action {
             | Self::RecordingGap
             | Self::ReloadFailed
             | Self::FeedOverflow
+            | Self::EventRefused
             | Self::LoginFailed
             | Self::CanaryFailed => "failure",
             Self::ArtifactObserved
@@ -203,6 +207,7 @@ impl Action {
             | Self::LoginFailed
             | Self::ReloadFailed
             | Self::FeedOverflow
+            | Self::EventRefused
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
@@ -268,6 +273,7 @@ fn severity_of_none(action: Action) -> u64 {
         Action::Drift | Action::DigestQuarantined | Action::LookalikeHost => 73,
         Action::ReloadFailed
         | Action::FeedOverflow
+        | Action::EventRefused
         | Action::RootChanged
         | Action::UrlVolatile
         | Action::PathChanged

@@ -52,6 +52,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::ReloadFailed
         | What::LedgerDropped
         | What::FeedOverflow
+        | What::EventRefused
         | What::RootChanged
         | What::IssuerChanged
         | What::LeafSigned
@@ -78,6 +79,7 @@ fn headline(what: What) -> &'static str {
         What::ReloadFailed => "Changed files cannot be used, the policy stays as it was",
         What::LedgerDropped => "A month of the ledger is older than what is kept, and was dropped",
         What::FeedOverflow => "An output was away for too long, and will never get some events",
+        What::EventRefused => "The receiver of an output refuses an event, and will never get it",
         What::Started => "The gateway runs",
         What::Stopped => "The gateway stops",
         What::RootChanged => "A root certificate is in use that the ledger was not told of before",

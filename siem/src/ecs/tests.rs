@@ -541,6 +541,10 @@ fn example(what: What) -> Notice {
             "ecs syslog+tls://siem.example:6514",
             "81224 events of 2026-10 to 2026-11 were passed over: more than 10 GiB waited",
         ),
+        What::EventRefused => (
+            "ecs https://siem.example/in",
+            "event 019c1a4e-7b2d-7c31-9d55-3f2a6e80b1c5 (PF-1002), 60231 bytes, is refused with 413 Payload Too Large",
+        ),
         What::Started | What::Stopped => ("/etc/pinfold/pinfold.toml", "pinfold 0.1.0"),
         What::RootChanged => (FINGERPRINT, "ends 2036-11-20T10:00:00Z; before: none that the ledger knows"),
         What::IssuerChanged => (
@@ -573,6 +577,7 @@ fn example(what: What) -> Notice {
         | What::ReloadFailed
         | What::LedgerDropped
         | What::FeedOverflow
+        | What::EventRefused
         | What::Started
         | What::Stopped
         | What::RootChanged
