@@ -319,3 +319,16 @@ pub enum Event {
     /// What happened beside the traffic.
     Notice(Notice),
 }
+
+impl Event {
+    /// Of its row, and the same whenever it is given out.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::Exchange { exchange, .. } => exchange.id,
+            Self::Tunnel { tunnel, .. } => tunnel.id,
+            Self::Gap(gap) => gap.id,
+            Self::Notice(notice) => notice.id,
+        }
+    }
+}

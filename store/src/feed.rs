@@ -11,6 +11,7 @@ use crate::entry::Event;
 use crate::error::StoreError;
 use crate::ledger::{EventReader, Stream, Tips, month_file};
 use crate::month::Month;
+use crate::place::Place;
 use crate::register::{Advance, cursors};
 use crate::sqlite::{int, uint};
 use crate::{Inner, Ledger};
@@ -34,9 +35,9 @@ pub struct Feed {
     /// Of the month that was read last.
     reader: Option<EventReader>,
     /// Given out up to here; none before the first look.
-    given: Option<BTreeMap<Month, i64>>,
+    given: Option<BTreeMap<Month, Place>>,
     /// Acknowledged up to here.
-    acknowledged: BTreeMap<Month, i64>,
+    acknowledged: BTreeMap<Month, Place>,
 }
 
 /// Events that an output will never get.
@@ -129,23 +130,32 @@ impl Feed {
         }
     }
 
-    async fn read(&mut self, month: Month, tip: i64, max: usize) -> Result<Vec<Event>, StoreError> {
-        let given = self.given.get_or_insert_default();
-        let after = given.get(&month).copied().unwrap_or(0);
-        if after >= tip {
+    async fn read(&mut self, month: Month, tip: Place, max: usize) -> Result<Vec<Event>, StoreError> {
+        let given = self.given.as_ref().and_then(|given| given.get(&month)).copied().unwrap_or_default();
+        if given == tip {
             return Ok(Vec::new());
         }
-        // A reader that has failed, or was cancelled, is not used again.
-        let mut reader = match self.reader.take().filter(|reader| reader.month == month) {
-            Some(reader) => reader,
-            None => EventReader::open(&self.store.data_dir, month).await?,
-        };
-        let events = reader.read(self.stream, after, max).await?;
+        let mut reader = self.reader_of(month).await?;
+        let after = reader.place_or_start(given).await?;
+        let events = reader.read(self.stream, after.seq, max).await?;
         self.reader = Some(reader);
-        // What lies behind the last of them, up to the tip, is for other outputs.
-        let last = events.last().map_or(tip, |(seq, _)| *seq);
-        given.insert(month, last);
+        let last = match events.last() {
+            Some((seq, event)) => Place::of(*seq, event.id()),
+            // What was read lately may lie behind a tip that nobody was told of yet.
+            None if after.seq > tip.seq => after,
+            // What lies behind the last of them, up to the tip, is for other outputs.
+            None => tip,
+        };
+        self.given.get_or_insert_default().insert(month, last);
         Ok(events.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// Takes the reader of a month. One that has failed, or was cancelled, is not put back and not used again.
+    async fn reader_of(&mut self, month: Month) -> Result<EventReader, StoreError> {
+        match self.reader.take().filter(|reader| reader.month == month && reader.is_current()) {
+            Some(reader) => Ok(reader),
+            None => EventReader::open(&self.store.data_dir, month).await,
+        }
     }
 
     /// All that was given out so far has been delivered: after a restart the feed goes on behind it. On disk when
@@ -157,8 +167,8 @@ impl Feed {
         let given = self.given.clone().unwrap_or_default();
         let to: Vec<_> = given
             .iter()
-            .filter(|(month, seq)| self.acknowledged.get(month) != Some(seq))
-            .map(|(m, s)| (*m, *s))
+            .filter(|(month, place)| self.acknowledged.get(month) != Some(place))
+            .map(|(month, place)| (*month, *place))
             .collect();
         if to.is_empty() {
             return Ok(());
@@ -197,19 +207,22 @@ impl Feed {
         }
         let mut too_much = all - most / 2;
         let mut passed: Option<PassedOver> = None;
+        let mut places = Vec::new();
         for there in waiting.iter().filter(|there| there.tip > there.after) {
             if too_much == 0 {
                 break;
             }
             let to = there.place_behind(too_much);
             too_much = too_much.saturating_sub(there.bytes());
-            let mut reader = EventReader::open(&self.store.data_dir, there.month).await?;
+            let mut reader = self.reader_of(there.month).await?;
             let events = reader.count(self.stream, there.after, to).await?;
+            places.push((there.month, reader.place_up_to(to).await?));
+            self.reader = Some(reader);
             let first = passed.as_ref().map_or(there.month, |passed| passed.first);
             let before = passed.map_or(0, |passed| passed.events);
             passed = Some(PassedOver { events: before + events, first, last: there.month });
-            self.given.get_or_insert_default().insert(there.month, to);
         }
+        self.given.get_or_insert_default().extend(places);
         self.acknowledge().await?;
         Ok(passed)
     }
@@ -219,12 +232,19 @@ impl Feed {
         let ledger = store.ledger()?;
         self.find_place(ledger).await?;
         let tips = self.tips.get_or_insert_with(|| ledger.tips()).borrow().clone();
-        let acknowledged = &self.acknowledged;
-        let waiting = |(month, tip): (Month, i64)| {
+        let mut waiting = Vec::new();
+        for (month, tip) in tips.seqs {
+            let acknowledged = self.acknowledged.get(&month).copied().unwrap_or_default();
+            if acknowledged == tip {
+                continue;
+            }
+            let mut reader = self.reader_of(month).await?;
+            let after = reader.place_or_start(acknowledged).await?.seq;
+            self.reader = Some(reader);
             let len = month_file(&store.data_dir, month).metadata().map_or(0, |there| there.len());
-            Waiting { month, tip, after: acknowledged.get(&month).copied().unwrap_or(0), len }
-        };
-        Ok(tips.seqs.into_iter().map(waiting).collect())
+            waiting.push(Waiting { month, after, tip: tip.seq, len });
+        }
+        Ok(waiting)
     }
 
     async fn find_place(&mut self, ledger: &Ledger) -> Result<(), StoreError> {
@@ -236,13 +256,13 @@ impl Feed {
         if self.acknowledged.is_empty() {
             // The first output begins with the whole past, and one that is added to others with this run of the gateway.
             // The place is written at once: neither a restart before anything was delivered nor a crash moves it.
-            let begins_at = |seq: &i64| if standing.any { *seq } else { 0 };
+            let begins_at = |place: &Place| if standing.any { *place } else { Place::default() };
             self.acknowledged =
-                ledger.at_start().iter().map(|(month, seq)| (*month, begins_at(seq))).collect();
+                ledger.at_start().iter().map(|(month, place)| (*month, begins_at(place))).collect();
             if self.acknowledged.is_empty() {
-                self.acknowledged.insert(Month::of(Timestamp::now()), 0);
+                self.acknowledged.insert(Month::of(Timestamp::now()), Place::default());
             }
-            let to = self.acknowledged.iter().map(|(month, seq)| (*month, *seq)).collect();
+            let to = self.acknowledged.iter().map(|(month, place)| (*month, *place)).collect();
             match self.store.register.change(Advance { output: self.output.clone(), to }).await {
                 // There is nothing to come, so no place to keep.
                 Ok(()) | Err(StoreError::Closed) => {}

@@ -51,6 +51,7 @@ use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
 use crate::numbers::Numbers;
+use crate::place::Place;
 use crate::sqlite::{self, Schema, Upgrade};
 
 static SCHEMA: Schema = Schema {
@@ -101,7 +102,7 @@ impl Stream {
 /// The last row of the feed in each month.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tips {
-    pub(crate) seqs: BTreeMap<Month, i64>,
+    pub(crate) seqs: BTreeMap<Month, Place>,
     /// There will be no more.
     pub(crate) ended: bool,
 }
@@ -112,7 +113,7 @@ pub(crate) struct Ledger {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// The feed as it was when the gateway started.
-    at_start: BTreeMap<Month, i64>,
+    at_start: BTreeMap<Month, Place>,
 }
 
 #[derive(Debug)]
@@ -282,8 +283,8 @@ impl Ledger {
     }
 
     /// The last row of the feed in a month.
-    pub(crate) fn tip(&self, month: Month) -> i64 {
-        self.shared.tips.borrow().seqs.get(&month).copied().unwrap_or(0)
+    pub(crate) fn tip(&self, month: Month) -> Place {
+        self.shared.tips.borrow().seqs.get(&month).copied().unwrap_or_default()
     }
 
     /// Removes the file of a month that nobody writes to any more.
@@ -331,7 +332,7 @@ impl Ledger {
         self.shared.tips.subscribe()
     }
 
-    pub(crate) fn at_start(&self) -> &BTreeMap<Month, i64> {
+    pub(crate) fn at_start(&self) -> &BTreeMap<Month, Place> {
         &self.at_start
     }
 }
@@ -431,13 +432,13 @@ pub(crate) fn files(dir: &Path) -> Result<BTreeMap<Month, PathBuf>, StoreError> 
 }
 
 struct Recovered {
-    before: i64,
-    after: i64,
+    before: Place,
+    after: Place,
 }
 
 /// Rows that nobody will add to any more are final.
 async fn recover(connection: &mut SqliteConnection, feeds: Feeds) -> Result<Recovered, sqlx::Error> {
-    let before = last_seq(connection).await?;
+    let before = last_place(connection).await?;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     if feeds.counted {
         sqlx::query("INSERT INTO feed (stream, id) SELECT ?, id FROM exchange WHERE open ORDER BY id")
@@ -454,9 +455,9 @@ async fn recover(connection: &mut SqliteConnection, feeds: Feeds) -> Result<Reco
     sqlx::query("UPDATE exchange SET open = 0 WHERE open").execute(&mut *connection).await?;
     sqlx::query("UPDATE tunnel SET open = 0 WHERE open").execute(&mut *connection).await?;
     sqlx::query("COMMIT").execute(&mut *connection).await?;
-    Ok(Recovered { before, after: last_seq(connection).await? })
+    Ok(Recovered { before, after: last_place(connection).await? })
 }
 
-async fn last_seq(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM feed").fetch_one(connection).await
+async fn last_place(connection: &mut SqliteConnection) -> Result<Place, sqlx::Error> {
+    query::place_up_to(connection, i64::MAX).await
 }

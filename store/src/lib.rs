@@ -21,6 +21,7 @@ mod lock;
 mod month;
 mod numbers;
 pub mod path;
+mod place;
 mod register;
 pub mod shelf;
 pub mod sighting;
@@ -61,6 +62,7 @@ use crate::ledger::{Bounds, Contents, Feeds, Ledger};
 use crate::lock::GatewayLock;
 use crate::month::Month;
 pub use crate::numbers::Numbers;
+use crate::place::Place;
 use crate::register::{
     Agree, Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal,
     Register, Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, cursors, digests_of,
@@ -766,10 +768,10 @@ impl Store {
     }
 
     /// Whether each output has acknowledged the events of a month up to `tip`.
-    async fn have_all(&self, outputs: &[String], month: Month, tip: i64) -> Result<bool, StoreError> {
+    async fn have_all(&self, outputs: &[String], month: Month, tip: Place) -> Result<bool, StoreError> {
         for output in outputs {
             let standing = cursors(&mut self.inner.register.reader().await?, output).await?;
-            if standing.own.get(&month).copied().unwrap_or(0) < tip {
+            if standing.own.get(&month).copied().unwrap_or_default().rows_to(tip) > 0 {
                 return Ok(false);
             }
         }

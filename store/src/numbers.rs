@@ -45,7 +45,10 @@ impl Store {
     pub async fn backlog(&self, output: &str) -> Result<u64, StoreError> {
         let tips = self.inner.ledger()?.tips().borrow().clone();
         let acknowledged = cursors(&mut self.inner.register.reader().await?, output).await?.own;
-        let behind = tips.seqs.iter().map(|(month, tip)| tip - acknowledged.get(month).copied().unwrap_or(0));
+        let behind = tips
+            .seqs
+            .iter()
+            .map(|(month, tip)| acknowledged.get(month).copied().unwrap_or_default().rows_to(*tip));
         Ok(behind.map(|rows| u64::try_from(rows).unwrap_or(0)).sum())
     }
 

@@ -191,11 +191,5 @@ async fn events(store: &Store, repeats: Repeats) -> Vec<Event> {
 }
 
 fn ids(events: &[Event]) -> Vec<Uuid> {
-    let id = |event: &Event| match event {
-        Event::Exchange { exchange, .. } => exchange.id,
-        Event::Tunnel { tunnel, .. } => tunnel.id,
-        Event::Gap(gap) => gap.id,
-        Event::Notice(notice) => notice.id,
-    };
-    events.iter().map(id).collect()
+    events.iter().map(Event::id).collect()
 }

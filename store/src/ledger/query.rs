@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::rows::{read_exchange, read_gap, read_notice, read_tunnel};
 use super::{SCHEMA, Stream, dir_in, file_of, files};
+use crate::columns::Columns;
 use crate::entry::{Event, Exchange, Gap, Notice, Tunnel, TunnelEnd, What};
 use crate::error::StoreError;
 use crate::incident::Incident;
 use crate::month::Month;
-use crate::sqlite::{self, uint};
+use crate::place::Place;
+use crate::sqlite::{self, identity, uint};
 
 /// Which exchanges: those that meet all that is said.
 #[derive(Clone, Debug, Default)]
@@ -175,13 +178,34 @@ pub(crate) async fn last_notice(data_dir: &Path, what: What) -> Result<Option<No
 pub(crate) struct EventReader {
     pub(crate) month: Month,
     path: PathBuf,
+    /// Which file that was before it was opened.
+    file: Option<(u64, u64)>,
     connection: SqliteConnection,
 }
 
 impl EventReader {
     pub(crate) async fn open(data_dir: &Path, month: Month) -> Result<Self, StoreError> {
         let path = file_of(&dir_in(data_dir), month);
-        Ok(Self { connection: sqlite::open(&path, &SCHEMA).await?, path, month })
+        let file = identity(&path);
+        Ok(Self { connection: sqlite::open(&path, &SCHEMA).await?, path, file, month })
+    }
+
+    /// Whether the month is still in that file: one that was removed can be read on, and gets no more events.
+    pub(crate) fn is_current(&self) -> bool {
+        identity(&self.path) == self.file
+    }
+
+    /// The place, or the beginning where this file has another event there, or none: its events are others, and nobody has
+    /// them yet.
+    pub(crate) async fn place_or_start(&mut self, place: Place) -> Result<Place, StoreError> {
+        let there = self.place_up_to(place.seq).await?;
+        let is_same = there.seq == place.seq && (place.event.is_none() || place.event == there.event);
+        Ok(if is_same { there } else { Place::default() })
+    }
+
+    /// The place of the last event up to a number.
+    pub(crate) async fn place_up_to(&mut self, seq: i64) -> Result<Place, StoreError> {
+        place_up_to(&mut self.connection, seq).await.map_err(StoreError::database(&self.path))
     }
 
     /// Up to `max` events behind `after`, in order, with their places.
@@ -211,6 +235,15 @@ impl EventReader {
         .await;
         count.map(uint).map_err(StoreError::database(&self.path))
     }
+}
+
+pub(super) async fn place_up_to(connection: &mut SqliteConnection, seq: i64) -> Result<Place, sqlx::Error> {
+    let row = sqlx::query("SELECT seq, id FROM feed WHERE seq <= ? ORDER BY seq DESC LIMIT 1")
+        .bind(seq)
+        .fetch_optional(connection)
+        .await?;
+    let place = |row: &SqliteRow| Ok(Place::of(row.try_get("seq")?, Columns(row).uuid("id")?));
+    row.as_ref().map(place).transpose().map(Option::unwrap_or_default)
 }
 
 async fn read_events(

@@ -23,6 +23,7 @@ use crate::bodies::sync_dir;
 use crate::entry::Gap;
 use crate::error::StoreError;
 use crate::month::Month;
+use crate::place::Place;
 use crate::sqlite::Database;
 
 /// What nobody waits for is on disk within this time.
@@ -183,15 +184,15 @@ impl Writer {
         if let Some(gap) = gap {
             say_gap(&gap);
         }
-        if let Some(seq) = written {
+        if let Some(last) = written {
             self.shared.tips.send_modify(|tips| {
-                tips.seqs.insert(month, seq);
+                tips.seqs.insert(month, last);
             });
         }
         Ok(())
     }
 
-    async fn transact(&mut self, month: Month, part: &Part) -> Result<Option<i64>, StoreError> {
+    async fn transact(&mut self, month: Month, part: &Part) -> Result<Option<Place>, StoreError> {
         self.make_room_for(month).await;
         let feeds = self.feeds;
         // Outputs have come to some place in it: an empty one in its stead would begin before that.
@@ -201,10 +202,10 @@ impl Writer {
             words: Words::default(),
         });
         let connection = database.begin().await?;
-        let mut page = Page { connection, words, feeds, last_seq: None };
+        let mut page = Page { connection, words, feeds, last: None };
         let result = page.write(part).await;
-        let last_seq = page.last_seq;
-        database.finish(result.map(|()| last_seq)).await
+        let last = page.last;
+        database.finish(result.map(|()| last)).await
     }
 
     async fn make_room_for(&mut self, month: Month) {
@@ -230,7 +231,7 @@ struct Page<'f> {
     connection: &'f mut SqliteConnection,
     words: &'f mut Words,
     feeds: Feeds,
-    last_seq: Option<i64>,
+    last: Option<Place>,
 }
 
 impl Page<'_> {
@@ -338,7 +339,7 @@ impl Page<'_> {
             .bind(&id.as_bytes()[..])
             .execute(&mut *self.connection)
             .await?;
-        self.last_seq = Some(inserted.last_insert_rowid());
+        self.last = Some(Place::of(inserted.last_insert_rowid(), id));
         Ok(())
     }
 }

@@ -117,6 +117,7 @@ CREATE TABLE cursor (
     output TEXT NOT NULL,
     month  TEXT NOT NULL,
     seq    INTEGER NOT NULL,
+    event  BLOB, -- the one at seq: a month that begins anew has others
     PRIMARY KEY (output, month)
 ) WITHOUT ROWID;
 

@@ -104,3 +104,98 @@ async fn whoever_reads_a_month_reads_on_when_it_is_dropped() {
     assert!(!files(&dir).contains(&"2126-08.db".to_owned()));
     assert_eq!(reader.read(crate::ledger::Stream::Counted, 0, 9).await.unwrap().len(), 1);
 }
+
+/// All that an output is given until there is no more, acknowledged.
+async fn rest(feed: &mut crate::Feed) -> Vec<Uuid> {
+    let mut rest = Vec::new();
+    loop {
+        let events = feed.next(2).await.unwrap();
+        if events.is_empty() {
+            return rest;
+        }
+        rest.extend(ids(&events));
+        feed.acknowledge().await.unwrap();
+    }
+}
+
+async fn refuse(store: &Store, at: Timestamp) -> Uuid {
+    let refusal = blocked("10.0.0.9:1", at);
+    drop(store.record(refusal.clone()).await.unwrap());
+    refusal.id
+}
+
+#[tokio::test]
+async fn a_month_that_was_dropped_and_begins_anew_has_all_its_events_delivered() {
+    for over_a_restart in [false, true] {
+        let dir = directory();
+        let mut store = refusing_on(&dir, &["2126-11-20", "2126-11-21", "2126-11-22"]).await;
+        let mut feed = store.feed("siem", Repeats::Counted);
+        assert_eq!(feed.next(9).await.unwrap().len(), 3);
+        feed.acknowledge().await.unwrap();
+        // For a moment the clock says 2128.
+        assert!(drop_old(&store, 400, &["siem"], on("2128-11-23")).await.is_empty());
+        assert!(!files(&dir).contains(&"2126-11.db".to_owned()));
+        if over_a_restart {
+            store.close().await.unwrap();
+            drop((feed, store));
+            store = gateway(&dir).await;
+            feed = store.feed("siem", Repeats::Counted);
+        }
+        let mut anew = Vec::new();
+        for day in ["2126-11-23", "2126-11-24", "2126-11-25"] {
+            anew.push(refuse(&store, on(day)).await);
+        }
+
+        // As many as before: by its number the output is at the end.
+        assert_eq!(store.backlog("siem").await.unwrap(), 4, "and that the month is gone");
+        let kept = drop_old(&store, 400, &["siem"], on("2128-11-23")).await;
+        assert_eq!(kept, ["2126-11"], "nothing of it was delivered");
+        store.settle().await.unwrap();
+        assert_eq!(rest(&mut feed).await[..3], anew);
+        assert_eq!(store.backlog("siem").await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_month_that_was_put_back_from_an_older_copy_loses_none_of_its_new_events() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-11-20", "2126-11-21"]).await;
+    store.close().await.unwrap();
+    let (path, copy) = (dir.path().join("ledger/2126-11.db"), dir.path().join("copy"));
+    std::fs::copy(&path, &copy).unwrap();
+    let store = refusing_on(&dir, &["2126-11-22", "2126-11-23", "2126-11-24"]).await;
+    store.settle().await.unwrap();
+    assert_eq!(rest(&mut store.feed("siem", Repeats::Counted)).await.len(), 5);
+    store.close().await.unwrap();
+    std::fs::copy(&copy, &path).unwrap();
+
+    let store = gateway(&dir).await;
+    let mut new = Vec::new();
+    for day in ["2126-11-25", "2126-11-26", "2126-11-27", "2126-11-28"] {
+        new.push(refuse(&store, on(day)).await);
+    }
+    store.settle().await.unwrap();
+    let again = rest(&mut store.feed("siem", Repeats::Counted)).await;
+    assert_eq!(
+        (again.len(), &again[2..]),
+        (6, &new[..]),
+        "what the copy has comes again, and the new after it"
+    );
+}
+
+#[tokio::test]
+async fn what_is_passed_over_of_a_month_that_begins_anew_is_counted_from_its_beginning() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-11-20", "2126-11-21", "2126-11-22"]).await;
+    let mut feed = store.feed("siem", Repeats::Counted);
+    assert_eq!(feed.next(9).await.unwrap().len(), 3);
+    feed.acknowledge().await.unwrap();
+    drop_old(&store, 400, &["siem"], on("2128-11-23")).await;
+    for minute in 0..5 {
+        refuse(&store, on("2126-11-23") + SignedDuration::from_mins(minute)).await;
+    }
+
+    let passed = feed.pass_over(0).await.unwrap().unwrap();
+    assert_eq!(passed.events, 6);
+    assert_eq!(feed.backlog().await.unwrap(), 0);
+}
