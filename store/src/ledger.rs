@@ -77,6 +77,19 @@ pub(crate) struct Feeds {
     pub(crate) each: bool,
 }
 
+impl Feeds {
+    /// As what a row whose minute is over is written, if it is. Where no output wants each exchange, it is for all: one that
+    /// wants them from the next start on has no other word of it.
+    fn of_counted(self) -> Option<Stream> {
+        self.counted.then_some(if self.each { Stream::Counted } else { Stream::CountedForAll })
+    }
+
+    /// The same for each exchange.
+    fn of_each(self) -> Option<Stream> {
+        self.each.then_some(if self.counted { Stream::Each } else { Stream::EachForAll })
+    }
+}
+
 /// What a row of the feed is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -85,6 +98,8 @@ pub(crate) enum Stream {
     Tunnel,
     Gap,
     Notice,
+    CountedForAll,
+    EachForAll,
 }
 
 impl Stream {
@@ -95,6 +110,8 @@ impl Stream {
             Self::Tunnel => 3,
             Self::Gap => 4,
             Self::Notice => 5,
+            Self::CountedForAll => 6,
+            Self::EachForAll => 7,
         }
     }
 }
@@ -436,13 +453,36 @@ struct Recovered {
     after: Place,
 }
 
+/// Whether the gateway that left rows open has told each of their exchanges, to whatever outputs there are.
+async fn were_told(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // From the end: where they were, it was lately.
+    let told: Option<i64> = sqlx::query_scalar(
+        "SELECT seq FROM feed WHERE stream = ? AND id IN (SELECT id FROM exchange WHERE open) ORDER BY seq DESC LIMIT 1",
+    )
+    .bind(Stream::EachForAll.number())
+    .fetch_optional(connection)
+    .await?;
+    Ok(told.is_some())
+}
+
+/// As what the rows that are open become part of the feed.
+async fn left_open(connection: &mut SqliteConnection, feeds: Feeds) -> Result<Option<Stream>, sqlx::Error> {
+    let is_any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM exchange WHERE open)")
+        .fetch_one(&mut *connection)
+        .await?;
+    match feeds.of_counted() {
+        None if is_any && feeds.each && !were_told(connection).await? => Ok(Some(Stream::CountedForAll)),
+        counted => Ok(counted.filter(|_| is_any)),
+    }
+}
+
 /// Rows that nobody will add to any more are final.
 async fn recover(connection: &mut SqliteConnection, feeds: Feeds) -> Result<Recovered, sqlx::Error> {
     let before = last_place(connection).await?;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    if feeds.counted {
+    if let Some(stream) = left_open(connection, feeds).await? {
         sqlx::query("INSERT INTO feed (stream, id) SELECT ?, id FROM exchange WHERE open ORDER BY id")
-            .bind(Stream::Counted.number())
+            .bind(stream.number())
             .execute(&mut *connection)
             .await?;
     }

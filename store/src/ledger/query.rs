@@ -223,14 +223,11 @@ impl EventReader {
     /// How many events of a stream there are behind `after`, up to and with `to`.
     pub(crate) async fn count(&mut self, stream: Stream, after: i64, to: i64) -> Result<u64, StoreError> {
         let count: Result<i64, _> = sqlx::query_scalar(
-            "SELECT count(*) FROM feed WHERE seq > ? AND seq <= ? AND stream IN (?, ?, ?, ?)",
+            "SELECT count(*) FROM feed WHERE seq > ? AND seq <= ? AND (stream = ? OR stream > 2)",
         )
         .bind(after)
         .bind(to)
         .bind(stream.number())
-        .bind(Stream::Tunnel.number())
-        .bind(Stream::Gap.number())
-        .bind(Stream::Notice.number())
         .fetch_one(&mut self.connection)
         .await;
         count.map(uint).map_err(StoreError::database(&self.path))
@@ -254,13 +251,11 @@ async fn read_events(
 ) -> Result<Vec<(i64, Event)>, sqlx::Error> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let to: Option<i64> = sqlx::query_scalar(
-        "SELECT max(seq) FROM (SELECT seq FROM feed WHERE seq > ? AND stream IN (?, ?, ?, ?) ORDER BY seq LIMIT ?)",
+        "SELECT max(seq) FROM
+             (SELECT seq FROM feed WHERE seq > ? AND (stream = ? OR stream > 2) ORDER BY seq LIMIT ?)",
     )
     .bind(after)
     .bind(stream.number())
-    .bind(Stream::Tunnel.number())
-    .bind(Stream::Gap.number())
-    .bind(Stream::Notice.number())
     .bind(max)
     .fetch_one(&mut *connection)
     .await?;
@@ -280,22 +275,24 @@ async fn exchange_events(
     to: i64,
 ) -> Result<Vec<(i64, Event)>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT feed.seq, e.* FROM feed JOIN exchange_text e ON e.id = feed.id
-         WHERE feed.seq > ? AND feed.seq <= ? AND feed.stream = ?",
+        "SELECT feed.seq, feed.stream, e.* FROM feed JOIN exchange_text e ON e.id = feed.id
+         WHERE feed.seq > ? AND feed.seq <= ? AND feed.stream IN (?, ?, ?)",
     )
     .bind(after)
     .bind(to)
     .bind(stream.number())
+    .bind(Stream::CountedForAll.number())
+    .bind(Stream::EachForAll.number())
     .fetch_all(connection)
     .await?;
     let event = |row| {
         let ExchangeRow { exchange, count, whole, last } = read_exchange(row)?;
-        let event = match stream {
+        let told_as: i64 = row.try_get("stream")?;
+        let is_one_of_each = [Stream::Each, Stream::EachForAll].iter().any(|each| each.number() == told_as);
+        let event = match is_one_of_each {
             // The row counts others too, and they have events of their own.
-            Stream::Each => Event::Exchange { last: exchange.at, exchange, count: 1, whole: None },
-            Stream::Counted | Stream::Tunnel | Stream::Gap | Stream::Notice => {
-                Event::Exchange { exchange, count, whole: Some(whole), last }
-            }
+            true => Event::Exchange { last: exchange.at, exchange, count: 1, whole: None },
+            false => Event::Exchange { exchange, count, whole: Some(whole), last },
         };
         Ok((row.try_get("seq")?, event))
     };

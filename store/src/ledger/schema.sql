@@ -97,7 +97,9 @@ CREATE TABLE notice (
 -- What the outputs read, in the order in which it became final. Written with the row that it is about.
 CREATE TABLE feed (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    stream INTEGER NOT NULL, -- 1: an exchange row whose minute is over, 2: each exchange, 3: a tunnel, 4: a gap, 5: a notice
+    -- 1: an exchange row whose minute is over, 2: each exchange, each for the outputs that want that; for all outputs, 3: a tunnel,
+    -- 4: a gap, 5: a notice, and 6 as 1 and 7 as 2 where no output wanted the other
+    stream INTEGER NOT NULL,
     id     BLOB NOT NULL
 );
 

@@ -242,8 +242,8 @@ impl Page<'_> {
                 Counted { id: first.row, shares: None, open: first.open, count: 1, last: exchange.at };
             rows::count_exchange(self.connection, self.words, exchange, counted).await?;
             self.each(first.row, exchange).await?;
-            if !first.open && self.feeds.counted {
-                self.feed(Stream::Counted, first.row).await?;
+            if !first.open {
+                self.counted(first.row).await?;
             }
         }
         self.repeats(part).await?;
@@ -294,15 +294,13 @@ impl Page<'_> {
 
     /// For outputs that want each exchange: one that only counts in a row gets its own besides.
     async fn each(&mut self, row: Uuid, exchange: &crate::entry::Exchange) -> Result<(), sqlx::Error> {
-        if !self.feeds.each {
-            return Ok(());
-        }
+        let Some(stream) = self.feeds.of_each() else { return Ok(()) };
         if exchange.id != row {
             let own =
                 Counted { id: exchange.id, shares: Some(row), open: false, count: 1, last: exchange.at };
             rows::count_exchange(self.connection, self.words, exchange, own).await?;
         }
-        self.feed(Stream::Each, exchange.id).await
+        self.feed(stream, exchange.id).await
     }
 
     async fn finish(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
@@ -311,10 +309,18 @@ impl Page<'_> {
             .execute(&mut *self.connection)
             .await?;
         // A row that could not be written, and that nobody shared, has no event.
-        if closed.rows_affected() > 0 && self.feeds.counted {
-            self.feed(Stream::Counted, id).await?;
+        if closed.rows_affected() > 0 {
+            self.counted(id).await?;
         }
         Ok(())
+    }
+
+    /// For outputs that want rows whose minute is over.
+    async fn counted(&mut self, row: Uuid) -> Result<(), sqlx::Error> {
+        match self.feeds.of_counted() {
+            Some(stream) => self.feed(stream, row).await,
+            None => Ok(()),
+        }
     }
 
     /// One that a crash has left on the notepad may be there already.

@@ -254,3 +254,70 @@ async fn beyond_its_cap_an_output_never_gets_the_oldest_events_and_they_are_coun
         assert!(first.iter().all(|id| !left.contains(id)), "the oldest went, also those that were given out");
     }
 }
+
+const COUNTED: Repeats = Repeats::Counted;
+const EACH: Repeats = Repeats::Each;
+
+/// A gateway whose only output wants repeats so.
+async fn wanting(dir: &TempDir, repeats: Repeats) -> Store {
+    let each = repeats == EACH;
+    let options = StoreOptions { every_repeat_in_feed: each, counted_feed: !each, ..options() };
+    Store::open_gateway(dir.path(), options).await.unwrap()
+}
+
+/// How many exchanges events stand for.
+fn stood_for(events: &[Event]) -> u64 {
+    let count = |event: &Event| match event {
+        Event::Exchange { count, .. } => *count,
+        Event::Tunnel { .. } | Event::Gap(_) | Event::Notice(_) => 0,
+    };
+    events.iter().map(count).sum()
+}
+
+/// Two exchanges of one minute that are alike, and a refusal.
+async fn three(store: &Store, minute: i64) {
+    for exchange in [
+        verified("10.0.0.1:1", seconds(60 * minute)),
+        verified("10.0.0.1:2", seconds(60 * minute + 1)),
+        blocked("10.0.0.1:3", seconds(60 * minute + 2)),
+    ] {
+        record(store, &exchange).await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_an_output_is_delivered_also_when_its_repeats_are_changed_and_changed_back() {
+    for (before, after) in [(COUNTED, EACH), (EACH, COUNTED)] {
+        let dir = directory();
+        for (run, repeats) in (0..).zip([before, after, before, after]) {
+            let store = wanting(&dir, repeats).await;
+            // The receiver is away: its place is known, and nothing is acknowledged.
+            let mut feed = store.feed("test", repeats);
+            three(&store, run).await;
+            store.settle().await.unwrap();
+            assert!(!feed.next(9).await.unwrap().is_empty());
+            store.close().await.unwrap();
+        }
+        let store = wanting(&dir, after).await;
+        assert_eq!(stood_for(&events(&store, after).await), 12, "once each, {before:?} and {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_left_open_is_delivered_also_when_repeats_are_changed_and_once_when_they_are_not() {
+    for (before, after, most) in
+        [(COUNTED, EACH, 3), (EACH, COUNTED, 5), (EACH, EACH, 3), (COUNTED, COUNTED, 3)]
+    {
+        let dir = directory();
+        let store = wanting(&dir, before).await;
+        let _feed = store.feed("test", before);
+        three(&store, 0).await;
+        store.inner.ledger().unwrap().flush(seconds(3)).await.unwrap();
+        let crashed = as_after_a_crash(dir.path());
+
+        let store = wanting(&crashed, after).await;
+        let events = events(&store, after).await;
+        // Told each, and then as a row: after a crash, and under the same id.
+        assert_eq!(stood_for(&events), most, "{before:?} and {after:?}: {events:#?}");
+    }
+}
