@@ -3,6 +3,7 @@
 mod batch;
 mod http;
 mod lines;
+mod mask;
 mod sink;
 mod splunk;
 mod syslog;

@@ -247,6 +247,31 @@ async fn a_collector_that_rejects_loses_and_delays_has_everything_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_repeats_its_token_gets_it_into_no_log() {
+    use base64::Engine as _;
+    let vendor = vendor_of(TAMPERED).await;
+    for status in [401, 400, 413] {
+        let hec = https(Port::reserve(), Shown::As(Identity::Valid), move |before, posted| {
+            let field = posted.headers["authorization"].to_str().unwrap();
+            let basic = base64::engine::general_purpose::STANDARD.encode(format!("x:{TOKEN}"));
+            let told = format!("not with authorization={field}, and not with Basic {basic}");
+            Some(if before < 3 { (status, told) } else { (200, json!({ "code": 0 }).to_string()) })
+        });
+        let gateway = splunk(&vendor, hec.port()).listen().await;
+        refuse(&gateway, &vendor, 1).await;
+        gateway.says("works again").await;
+        let said = gateway.complaints().await;
+        assert!(said.contains("not with authorization=Splunk ****"), "{said}");
+        let told = told(&gateway).await.join(" ") + &gateway.complaints().await;
+        let parts = |text: &str| [text[..12].to_owned(), text[text.len() / 2..][..12].to_owned()];
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("x:{TOKEN}"));
+        for part in parts(TOKEN).into_iter().chain([basic[8..20].to_owned(), basic[30..42].to_owned()]) {
+            assert!(!told.contains(&part), "{part} in {told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_collector_takes_and_never_acknowledges_is_not_delivered() {
     let vendor = vendor_of(TAMPERED).await;
     let port = Port::reserve();

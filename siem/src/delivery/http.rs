@@ -16,6 +16,7 @@ use url::Url;
 
 use super::PATIENCE;
 use super::batch::{Batch, lines};
+use super::mask::masked;
 use super::unsent::{Refusal, Unsent};
 use crate::secret::SecretFile;
 
@@ -32,6 +33,8 @@ pub(super) struct Https(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
+    /// What it was asked with, which the answer may repeat.
+    token: Option<HeaderValue>,
 }
 
 impl Https {
@@ -51,11 +54,13 @@ impl Https {
         for (name, value) in headers {
             request.headers_mut().insert(name, value.clone());
         }
+        let token =
+            headers.iter().find(|(name, _)| name == header::AUTHORIZATION).map(|(_, value)| value.clone());
         let asking = async {
             let (head, body) = self.0.request(request).await.map_err(whole_story)?.into_parts();
             #[expect(clippy::disallowed_methods, reason = "Limited bounds it")]
             let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>(Reply { status: head.status, body: body.to_bytes() })
+            Ok::<_, io::Error>(Reply { status: head.status, body: body.to_bytes(), token })
         };
         timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -81,9 +86,12 @@ impl Reply {
 /// A header of a request.
 pub(super) type Header = (header::HeaderName, HeaderValue);
 
-/// Refused, in the words of the receiver as far as they are printable.
+/// Refused, in the words of the receiver as far as they are printable, and the token is not among them.
 fn refused(reply: &Reply) -> io::Error {
     let said = String::from_utf8_lossy(&reply.body);
+    let token =
+        reply.token.as_ref().and_then(|token| token.as_bytes().splitn(2, |byte| *byte == b' ').nth(1));
+    let said = masked(&said, token.unwrap_or_default());
     let printable = said.chars().map(|char| if char.is_control() { ' ' } else { char });
     let said: String = printable.take(TOLD).collect();
     let colon = if said.trim().is_empty() { "" } else { ": " };

@@ -1,5 +1,8 @@
 //! Receivers that refuse what is in a request: too much of it, or one event. Nothing else is lost or held up by that.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::*;
 
 /// What nginx takes at the most, unless it is told otherwise.
@@ -100,8 +103,12 @@ async fn an_event_that_is_refused_alone_is_set_aside_and_told_and_no_other_is_lo
 async fn a_receiver_that_refuses_everything_gets_everything_once_it_is_mended() {
     for status in [400, 413, 401, 403, 429, 500] {
         let vendor = vendor_of(TAMPERED).await;
-        let web = https(Port::reserve(), Shown::As(Identity::Valid), move |before, _| {
-            Some(if before < 4 { (status, "no".to_owned()) } else { (200, String::new()) })
+        // In place of an event that it refuses alone it is sent word of that, and refuses that too.
+        let (words, is_of_content) = (AtomicUsize::new(0), status == 400 || status == 413);
+        let web = https(Port::reserve(), Shown::As(Identity::Valid), move |before, posted| {
+            let refuses = if is_of_content { words.load(Relaxed) < 2 } else { before < 4 };
+            words.fetch_add(posted.body.contains("event-refused").into(), Relaxed);
+            Some(if refuses { (status, format!("no, {status}")) } else { (200, String::new()) })
         });
         let gateway =
             refusing(&vendor).siem(&format!("https://localhost:{}/in", web.port()), &[CA]).listen().await;
@@ -109,7 +116,10 @@ async fn a_receiver_that_refuses_everything_gets_everything_once_it_is_mended() 
 
         gateway.says("works again").await;
         let told = told(&gateway).await;
-        assert_eq!(ids(lines(&web.now()[4..]).iter().map(String::as_str)), told, "{status}");
+        let posted = web.now();
+        let words = |posted: &Posted| posted.body.contains("event-refused");
+        let mended = posted.iter().rposition(words).map_or(4, |last| last + 1);
+        assert_eq!(ids(lines(&posted[mended..]).iter().map(String::as_str)), told, "{status}");
     }
 }
 
