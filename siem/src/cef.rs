@@ -133,9 +133,14 @@ fn push(line: &mut String, key: &str, value: &str, longest: usize) {
     line.push(' ');
 }
 
+/// Letters that show nothing: two fillers of Hangul, its wide one and its half-wide one. Whatever else Unicode calls
+/// default-ignorable is no letter.
+const INVISIBLE: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+
 /// Letters, digits and ASCII as they are.
 fn printable(char: char) -> char {
-    if char.is_alphanumeric() || (' '..='~').contains(&char) { char } else { char::REPLACEMENT_CHARACTER }
+    let is_seen = char.is_alphanumeric() && !INVISIBLE.contains(&char);
+    if is_seen || (' '..='~').contains(&char) { char } else { char::REPLACEMENT_CHARACTER }
 }
 
 #[cfg(test)]
@@ -161,6 +166,34 @@ mod tests {
         let bars = line.replace("\\\\", "").replace("\\|", "");
         let header: Vec<_> = bars.splitn(8, '|').collect();
         assert_eq!(header[6], "1", "{line}");
+    }
+
+    #[test]
+    fn nothing_that_shows_nothing_is_written_letters_neither() {
+        // Default_Ignorable_Code_Point of Unicode 16, DerivedCoreProperties.txt.
+        let ranges = [
+            ('\u{ad}', '\u{ad}'),
+            ('\u{34f}', '\u{34f}'),
+            ('\u{61c}', '\u{61c}'),
+            ('\u{115f}', '\u{1160}'),
+            ('\u{17b4}', '\u{17b5}'),
+            ('\u{180b}', '\u{180f}'),
+            ('\u{200b}', '\u{200f}'),
+            ('\u{202a}', '\u{202e}'),
+            ('\u{2060}', '\u{206f}'),
+            ('\u{3164}', '\u{3164}'),
+            ('\u{fe00}', '\u{fe0f}'),
+            ('\u{feff}', '\u{feff}'),
+            ('\u{ffa0}', '\u{ffa0}'),
+            ('\u{fff0}', '\u{fff8}'),
+            ('\u{1bca0}', '\u{1bca3}'),
+            ('\u{1d173}', '\u{1d17a}'),
+            ('\u{e0000}', '\u{e0fff}'),
+        ];
+        for char in ranges.into_iter().flat_map(|(first, last)| first..=last) {
+            let line = of(&[("user.name", &format!("a{char}b"))]);
+            assert!(line.ends_with("suser=a\u{fffd}b"), "{char:?}: {line:?}");
+        }
     }
 
     /// The keys and values of an extension, as a receiver reads them: a key is what stands before an equals sign that nothing
