@@ -217,7 +217,8 @@ impl Delivery<'_> {
         Ok(Ok(()))
     }
 
-    /// Passes over the oldest events and tells of it, in the ledger and so to every output.
+    /// Passes over the oldest events and tells of it, in the ledger and so to every output: first, so that a kill in between
+    /// has it told twice, and never not at all.
     async fn pass_over(&mut self) -> Result<(), DeliveryError> {
         let most = self.output.max_backlog;
         let passed = loop {
@@ -229,7 +230,8 @@ impl Delivery<'_> {
         };
         let text = format!("{passed} were passed over: more than {most} bytes waited");
         tracing::error!("siem output {}: {text}; they are in the ledger", self.output.target);
-        self.tell(self.notice(What::FeedOverflow, text)).await
+        self.tell(self.notice(What::FeedOverflow, text)).await?;
+        self.acknowledge().await
     }
 
     fn notice(&self, what: What, text: String) -> Notice {

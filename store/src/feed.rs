@@ -194,10 +194,11 @@ impl Feed {
     }
 
     /// Passes over the oldest events where more than `most` bytes wait, until half of that does. What was given out and not
-    /// acknowledged is among them. On disk when this returns.
+    /// acknowledged is among them. They are gone with the next [`Feed::acknowledge`]: tell of them first, or a crash in
+    /// between leaves it untold.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read or written; nothing was passed over then.
+    /// [`StoreError`] when it cannot be read; nothing was passed over then.
     pub async fn pass_over(&mut self, most: u64) -> Result<Option<PassedOver>, StoreError> {
         self.rewind();
         let waiting = self.waiting().await?;
@@ -223,7 +224,6 @@ impl Feed {
             passed = Some(PassedOver { events: before + events, first, last: there.month });
         }
         self.given.get_or_insert_default().extend(places);
-        self.acknowledge().await?;
         Ok(passed)
     }
 

@@ -245,6 +245,10 @@ async fn beyond_its_cap_an_output_never_gets_the_oldest_events_and_they_are_coun
     let passed = feed.pass_over(all / 2).await.unwrap().unwrap();
     assert!((28..=30).contains(&passed.events), "half of the half is left: {passed}");
     assert!(passed.to_string().ends_with("events of 2126-11"), "{passed}");
+    let untold = as_after_a_crash(dir.path());
+    let again = gateway(&untold).await.feed("down", Repeats::Counted).next(99).await.unwrap();
+    assert_eq!(again.len(), 40, "a crash before that was told");
+    feed.acknowledge().await.unwrap();
     assert!(feed.backlog().await.unwrap() <= all / 4);
     let crashed = as_after_a_crash(dir.path());
 

@@ -197,5 +197,6 @@ async fn what_is_passed_over_of_a_month_that_begins_anew_is_counted_from_its_beg
 
     let passed = feed.pass_over(0).await.unwrap().unwrap();
     assert_eq!(passed.events, 6);
+    feed.acknowledge().await.unwrap();
     assert_eq!(feed.backlog().await.unwrap(), 0);
 }
