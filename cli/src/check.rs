@@ -58,7 +58,8 @@ async fn unasked(config: &Config) -> Result<Vec<Diagnostic>, StoreError> {
         Err(StoreError::Absent { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let unasked = asked::unasked(&store, &config.rulebook.pins, Timestamp::now()).await;
+    let unasked =
+        asked::unasked(&store, (&config.rulebook.pins, &config.ledger.redact), Timestamp::now()).await;
     store.close().await?;
     unasked
 }

@@ -73,9 +73,10 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Found, Failure> {
     let now = Timestamp::now();
-    let (sought, digest) = options.sought(now)?;
+    let (mut sought, digest) = options.sought(now)?;
     // A mistake in a pins file must not keep anyone from knowing.
     let Loaded { config, .. } = configuration.load_without_pins()?;
+    sought.masked_url = sought.url.as_ref().and_then(|url| config.ledger.redact.as_recorded(url));
     let store = Store::open_to_look(&config.data_dir).await.map_err(|error| match error {
         StoreError::Absent { .. } => nothing_yet(&error.to_string()),
         other => other.into(),
@@ -150,6 +151,7 @@ impl ExposureOptions {
         let sought = Sought {
             body: None,
             url: self.url.as_deref().map(url).transpose()?,
+            masked_url: None,
             host: self.host.as_deref().map(host).transpose()?,
             client: self.client.as_deref().map(client).transpose()?,
             user: self.user.as_deref().map(Into::into),

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::pin::PinUrl;
+use crate::url::ArtifactUrl;
+
 /// What stands in place of a value.
 pub const MASK: &str = "redacted";
 
@@ -50,6 +53,16 @@ impl Redaction {
             masked.push_str(part.get(pair.len()..).unwrap_or_default());
         }
         if is_masked { Cow::Owned(masked) } else { Cow::Borrowed(url) }
+    }
+
+    /// The URL as it is recorded, where it holds a value that is masked: whoever looks it up finds it under this one, among
+    /// those that differ in that value alone.
+    #[must_use]
+    pub fn as_recorded(&self, url: &PinUrl) -> Option<PinUrl> {
+        // A pattern has no query.
+        let PinUrl::Exact(url) = url else { return None };
+        let Cow::Owned(masked) = self.mask(url.key()) else { return None };
+        ArtifactUrl::parse(&masked).ok().map(PinUrl::Exact)
     }
 
     /// Whether one of the names has a value here, also as a parameter of a URL that is a value.
@@ -138,6 +151,19 @@ mod tests {
         let redaction = Redaction::of(["token"]);
         assert_eq!(redaction.mask("https://v.test/token=x"), "https://v.test/token=x");
         assert_eq!(Redaction::default().mask("https://v.test/?token=x"), "https://v.test/?token=x");
+    }
+
+    #[test]
+    fn a_url_with_a_masked_value_is_looked_up_as_it_is_recorded() {
+        let redaction = Redaction::of(["token"]);
+        let recorded =
+            |url: &str| redaction.as_recorded(&PinUrl::parse(url).unwrap()).map(|url| url.to_text());
+        let masked = Some("https://v.test/a.js?token=redacted".to_owned());
+        assert_eq!(recorded("https://v.test/a.js?token=s3cr3t"), masked);
+        assert_eq!(recorded("https://v.test/a.js?token=redacted"), masked, "it stands for any value");
+        for url in ["https://v.test/a.js", "https://v.test/a.js?v=1", "https://v.test/*.js"] {
+            assert_eq!(recorded(url), None);
+        }
     }
 
     /// Pieces of queries, those that mean something more often.

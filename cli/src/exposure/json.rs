@@ -43,6 +43,7 @@ pub(super) fn render(report: &Report) -> Value {
             "gaps": gaps.collect::<Vec<_>>(),
             "downtimes": downtimes.collect::<Vec<_>>(),
             "unmeasured": coverage.unmeasured,
+            "masked": report.sought.masked_url.is_some(),
             "tunnelled": coverage.tunnelled.iter().map(|host| &**host).collect::<Vec<_>>(),
             "stated": report.coverage(&plain),
         },

@@ -49,13 +49,16 @@ impl Report {
 
     /// What was sought, in words and values.
     pub(super) fn question(&self) -> Vec<(&'static str, String)> {
-        let Sought { body, url, host, client, user, vendor, outcome, since, until } = &self.sought;
+        let Sought { body, url, masked_url, host, client, user, vendor, outcome, since, until } =
+            &self.sought;
+        // Whoever is handed the report is not shown the value either.
+        let url = masked_url.as_ref().or(url.as_ref());
         let digest = self.digest.map(|digest| digest.to_string());
         let known_as = body.map(|body| body.to_hex());
         [
             ("digest", digest),
             ("SHA-256", known_as),
-            ("URL", url.as_ref().map(ToString::to_string)),
+            ("URL", url.map(ToString::to_string)),
             ("host", host.as_ref().map(ToString::to_string)),
             ("client", client.map(|client| client.to_string())),
             ("user", user.as_deref().map(str::to_owned)),
@@ -214,6 +217,13 @@ impl Report {
                 counted(some, "exchange")
             )),
         }
+        said.extend(self.sought.masked_url.as_ref().map(|url| {
+            format!(
+                "values that '[ledger] redact' masks are not in the ledger: URLs that are told apart by nothing else are \
+                 one here, {}",
+                shown(&url.to_text())
+            )
+        }));
         said.push(self.tunnelled(shown));
         said.extend(self.addresses(shown));
         said.push(

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_config::diagnostic::Diagnostic;
 use pinfold_policy::pin::Pin;
 use pinfold_policy::pins::PinIndex;
+use pinfold_policy::redact::Redaction;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::{Store, StoreError};
 
@@ -27,19 +28,21 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// Looks through the ledger from its newest month back, until each pin and each of `subjects` was found, or the month
-    /// of `since` is done.
+    /// of `since` is done. Pins that differ in a masked value alone are asked for together.
     pub(crate) async fn read(
         store: &Store,
-        pins: &PinIndex,
+        (pins, redaction): (&PinIndex, &Redaction),
         subjects: impl IntoIterator<Item = &str>,
         since: Option<Timestamp>,
     ) -> Result<Self, StoreError> {
         let mut asked = Self::default();
         let wanted: HashSet<&str> = subjects.into_iter().collect();
+        let masked = masked(pins, redaction);
         let mut months = store.asked_urls(since)?;
         loop {
             let mut month = Self::default();
-            let go_on = months.next_month(|url, last| month.note(url, last, pins, &wanted)).await?;
+            let go_on =
+                months.next_month(|url, last| month.note(url, last, [pins, &masked], &wanted)).await?;
             asked.add_older(month);
             if !go_on || (asked.pins.len() == pins.all().len() && asked.subjects.len() == wanted.len()) {
                 return Ok(asked);
@@ -47,11 +50,13 @@ impl Asked {
         }
     }
 
-    fn note(&mut self, url: &str, last: Timestamp, pins: &PinIndex, wanted: &HashSet<&str>) {
+    fn note(&mut self, url: &str, last: Timestamp, pins: [&PinIndex; 2], wanted: &HashSet<&str>) {
         let Ok(url) = ArtifactUrl::parse(url) else { return };
-        for pin in pins.deciding(&url).pins() {
-            let newest = self.pins.entry(pin.place.to_string()).or_insert(last);
-            *newest = last.max(*newest);
+        for pins in pins {
+            for pin in pins.deciding(&url).pins() {
+                let newest = self.pins.entry(pin.place.to_string()).or_insert(last);
+                *newest = last.max(*newest);
+            }
         }
         for key in [url.key(), url.key_without_query()] {
             if wanted.contains(key) {
@@ -81,17 +86,23 @@ impl Asked {
     }
 }
 
+/// Pins whose URLs are recorded otherwise than they are written.
+fn masked(pins: &PinIndex, redaction: &Redaction) -> PinIndex {
+    let masked = |pin: &Pin| Some(Pin::bare(redaction.as_recorded(&pin.url)?, pin.place.clone()));
+    PinIndex::new(pins.all().iter().filter_map(masked).collect())
+}
+
 /// Warns of the pins that nobody has asked for in 90 days. None where the ledger does not reach back so far.
 pub(crate) async fn unasked(
     store: &Store,
-    pins: &PinIndex,
+    (pins, redaction): (&PinIndex, &Redaction),
     now: Timestamp,
 ) -> Result<Vec<Diagnostic>, StoreError> {
     let since = now - SignedDuration::from_hours(24 * UNASKED_DAYS);
     if store.recorded_since().await?.is_none_or(|first| first > since) {
         return Ok(Vec::new());
     }
-    let asked = Asked::read(store, pins, [], Some(since)).await?;
+    let asked = Asked::read(store, (pins, redaction), [], Some(since)).await?;
     let first_day = since.to_zoned(TimeZone::UTC).date();
     let is_unasked = |pin: &&Pin| {
         pin.added.is_none_or(|added| added < first_day) && asked.of_pin(pin).is_none_or(|last| last < since)
@@ -201,11 +212,13 @@ mod tests {
         ];
         let store = store(&dir, &asked).await;
 
-        let warnings = unasked(&store, &pins(), noon()).await.unwrap();
+        let warnings = unasked(&store, (&pins(), &Redaction::default()), noon()).await.unwrap();
 
         let told: Vec<_> = warnings.iter().map(|found| found.at.unwrap().line).collect();
         assert_eq!(told, [3, 4]);
-        let read = Asked::read(&store, &pins(), ["https://v.test/old.js"], None).await.unwrap();
+        let read = Asked::read(&store, (&pins(), &Redaction::default()), ["https://v.test/old.js"], None)
+            .await
+            .unwrap();
         let of_pins: Vec<_> = pins().all().iter().map(|pin| read.of_pin(pin)).collect();
         assert_eq!(of_pins, [Some(days_ago(89)), Some(days_ago(1)), Some(days_ago(91)), None, None]);
         assert_eq!(read.of_subject("https://v.test/old.js"), Some(days_ago(91)));
@@ -215,6 +228,6 @@ mod tests {
     async fn a_ledger_that_is_younger_knows_nothing_about_ninety_days() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir, &[("https://v.test/used.js", 89)]).await;
-        assert!(unasked(&store, &pins(), noon()).await.unwrap().is_empty());
+        assert!(unasked(&store, (&pins(), &Redaction::default()), noon()).await.unwrap().is_empty());
     }
 }

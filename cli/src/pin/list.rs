@@ -146,7 +146,8 @@ async fn known(
     approvals.sort_by(|a, b| (&a.subject, a.digest.0).cmp(&(&b.subject, b.digest.0)));
     let subjects = approvals.iter().map(|approval| &*approval.subject);
     let read = async {
-        let asked = Asked::read(store, &config.rulebook.pins, subjects, None).await?;
+        let asked =
+            Asked::read(store, (&config.rulebook.pins, &config.ledger.redact), subjects, None).await?;
         let since = Timestamp::now() - SignedDuration::from_hours(24 * CHANGED_DAYS);
         let changes = if options.learned { by_subject(store.changed(since).await?) } else { HashMap::new() };
         Ok::<_, StoreError>((asked, changes))

@@ -100,3 +100,50 @@ async fn a_recheck_of_before_a_name_was_given_writes_no_value_after_it() {
     let items = gateway.command(&["quarantine", "list", "--json"]).await.success().text();
     assert!(!items.contains(END), "{items}");
 }
+
+#[tokio::test]
+async fn who_got_a_url_with_a_masked_value_is_found_by_that_url_and_told_together_with_others() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway()
+        .rule(&vendor, Rule::default())
+        .pin(vendor.url("/app.js"), sha256(REVIEWED))
+        .set_in("ledger", "redact", json!(["token"]))
+        .listen()
+        .await;
+    let url = vendor.url("/app.js?token=s3cr3t");
+    verified(&client(&gateway).get(&url).await, REVIEWED);
+    let recorded = vendor.url("/app.js?token=redacted");
+    gateway.event_of(&recorded).await;
+
+    let found = gateway.command(&["exposure", "--url", &url, "--json"]).await;
+    assert_eq!(found.code, Some(1), "nobody is said to have received it: {}", found.text());
+    let found = found.json();
+    assert_eq!((&found["received"][0]["url"], &found["sought"]["url"]), (&json!(recorded), &json!(recorded)));
+    assert_eq!(found["coverage"]["masked"], true);
+    for form in ["--markdown", "--csv", "--verdict=verified"] {
+        let said = gateway.command(&["exposure", "--url", &url, form]).await;
+        let text = said.text() + &said.stderr;
+        assert!(text.contains("URLs that are told apart by nothing else are one here"), "{text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+    // What has no such value is told apart as ever.
+    let other = gateway.command(&["exposure", "--url", &vendor.url("/app.js?v=2"), "--json"]).await.success();
+    assert_eq!(other.json()["coverage"]["masked"], false);
+}
+
+#[tokio::test]
+async fn a_pin_with_a_masked_query_is_known_to_be_asked_for() {
+    let vendor = vendor_of(REVIEWED).await;
+    let url = vendor.url("/app.js?token=s3cr3t");
+    let gateway = gateway()
+        .rule(&vendor, Rule::default())
+        .pin(&url, sha256(REVIEWED))
+        .set_in("ledger", "redact", json!(["token"]))
+        .listen()
+        .await;
+    verified(&client(&gateway).get(&url).await, REVIEWED);
+    gateway.event_of(&vendor.url("/app.js?token=redacted")).await;
+
+    let pins = gateway.command(&["pin", "list", "--json"]).await.success().json();
+    assert!(!pins[0]["last_asked"].is_null(), "{pins}");
+}

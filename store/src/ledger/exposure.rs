@@ -38,6 +38,8 @@ pub struct Sought {
     pub body: Option<BodyId>,
     /// A URL, with any query if it has none, or a pattern.
     pub url: Option<PinUrl>,
+    /// The same as it is recorded, where it holds a value that is masked. Rows from before it was have it as it is.
+    pub masked_url: Option<PinUrl>,
     /// The host of the URL, or of the tunnel; any port.
     pub host: Option<Host>,
     /// The client's address.
@@ -393,18 +395,19 @@ impl Reader<'_> {
 
     /// The numbers of the URLs that are sought, as a JSON array; none if any URL is.
     async fn urls(&mut self) -> Result<Option<String>, sqlx::Error> {
-        let Sought { url, host, .. } = self.sought;
+        let Sought { url, masked_url, host, .. } = self.sought;
         if url.is_none() && host.is_none() {
             return Ok(None);
         }
-        let index = url.clone().map(index_of);
+        let index = url.as_ref().map(|url| index_of([url].into_iter().chain(masked_url)));
         let fits = |text: &str| {
             let Ok(known) = ArtifactUrl::parse(text) else { return false };
             host.as_ref().is_none_or(|host| known.host() == host)
                 && index.as_ref().is_none_or(|index| !index.deciding(&known).pins().is_empty())
         };
+        let masked = masked_url.iter().flat_map(|url| url_ranges(Some(url), None));
         let mut ids: Vec<i64> = Vec::new();
-        for (from, to) in url_ranges(url.as_ref(), host.as_ref()) {
+        for (from, to) in url_ranges(url.as_ref(), host.as_ref()).into_iter().chain(masked) {
             let words = words_between(&mut self.connection, &from, &to).await?;
             ids.extend(words.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id));
         }
@@ -504,8 +507,9 @@ pub(super) fn push_window(query: &mut QueryBuilder<Sqlite>, sought: &Sought) {
 }
 
 /// The way in which pins match is the way in which URLs are sought.
-fn index_of(url: PinUrl) -> PinIndex {
-    PinIndex::new(vec![Pin::bare(url, Place { file: "".into(), line: 0 })])
+fn index_of<'u>(urls: impl Iterator<Item = &'u PinUrl>) -> PinIndex {
+    let bare = |url: &PinUrl| Pin::bare(url.clone(), Place { file: "".into(), line: 0 });
+    PinIndex::new(urls.map(bare).collect())
 }
 
 fn host_of(url: &PinUrl) -> Option<Host> {

@@ -256,3 +256,18 @@ async fn indexes(path: &Path) -> Vec<(String, Option<String>)> {
     let select = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name";
     sqlx::query_as(select).fetch_all(&mut connection).await.unwrap()
 }
+
+#[tokio::test]
+async fn a_url_whose_value_is_masked_is_found_as_it_was_and_as_it_is_recorded() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let urls =
+        ["?token=s3cr3t", "?token=redacted", "?token=other", ""].map(|query| format!("{OTHER}{query}"));
+    for (client, url) in (1..).zip(&urls) {
+        let url = url.as_str().into();
+        deliver(&store, Exchange { url, ..verified(&format!("10.0.0.{client}:1"), seconds(client)) }).await;
+    }
+    let [before, masked, ..] = urls.each_ref().map(|url| PinUrl::parse(url).unwrap());
+    let sought = Sought { url: Some(before), masked_url: Some(masked), ..Sought::default() };
+    assert_eq!(clients(&exposure(&store, &sought).await), ["10.0.0.1", "10.0.0.2"]);
+}
