@@ -12,6 +12,7 @@ use pinfold_policy::reason::Reason;
 
 use crate::entry::DeliveryPath;
 use crate::incident::Incident;
+use crate::path::RefusedMark;
 
 /// One body that was refused at one subject, however often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub struct Item {
     pub body_kept: bool,
     /// Whether it was refused for its path, and nobody has approved of that yet.
     pub path_waits: bool,
-    /// How the bytes came first, or when they were refused for that last.
+    /// How the bytes came first, or when they were refused for that last: one of the ways, and not all that an approval
+    /// admits ([`crate::Store::refused_marks`]).
     pub path: Option<DeliveryPath>,
 }
 
@@ -170,6 +172,10 @@ pub struct Decided {
     pub item: Item,
     /// Whether it had been decided so before, and nothing was written.
     pub already: bool,
+    /// The marks of its paths that this admitted, for all URLs of their host.
+    pub admitted: Vec<RefusedMark>,
+    /// Those that nobody, or not enough people, have approved of.
+    pub refused_marks: Vec<RefusedMark>,
 }
 
 /// A body that a URL served, and that nobody has reviewed.

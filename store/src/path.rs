@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::register::{Arrive, MarkTold};
+use crate::incident::Incident;
+use crate::register::{Arrive, MarkTold, refused_marks};
 use crate::sighting::Untold;
 
 /// Issuers of one host that are told apart, and as many ranges. Beyond them nothing is told, and nothing new is known, until
@@ -35,7 +36,28 @@ pub struct News {
     pub is_last: bool,
 }
 
+/// A mark for which the body of an item was refused, as it is shown to whoever decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedMark {
+    /// The host that was reached so.
+    pub host: Box<str>,
+    /// What it is a mark of: `issuer`, `range`.
+    pub aspect: Box<str>,
+    /// The issuer's organisation, or the block of addresses.
+    pub value: Box<str>,
+}
+
 impl Store {
+    /// What an approval of this item would admit: the marks for which it was refused and that nobody has approved of, by
+    /// whichever of its paths.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn refused_marks(&self, incident: Incident) -> Result<Vec<RefusedMark>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        refused_marks(&mut reader.connection, incident).await.map_err(reader.failed())
+    }
+
     /// Notes that `host` was reached by a path with these marks. Where a change is not to be held (`holds`), telling it makes
     /// it known.
     ///

@@ -39,7 +39,7 @@ pub(crate) use self::items::{
     ItemsTold, NewItem, digests_of, incidents_of, item, items, shelved_at, untold_items,
 };
 pub(crate) use self::learn::{Learn, NOBODY};
-pub(crate) use self::mark::{Arrive, MarkTold};
+pub(crate) use self::mark::{Arrive, MarkTold, refused_marks};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
 pub(crate) use self::sighting::{LeftOut, NotSeen, Noted, Seen, Told, in_use, standing};

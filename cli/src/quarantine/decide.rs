@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::pin::Place;
-use pinfold_policy::reason::Reason;
 use pinfold_store::DecideError;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Agreement, Decided, InForce, Item, ItemState, Opinion};
 use serde_json::{Value, json};
 
 use super::list::agreement_json;
+use super::show::{mark_json, mark_text};
 use super::{Review, unknown};
 use crate::Found;
 use crate::barred::bars;
@@ -35,7 +35,8 @@ pub(super) async fn approve(
     let incident = review.incident(id).await?;
     let decided = review.store.approve(incident, opinion, review.config.approvers).await;
     let decided = decided.map_err(|error| cannot_decide(error, id))?;
-    let found = report(review, &decided, &approved(&decided.item), None).await?;
+    let said = [vec![approved(&decided.item)], paths(&decided)].concat().join("\n  ");
+    let found = report(review, &decided, &said, None).await?;
     if let Some(place) = revoked_by_file(review, decided.item.digest).await? {
         review.terminal.warn(
             &format!("the [[revoke]] block at {place} revokes these bytes: they are refused all the same"),
@@ -68,18 +69,20 @@ fn approved(item: &Item) -> String {
             format!("{}; until then these bytes are not released", still_needed(agreement))
         }
         None if item.path_waits => {
-            "more people must approve of the path that they came by; until then they are not released that way".to_owned()
-        }
-        None if item.reason == Reason::PathChanged => {
-            let until = until(item);
-            let subject = printable(&item.subject);
-            format!("these bytes may be served as {} at {subject}{until}; the path that they came by is known", item.kind)
+            "more people must approve of the paths that they came by; until then they are not released that way".to_owned()
         }
         None => {
             let until = until(item);
             format!("these bytes may be served as {} at {}{until}", item.kind, printable(&item.subject))
         }
     }
+}
+
+/// Each mark that the approval admits, or did not yet: it holds for more than this item.
+fn paths(decided: &Decided) -> Vec<String> {
+    let admitted = decided.admitted.iter().map(|mark| ("known from now on, for all URLs there", mark));
+    let waiting = decided.refused_marks.iter().map(|mark| ("not known yet", mark));
+    admitted.chain(waiting).map(|(what, mark)| format!("{what}: {}", mark_text(mark))).collect()
 }
 
 /// How many people it takes, and who they may not be.
@@ -168,7 +171,7 @@ async fn report(
     said: &str,
     revoked: Option<(&Darkened<'_>, &Received)>,
 ) -> Result<Found, Failure> {
-    let Decided { version, item, already } = decided;
+    let Decided { version, item, already, .. } = decided;
     let in_force = decision::in_force(review.store, *version).await?;
     let found = decision::found(in_force);
     let terminal = review.terminal;
@@ -201,6 +204,8 @@ fn decision_json(
         "agreement": agreement_json(&decided.item),
         "expires": decided.item.decided.as_ref().and_then(|decided| decided.expires).map(|end| end.to_string()),
         "in_force": decision::in_force_word(in_force),
+        "admitted": decided.admitted.iter().map(mark_json).collect::<Vec<_>>(),
+        "refused_marks": decided.refused_marks.iter().map(mark_json).collect::<Vec<_>>(),
     });
     if let (Value::Object(fields), Some((darkened, received))) = (&mut value, revoked) {
         darkened.write_json(fields);

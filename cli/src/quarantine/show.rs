@@ -9,6 +9,7 @@ use pinfold_policy::digest::Digest;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::item::{AskedBy, Item, ItemState, LastDecision};
+use pinfold_store::path::RefusedMark;
 use pinfold_store::sighting::Standing;
 use serde_json::{Value, json};
 
@@ -36,12 +37,14 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let bars = bars(&items, &item.subject, item.digest);
     let barred = barred(review, &item);
     let there = review.store.standing(Some(&item.subject)).await?;
+    let marks = review.store.refused_marks(incident).await?;
     if terminal.json {
         let mut shown = item_json(&item);
         if let Value::Object(fields) = &mut shown {
             fields.insert("pinned".to_owned(), pinned.into());
             fields.insert("barred_by".to_owned(), bars.iter().map(|bar| bar.as_json()).collect());
             fields.insert("bars".to_owned(), barred.into_iter().map(|(_, json)| json).collect());
+            fields.insert("refused_marks".to_owned(), marks.iter().map(mark_json).collect());
             fields.insert("asked_by".to_owned(), asked_by.iter().map(asked_json).collect());
             fields.insert("vendor_now".to_owned(), there.iter().map(vendor_now::as_json).collect());
         }
@@ -56,7 +59,7 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let bars =
         bars.iter().filter(|_| item.state != ItemState::Rejected).map(|bar| ("barred", bar.in_words()));
     let barred = barred.into_iter().map(|(text, _)| ("bars", format!("{text}: refused all the same")));
-    for (name, value) in facts(&item, pinned, &there).into_iter().chain(bars).chain(barred) {
+    for (name, value) in facts(&item, pinned, &there, &marks).into_iter().chain(bars).chain(barred) {
         text.push_str(&format!("  {name:<8}  {value}\n"));
     }
     text.push_str(&format!("\n{}", asked(&item)));
@@ -87,7 +90,12 @@ fn asked(item: &Item) -> String {
     }
 }
 
-fn facts(item: &Item, pinned: Option<Vec<String>>, there: &[Standing]) -> Vec<(&'static str, String)> {
+fn facts(
+    item: &Item,
+    pinned: Option<Vec<String>>,
+    there: &[Standing],
+    marks: &[RefusedMark],
+) -> Vec<(&'static str, String)> {
     let mut facts = vec![("reason", format!("{}: {}", item.reason, item.reason.text()))];
     if item.subject != item.url {
         facts.push(("decides", format!("a decision holds for {}", printable(&item.subject))));
@@ -117,9 +125,10 @@ fn facts(item: &Item, pinned: Option<Vec<String>>, there: &[Standing]) -> Vec<(&
     }
     let path = item.path.as_ref().map(|path| path_text(path, "\n            "));
     facts.push(("path", path.unwrap_or_else(|| "not known".to_owned())));
-    if item.path_waits {
-        let waits = "its issuer or its range of addresses was never seen at this host: who approves of these bytes approves of that";
+    if !marks.is_empty() {
+        let waits = "these were never seen at their host: who approves of these bytes approves of them, for all URLs there";
         facts.push(("waits", waits.to_owned()));
+        facts.extend(marks.iter().map(|mark| ("", mark_text(mark))));
     }
     facts
 }
@@ -203,6 +212,15 @@ fn askers(asked_by: &[AskedBy], terminal: &Terminal) -> String {
         text.push_str(&format!("\nit came over {} delivery paths: --json has each", paths.len()));
     }
     text
+}
+
+/// `issuer Other CA at cdn.example`.
+pub(super) fn mark_text(mark: &RefusedMark) -> String {
+    format!("{} {} at {}", mark.aspect, printable(&mark.value), mark.host)
+}
+
+pub(super) fn mark_json(mark: &RefusedMark) -> Value {
+    json!({ "host": &*mark.host, "aspect": &*mark.aspect, "value": &*mark.value })
 }
 
 fn fingerprint(path: &DeliveryPath) -> (String, Option<&str>) {

@@ -3,6 +3,7 @@
 use pinfold_integration_tests::{
     Event, Gateway, Identity, Rule, Vendor, VendorBuilder, client, gateway, sha256, vendor,
 };
+use serde_json::json;
 
 use crate::{REVIEWED, TAMPERED, refused, verified};
 
@@ -131,11 +132,16 @@ async fn where_the_rule_says_so_a_changed_path_withholds_until_somebody_approves
     let shown = gateway.command(&["quarantine", "show", &incident]).await;
     assert!(shown.text().contains("path-changed"), "{}", shown.text());
     assert!(shown.text().contains("test intermediate"), "{}", shown.text());
-    assert!(shown.text().contains("waits     its issuer or its range"), "{}", shown.text());
+    let mark = "issuer CN=The vendors' test intermediate at cdn.vendor.test";
+    assert!(shown.text().contains("waits     ") && shown.text().contains(mark), "{}", shown.text());
+    let shown = gateway.command(&["quarantine", "show", &incident, "--json"]).await.success().json();
+    let json = json!({ "host": "cdn.vendor.test", "aspect": "issuer", "value": "CN=The vendors' test intermediate" });
+    assert_eq!(shown["refused_marks"], json!([json]));
 
     let approved = gateway.command(&["quarantine", "approve", &incident, "--reason", "asked them"]).await;
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
-    assert!(approved.text().contains("the path that they came by is known"), "{}", approved.text());
+    let admitted = format!("known from now on, for all URLs there: {mark}\n");
+    assert!(approved.text().contains(&admitted), "{}", approved.text());
 
     verified(&client(&gateway).get(after.url("/app.js")).await, REVIEWED);
     // By that path, and no other. The body was approved meanwhile: it waits again.
@@ -143,8 +149,10 @@ async fn where_the_rule_says_so_a_changed_path_withholds_until_somebody_approves
     refused(&client(&gateway).get(third.url("/app.js")).await, 403, "quarantined", "path-changed");
     let shown = gateway.command(&["quarantine", "show", &incident]).await;
     assert!(shown.text().contains("approved  by ") && shown.text().contains("waiting"), "{}", shown.text());
-    let approved = gateway.command(&["quarantine", "approve", &incident, "--reason", "them too"]).await;
-    assert_eq!(approved.code, Some(0), "{}", approved.stderr);
+    let approved =
+        gateway.command(&["quarantine", "approve", &incident, "--reason", "them too", "--json"]).await;
+    let json = json!({ "host": "cdn.vendor.test", "aspect": "range", "value": "127.2.0.0/16" });
+    assert_eq!(approved.success().json()["admitted"], json!([json]));
     verified(&client(&gateway).get(third.url("/app.js")).await, REVIEWED);
     moves(&mut gateway, &before).await;
     verified(&client(&gateway).get(before.url("/app.js")).await, REVIEWED);

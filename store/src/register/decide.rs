@@ -82,15 +82,20 @@ impl Change for Decide {
         };
         if changes_nothing {
             let version = current_version(connection).await?;
-            return Ok(Ok(Decided { version, item, already: true }));
+            let refused_marks = mark::refused_marks(connection, item.incident).await?;
+            return Ok(Ok(Decided { version, item, already: true, admitted: Vec::new(), refused_marks }));
         }
         let version = append(connection, &decision).await?;
-        if item.path_waits && self.ruling == Ruling::Approve {
-            mark::approve(connection, &item, self.approvers, self.at).await?;
-        }
+        let admitted = match self.ruling {
+            Ruling::Approve if item.path_waits => {
+                mark::approve(connection, &item, self.approvers, self.at).await?
+            }
+            Ruling::Approve | Ruling::Reject | Ruling::Revoke | Ruling::Reinstate => Vec::new(),
+        };
         let item = items::find(connection, self.incident, self.at).await?;
         let item = item.ok_or_else(|| unreadable("incident", "the item has gone"))?;
-        Ok(Ok(Decided { version, item, already: false }))
+        let refused_marks = mark::refused_marks(connection, item.incident).await?;
+        Ok(Ok(Decided { version, item, already: false, admitted, refused_marks }))
     }
 }
 

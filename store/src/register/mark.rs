@@ -12,8 +12,9 @@ use super::Change;
 use super::standing::person;
 use crate::columns::unreadable;
 use crate::entry::Exchange;
+use crate::incident::Incident;
 use crate::item::Item;
-use crate::path::{Arrived, MAX_MARKS, News};
+use crate::path::{Arrived, MAX_MARKS, News, RefusedMark};
 use crate::sighting::Untold;
 use crate::sqlite::{int, uint};
 
@@ -186,36 +187,59 @@ pub(super) fn marks_of(refusal: &Exchange) -> Option<(Box<str>, Vec<Mark>)> {
     Some((url.host().to_string().into(), Mark::of(path.issuer.as_deref(), path.address.ip()).collect()))
 }
 
-/// Admits the marks for which an item was refused, once as many people have approved of the item since as must.
+/// The marks for which an item was refused and that nobody has approved of.
+pub(crate) async fn refused_marks(
+    connection: &mut SqliteConnection,
+    incident: Incident,
+) -> Result<Vec<RefusedMark>, sqlx::Error> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT host, aspect, value FROM refused_mark WHERE incident = ? ORDER BY host, aspect, value",
+    )
+    .bind(&incident.0.as_bytes()[..])
+    .fetch_all(connection)
+    .await?;
+    let read = |(host, aspect, value): (String, String, String)| RefusedMark {
+        host: host.into(),
+        aspect: aspect.into(),
+        value: value.into(),
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Admits the marks for which an item was refused, once as many people have approved of the item since as must. What it
+/// was refused for after they had does not count among them.
 pub(super) async fn approve(
     connection: &mut SqliteConnection,
     item: &Item,
     approvers: u32,
     at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let marks: Vec<(String, String, String, i64)> =
-        sqlx::query_as("SELECT host, aspect, value, version FROM refused_mark WHERE incident = ?")
-            .bind(&item.incident.0.as_bytes()[..])
-            .fetch_all(&mut *connection)
-            .await?;
-    for (host, aspect, value, version) in marks {
+) -> Result<Vec<RefusedMark>, sqlx::Error> {
+    let mut admitted = Vec::new();
+    for mark in refused_marks(connection, item.incident).await? {
+        let RefusedMark { host, aspect, value } = &mark;
         let approving: Vec<String> = sqlx::query_scalar(
             "SELECT who FROM decision WHERE subject = ?1 AND digest = ?2 AND what = 'approved' AND basis = 'reviewed'
-                 AND (expires IS NULL OR expires > ?3) AND version > ?4 AND version > coalesce((SELECT max(version)
-                     FROM decision WHERE subject = ?1 AND digest = ?2 AND what IN ('rejected', 'revoked')), 0)",
+                 AND (expires IS NULL OR expires > ?3) AND version > coalesce((SELECT max(version)
+                     FROM decision WHERE subject = ?1 AND digest = ?2 AND what IN ('rejected', 'revoked')), 0)
+                 AND version > (SELECT version FROM refused_mark
+                     WHERE incident = ?4 AND host = ?5 AND aspect = ?6 AND value = ?7)",
         )
         .bind(&*item.subject)
         .bind(&item.digest.0[..])
         .bind(at.as_microsecond())
-        .bind(version)
+        .bind(&item.incident.0.as_bytes()[..])
+        .bind(&**host)
+        .bind(&**aspect)
+        .bind(&**value)
         .fetch_all(&mut *connection)
         .await?;
         let people: BTreeSet<&str> = approving.iter().map(|who| person(who)).collect();
         if people.len() >= usize::try_from(approvers).unwrap_or(usize::MAX) {
-            admit(connection, &host, &aspect, &value, at).await?;
+            admit(connection, host, aspect, value, at).await?;
+            admitted.push(mark);
         }
     }
-    Ok(())
+    Ok(admitted)
 }
 
 async fn admit(

@@ -2,7 +2,7 @@ use pinfold_policy::path::{Arrival, LEARNING_FETCHES, Mark};
 
 use super::*;
 use crate::item::{ItemState, Opinion};
-use crate::path::{Arrived, MAX_MARKS};
+use crate::path::{Arrived, MAX_MARKS, RefusedMark};
 
 const HOST: &str = "vue.comm100.com";
 
@@ -154,6 +154,46 @@ async fn as_many_people_must_approve_of_a_path_as_of_a_body_and_what_they_said_b
         assert_eq!(store.approve(incident, says(who), 2).await.unwrap().item.state, state, "{who}");
         assert_eq!(arrive(&store, other(), true, 2).await.arrival, arrival, "{who}");
     }
+}
+
+/// A body comes by one path, another, and the first again: the item and those who asked name the first alone.
+#[tokio::test]
+async fn whoever_approves_of_an_item_is_shown_every_path_that_this_admits_and_what_is_refused_later_is_not() {
+    let dir = directory();
+    let store = learned(&dir).await;
+    let refuse = async |issuer: &str, address: &str| {
+        arrive(&store, marks(issuer, address), true, 1).await;
+        quarantine(&store, &by_another_path("10.0.0.1:1", issuer, &format!("{address}:443")), REVIEWED).await
+    };
+    refuse("Other CA", "198.51.100.1").await;
+    refuse("Evil CA", "203.0.113.9").await;
+    let incident = refuse("Other CA", "198.51.100.1").await;
+    let all = ["issuer Evil CA", "issuer Other CA", "range 198.51.0.0/16", "range 203.0.0.0/16"];
+    assert_eq!(texts(&store.refused_marks(incident).await.unwrap()), all);
+
+    let first = store.approve(incident, says("ada"), 2).await.unwrap();
+    assert_eq!(
+        (texts(&first.admitted), texts(&first.refused_marks)),
+        (vec![], all.map(String::from).to_vec())
+    );
+    // Of this one Ada has not heard.
+    refuse("Third CA", "192.0.2.7").await;
+    let second = store.approve(incident, says("bob"), 2).await.unwrap();
+
+    assert_eq!(texts(&second.admitted), all);
+    assert_eq!(texts(&second.refused_marks), ["issuer Third CA"]);
+    assert_eq!(second.item.state, ItemState::Waiting);
+    for (issuer, address, arrival) in [
+        ("Evil CA", "198.51.100.1", Arrival::AsKnown),
+        ("Other CA", "203.0.113.9", Arrival::AsKnown),
+        ("Third CA", "192.0.2.7", Arrival::Changed),
+    ] {
+        assert_eq!(arrive(&store, marks(issuer, address), true, 2).await.arrival, arrival, "{issuer}");
+    }
+}
+
+fn texts(marks: &[RefusedMark]) -> Vec<String> {
+    marks.iter().map(|mark| format!("{} {}", mark.aspect, mark.value)).collect()
 }
 
 #[tokio::test]
