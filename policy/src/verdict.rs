@@ -290,6 +290,20 @@ pub fn releases_of<'p>(expected: &Expectation<'p>, digests: &Digests, now: Times
     allowing.map(|pin| pin.release.as_ref()).collect::<Option<_>>().unwrap_or_default()
 }
 
+/// The releases beside which a body stands that no pin here allows: an approval is of one file, and of no release.
+#[must_use]
+pub fn releases_beside<'p>(
+    expected: &Expectation<'p>,
+    digests: &Digests,
+    now: Timestamp,
+) -> Vec<&'p Arc<str>> {
+    let active = || expected.deciding().pins().iter().filter(|pin| pin.is_active(now));
+    if active().any(|pin| pin.digests.iter().any(|digest| digests.include(digest))) {
+        return Vec::new();
+    }
+    active().filter_map(|pin| pin.release.as_ref()).collect()
+}
+
 enum Pinned<'p> {
     Active(&'p Pin),
     Unbound(Binding),

@@ -405,6 +405,10 @@ impl Shared {
                     if is_bound_now {
                         self.shelve(ask, seen, cleared.held());
                     }
+                    let kept = Box::pin(self.kept_together(ask, &policy, &expected, &cleared)).await;
+                    if let Some(kept) = kept {
+                        return kept;
+                    }
                     return self.release(ask, &policy, seen, cleared, Grounds::Verified).await;
                 }
                 Verdict::Withhold(reason, held) => {

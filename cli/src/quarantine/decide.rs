@@ -1,9 +1,12 @@
 //! `pinfold quarantine approve` and `reject`: a decision, and whether it is in force.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::pin::Place;
+use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::DecideError;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Agreement, Decided, InForce, Item, ItemState, Opinion};
@@ -43,11 +46,41 @@ pub(super) async fn approve(
             "a reviewed file says so, and only a change of that file takes it back",
         );
     }
+    if let Some(release) = beside_release(review, &decided.item, now).await? {
+        review.terminal.warn(
+            &format!(
+                "the pins there are of release {}, and these bytes are not: while all of that is on the shelf it goes out, \
+                 until the vendor was seen to serve something that is allowed at each of its URLs",
+                printable(&release)
+            ),
+            "approve of what it serves at the others too, or pin all of it as a release",
+        );
+    }
     let others = review.store.quarantined().await?;
     for bar in bars(&others, &decided.item.subject, decided.item.digest) {
         review.terminal.warn(&bar.in_words(), "approve that one to end it, or reject this one too");
     }
     Ok(found)
+}
+
+/// A release that the files pin where an item was approved, and that its body is not of.
+async fn beside_release(
+    review: &Review<'_>,
+    item: &Item,
+    now: Timestamp,
+) -> Result<Option<Arc<str>>, Failure> {
+    let (Ok(Loaded { config, .. }), Ok(url)) = (review.configuration.load(), ArtifactUrl::parse(&item.url))
+    else {
+        return Ok(None);
+    };
+    let deciding = config.rulebook.pins.deciding(&url);
+    let active: Vec<_> = deciding.pins().iter().filter(|pin| pin.is_active(now)).collect();
+    let all = digests_of(review, item.digest)
+        .await?
+        .map_or_else(|| vec![item.digest.into()], |digests| digests.all().to_vec());
+    let is_pinned = active.iter().any(|pin| pin.digests.iter().any(|digest| all.contains(digest)));
+    let release = active.iter().find_map(|pin| pin.release.clone());
+    Ok(release.filter(|_| item.state == ItemState::Approved && !is_pinned))
 }
 
 /// Where a file revokes a body. Of files with mistakes nothing is known.

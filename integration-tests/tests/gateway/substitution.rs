@@ -171,3 +171,122 @@ async fn files_of_a_release_that_are_asked_for_as_browsers_do_are_kept_together(
     }
     assert_eq!((vendor.seen("/main.js").len(), vendor.seen("/chunk.css").len()), (1, 1));
 }
+
+/// An approval, by a person or by a cooldown, is of one file, and of no release.
+#[tokio::test]
+async fn a_file_that_was_approved_does_not_meet_the_old_files_of_a_release() {
+    let page = Release::of(substituting()).await;
+    assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
+    page.vendor.script("/main.js", MAIN_2);
+    page.vendor.script("/chunk.js", CHUNK_2);
+
+    page.approve("/main.js").await;
+    for _ in 0..2 {
+        assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1], "nobody has approved of the other");
+    }
+    page.approve("/chunk.js").await;
+    // The vendor serves both, which is seen once each was asked for.
+    page.scripts().await;
+    for _ in 0..2 {
+        assert_eq!(page.scripts().await, [MAIN_2, CHUNK_2]);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_approved_meets_a_file_that_the_vendor_has_not_changed() {
+    let page = Release::of(substituting()).await;
+    assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
+    page.vendor.script("/main.js", MAIN_2);
+
+    page.approve("/main.js").await;
+
+    page.scripts().await;
+    for _ in 0..2 {
+        assert_eq!(page.scripts().await, [MAIN_2, CHUNK_1]);
+    }
+    // It goes on to the next: what nobody has reviewed is made good by what goes together.
+    page.vendor.script("/main.js", TAMPERED);
+    page.vendor.script("/chunk.js", TAMPERED);
+    assert_eq!(page.scripts().await, [MAIN_2, CHUNK_1]);
+}
+
+#[tokio::test]
+async fn what_rechecks_find_approved_does_not_meet_the_old_files_of_a_release_on_the_shelf() {
+    let page = Release::of(Rule::default().set("recheck", "1s")).await;
+    assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
+    page.vendor.script("/main.js", MAIN_2);
+    page.vendor.script("/chunk.js", CHUNK_2);
+    page.approve_as_rechecked(MAIN_2).await;
+    for _ in 0..2 {
+        page.is_rechecked().await;
+        assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
+    }
+    page.approve_as_rechecked(CHUNK_2).await;
+    while page.scripts().await != [MAIN_2, CHUNK_2] {
+        page.is_rechecked().await;
+    }
+}
+
+const MAIN_1: &str = "let main = 1;";
+const CHUNK_1: &str = "let chunk = 1;";
+const MAIN_2: &str = "let main = 2;";
+const CHUNK_2: &str = "let chunk = 2;";
+
+/// A page with two files whose pins name one release.
+struct Release {
+    vendor: Vendor,
+    gateway: Gateway,
+}
+
+impl Release {
+    async fn of(rule: Rule) -> Self {
+        let vendor = vendor().script("/main.js", MAIN_1).script("/chunk.js", CHUNK_1).listen().await;
+        let pin = |path: &str, script: &str| {
+            Pin::new(vendor.url(path)).digest(sha256(script)).key("release", "1.0")
+        };
+        let builder = gateway().rule(&vendor, rule);
+        let builder = builder.pinned(pin("/main.js", MAIN_1)).pinned(pin("/chunk.js", CHUNK_1));
+        let gateway = builder.listen().await;
+        Self { vendor, gateway }
+    }
+
+    async fn scripts(&self) -> Vec<String> {
+        let mut scripts = Vec::new();
+        for path in ["/main.js", "/chunk.js"] {
+            let reply = client(&self.gateway).get(self.vendor.url(path)).await;
+            assert_eq!(reply.status(), 200, "{reply:?}");
+            scripts.push(String::from_utf8(reply.body().clone()).unwrap());
+        }
+        scripts
+    }
+
+    /// Somebody asks for it, gets a substitute, and approves of what was refused.
+    async fn approve(&self, path: &str) {
+        let reply = client(&self.gateway).get(self.vendor.url(path)).await;
+        self.approve_incident(reply.verdict().incident().unwrap()).await;
+    }
+
+    async fn approve_as_rechecked(&self, script: &str) {
+        loop {
+            let items = self.gateway.command(&["quarantine", "list", "--json"]).await.success().json();
+            let mut items = items.as_array().unwrap().iter();
+            if let Some(item) = items.find(|item| item["digest"] == sha256(script)) {
+                return self.approve_incident(item["incident"].as_str().unwrap()).await;
+            }
+            self.is_rechecked().await;
+        }
+    }
+
+    async fn approve_incident(&self, incident: &str) {
+        let said = self.gateway.command(&["quarantine", "approve", incident, "--reason", "SEC-1"]).await;
+        assert!(said.stderr.contains("the pins there are of release 1.0"), "{}", said.stderr);
+        assert_eq!(said.code, Some(0));
+    }
+
+    /// Each was looked at, and what came of it before is known.
+    async fn is_rechecked(&self) {
+        for path in ["/main.js", "/chunk.js"] {
+            self.vendor.asked(path, self.vendor.seen(path).len() + 2).await;
+        }
+    }
+}

@@ -9,11 +9,12 @@ use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::vendor::Recheck;
-use pinfold_policy::verdict::{Cleared, Verdict, judge, may_substitute};
+use pinfold_policy::verdict::{Cleared, Verdict, judge, may_substitute, releases_beside};
 use pinfold_store::incident::Incident;
 use tokio::time::{Instant, timeout_at};
 
 use super::flights::{Flight, Joined};
+use super::is_same;
 use super::release::Missing;
 use super::variants::{Found, Served};
 use crate::ask::Ask;
@@ -99,6 +100,31 @@ impl Shared {
             if let Ok((served, cleared)) = self.on_shelf(ask, policy, &expected, found).await {
                 let grounds = Grounds::InPlaceOf { reason, incident };
                 return Some(self.give(ask, policy, &served, cleared, grounds).await);
+            }
+        }
+        None
+    }
+
+    /// What the shelf keeps for a URL in place of an approved body that is of no release, as long as that could meet the old
+    /// files of one: where substitutes go out, those do.
+    pub(crate) async fn kept_together(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        expected: &Expectation<'_>,
+        cleared: &Cleared,
+    ) -> Option<Outbound> {
+        let is_beside =
+            || !releases_beside(expected, cleared.digests(), self.settings.clock.now()).is_empty();
+        if !(ask.asks() && expected.rules().substitute && is_beside()) {
+            return None;
+        }
+        let variants = &self.shelf.variants;
+        for found in [variants.find(ask), variants.find_for_other_origins(ask)] {
+            if let Ok((served, kept)) = self.on_shelf(ask, policy, expected, found).await {
+                let is_it = is_same(&served.digests, cleared.digests());
+                let given = || self.give(ask, policy, &served, kept, Grounds::Verified);
+                return if is_it { None } else { Some(given().await) };
             }
         }
         None

@@ -39,6 +39,17 @@ pub(crate) struct Served {
     pub(crate) path: Option<DeliveryPath>,
     /// When the vendor served it last: later than what it served before, whatever a clock said in between.
     pub(crate) seen: Timestamp,
+    /// From when on it served nothing else that was verified, as far as this process has seen.
+    first: Timestamp,
+}
+
+/// The body that a vendor served last.
+pub(crate) struct Newest {
+    pub(crate) digests: Digests,
+    /// From when on.
+    pub(crate) first: Timestamp,
+    /// When last.
+    pub(crate) last: Timestamp,
 }
 
 /// All variants, by the URL's match key without its query.
@@ -129,13 +140,27 @@ impl Variants {
         url: &ArtifactUrl,
         is_one: impl Fn(&Digests) -> bool,
     ) -> Option<Timestamp> {
+        self.newest(ask, url, is_one).map(|newest| newest.last)
+    }
+
+    /// Of some bodies, the one that the vendor served last at `url`, likewise.
+    pub(crate) fn newest(
+        &self,
+        ask: &Ask,
+        url: &ArtifactUrl,
+        is_one: impl Fn(&Digests) -> bool,
+    ) -> Option<Newest> {
         let all = self.read();
         let known = all.get(url.key_without_query()).into_iter().flatten();
         let here = known.filter(|one| {
             (url.key() == url.key_without_query() || *one.variant.url == *url.key())
                 && (one.depends.is_of_kind_alone() || one.has_values_of(ask))
         });
-        here.flat_map(|one| &one.served).filter(|one| is_one(&one.digests)).map(|one| one.seen).max()
+        let served = || here.clone().flat_map(|one| &one.served).filter(|one| is_one(&one.digests));
+        let newest = served().max_by_key(|one| one.seen)?;
+        let same = served().filter(|one| is_same(&one.digests, &newest.digests));
+        let first = same.map(|one| one.first).min().unwrap_or(newest.first);
+        Some(Newest { digests: newest.digests, first, last: newest.seen })
     }
 
     /// Which variant `ask` is for, as far as is known what the answer depends on.
@@ -212,6 +237,7 @@ impl Known {
             kinds: row.kinds,
             path: row.path,
             seen: row.seen,
+            first: row.seen,
         };
         let known = Self {
             variant: row.variant,
@@ -241,10 +267,12 @@ impl Known {
     }
 
     fn take(&mut self, ask: &Ask, fresh: &Fresh<'_>, now: Timestamp, put: &mut Put) {
-        let before = self.served.first().map(|one| (one.digests.sha256, one.seen));
-        let after_that = before.and_then(|(_, seen)| seen.checked_add(TICK).ok());
-        let served = Served::of(fresh, after_that.map_or(now, |seen| seen.max(now)));
-        let is_news = before.is_none_or(|(digest, _)| digest != served.digests.sha256);
+        let before = self.served.first().map(|one| (one.digests.sha256, one.seen, one.first));
+        let after_that = before.and_then(|(_, seen, _)| seen.checked_add(TICK).ok());
+        let mut served = Served::of(fresh, after_that.map_or(now, |seen| seen.max(now)));
+        let first = before.filter(|(digest, ..)| *digest == served.digests.sha256).map(|(.., first)| first);
+        let is_news = first.is_none();
+        served.first = first.unwrap_or(served.seen);
         self.takes_turns |= is_news && self.served.iter().any(|one| is_same(&one.digests, &served.digests));
         self.served.retain(|one| !is_same(&one.digests, &served.digests));
         self.served.insert(0, Arc::new(served));
@@ -280,8 +308,8 @@ impl Known {
 impl Served {
     /// The same body under another head.
     fn under(&self, head: &Parts) -> Self {
-        let Self { digests, len, kinds, ref path, seen, .. } = *self;
-        Self { digests, len, head: head.clone(), kinds, path: path.clone(), seen }
+        let Self { digests, len, kinds, ref path, seen, first, .. } = *self;
+        Self { digests, len, head: head.clone(), kinds, path: path.clone(), seen, first }
     }
 
     fn of(fresh: &Fresh<'_>, now: Timestamp) -> Self {
@@ -295,6 +323,7 @@ impl Served {
             kinds: fresh.kinds,
             path: fresh.path.cloned(),
             seen: now,
+            first: now,
         }
     }
 }
