@@ -22,3 +22,4 @@ mod vendors;
 
 pub use load::{Loaded, built_in, load};
 pub use settings::Config;
+pub use source::MAX_LIST_LEN;

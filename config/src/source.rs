@@ -16,7 +16,7 @@ use crate::diagnostic::{Diagnostic, Excerpt, Position, Severity};
 const MAX_LEN: u64 = 64 * 1024 * 1024;
 
 /// The largest list of pins that is read, in bytes: some three million pins.
-const MAX_LIST_LEN: u64 = 1024 * 1024 * 1024;
+pub const MAX_LIST_LEN: u64 = 1024 * 1024 * 1024;
 
 /// A list that went wrong in each of its entries is not told a million times.
 const MOST_FINDINGS: u32 = 1000;

@@ -10,14 +10,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pinfold_config::{Config, Loaded};
+use pinfold_config::{Config, Loaded, MAX_LIST_LEN};
 use pinfold_policy::digest::BodyId;
+use sha2::{Digest as _, Sha256};
 
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 
-/// More than any file of a configuration has, in bytes. Beyond it only the length counts.
-const MAX_LEN: u64 = 256 * 1024 * 1024;
 /// A file that changes twice within this time can look unchanged from outside.
 const COARSE: Duration = Duration::from_secs(2);
 /// How often files are read again that somebody wrote to while they were read.
@@ -44,10 +43,25 @@ impl Content {
         }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let mut bytes = Vec::new();
-        file.take(MAX_LEN).read_to_end(&mut bytes)?;
-        let digest = BodyId::of(&[bytes.into()]);
+        let mut hashing = Hashing(Sha256::new());
+        // Whatever is longer is no file of a configuration: there the length is all that counts.
+        io::copy(&mut file.take(MAX_LIST_LEN), &mut hashing)?;
+        let digest = BodyId(hashing.0.finalize().into());
         Ok(Self::File { digest, len: metadata.len(), mode: metadata.mode() & 0o7777 })
+    }
+}
+
+/// Takes what is read, and keeps none of it.
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.0.update(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -196,7 +210,7 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{FileExt as _, symlink};
 
     use super::*;
 
@@ -234,6 +248,21 @@ mod tests {
         symlink("..2", dir.path().join("..data_tmp")).unwrap();
         fs::rename(dir.path().join("..data_tmp"), dir.path().join("..data")).unwrap();
         changes("the link to its directory turned", true);
+    }
+
+    /// A revocation may stand at the end of a list of a million pins.
+    #[test]
+    fn a_change_at_the_end_of_a_long_list_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pins.toml");
+        let (paths, mut eyes) = ([path.clone()], Eyes::default());
+        let len = 300 * 1024 * 1024;
+        assert!(len < MAX_LIST_LEN);
+        let file = File::create(&path).unwrap();
+        file.set_len(len).unwrap();
+        let before = eyes.look(&paths);
+        file.write_all_at(b"#", len - 1).unwrap();
+        assert_ne!(eyes.look(&paths), before);
     }
 
     #[test]
