@@ -146,7 +146,7 @@ impl StoreError {
 }
 
 const FREE_SPACE: &str = "free space on the volume of the data directory; what was acknowledged is not lost";
-const RESTORE: &str = "stop pinfold, move the file away and restore it from a backup";
+const RESTORE: &str = "stop pinfold, move the file away with its -wal and -shm, and restore it from a backup";
 
 // https://www.sqlite.org/rescode.html#primary_result_code_list
 const SQLITE_PERM: u32 = 3;

@@ -120,7 +120,7 @@ async fn a_revocation_bites_a_client_that_has_the_script_on_its_next_request() {
     refused(&again, 403, "blocked", "revoked");
 }
 
-/// Changes the file of a gateway that has stopped, behind pinfold's back.
+/// Has SQLite do something with the file, behind pinfold's back.
 pub(crate) async fn tamper(gateway: &Gateway, statements: &str) {
     let program = "import sqlite3, sys
 file = sqlite3.connect(sys.argv[1])
@@ -128,6 +128,7 @@ file.executescript(sys.argv[2])
 file.commit()";
     let file = gateway.dir().join("pinfold-data/pinfold.db");
     let mut python = Command::new("python3");
+    python.current_dir(gateway.dir().join("pinfold-data"));
     let output =
         python.args(["-c", program]).arg(file).arg(statements).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -286,6 +287,37 @@ async fn no_row_and_no_index_that_was_changed_undoes_a_revocation() {
             assert!(output.stderr.contains(said), "{output:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_backup_counts_once_it_is_restored_as_the_hint_says_after_a_kill() {
+    let vendor = vendor_of(TAMPERED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let (digest, data_dir) = (sha256(TAMPERED), gateway.dir().join("pinfold-data"));
+    let revoke = ["pin", "revoke", &digest, "--reason", "bad"];
+    gateway.command(&revoke).await.success();
+    tamper(&gateway, "VACUUM INTO 'backup.db'").await;
+    for _ in 0..3 {
+        gateway.command(&["pin", "revoke", "--undo", &digest, "--reason", "not bad"]).await.success();
+        gateway.command(&revoke).await.success();
+    }
+    gateway.kill().await;
+
+    // Beside the log of the file that it takes the place of.
+    std::fs::copy(data_dir.join("backup.db"), data_dir.join("pinfold.db")).unwrap();
+    let refused_file = gateway.command(&["audit", "verify"]).await;
+    assert_eq!(refused_file.code, Some(3), "{refused_file:?}");
+    assert!(refused_file.stderr.contains("move the file away with its -wal and -shm"), "{refused_file:?}");
+    for file in ["pinfold.db", "pinfold.db-wal", "pinfold.db-shm"] {
+        // The command may have tidied up after itself.
+        let _ = std::fs::remove_file(data_dir.join(file));
+    }
+    std::fs::copy(data_dir.join("backup.db"), data_dir.join("pinfold.db")).unwrap();
+
+    let audit = gateway.command(&["audit", "verify"]).await.success();
+    assert!(audit.text().contains("intact: 1 decision"), "{}", audit.text());
+    gateway.start_again().await;
+    refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
 }
 
 #[tokio::test]
