@@ -92,9 +92,7 @@ impl Columns<'_> {
     }
 
     pub(crate) fn outcome(&self, column: &str) -> Result<Outcome, sqlx::Error> {
-        let text = self.text(column)?;
-        let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == &*text);
-        known.ok_or_else(|| unreadable(column, &*text))
+        read_outcome(column, &self.text(column)?)
     }
 
     pub(crate) fn basis(&self, column: &str) -> Result<Basis, sqlx::Error> {
@@ -110,16 +108,11 @@ impl Columns<'_> {
     }
 
     pub(crate) fn kinds(&self, column: &str) -> Result<Kinds, sqlx::Error> {
-        let text = self.text(column)?;
-        let words = text.split(',').filter(|word| !word.is_empty());
-        words.map(|word| word.parse().map_err(|_| unreadable(column, &*text))).collect()
+        read_kinds(column, &self.text(column)?)
     }
 
     pub(crate) fn path(&self, column: &str) -> Result<Option<DeliveryPath>, sqlx::Error> {
-        let Some(text) = self.text_or_none(column)? else { return Ok(None) };
-        let parts: PathParts = serde_json::from_str(&text).map_err(|error| unreadable(column, error))?;
-        let (address, tls_version, cipher, issuer, fingerprint, http_version) = parts;
-        Ok(Some(DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version }))
+        self.text_or_none(column)?.map(|text| read_path(column, &text)).transpose()
     }
 
     pub(crate) fn fields(&self, column: &str) -> Result<Fields, sqlx::Error> {
@@ -132,6 +125,23 @@ impl Columns<'_> {
             serde_json::from_str(&text).map_err(|error| unreadable(column, error))?;
         Ok(Some(ClientTls { version, cipher, server_name }))
     }
+}
+
+pub(crate) fn read_outcome(column: &str, text: &str) -> Result<Outcome, sqlx::Error> {
+    let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text);
+    known.ok_or_else(|| unreadable(column, text))
+}
+
+pub(crate) fn read_kinds(column: &str, text: &str) -> Result<Kinds, sqlx::Error> {
+    let words = text.split(',').filter(|word| !word.is_empty());
+    words.map(|word| word.parse().map_err(|_| unreadable(column, text))).collect()
+}
+
+/// Reads what [`path_text`] wrote.
+pub(crate) fn read_path(column: &str, text: &str) -> Result<DeliveryPath, sqlx::Error> {
+    let parts: PathParts = serde_json::from_str(text).map_err(|error| unreadable(column, error))?;
+    let (address, tls_version, cipher, issuer, fingerprint, http_version) = parts;
+    Ok(DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version })
 }
 
 type Part = Option<Box<str>>;

@@ -4,6 +4,7 @@
 //! counted in memory, in the row of its minute, and follows within a second: a release that has been recorded once
 //! need not wait for a disk. While the disk fails nothing is only counted: everyone waits for it, and learns of it.
 
+mod alike;
 mod asked;
 mod downtime;
 mod exposure;
@@ -12,12 +13,15 @@ mod query;
 mod receivers;
 mod retention;
 mod rows;
+mod sighted;
+mod sums;
 mod tally;
+mod texts;
 mod traffic;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +46,7 @@ pub use self::query::{ExchangeRow, Filter, TunnelRow};
 pub use self::receivers::Receiver;
 pub(crate) use self::receivers::receivers;
 pub(crate) use self::retention::{Contents, contents, ended_before};
-use self::tally::{Alike, Flush, Removal, Reply, Row, Take, Tally, minute};
+use self::tally::{Alike, Flush, Hashers, Removal, Reply, Row, Take, Tally, minute};
 pub(crate) use self::traffic::{Bounds, traffic};
 pub use self::traffic::{Carried, Client, Traffic, Tunnelled};
 use self::writer::Writer;
@@ -55,11 +59,12 @@ use crate::place::Place;
 use crate::sqlite::{self, Schema, Upgrade};
 
 static SCHEMA: Schema = Schema {
-    version: 3,
+    version: 4,
     create: include_str!("ledger/schema.sql"),
     upgrades: &[
         Upgrade::by(include_str!("ledger/upgrade-2.sql")),
         Upgrade::by(include_str!("ledger/upgrade-3.sql")),
+        Upgrade::by(include_str!("ledger/upgrade-4.sql")),
     ],
 };
 
@@ -145,7 +150,7 @@ struct Shared {
     trouble: Mutex<Option<StoreError>>,
     /// What is on disk, each repeat counted.
     recorded: AtomicU64,
-    hashers: [RandomState; 2],
+    hashers: Hashers,
     tips: watch::Sender<Tips>,
 }
 
@@ -154,9 +159,8 @@ impl Shared {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// 128 bits under keys that nobody outside knows stand for all that is hashed.
     fn alike(&self, of: impl Hash) -> Alike {
-        Alike(self.hashers.each_ref().map(|hasher| hasher.hash_one(&of)))
+        self.hashers.alike(of)
     }
 }
 
@@ -185,7 +189,7 @@ impl Ledger {
             ailing: AtomicBool::new(false),
             trouble: Mutex::default(),
             recorded: AtomicU64::new(0),
-            hashers: [RandomState::new(), RandomState::new()],
+            hashers: Hashers::default(),
             tips: watch::Sender::new(tips),
         });
         let writer = tokio::spawn(Writer::new(Arc::clone(&shared), dir, feeds, notepad).run());

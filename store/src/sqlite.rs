@@ -19,6 +19,12 @@ use crate::error::StoreError;
 /// of a refusal. A page has 4 KiB.
 const LOG_PAGES: &str = "128";
 
+/// Pages that a connection keeps, in KiB below zero: the inner ones of the indexes of millions of rows.
+const CACHE: &str = "-8192";
+
+/// Rows that are read ahead of whoever takes them: each time there is none, two threads wait for each other.
+const ROWS_ON_THEIR_WAY: usize = 1024;
+
 /// How long a write waits for another process, such as a review command, to end its own.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -189,6 +195,8 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("wal_autocheckpoint", LOG_PAGES)
+        .pragma("cache_size", CACHE)
+        .row_buffer_size(ROWS_ON_THEIR_WAY)
         .busy_timeout(BUSY)
         .disable_statement_logging()
         .connect()

@@ -17,10 +17,9 @@ use crate::sqlite;
 /// URLs that are read at one time: a month can hold millions.
 const PAGE: usize = 4096;
 
-/// URLs in the order of their text, each with one look into the index by URL. '?' is the last of the page before.
+/// URLs in the order of their text. '?' is the last of the page before.
 const SELECT: &str = "
-    SELECT url.text AS url,
-        (SELECT e.last FROM exchange e WHERE e.url = url.id ORDER BY e.id DESC LIMIT 1) AS last
+    SELECT url.text AS url, (SELECT max(a.last) FROM alike a WHERE a.url = url.id) AS last
     FROM word url WHERE url.text > ? AND url.text < 'httq' ORDER BY url.text LIMIT ?";
 
 /// Reads the months of the ledger backwards.
@@ -103,9 +102,9 @@ pub(crate) async fn changed(data_dir: &Path, since: Timestamp) -> Result<Vec<Cha
     for path in AskedUrls::new(data_dir, Some(since))?.months {
         let mut connection = sqlite::open(&path, &SCHEMA).await?;
         let rows = sqlx::query(
-            "SELECT url.text AS url, e.body, max(e.last) AS last FROM exchange e JOIN word url ON url.id = e.url
-             WHERE e.body IS NOT NULL AND e.reason = (SELECT id FROM word WHERE text = 'digest-mismatch')
-             GROUP BY e.url, e.body",
+            "SELECT url.text AS url, a.body, max(a.last) AS last FROM alike a JOIN word url ON url.id = a.url
+             WHERE a.body IS NOT NULL AND a.reason = (SELECT id FROM word WHERE text = 'digest-mismatch')
+             GROUP BY a.url, a.body",
         )
         .fetch_all(&mut connection)
         .await;

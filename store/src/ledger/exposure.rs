@@ -3,11 +3,11 @@
 //!
 //! A row counts where any of its exchanges may lie in the window: rather one client too many than one too few.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::{Authority, Host};
@@ -22,7 +22,8 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use super::downtime::{Downtime, downtimes};
 use super::notepad;
 use super::query::gaps;
-use super::tally::MICROSECONDS_PER_MINUTE;
+use super::sighted::{MonthSightings, Sightings};
+use super::sums::{Subject, Window, unmeasured};
 use super::{SCHEMA, dir_in, files};
 use crate::columns::{Columns, unreadable};
 use crate::entry::{DeliveryPath, Gap};
@@ -101,9 +102,10 @@ pub struct Sighted {
 }
 
 impl Deliveries {
-    fn of(method: &str, status: u16, count: u64, whole: u64) -> Self {
-        match (method, status) {
-            ("HEAD", _) => Self { described: count, ..Self::default() },
+    /// What came of exchanges that were released.
+    pub(super) fn of(is_head: bool, status: u16, count: u64, whole: u64) -> Self {
+        match (is_head, status) {
+            (true, _) => Self { described: count, ..Self::default() },
             (_, 304) => Self { confirmed: count, ..Self::default() },
             // All of a part is not all of it.
             (_, 206) => Self { begun: count, ..Self::default() },
@@ -123,21 +125,7 @@ impl Deliveries {
     }
 }
 
-impl Sought {
-    /// Whether what went out is what is sought, and nothing in its place.
-    fn is_of(&self, body: Option<BodyId>) -> bool {
-        self.body.is_none_or(|sought| body == Some(sought))
-    }
-}
-
 impl Sighted {
-    fn add(&mut self, other: &Self) {
-        self.count += other.count;
-        self.got = self.got.and(other.got);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-    }
-
     /// Whether the client was refused what it asked for.
     #[must_use]
     pub fn was_refused(&self) -> bool {
@@ -207,25 +195,16 @@ pub struct Exposure {
     pub coverage: Coverage,
 }
 
-/// What [`Sighted`] are told apart by.
-type Alike = (
-    IpAddr,
-    (Option<Box<str>>, Option<Box<str>>),
-    Box<str>,
-    Option<Box<str>>,
-    Option<BodyId>,
-    (Outcome, Option<Reason>),
-    Option<DeliveryPath>,
-);
+/// Months that are read at one time.
+const AT_ONCE: usize = 2;
 
-/// What is found month by month.
-#[derive(Default)]
-struct Found {
-    sighted: HashMap<Alike, Sighted>,
+/// What is found in one month.
+struct MonthFound {
+    sighted: MonthSightings,
     talked: Vec<Talked>,
-    tunnelled: BTreeSet<Box<str>>,
+    tunnelled: Vec<Box<str>>,
     unmeasured: u64,
-    recorded_since: Option<Timestamp>,
+    first_entry: Option<Timestamp>,
 }
 
 /// Reads every month up to the end of the window; of those before it, tunnels that may still have been open. Writes nothing.
@@ -236,30 +215,63 @@ pub(crate) async fn exposure(
     sought: &Sought,
     incidents: &[Incident],
 ) -> Result<Exposure, StoreError> {
-    let mut found = Found::default();
     let months = files(&dir_in(data_dir))?;
-    for (month, path) in &months {
-        // The oldest month says how far back the ledger goes, also where the window ended before it.
-        if found.recorded_since.is_some() && sought.until.is_some_and(|until| *month > Month::of(until)) {
-            break;
-        }
-        let mut reader = Reader { connection: sqlite::open(path, &SCHEMA).await?, sought, incidents };
-        let in_window = begins_before(sought.since).is_none_or(|first| *month >= first);
-        reader.month(in_window, &mut found).await.map_err(StoreError::database(path))?;
-    }
-    let mut sighted: Vec<_> = found.sighted.into_values().collect();
-    sighted.sort_by(|a, b| (a.first, a.client, &a.url).cmp(&(b.first, b.client, &b.url)));
-    found.talked.sort_by_key(|talked| (talked.first, talked.client));
-    let coverage = Coverage {
-        recorded_since: found.recorded_since,
-        recorded_until: recorded_until(months.values()).await?,
-        missing_months: missing(months.keys().copied(), sought),
-        gaps: gaps_of(data_dir, sought).await?,
-        downtimes: downtimes(data_dir, sought).await?,
-        unmeasured: found.unmeasured,
-        tunnelled: found.tunnelled.into_iter().collect(),
+    let mut sightings = Sightings::default();
+    let (mut talked, mut coverage) = (Vec::new(), Coverage::default());
+    let mut tunnelled = BTreeSet::new();
+    let read = |(month, path): (Month, PathBuf)| async move {
+        let found = read_month(month, &path, sought, incidents).await;
+        found.map(|found| (path, found))
     };
-    Ok(Exposure { sighted, talked: found.talked, coverage })
+    let up_to = |month: &Month| sought.until.is_none_or(|until| *month <= Month::of(until));
+    let wanted: Vec<_> = months.iter().filter(|(month, _)| up_to(month)).collect();
+    let wanted = wanted.into_iter().map(|(month, path)| (*month, path.clone()));
+    let mut reading = stream::iter(wanted.map(read)).buffered(AT_ONCE);
+    while let Some((path, found)) = reading.try_next().await? {
+        sightings.add(found.sighted).map_err(StoreError::database(&path))?;
+        talked.extend(found.talked);
+        tunnelled.extend(found.tunnelled);
+        coverage.unmeasured += found.unmeasured;
+        coverage.recorded_since = coverage.recorded_since.or(found.first_entry);
+    }
+    if coverage.recorded_since.is_none() {
+        // The oldest month says how far back the ledger goes, also where the window ended before it.
+        coverage.recorded_since = recorded_since(months.iter().filter(|(month, _)| !up_to(month))).await?;
+    }
+    let mut sighted = sightings.into_sighted();
+    sighted.sort_by(|a, b| (a.first, a.client, &a.url).cmp(&(b.first, b.client, &b.url)));
+    talked.sort_by_key(|talked| (talked.first, talked.client));
+    coverage.recorded_until = recorded_until(months.values()).await?;
+    coverage.missing_months = missing(months.keys().copied(), sought);
+    coverage.gaps = gaps_of(data_dir, sought).await?;
+    coverage.downtimes = downtimes(data_dir, sought).await?;
+    coverage.tunnelled = tunnelled.into_iter().collect();
+    Ok(Exposure { sighted, talked, coverage })
+}
+
+async fn read_month(
+    month: Month,
+    path: &Path,
+    sought: &Sought,
+    incidents: &[Incident],
+) -> Result<MonthFound, StoreError> {
+    let mut reader = Reader { connection: sqlite::open(path, &SCHEMA).await?, sought, incidents };
+    let in_window = begins_before(sought.since).is_none_or(|first| month >= first);
+    reader.month(in_window).await.map_err(StoreError::database(path))
+}
+
+/// The first entry of the first month that has one.
+async fn recorded_since(
+    months: impl Iterator<Item = (&Month, &PathBuf)>,
+) -> Result<Option<Timestamp>, StoreError> {
+    for (_, path) in months {
+        let mut connection = sqlite::open(path, &SCHEMA).await?;
+        let at = first_entry(&mut connection).await.map_err(StoreError::database(path))?;
+        if at.is_some() {
+            return Ok(at);
+        }
+    }
+    Ok(None)
 }
 
 /// The first entry of a month.
@@ -333,64 +345,32 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    async fn month(&mut self, in_window: bool, found: &mut Found) -> Result<(), sqlx::Error> {
-        if found.recorded_since.is_none() {
-            found.recorded_since = first_entry(&mut self.connection).await?;
-        }
+    async fn month(&mut self, in_window: bool) -> Result<MonthFound, sqlx::Error> {
+        // All of it as it was at one time: what is written meanwhile would be in one sum and not in the other, or in both.
+        sqlx::query("BEGIN").execute(&mut self.connection).await?;
+        let first_entry = first_entry(&mut self.connection).await?;
         // A tunnel may have been open for months.
-        found.talked.extend(self.talked().await?);
-        found.tunnelled.extend(self.tunnelled().await?);
-        if in_window {
-            found.unmeasured += self.unmeasured().await?;
-            for sighted in self.sighted().await? {
-                add(&mut found.sighted, sighted);
-            }
-        }
-        Ok(())
+        let (talked, tunnelled) = (self.talked().await?, self.tunnelled().await?);
+        let window = Window::new(self.sought.since, self.sought.until);
+        let (sighted, unmeasured) = match in_window {
+            true => (self.sighted(window).await?, unmeasured(&mut self.connection, window).await?),
+            false => (MonthSightings::default(), 0),
+        };
+        Ok(MonthFound { sighted, talked, tunnelled, unmeasured, first_entry })
     }
 
-    async fn sighted(&mut self) -> Result<Vec<Sighted>, sqlx::Error> {
+    async fn sighted(&mut self, window: Window) -> Result<MonthSightings, sqlx::Error> {
         let urls = self.urls().await?;
-        let sought = self.sought;
-        // Summed up by the numbers of words: each word is read once for a sum, and not for a row.
-        let mut query = QueryBuilder::new(
-            "WITH found AS (SELECT client, user, page, url, vendor, body, outcome, reason, path, status, method,
-                sum(count) AS count, sum(whole) AS whole, min(at) AS first, max(last) AS last
-             FROM exchange WHERE shares IS NULL",
-        );
-        if let Some(body) = sought.body {
-            query.push(" AND (body = ").push_bind(body.0.to_vec());
-            for incident in self.incidents {
-                query.push(" OR incident = ").push_bind(incident.0.as_bytes().to_vec());
-            }
-            query.push(")");
-        }
-        if let Some(urls) = urls {
-            query.push(" AND url IN (SELECT value FROM json_each(").push_bind(urls).push("))");
-        }
-        push_word(&mut query, "client", sought.client.map(|client| client.to_string()));
-        push_word(&mut query, "user", sought.user.as_deref().map(str::to_owned));
-        push_word(&mut query, "vendor", sought.vendor.as_deref().map(str::to_owned));
-        push_word(&mut query, "outcome", sought.outcome.map(|outcome| outcome.as_str().to_owned()));
-        push_window(&mut query, sought);
-        query.push(
-            " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
-             SELECT client.text AS client, user.text AS user, page.text AS page, url.text AS url,
-                vendor.text AS vendor, f.body, outcome.text AS outcome, reason.text AS reason, path.text AS path,
-                f.status, method.text AS method, f.count, f.whole, f.first, f.last
-             FROM found f
-             LEFT JOIN word client ON client.id = f.client
-             LEFT JOIN word user ON user.id = f.user
-             LEFT JOIN word page ON page.id = f.page
-             LEFT JOIN word url ON url.id = f.url
-             LEFT JOIN word vendor ON vendor.id = f.vendor
-             LEFT JOIN word outcome ON outcome.id = f.outcome
-             LEFT JOIN word reason ON reason.id = f.reason
-             LEFT JOIN word path ON path.id = f.path
-             LEFT JOIN word method ON method.id = f.method",
-        );
-        let rows = query.build().fetch_all(&mut self.connection).await?;
-        rows.iter().map(|row| read_sighted(row, sought)).collect()
+        let Sought { body, client, user, vendor, outcome, .. } = self.sought;
+        let words = [
+            ("client", client.map(|client| client.to_string())),
+            ("user", user.as_deref().map(str::to_owned)),
+            ("vendor", vendor.as_deref().map(str::to_owned)),
+            ("outcome", outcome.map(|outcome| outcome.as_str().to_owned())),
+        ];
+        let words = words.into_iter().filter_map(|(column, word)| Some((column, word?))).collect();
+        let subject = Subject { body: *body, incidents: self.incidents, urls, words };
+        MonthSightings::read(&mut self.connection, &subject, window).await
     }
 
     /// The numbers of the URLs that are sought, as a JSON array; none if any URL is.
@@ -412,18 +392,6 @@ impl Reader<'_> {
             ids.extend(words.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id));
         }
         Ok(Some(serde_json::json!(ids).to_string()))
-    }
-
-    /// Released without a digest.
-    async fn unmeasured(&mut self) -> Result<u64, sqlx::Error> {
-        let mut query = QueryBuilder::new(
-            "SELECT coalesce(sum(count), 0) AS count FROM exchange INDEXED BY exchange_unmeasured
-             WHERE shares IS NULL AND body IS NULL
-             AND outcome IN (SELECT id FROM word WHERE text IN ('verified', 'substituted', 'observed'))",
-        );
-        push_window(&mut query, self.sought);
-        let row = query.build().fetch_one(&mut self.connection).await?;
-        Columns(&row).number("count")
     }
 
     async fn talked(&mut self) -> Result<Vec<Talked>, sqlx::Error> {
@@ -493,19 +461,6 @@ fn push_word(query: &mut QueryBuilder<Sqlite>, column: &str, word: Option<String
     }
 }
 
-/// What began before its end, and ended after its beginning.
-pub(super) fn push_window(query: &mut QueryBuilder<Sqlite>, sought: &Sought) {
-    if let Some(since) = sought.since {
-        let since = since.as_microsecond();
-        query.push(" AND last >= ").push_bind(since);
-        // For the index: no row is longer than a minute.
-        query.push(" AND at >= ").push_bind(since.saturating_sub(MICROSECONDS_PER_MINUTE));
-    }
-    if let Some(until) = sought.until {
-        query.push(" AND at <= ").push_bind(until.as_microsecond());
-    }
-}
-
 /// The way in which pins match is the way in which URLs are sought.
 fn index_of<'u>(urls: impl Iterator<Item = &'u PinUrl>) -> PinIndex {
     let bare = |url: &PinUrl| Pin::bare(url.clone(), Place { file: "".into(), line: 0 });
@@ -549,41 +504,6 @@ async fn words_between(
         .bind(to)
         .fetch_all(connection)
         .await
-}
-
-/// What differs by month, status or method alone is one to whoever reads the answer.
-fn add(all: &mut HashMap<Alike, Sighted>, sighted: Sighted) {
-    let Sighted { client, user, page, url, vendor, body, outcome, reason, path, .. } = sighted.clone();
-    match all.entry((client, (user, page), url, vendor, body, (outcome, reason), path)) {
-        Entry::Vacant(entry) => {
-            entry.insert(sighted);
-        }
-        Entry::Occupied(mut entry) => entry.get_mut().add(&sighted),
-    }
-}
-
-fn read_sighted(row: &SqliteRow, sought: &Sought) -> Result<Sighted, sqlx::Error> {
-    let row = Columns(row);
-    let (outcome, count, body) = (row.outcome("outcome")?, row.number("count")?, row.body_or_none("body")?);
-    let got = match outcome.is_release() && sought.is_of(body) {
-        true => Deliveries::of(&row.text("method")?, row.small("status")?, count, row.number("whole")?),
-        false => Deliveries::default(),
-    };
-    Ok(Sighted {
-        client: row.parsed("client")?,
-        user: row.text_or_none("user")?,
-        page: row.text_or_none("page")?,
-        url: row.text("url")?,
-        vendor: row.text_or_none("vendor")?,
-        body,
-        outcome,
-        reason: row.parsed_or_none("reason")?,
-        path: row.path("path")?,
-        count,
-        got,
-        first: row.time("first")?,
-        last: row.time("last")?,
-    })
 }
 
 fn read_talked(row: &SqliteRow) -> Result<Talked, sqlx::Error> {

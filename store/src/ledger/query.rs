@@ -75,10 +75,16 @@ fn select_exchanges(filter: &Filter, limit: usize) -> QueryBuilder<Sqlite> {
         "SELECT * FROM exchange_text WHERE id IN (SELECT id FROM exchange WHERE shares IS NULL",
     );
     if let Some(url) = &filter.url {
-        query.push(" AND url = (SELECT id FROM word WHERE text = ").push_bind(url.to_string()).push(")");
+        query.push(
+            " AND alike IN (SELECT a.id FROM alike a JOIN word url ON url.id = a.url WHERE url.text = ",
+        );
+        query.push_bind(url.to_string()).push(")");
     }
     if let Some(digest) = filter.digest {
-        query.push(" AND body = ").push_bind(digest.0.to_vec());
+        query
+            .push(" AND alike IN (SELECT id FROM alike WHERE body = ")
+            .push_bind(digest.0.to_vec())
+            .push(")");
     }
     if let Some(incident) = filter.incident {
         query.push(" AND incident = ").push_bind(incident.0.as_bytes().to_vec());
@@ -92,10 +98,10 @@ fn select_exchanges(filter: &Filter, limit: usize) -> QueryBuilder<Sqlite> {
 pub(crate) async fn was_judged_by_a_pin(data_dir: &Path, subject: &str) -> Result<bool, StoreError> {
     // '@' follows '?': what lies between them is the subject with a query.
     const EXISTS: &str = "SELECT EXISTS (
-        SELECT 1 FROM word url JOIN exchange e ON e.url = url.id
+        SELECT 1 FROM word url JOIN alike a ON a.url = url.id
         WHERE (url.text = ?1 OR (url.text >= ?1 || '?' AND url.text < ?1 || '@')) AND (
-            e.outcome IN (SELECT id FROM word WHERE text IN ('verified', 'substituted'))
-            OR e.reason IN (SELECT id FROM word WHERE text IN ('digest-mismatch', 'expired-pin', 'rejected'))))";
+            a.outcome IN (SELECT id FROM word WHERE text IN ('verified', 'substituted'))
+            OR a.reason IN (SELECT id FROM word WHERE text IN ('digest-mismatch', 'expired-pin', 'rejected'))))";
     for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
         let mut connection = sqlite::open(&path, &SCHEMA).await?;
         let exists: Result<bool, _> =

@@ -40,8 +40,14 @@ pub(crate) async fn receivers(data_dir: &Path, id: BodyId) -> Result<Vec<Receive
     for (_, path) in files(&dir_in(data_dir))? {
         let mut connection = sqlite::open(&path, &SCHEMA).await?;
         let rows = sqlx::query(
-            "SELECT client, user, destination, outcome, sum(count) AS count, min(at) AS first, max(last) AS last
-             FROM exchange_text WHERE body = ? AND shares IS NULL GROUP BY client, user, destination, outcome",
+            "SELECT client.text AS client, user.text AS user, destination.text AS destination, outcome.text AS outcome,
+                sum(a.count) AS count, min(a.first) AS first, max(a.last) AS last
+             FROM alike a
+             LEFT JOIN word client ON client.id = a.client
+             LEFT JOIN word user ON user.id = a.user
+             LEFT JOIN word destination ON destination.id = a.destination
+             LEFT JOIN word outcome ON outcome.id = a.outcome
+             WHERE a.body = ? AND a.count > 0 GROUP BY a.client, a.user, a.destination, a.outcome",
         )
         .bind(&id.0[..])
         .fetch_all(&mut connection)

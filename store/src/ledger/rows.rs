@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
+use super::alike::{Common, Numbers};
 use super::{ExchangeRow, TunnelRow};
 use crate::columns::{Columns, client_tls_text, path_text, unreadable};
 use crate::entry::{Asker, Exchange, Gap, Notice, Tunnel, TunnelEnd};
@@ -21,9 +22,15 @@ const MAX_WORDS: usize = 50_000;
 /// Longer words are not remembered: a client could have megabytes of them kept with a URL for each.
 const MAX_WORD: usize = 256;
 
-/// The numbers of words, as far as they are known to be on disk.
+/// The numbers of words, and of what is alike, as far as they are known to be on disk.
 #[derive(Debug, Default)]
-pub(super) struct Words(HashMap<Box<str>, i64>);
+pub(super) struct Known {
+    words: Words,
+    alike: Numbers,
+}
+
+#[derive(Debug, Default)]
+struct Words(HashMap<Box<str>, i64>);
 
 impl Words {
     async fn number(&mut self, connection: &mut SqliteConnection, word: &str) -> Result<i64, sqlx::Error> {
@@ -60,6 +67,30 @@ impl Words {
             None => Ok(None),
         }
     }
+
+    async fn common(
+        &mut self,
+        connection: &mut SqliteConnection,
+        exchange: &Exchange,
+    ) -> Result<Common, sqlx::Error> {
+        let c = &mut *connection;
+        let asker = &exchange.asker;
+        Ok(Common {
+            client: self.number(c, &asker.address.ip().to_canonical().to_string()).await?,
+            user: self.maybe(c, asker.user.as_deref()).await?,
+            page: self.maybe(c, asker.page.as_deref()).await?,
+            method: self.number(c, &exchange.method).await?,
+            url: self.number(c, &exchange.url).await?,
+            destination: self.maybe(c, exchange.destination.as_deref()).await?,
+            vendor: self.maybe(c, exchange.vendor.as_deref()).await?,
+            kinds: self.number(c, &exchange.kinds.to_string()).await?,
+            outcome: self.number(c, exchange.outcome.as_str()).await?,
+            reason: self.maybe(c, exchange.reason.map(|reason| reason.code())).await?,
+            body: exchange.body,
+            status: exchange.status,
+            path: self.maybe(c, exchange.path.as_ref().map(path_text).as_deref()).await?,
+        })
+    }
 }
 
 /// What a row says besides the exchange.
@@ -75,7 +106,7 @@ pub(super) struct Counted {
 /// Adds to a row, or begins it.
 pub(super) async fn count_exchange(
     connection: &mut SqliteConnection,
-    words: &mut Words,
+    known: &mut Known,
     exchange: &Exchange,
     counted: Counted,
 ) -> Result<(), sqlx::Error> {
@@ -88,39 +119,29 @@ pub(super) async fn count_exchange(
     if added.rows_affected() > 0 {
         return Ok(());
     }
-    insert_exchange(connection, words, exchange, counted).await
+    insert_exchange(connection, known, exchange, counted).await
 }
 
-async fn insert_exchange(
+/// Begins a row that cannot be there yet.
+pub(super) async fn insert_exchange(
     connection: &mut SqliteConnection,
-    words: &mut Words,
+    known: &mut Known,
     exchange: &Exchange,
     counted: Counted,
 ) -> Result<(), sqlx::Error> {
     let c = &mut *connection;
-    let asker = &exchange.asker;
-    let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
-    let user = words.maybe(c, asker.user.as_deref()).await?;
-    let page = words.maybe(c, asker.page.as_deref()).await?;
-    let user_agent = words.maybe(c, asker.user_agent.as_deref()).await?;
-    let method = words.number(c, &exchange.method).await?;
+    let Known { words, alike } = known;
+    let common = words.common(c, exchange).await?;
+    let alike = alike.number(c, &common, exchange).await?;
+    let user_agent = words.maybe(c, exchange.asker.user_agent.as_deref()).await?;
     let http_version = words.number(c, &exchange.http_version).await?;
-    let url = words.number(c, &exchange.url).await?;
-    let vendor = words.maybe(c, exchange.vendor.as_deref()).await?;
-    let kinds = words.number(c, &exchange.kinds.to_string()).await?;
-    let outcome = words.number(c, exchange.outcome.as_str()).await?;
-    let reason = words.maybe(c, exchange.reason.map(|reason| reason.code())).await?;
     let media_type = words.maybe(c, exchange.media_type.as_deref()).await?;
     let rule = words.maybe(c, exchange.rule.as_deref()).await?;
-    let path = words.maybe(c, exchange.path.as_ref().map(path_text).as_deref()).await?;
     let client_tls = words.maybe(c, exchange.client_tls.as_ref().map(client_tls_text).as_deref()).await?;
-    let destination = words.maybe(c, exchange.destination.as_deref()).await?;
     sqlx::query(
-        "INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, client, client_port, page,
-             user_agent, method, http_version, url, vendor, kinds, outcome, reason, incident, body, body_len,
-             media_type, vendor_status, status, rule, policy_version, path, client_tls, user,
-             destination)
-         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, alike, client_port, user_agent,
+             http_version, incident, body_len, media_type, vendor_status, rule, policy_version, client_tls)
+         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&counted.id.as_bytes()[..])
     .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
@@ -129,29 +150,17 @@ async fn insert_exchange(
     .bind(counted.last.as_microsecond())
     .bind(int(counted.count))
     .bind(int(exchange.took_us))
-    .bind(client)
-    .bind(i64::from(asker.address.port()))
-    .bind(page)
+    .bind(alike)
+    .bind(i64::from(exchange.asker.address.port()))
     .bind(user_agent)
-    .bind(method)
     .bind(http_version)
-    .bind(url)
-    .bind(vendor)
-    .bind(kinds)
-    .bind(outcome)
-    .bind(reason)
     .bind(exchange.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
-    .bind(exchange.body.as_ref().map(|body| &body.0[..]))
     .bind(exchange.body_len.map(int))
     .bind(media_type)
     .bind(exchange.vendor_status.map(i64::from))
-    .bind(i64::from(exchange.status))
     .bind(rule)
     .bind(int(exchange.policy_version))
-    .bind(path)
     .bind(client_tls)
-    .bind(user)
-    .bind(destination)
     .execute(connection)
     .await?;
     Ok(())
@@ -160,9 +169,10 @@ async fn insert_exchange(
 /// Begins a tunnel's row. A refused one is final with that.
 pub(super) async fn insert_tunnel(
     connection: &mut SqliteConnection,
-    words: &mut Words,
+    known: &mut Known,
     tunnel: &Tunnel,
 ) -> Result<(), sqlx::Error> {
+    let words = &mut known.words;
     let c = &mut *connection;
     let asker = &tunnel.asker;
     let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
@@ -231,9 +241,10 @@ pub(super) async fn insert_gap(connection: &mut SqliteConnection, gap: &Gap) -> 
 /// Writes a notice, with as much of its text as is kept. `false` if one of its name is there.
 pub(super) async fn insert_notice(
     connection: &mut SqliteConnection,
-    words: &mut Words,
+    known: &mut Known,
     notice: &Notice,
 ) -> Result<bool, sqlx::Error> {
+    let words = &mut known.words;
     let c = &mut *connection;
     let what = words.number(c, notice.what.as_str()).await?;
     let who = words.maybe(c, notice.who.as_deref()).await?;

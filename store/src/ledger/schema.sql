@@ -4,6 +4,34 @@ CREATE TABLE word (
     text TEXT NOT NULL UNIQUE
 );
 
+-- What exchanges have in common that differ in little but their times, and their sums: millions of rows are some ten
+-- thousands of these.
+CREATE TABLE alike (
+    id          INTEGER PRIMARY KEY,
+    client      INTEGER NOT NULL, -- word, as all that follow without a remark
+    user        INTEGER,
+    page        INTEGER,
+    method      INTEGER NOT NULL,
+    url         INTEGER NOT NULL,
+    destination INTEGER,
+    vendor      INTEGER,
+    kinds       INTEGER NOT NULL,
+    outcome     INTEGER NOT NULL,
+    reason      INTEGER,
+    body        BLOB,             -- SHA-256
+    status      INTEGER NOT NULL, -- number
+    path        INTEGER,          -- JSON: address, TLS version, cipher, issuer, fingerprint, HTTP version
+    count       INTEGER NOT NULL, -- sums over its rows, kept by triggers
+    whole       INTEGER NOT NULL,
+    first       INTEGER NOT NULL,
+    last        INTEGER NOT NULL
+);
+CREATE INDEX alike_by_url ON alike (url, client, page);
+CREATE INDEX alike_by_body ON alike (body) WHERE body IS NOT NULL;
+CREATE INDEX alike_by_client ON alike (client);
+CREATE INDEX alike_by_user ON alike (user) WHERE user IS NOT NULL;
+CREATE INDEX alike_unmeasured ON alike (outcome) WHERE body IS NULL;
+
 -- A guarded exchange, and those like it of the same minute.
 CREATE TABLE exchange (
     id             BLOB PRIMARY KEY, -- UUIDv7 of the first
@@ -14,38 +42,32 @@ CREATE TABLE exchange (
     count          INTEGER NOT NULL,
     whole          INTEGER NOT NULL, -- delivered whole
     took_us        INTEGER NOT NULL,
-    client         INTEGER NOT NULL, -- word, as all that follow without a remark
-    client_port    INTEGER NOT NULL, -- number
-    page           INTEGER,
-    user_agent     INTEGER,
-    method         INTEGER NOT NULL,
-    http_version   INTEGER NOT NULL,
-    url            INTEGER NOT NULL,
-    vendor         INTEGER,
-    kinds          INTEGER NOT NULL,
-    outcome        INTEGER NOT NULL,
-    reason         INTEGER,
+    alike          INTEGER NOT NULL,
+    client_port    INTEGER NOT NULL,
+    user_agent     INTEGER,          -- word
+    http_version   INTEGER NOT NULL, -- word
     incident       BLOB,             -- UUIDv7
-    body           BLOB,             -- SHA-256
-    body_len       INTEGER,          -- number
-    media_type     INTEGER,
-    vendor_status  INTEGER,          -- number
-    status         INTEGER NOT NULL, -- number
-    rule           INTEGER,
-    policy_version INTEGER NOT NULL, -- number
-    path           INTEGER,          -- JSON: address, TLS version, cipher, issuer, fingerprint, HTTP version
-    client_tls     INTEGER,          -- JSON: version, cipher, server name
-    user           INTEGER,
-    destination    INTEGER
+    body_len       INTEGER,
+    media_type     INTEGER,          -- word
+    vendor_status  INTEGER,
+    rule           INTEGER,          -- word
+    policy_version INTEGER NOT NULL,
+    client_tls     INTEGER           -- word, JSON: version, cipher, server name
 ) WITHOUT ROWID;
-CREATE INDEX exchange_by_url ON exchange (url);
-CREATE INDEX exchange_by_body ON exchange (body) WHERE body IS NOT NULL;
-CREATE INDEX exchange_by_client ON exchange (client);
+CREATE INDEX exchange_by_alike ON exchange (alike, at, last, count, whole, shares) WHERE shares IS NULL;
 CREATE INDEX exchange_by_incident ON exchange (incident) WHERE incident IS NOT NULL;
 CREATE INDEX exchange_by_time ON exchange (at);
-CREATE INDEX exchange_by_user ON exchange (user) WHERE user IS NOT NULL;
-CREATE INDEX exchange_unmeasured ON exchange (at) WHERE body IS NULL;
 CREATE INDEX exchange_open ON exchange (id) WHERE open;
+
+CREATE TRIGGER exchange_begins AFTER INSERT ON exchange WHEN new.shares IS NULL BEGIN
+    UPDATE alike SET count = count + new.count, whole = whole + new.whole,
+        first = iif(count = 0, new.at, min(first, new.at)), last = iif(count = 0, new.last, max(last, new.last))
+        WHERE id = new.alike;
+END;
+CREATE TRIGGER exchange_counts AFTER UPDATE OF count, whole, last ON exchange WHEN new.shares IS NULL BEGIN
+    UPDATE alike SET count = count + new.count - old.count, whole = whole + new.whole - old.whole,
+        last = max(last, new.last) WHERE id = new.alike;
+END;
 
 CREATE TABLE tunnel (
     id             BLOB PRIMARY KEY, -- UUIDv7
@@ -107,26 +129,27 @@ CREATE VIEW exchange_text AS
 SELECT e.id, e.shares, e.open, e.at, e.last, e.count, e.whole, e.took_us, client.text AS client, e.client_port,
     page.text AS page, user_agent.text AS user_agent, method.text AS method, http_version.text AS http_version,
     url.text AS url, vendor.text AS vendor, kinds.text AS kinds, outcome.text AS outcome, reason.text AS reason,
-    e.incident, e.body, e.body_len, media_type.text AS media_type, e.vendor_status, e.status, rule.text AS rule,
+    e.incident, a.body, e.body_len, media_type.text AS media_type, e.vendor_status, a.status, rule.text AS rule,
     e.policy_version, path.text AS path, client_tls.text AS client_tls, user.text AS user,
     destination.text AS destination
 FROM exchange e
-LEFT JOIN word client ON client.id = e.client
-LEFT JOIN word page ON page.id = e.page
+JOIN alike a ON a.id = e.alike
+LEFT JOIN word client ON client.id = a.client
+LEFT JOIN word page ON page.id = a.page
 LEFT JOIN word user_agent ON user_agent.id = e.user_agent
-LEFT JOIN word method ON method.id = e.method
+LEFT JOIN word method ON method.id = a.method
 LEFT JOIN word http_version ON http_version.id = e.http_version
-LEFT JOIN word url ON url.id = e.url
-LEFT JOIN word vendor ON vendor.id = e.vendor
-LEFT JOIN word kinds ON kinds.id = e.kinds
-LEFT JOIN word outcome ON outcome.id = e.outcome
-LEFT JOIN word reason ON reason.id = e.reason
+LEFT JOIN word url ON url.id = a.url
+LEFT JOIN word vendor ON vendor.id = a.vendor
+LEFT JOIN word kinds ON kinds.id = a.kinds
+LEFT JOIN word outcome ON outcome.id = a.outcome
+LEFT JOIN word reason ON reason.id = a.reason
 LEFT JOIN word media_type ON media_type.id = e.media_type
 LEFT JOIN word rule ON rule.id = e.rule
-LEFT JOIN word path ON path.id = e.path
+LEFT JOIN word path ON path.id = a.path
 LEFT JOIN word client_tls ON client_tls.id = e.client_tls
-LEFT JOIN word user ON user.id = e.user
-LEFT JOIN word destination ON destination.id = e.destination;
+LEFT JOIN word user ON user.id = a.user
+LEFT JOIN word destination ON destination.id = a.destination;
 
 CREATE VIEW tunnel_text AS
 SELECT t.id, t.open, t.at, client.text AS client, t.client_port, page.text AS page, user_agent.text AS user_agent,
@@ -151,4 +174,4 @@ LEFT JOIN word what ON what.id = n.what
 LEFT JOIN word who ON who.id = n.who
 LEFT JOIN word subject ON subject.id = n.subject;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

@@ -2,6 +2,7 @@
 //! waits for. One lock guards all of it, so that what the writer takes is consistent.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -27,7 +28,17 @@ pub(crate) struct Row {
 
 /// Exchanges that are alike in all that this is made of share a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Alike(pub(crate) [u64; 2]);
+pub(crate) struct Alike([u64; 2]);
+
+/// 128 bits under keys that nobody outside knows stand for all that is hashed.
+#[derive(Debug, Default)]
+pub(crate) struct Hashers([RandomState; 2]);
+
+impl Hashers {
+    pub(crate) fn alike(&self, of: impl Hash) -> Alike {
+        Alike(self.0.each_ref().map(|hasher| hasher.hash_one(&of)))
+    }
+}
 
 /// The minute of the clock that a time is in.
 pub(crate) fn minute(at: Timestamp) -> i64 {

@@ -3,7 +3,7 @@
 //! A month of millions of rows is summed up by the database; what is held here is a sum for each kind of exchange, and a
 //! number for each of its clients. Both are bounded, and what goes beyond is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -14,10 +14,11 @@ use pinfold_policy::host::Authority;
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::exposure::{begins_before, first_entry, gaps_of, missing, push_window, recorded_until};
+use super::exposure::{begins_before, first_entry, gaps_of, missing, recorded_until};
+use super::sums::{Subject, Sum, Window, each_sum};
+use super::texts::Words;
 use super::{SCHEMA, Sought, dir_in, files};
 use crate::columns::{Columns, unreadable};
 use crate::entry::Gap;
@@ -119,11 +120,14 @@ pub(crate) async fn traffic(
         reading(&month.to_string());
         let mut connection = sqlite::open(path, &SCHEMA).await?;
         let done = async {
+            // All of it as it was at one time, as for an exposure.
+            sqlx::query("BEGIN").execute(&mut connection).await?;
             if recorded_since.is_none() {
                 recorded_since = first_entry(&mut connection).await?;
             }
             if is_in_window {
-                sums.add_exchanges(&mut connection, sought).await?;
+                let month = MonthSums::read(&mut connection, sought, bounds).await?;
+                sums.add_month(month)?;
                 sums.add_tunnels(&mut connection, sought).await?;
             }
             Ok(())
@@ -144,6 +148,62 @@ pub(crate) async fn traffic(
     })
 }
 
+/// What [`Carried`] are told apart by, in one month: words by its numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct MonthAlike {
+    url: i64,
+    body: Option<BodyId>,
+    kinds: i64,
+    outcome: i64,
+    reason: Option<i64>,
+}
+
+struct MonthCarried {
+    /// How often for each client and user.
+    clients: HashMap<(i64, Option<i64>), u64>,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// Of one month.
+struct MonthSums {
+    carried: HashMap<MonthAlike, MonthCarried>,
+    words: Words,
+    left_out: u64,
+}
+
+impl MonthSums {
+    async fn read(
+        connection: &mut SqliteConnection,
+        sought: &Sought,
+        bounds: Bounds,
+    ) -> Result<Self, sqlx::Error> {
+        let mut carried: HashMap<MonthAlike, MonthCarried> = HashMap::new();
+        let mut numbers = BTreeSet::new();
+        let (mut pairs, mut left_out) = (0, 0);
+        let window = Window::new(sought.since, sought.until);
+        each_sum(connection, &Subject::default(), window, |sum| {
+            let Sum { client, user, url, kinds, body, outcome, reason, count, first, last, .. } = sum;
+            let alike = MonthAlike { url, body, kinds, outcome, reason };
+            if pairs >= bounds.clients || (carried.len() >= bounds.kinds && !carried.contains_key(&alike)) {
+                left_out += count;
+                return;
+            }
+            let begun = || MonthCarried { clients: HashMap::new(), first, last };
+            let carried = carried.entry(alike).or_insert_with(begun);
+            carried.first = carried.first.min(first);
+            carried.last = carried.last.max(last);
+            let before = carried.clients.len();
+            *carried.clients.entry((client, user)).or_default() += count;
+            pairs += carried.clients.len() - before;
+            numbers.extend([url, kinds, outcome, client]);
+            numbers.extend([reason, user].into_iter().flatten());
+        })
+        .await?;
+        Ok(Self { carried, words: Words::read(connection, &numbers).await?, left_out })
+    }
+}
+
 /// What [`Carried`] are told apart by.
 type Alike = (Box<str>, Option<BodyId>, Kinds, Outcome, Option<Reason>);
 
@@ -160,57 +220,47 @@ struct Sums {
 }
 
 impl Sums {
-    async fn add_exchanges(
-        &mut self,
-        connection: &mut SqliteConnection,
-        sought: &Sought,
-    ) -> Result<(), sqlx::Error> {
-        // By the numbers of words: each word is read once for a sum, and not for a row.
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "WITH found AS (SELECT url, body, kinds, outcome, reason, client, user,
-                sum(count) AS count, min(at) AS first, max(last) AS last
-             FROM exchange WHERE shares IS NULL",
-        );
-        push_window(&mut query, sought);
-        query.push(
-            " GROUP BY 1, 2, 3, 4, 5, 6, 7)
-             SELECT url.text AS url, f.body, kinds.text AS kinds, outcome.text AS outcome, reason.text AS reason,
-                client.text AS client, user.text AS user, f.count, f.first, f.last
-             FROM found f
-             LEFT JOIN word url ON url.id = f.url
-             LEFT JOIN word kinds ON kinds.id = f.kinds
-             LEFT JOIN word outcome ON outcome.id = f.outcome
-             LEFT JOIN word reason ON reason.id = f.reason
-             LEFT JOIN word client ON client.id = f.client
-             LEFT JOIN word user ON user.id = f.user",
-        );
-        let mut rows = query.build().fetch(connection);
-        while let Some(row) = rows.try_next().await? {
-            self.add(&row)?;
+    fn add_month(&mut self, month: MonthSums) -> Result<(), sqlx::Error> {
+        let MonthSums { carried, words, left_out } = month;
+        self.left_out += left_out;
+        let mut clients = HashMap::new();
+        for (MonthAlike { url, body, kinds, outcome, reason }, carried) in carried {
+            let alike: Alike = (
+                words.text("url", url)?.into(),
+                body,
+                words.kinds(kinds)?,
+                words.outcome(outcome)?,
+                reason.map(|reason| words.parsed("reason", reason)).transpose()?,
+            );
+            for (who, count) in carried.clients {
+                if self.is_full(&alike) {
+                    self.left_out += count;
+                    continue;
+                }
+                let client = match clients.get(&who) {
+                    Some(number) => *number,
+                    None => {
+                        let (client, user) = who;
+                        let user = user.map(|user| words.text("user", user)).transpose()?;
+                        let number = self.number((words.parsed("client", client)?, user.map(Into::into)));
+                        *clients.entry(who).or_insert(number)
+                    }
+                };
+                self.add(&alike, client, count, (carried.first, carried.last));
+            }
         }
         Ok(())
     }
 
-    fn add(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
-        let row = Columns(row);
-        let alike: Alike = (
-            row.text("url")?,
-            row.body_or_none("body")?,
-            row.kinds("kinds")?,
-            row.outcome("outcome")?,
-            row.parsed_or_none("reason")?,
-        );
-        let (count, first, last) = (row.number("count")?, row.time("first")?, row.time("last")?);
-        let is_full = self.pairs >= self.bounds.clients
-            || (self.carried.len() >= self.bounds.kinds && !self.carried.contains_key(&alike));
-        if is_full {
-            self.left_out += count;
-            return Ok(());
-        }
-        let client = self.number((row.parsed("client")?, row.text_or_none("user")?));
+    fn is_full(&self, alike: &Alike) -> bool {
+        self.pairs >= self.bounds.clients
+            || (self.carried.len() >= self.bounds.kinds && !self.carried.contains_key(alike))
+    }
+
+    fn add(&mut self, alike: &Alike, client: u32, count: u64, (first, last): (Timestamp, Timestamp)) {
         let (url, body, kinds, outcome, reason) = alike.clone();
         let clients = BTreeMap::new();
-        let carried = self.carried.entry(alike);
+        let carried = self.carried.entry(alike.clone());
         let carried =
             carried.or_insert(Carried { url, body, kinds, outcome, reason, count: 0, clients, first, last });
         carried.count += count;
@@ -219,7 +269,6 @@ impl Sums {
         let before = carried.clients.len();
         *carried.clients.entry(client).or_default() += count;
         self.pairs += carried.clients.len() - before;
-        Ok(())
     }
 
     fn number(&mut self, client: Client) -> u32 {

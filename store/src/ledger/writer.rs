@@ -3,7 +3,7 @@
 //! It takes what waits, makes one transaction of it for each month, and answers when that is on disk. Events are rows
 //! of the same transaction: nothing can come between a row and its event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::notepad::Notepad;
-use super::rows::{self, Counted, Words};
+use super::query::place_up_to;
+use super::rows::{self, Counted, Known};
 use super::tally::{Part, Removal, Take};
 use super::{Feeds, SCHEMA, Shared, Stream, file_of};
 use crate::bodies::sync_dir;
@@ -43,7 +44,7 @@ pub(super) struct Writer {
 
 struct MonthFile {
     database: Database,
-    words: Words,
+    known: Known,
 }
 
 /// However the writer ends, nobody waits for it in vain.
@@ -197,12 +198,12 @@ impl Writer {
         let feeds = self.feeds;
         // Outputs have come to some place in it: an empty one in its stead would begin before that.
         let must_exist = self.shared.tips.borrow().seqs.contains_key(&month);
-        let MonthFile { database, words } = self.files.entry(month).or_insert_with(|| MonthFile {
+        let MonthFile { database, known } = self.files.entry(month).or_insert_with(|| MonthFile {
             database: Database::new(file_of(&self.dir, month), &SCHEMA, must_exist),
-            words: Words::default(),
+            known: Known::default(),
         });
         let connection = database.begin().await?;
-        let mut page = Page { connection, words, feeds, last: None };
+        let mut page = Page { connection, known, feeds, last: None };
         let result = page.write(part).await;
         let last = page.last;
         database.finish(result.map(|()| last)).await
@@ -229,7 +230,7 @@ fn say_gap(gap: &Gap) {
 /// One transaction on the file of a month.
 struct Page<'f> {
     connection: &'f mut SqliteConnection,
-    words: &'f mut Words,
+    known: &'f mut Known,
     feeds: Feeds,
     last: Option<Place>,
 }
@@ -240,7 +241,12 @@ impl Page<'_> {
             let exchange = &first.exchange;
             let counted =
                 Counted { id: first.row, shares: None, open: first.open, count: 1, last: exchange.at };
-            rows::count_exchange(self.connection, self.words, exchange, counted).await?;
+            // The first of its row: whatever failed before, nobody has written that.
+            if first.row == exchange.id {
+                rows::insert_exchange(self.connection, self.known, exchange, counted).await?;
+            } else {
+                rows::count_exchange(self.connection, self.known, exchange, counted).await?;
+            }
             self.each(first.row, exchange).await?;
             if !first.open {
                 self.counted(first.row).await?;
@@ -248,7 +254,7 @@ impl Page<'_> {
         }
         self.repeats(part).await?;
         for opened in &part.tunnels {
-            rows::insert_tunnel(self.connection, self.words, &opened.tunnel).await?;
+            rows::insert_tunnel(self.connection, self.known, &opened.tunnel).await?;
             if opened.tunnel.reason.is_some() {
                 self.feed_tunnel(opened.tunnel.id).await?;
             }
@@ -257,11 +263,9 @@ impl Page<'_> {
             rows::end_tunnel(self.connection, *id, *end).await?;
             self.feed_tunnel(*id).await?;
         }
-        for id in &part.finals {
-            self.finish(*id).await?;
-        }
+        self.finish(&part.finals).await?;
         for told in &part.notices {
-            let is_new = rows::insert_notice(self.connection, self.words, &told.notice).await?;
+            let is_new = rows::insert_notice(self.connection, self.known, &told.notice).await?;
             if is_new && (self.feeds.counted || self.feeds.each) {
                 self.feed(Stream::Notice, told.notice.id).await?;
             }
@@ -277,18 +281,28 @@ impl Page<'_> {
             let Some(exchange) = repeats.exchanges.first() else { continue };
             let counted =
                 Counted { id: *row, shares: None, open: true, count: repeats.count, last: repeats.last };
-            rows::count_exchange(self.connection, self.words, exchange, counted).await?;
+            rows::count_exchange(self.connection, self.known, exchange, counted).await?;
             for exchange in &repeats.exchanges {
                 self.each(*row, exchange).await?;
             }
         }
-        for (id, whole) in &part.wholes {
-            sqlx::query("UPDATE exchange SET whole = whole + ? WHERE id = ?")
-                .bind(crate::sqlite::int(*whole))
-                .bind(&id.as_bytes()[..])
-                .execute(&mut *self.connection)
-                .await?;
+        self.wholes(&part.wholes).await
+    }
+
+    /// All in one statement: what a statement costs beside its work is more than its work.
+    async fn wholes(&mut self, wholes: &HashMap<Uuid, u64>) -> Result<(), sqlx::Error> {
+        if wholes.is_empty() {
+            return Ok(());
         }
+        let wholes: HashMap<_, _> =
+            wholes.iter().map(|(id, whole)| (id.simple().to_string(), whole)).collect();
+        sqlx::query(
+            "UPDATE exchange SET whole = exchange.whole + more.whole
+             FROM (SELECT unhex(key) AS id, value AS whole FROM json_each(?)) more WHERE exchange.id = more.id",
+        )
+        .bind(serde_json::json!(wholes).to_string())
+        .execute(&mut *self.connection)
+        .await?;
         Ok(())
     }
 
@@ -298,19 +312,34 @@ impl Page<'_> {
         if exchange.id != row {
             let own =
                 Counted { id: exchange.id, shares: Some(row), open: false, count: 1, last: exchange.at };
-            rows::count_exchange(self.connection, self.words, exchange, own).await?;
+            rows::count_exchange(self.connection, self.known, exchange, own).await?;
         }
         self.feed(stream, exchange.id).await
     }
 
-    async fn finish(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
-        let closed = sqlx::query("UPDATE exchange SET open = 0 WHERE id = ?")
-            .bind(&id.as_bytes()[..])
+    /// Likewise.
+    async fn finish(&mut self, finals: &[Uuid]) -> Result<(), sqlx::Error> {
+        if finals.is_empty() {
+            return Ok(());
+        }
+        let finals: Vec<_> = finals.iter().map(|id| id.simple().to_string()).collect();
+        let finals = serde_json::json!(finals).to_string();
+        sqlx::query("UPDATE exchange SET open = 0 WHERE id IN (SELECT unhex(value) FROM json_each(?))")
+            .bind(&finals)
             .execute(&mut *self.connection)
             .await?;
+        let Some(stream) = self.feeds.of_counted() else { return Ok(()) };
         // A row that could not be written, and that nobody shared, has no event.
-        if closed.rows_affected() > 0 {
-            self.counted(id).await?;
+        let fed = sqlx::query(
+            "INSERT INTO feed (stream, id) SELECT ?, exchange.id
+             FROM json_each(?) final CROSS JOIN exchange ON exchange.id = unhex(final.value) ORDER BY final.key",
+        )
+        .bind(stream.number())
+        .bind(&finals)
+        .execute(&mut *self.connection)
+        .await?;
+        if fed.rows_affected() > 0 {
+            self.last = Some(place_up_to(self.connection, fed.last_insert_rowid()).await?);
         }
         Ok(())
     }

@@ -235,7 +235,7 @@ async fn before_the_first_entry_nothing_is_claimed() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_was_upgraded_has_the_indexes_of_a_new_one() {
+async fn a_ledger_that_was_upgraded_has_the_indexes_views_and_triggers_of_a_new_one() {
     let dir = directory();
     let ledger = dir.path().join("ledger");
     std::fs::create_dir_all(&ledger).unwrap();
@@ -248,12 +248,14 @@ async fn a_ledger_that_was_upgraded_has_the_indexes_of_a_new_one() {
     deliver(&store, verified("10.0.0.1:1", noon())).await;
     store.close().await.unwrap();
 
-    assert_eq!(indexes(&old).await, indexes(&ledger.join("2126-11.db")).await);
+    let new = around_tables(&ledger.join("2126-11.db")).await;
+    assert_eq!(around_tables(&old).await, new);
+    assert!(new.iter().any(|(name, _)| name == "exchange_counts"), "{new:?}");
 }
 
-async fn indexes(path: &Path) -> Vec<(String, Option<String>)> {
+async fn around_tables(path: &Path) -> Vec<(String, Option<String>)> {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    let select = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name";
+    let select = "SELECT name, sql FROM sqlite_schema WHERE type <> 'table' ORDER BY name";
     sqlx::query_as(select).fetch_all(&mut connection).await.unwrap()
 }
 

@@ -132,7 +132,7 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
     let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    for (name, known) in [("pinfold.db", 4), ("ledger/2126-11.db", 3)] {
+    for (name, known) in [("pinfold.db", 4), ("ledger/2126-11.db", 4)] {
         let path = dir.path().join(name);
         let before = std::fs::read(&path).unwrap();
 
@@ -319,6 +319,57 @@ async fn a_ledger_of_format_2_keeps_its_rows_and_its_place_and_takes_notices() {
         matches!(&events[..], [Event::Gap(_), Event::Tunnel { .. }, Event::Notice(notice)] if *notice == reloaded),
         "{events:?}"
     );
+}
+
+#[tokio::test]
+async fn a_ledger_of_format_3_answers_as_before_and_counts_on() {
+    // Two minutes of one page, one of their exchanges for outputs that want each; another page; and what was not measured.
+    const ROWS: &str = "
+        INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'GET'), (3, '2'), (4, 'script'), (5, 'observed'),
+            (6, 'unpinned'), (7, 'https://v.test/a.js'), (8, 'https://shop.test/'), (9, 'https://shop.test/other');
+        INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, client, client_port, page, method,
+            http_version, url, kinds, outcome, reason, body, status, policy_version)
+        VALUES
+            (x'019c1a4e7b2d7c319d553f2a6e80b1c1', NULL, 0, 100, 200, 3, 2, 1, 1, 5, 8, 2, 3, 7, 4, 5, 6, zeroblob(32), 200, 1),
+            (x'019c1a4e7b2d7c319d553f2a6e80b1c2', x'019c1a4e7b2d7c319d553f2a6e80b1c1', 0, 50, 50, 1, 0, 1, 1, 5, 8, 2, 3, 7,
+                4, 5, 6, zeroblob(32), 200, 1),
+            (x'019c1a4e7b2d7c319d553f2a6e80b1c3', NULL, 0, 600, 700, 4, 0, 1, 1, 5, 8, 2, 3, 7, 4, 5, 6, zeroblob(32), 200, 1),
+            (x'019c1a4e7b2d7c319d553f2a6e80b1c4', NULL, 0, 800, 800, 1, 1, 1, 1, 5, 9, 2, 3, 7, 4, 5, 6, zeroblob(32), 200, 1),
+            (x'019c1a4e7b2d7c319d553f2a6e80b1c5', NULL, 0, 900, 900, 5, 0, 1, 1, 5, NULL, 2, 3, 7, 4, 5, 6, NULL, 200, 1);";
+    let dir = directory();
+    let ledger = format!("{}{ROWS}", include_str!("format-3/ledger.sql"));
+    of_format(&dir.path().join("ledger/2126-11.db"), &ledger).await;
+
+    let store = gateway(&dir).await;
+    let asker = Asker { page: Some("https://shop.test/".into()), ..asker("10.0.0.1:1") };
+    let again = Exchange {
+        asker,
+        url: "https://v.test/a.js".into(),
+        vendor: None,
+        kinds: Kinds::from_iter([Kind::Script]),
+        outcome: Outcome::Observed,
+        reason: Some(Reason::Unpinned),
+        body: Some(pinfold_policy::digest::BodyId([0; 32])),
+        path: None,
+        destination: None,
+        ..verified("10.0.0.1:1", noon())
+    };
+    store.record(again).await.unwrap().delivered_whole();
+    store.settle().await.unwrap();
+
+    let found = store.exposure(&crate::Sought::default()).await.unwrap();
+    let times: Vec<_> = found.sighted.iter().map(|it| (it.count, it.got.whole, it.first, it.last)).collect();
+    let at = |micros| Timestamp::from_microsecond(micros).unwrap();
+    assert_eq!(
+        times,
+        [(8, 3, at(100), noon()), (1, 1, at(800), at(800)), (5, 0, at(900), at(900))],
+        "{found:#?}"
+    );
+    assert_eq!(found.coverage.unmeasured, 5);
+    let rows = store.exchanges(&Filter::default()).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [1, 5, 1, 4, 3]);
+    let page = |row: &crate::ExchangeRow| row.exchange.asker.page.as_deref().map(str::to_owned);
+    assert_eq!(rows.iter().filter(|row| page(row).as_deref() == Some("https://shop.test/")).count(), 3);
 }
 
 #[tokio::test]
