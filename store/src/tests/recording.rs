@@ -1,5 +1,6 @@
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
+use sqlx::Connection as _;
 
 use super::*;
 use crate::entry::TunnelEnd;
@@ -69,6 +70,23 @@ async fn repeats_of_a_minute_share_a_row_and_wait_for_no_disk() {
     flush(&store, seconds(30)).await;
 
     assert_eq!(rows(&store).await, [ExchangeRow { exchange: first, count: 6, whole: 3, last: seconds(5) }]);
+}
+
+#[tokio::test]
+async fn what_rows_of_several_minutes_have_in_common_is_written_once_over_a_restart_too() {
+    let dir = directory();
+    for minute in 0..3 {
+        let store = gateway(&dir).await;
+        let _begun = store.record(verified("10.0.0.1:1", seconds(60 * minute))).await.unwrap();
+        let _begun = store.record(verified("10.0.0.1:2", seconds(60 * minute + 30))).await.unwrap();
+        store.close().await.unwrap();
+    }
+
+    let path = format!("sqlite://{}", dir.path().join("ledger/2126-11.db").display());
+    let mut ledger = sqlx::SqliteConnection::connect(&path).await.unwrap();
+    let sums: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT count, last - first FROM alike").fetch_all(&mut ledger).await.unwrap();
+    assert_eq!(sums, [(6, 150_000_000)]);
 }
 
 #[tokio::test]
