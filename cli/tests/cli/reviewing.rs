@@ -204,6 +204,7 @@ fn two_people_must_agree_and_nobody_is_two() {
 
     approve("SUDO_USER", "ada").succeeds().says("1 of 2 approvals, by ada@").says("1 more person");
     approve("SUDO_USER", "ada").succeeds().says("nothing was changed");
+    approve("SUDO_USER", "Ada").succeeds().says("1 of 2");
     desk.pinfold(&["quarantine", "list"]).succeeds().says("waiting, 1 of 2 approvals");
     desk.pinfold(&["quarantine", "show", &incident]).succeeds().says("1 of 2 approvals");
     assert!(gateway.get(URL, "").contains("quarantined"));

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::{folder, run, story};
 
 /// What each rule matches of all that is in `docs/events.md` and of a bad day.
-const MATCHES: [(&str, &[&str]); 30] = [
+const MATCHES: [(&str, &[&str]); 31] = [
     ("approval_in_haste.yml", &["PF-4001", "PF-4006"]),
     ("approvals_in_a_burst.yml", &["PF-4001"]),
     ("canary_failed.yml", &["PF-3201"]),
@@ -19,6 +19,7 @@ const MATCHES: [(&str, &[&str]); 30] = [
     ("credentials_refused_in_a_burst.yml", &["PF-2002 credentials-required"]),
     ("delivery_path_changed.yml", &["PF-3104"]),
     ("digest_new_in_quarantine.yml", &["PF-4006"]),
+    ("event_refused.yml", &["PF-3008"]),
     ("feed_overflow.yml", &["PF-3004"]),
     ("gateway_evaded.yml", &["PF-2002 host-mismatch"]),
     ("gateway_stopped.yml", &["PF-3007"]),

@@ -233,7 +233,7 @@ pub(super) async fn approve(
         .bind(&**value)
         .fetch_all(&mut *connection)
         .await?;
-        let people: BTreeSet<&str> = approving.iter().map(|who| person(who)).collect();
+        let people: BTreeSet<String> = approving.iter().map(|who| person(who)).collect();
         if people.len() >= usize::try_from(approvers).unwrap_or(usize::MAX) {
             admit(connection, host, aspect, value, at).await?;
             admitted.push(mark);

@@ -151,10 +151,10 @@ fn about(decision: &Decision) -> Option<(Box<str>, BodyId)> {
     }
 }
 
-/// A name without its machine: one person at two machines is one person. Two people of one name count as one too, and
-/// that errs on the side of asking for a third.
-pub(super) fn person(who: &str) -> &str {
-    who.split_once('@').map_or(who, |(name, _)| name)
+/// A name without its machine, in whatever case a directory gives it: one person at two machines is one person. Two people of one
+/// name count as one too, and that errs on the side of asking for a third.
+pub(super) fn person(who: &str) -> String {
+    who.split_once('@').map_or(who, |(name, _)| name).to_lowercase()
 }
 
 fn counts(expires: Option<Timestamp>, now: Timestamp) -> bool {
