@@ -33,7 +33,7 @@ use self::authority::Authority;
 use self::canary::Canary;
 use self::greeting::Greeting;
 use self::health::Health;
-use self::reload::{Reloading, Standing};
+use self::reload::{Guards, Reloading, Standing};
 use self::signals::{HangUps, Signals};
 use self::start_only::StartOnly;
 use self::watch::{Read, Seen};
@@ -130,15 +130,9 @@ impl Running {
         let version = store.number_other_files().await?;
         tracing::info!("policy {version}: {}", seen.in_words());
         let (ca_dir, ca_options) = (wiring::ca_dir(&config), wiring::ca_options(&config));
-        let (start_only, rulebook) = (StartOnly::of(&config), Arc::new(config.rulebook));
-        let standing = Standing {
-            seen,
-            start_only,
-            ca_dir,
-            ca_options,
-            root: ca.root_fingerprint_sha256(),
-            rulebook: Arc::clone(&rulebook),
-        };
+        let (start_only, guards) = (StartOnly::of(&config), Guards::of(&config));
+        let standing =
+            Standing { seen, start_only, ca_dir, ca_options, root: ca.root_fingerprint_sha256(), guards };
         let root = Root {
             file: ca.root_path().to_owned(),
             instructions: crate::trust::instructions(&ca),
@@ -146,7 +140,7 @@ impl Running {
         };
         let authority = Authority::of(&ca);
         let (canary, listen) = (Canary::new(config.canary), config.console);
-        let bound = Gateway::bind(settings, rulebook, Arc::new(ca), store.clone()).await;
+        let bound = Gateway::bind(settings, Arc::new(config.rulebook), Arc::new(ca), store.clone()).await;
         let bound = match bound {
             Ok(gateway) => listen_for_console(listen).await.map(|console| (gateway, console)),
             Err(error) => Err(cannot_bind(&error)),

@@ -4,7 +4,7 @@
 //! pins, nor one that was cut short for one that guards less. A SIGHUP says that the files are as they should be, and counts at once. What cannot be used is said once. Where
 //! that does not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,10 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use pinfold_certs::{CaError, CaOptions, CertificateAuthority, Opened};
 use pinfold_config::{Config, Loaded};
+use pinfold_policy::decisions::Revocations;
+use pinfold_policy::host::HostPattern;
 use pinfold_policy::policy::Rulebook;
+use pinfold_policy::vendor::OtherTls;
 use pinfold_proxy::Reloader;
 use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
@@ -45,7 +48,56 @@ pub(crate) struct Standing {
     pub(crate) ca_options: CaOptions,
     /// The fingerprint of the root that clients trust.
     pub(crate) root: String,
-    pub(crate) rulebook: Arc<Rulebook>,
+    pub(crate) guards: Guards,
+}
+
+/// What a file that was cut short, by a copy that stalls or a disk that is full, would say less of: it is mostly one that makes
+/// sense.
+pub(crate) struct Guards {
+    hosts: BTreeSet<HostPattern>,
+    revocations: Revocations,
+    wants_users: bool,
+    approvers: u32,
+    other_tls: OtherTls,
+}
+
+impl Guards {
+    pub(crate) fn of(config: &Config) -> Self {
+        let Rulebook { vendors, revocations, other_tls, .. } = &config.rulebook;
+        Self {
+            hosts: vendors.all().iter().flat_map(|vendor| vendor.hosts.iter().cloned()).collect(),
+            revocations: revocations.clone(),
+            wants_users: config.users_file.is_some(),
+            approvers: config.approvers,
+            other_tls: *other_tls,
+        }
+    }
+
+    fn at_least(&self, before: &Self) -> Result<(), Failure> {
+        let gone: Vec<_> = before.hosts.difference(&self.hosts).collect();
+        let undone = before.revocations.iter().filter(|digest| !self.revocations.contain(digest)).count();
+        let mut less = Vec::new();
+        if let Some(host) = gone.first() {
+            less.push(format!("no vendor claims {host} any more ({})", counted(gone.len(), "host pattern")));
+        }
+        if undone > 0 {
+            less.push(format!("{} would be undone", counted(undone, "revocation")));
+        }
+        if before.wants_users && !self.wants_users {
+            less.push("nobody would need a password".to_owned());
+        }
+        if self.approvers < before.approvers {
+            less.push(format!("fewer people would have to agree ({})", self.approvers));
+        }
+        if (before.other_tls, self.other_tls) == (OtherTls::Intercept, OtherTls::Tunnel) {
+            less.push("other hosts would not be decrypted".to_owned());
+        }
+        if less.is_empty() {
+            return Ok(());
+        }
+        let hint = "if the files are as they should be, say so: send SIGHUP, as 'systemctl reload' does";
+        Err(Failure::configuration(format!("they guard less: {}", less.join("; "))).hint(hint))
+    }
 }
 
 /// Follows the files of a gateway.
@@ -72,15 +124,17 @@ struct Trouble {
     text: String,
     /// When it may be over though nobody changes a file: a disk that was full, a key that was elsewhere.
     again: Option<Instant>,
+    /// Why they were read: who said that they are as they should be has said so.
+    cause: Cause,
 }
 
 impl Trouble {
-    fn of(failure: &Failure) -> Self {
+    fn of(failure: &Failure, cause: Cause) -> Self {
         let again = match failure {
             Failure::Files(_) | Failure::Configuration(_) | Failure::ReaderGone => None,
             Failure::CouldNot(_) => Some(Instant::now() + AGAIN),
         };
-        Self { text: told(failure).0, again }
+        Self { text: told(failure).0, again, cause }
     }
 }
 
@@ -139,12 +193,12 @@ impl Reloading {
     async fn look(&mut self) {
         let paths = self.standing.seen.paths();
         let now = self.eyes.look(&paths);
-        let again = self.trouble.as_ref().and_then(|trouble| trouble.again);
+        let again = self.trouble.as_ref().and_then(|trouble| Some((trouble.again?, trouble.cause)));
         if self.settling.is_change(now, &self.standing.seen) {
             self.trouble = None;
             self.reload(Cause::Seen).await;
-        } else if again.is_some_and(|again| again <= Instant::now()) {
-            self.reload(Cause::Seen).await;
+        } else if let Some((_, cause)) = again.filter(|(again, _)| *again <= Instant::now()) {
+            self.reload(cause).await;
         }
     }
 
@@ -160,13 +214,7 @@ impl Reloading {
             return;
         };
         let taken = match loaded {
-            Ok(loaded) => match cause {
-                Cause::Seen => match less_than(&self.standing.rulebook, &loaded.config.rulebook) {
-                    None => self.take(loaded).await,
-                    Some(less) => Err(less),
-                },
-                Cause::Asked => self.take(loaded).await,
-            },
+            Ok(loaded) => self.take(loaded, cause).await,
             Err(failure) => Err(failure),
         };
         // Also where they cannot be used: the same files are no change.
@@ -175,7 +223,7 @@ impl Reloading {
         match taken {
             Ok(taken) => self.tell(self.in_force(&taken)).await,
             Err(failure) => {
-                let trouble = Trouble::of(&failure);
+                let trouble = Trouble::of(&failure, cause);
                 if told.is_none_or(|told| told.text != trouble.text) {
                     self.tell(self.refused(&failure)).await;
                 }
@@ -191,8 +239,13 @@ impl Reloading {
     }
 
     /// What can fail comes first, what cannot be taken back last.
-    async fn take(&mut self, loaded: Loaded) -> Result<Taken, Failure> {
+    async fn take(&mut self, loaded: Loaded, cause: Cause) -> Result<Taken, Failure> {
         let Loaded { config, warnings } = loaded;
+        let guards = Guards::of(&config);
+        match cause {
+            Cause::Asked => {}
+            Cause::Seen => guards.at_least(&self.standing.guards)?,
+        }
         let settings = wiring::settings(&config)?;
         let options = wiring::ca_options(&config);
         let ca = self.open_ca(&options)?;
@@ -200,10 +253,10 @@ impl Reloading {
         let Config { rulebook, quarantine, approvers, .. } = config;
         let rules = in_numbers(&rulebook);
         self.store.want_approvers(approvers).await?;
-        let (rulebook, authority) = (Arc::new(rulebook), ca.as_deref().map(Authority::of));
-        let taken = self.reloader.take(&settings, Arc::clone(&rulebook), ca).await;
+        let authority = ca.as_deref().map(Authority::of);
+        let taken = self.reloader.take(&settings, Arc::new(rulebook), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
-        self.standing.rulebook = rulebook;
+        self.standing.guards = guards;
         if let Some(authority) = authority {
             authority.tell(&self.store, &settings.clock).await;
         }
@@ -267,24 +320,6 @@ impl Reloading {
             policy_version,
         }
     }
-}
-
-/// What these files guard less than those before them. A file that was cut short, by a copy that stalls or a disk that is full,
-/// is mostly one that makes sense.
-fn less_than(before: &Rulebook, now: &Rulebook) -> Option<Failure> {
-    let claimed: HashSet<_> = now.vendors.all().iter().flat_map(|vendor| &vendor.hosts).collect();
-    let hosts = before.vendors.all().iter().flat_map(|vendor| &vendor.hosts);
-    let gone: Vec<_> = hosts.filter(|host| !claimed.contains(host)).map(ToString::to_string).collect();
-    let revoked = before.revocations.iter().filter(|digest| !now.revocations.contain(digest)).count();
-    let what = match (gone.first(), revoked) {
-        (None, 0) => return None,
-        (None, _) => format!("{} would be undone", counted(revoked, "revocation")),
-        (Some(host), _) => {
-            format!("no vendor claims {host} any more ({})", counted(gone.len(), "host pattern"))
-        }
-    };
-    let hint = "if the files are as they should be, say so: send SIGHUP, as 'systemctl reload' does";
-    Some(Failure::configuration(format!("they guard less: {what}")).hint(hint))
 }
 
 /// `2 vendors, 14 pins, 1 revocation`.

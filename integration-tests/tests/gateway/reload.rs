@@ -340,6 +340,26 @@ async fn where_the_roots_key_is_not_at_hand_a_new_vendor_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_somebody_said_with_sighup_holds_when_it_is_tried_again() {
+    let vendor = vendor_of(REVIEWED).await;
+    let other = pinfold_integration_tests::vendor().named("other").host("cdn.other.test").listen().await;
+    let mut gateway = with_another(&vendor, &other).await;
+    gateway.reconfigure("review", "approvers", 2);
+    gateway.event_called("policy-reloaded").await;
+    let (key, away) = (gateway.dir().join("pinfold-data/ca/root.key"), gateway.dir().join("root.key"));
+    fs::rename(&key, &away).unwrap();
+
+    gateway.rewrite(|files| files.rule(&other, Rule::default()).set_in("review", "approvers", 1));
+    let less = gateway.event_called("reload-failed").await;
+    assert!(message(&less).contains("fewer people would have to agree (1)"), "{less:?}");
+    gateway.hang_up().await;
+    let keyless = gateway.event_called("reload-failed").await;
+    assert!(message(&keyless).contains("cdn.other.test"), "{keyless:?}");
+    fs::rename(&away, &key).unwrap();
+    gateway.event_called("policy-reloaded").await;
+}
+
+#[tokio::test]
 async fn what_only_a_start_takes_waits_and_is_named_and_the_rest_holds() {
     let vendor = vendor_of(REVIEWED).await;
     let mut gateway = pinning(&vendor).listen().await;

@@ -26,7 +26,7 @@ CREATE TABLE alike (
     first       INTEGER NOT NULL,
     last        INTEGER NOT NULL
 );
-CREATE INDEX alike_by_url ON alike (url, client, page);
+CREATE INDEX alike_by_url ON alike (url, client, page, body, user, path);
 CREATE INDEX alike_by_body ON alike (body) WHERE body IS NOT NULL;
 CREATE INDEX alike_by_client ON alike (client);
 CREATE INDEX alike_by_user ON alike (user) WHERE user IS NOT NULL;

@@ -129,13 +129,11 @@ impl Subject<'_> {
     }
 
     fn push_incidents(&self, query: &mut QueryBuilder<Sqlite>) {
-        let incidents = self.incidents.iter().map(|incident| incident.0.as_bytes().to_vec());
-        query.push(" AND e.incident IN (");
-        let mut listed = query.separated(", ");
-        for incident in incidents {
-            listed.push_bind(incident);
-        }
-        query.push(")");
+        // One body can be in quarantine at more URLs than a statement has parameters.
+        let incidents: Vec<_> =
+            self.incidents.iter().map(|incident| incident.0.simple().to_string()).collect();
+        query.push(" AND e.incident IN (SELECT unhex(value) FROM json_each(");
+        query.push_bind(serde_json::json!(incidents).to_string()).push("))");
     }
 }
 

@@ -28,7 +28,7 @@ SELECT client, user, page, method, url, destination, vendor, kinds, outcome, rea
     coalesce(sum(count) FILTER (WHERE shares IS NULL), 0), coalesce(sum(whole) FILTER (WHERE shares IS NULL), 0),
     coalesce(min(at) FILTER (WHERE shares IS NULL), min(at)), coalesce(max(last) FILTER (WHERE shares IS NULL), max(last))
 FROM exchange GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13;
-CREATE INDEX alike_by_url ON alike (url, client, page);
+CREATE INDEX alike_by_url ON alike (url, client, page, body, user, path);
 CREATE INDEX alike_by_body ON alike (body) WHERE body IS NOT NULL;
 CREATE INDEX alike_by_client ON alike (client);
 CREATE INDEX alike_by_user ON alike (user) WHERE user IS NOT NULL;

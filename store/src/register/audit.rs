@@ -86,7 +86,8 @@ async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
             break;
         }
     }
-    walk.come_to(uint(version.max(in_force)).saturating_add(1));
+    let last = walk.others.last().copied().unwrap_or_default();
+    walk.come_to(uint(version.max(in_force)).max(last).saturating_add(1));
     if walk.next > walk.audit.version.saturating_add(1) {
         walk.broken(walk.audit.version.saturating_add(1), Flaw::Beyond);
     }

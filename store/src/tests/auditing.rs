@@ -101,6 +101,7 @@ async fn whatever_is_changed_behind_pinfolds_back_is_found_where_it_is_and_not_j
         // The gateway had said that it judges by the sixth.
         ("DELETE FROM decision WHERE version = 6; UPDATE state SET version = 5", 6, Flaw::Missing),
         ("UPDATE state SET version = 5; DELETE FROM gateway", 6, Flaw::Beyond),
+        ("INSERT INTO files VALUES (7)", 7, Flaw::Beyond),
     ] {
         let dir = directory();
         history(&dir).await;
