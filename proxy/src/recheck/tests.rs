@@ -300,6 +300,9 @@ async fn rechecks_teach_how_a_host_is_reached_and_tell_when_that_changes() {
         stage.recheck().await;
     }
     let mut stage = stage.restart_with_vendor_at("127.1.0.1:0").await;
+    // From the shelf. What is noted was taken by rechecks that have begun: they plan by the time at which they begin.
+    stage.client_gets("/app.js").await;
+    stage.until_noted_now().await;
     stage.recheck().await;
     stage.until_told(What::PathChanged).await;
 
