@@ -3,7 +3,9 @@
 
 use pinfold_policy::digest::BodyId;
 use quick_cache::sync::Cache;
-use sqlx::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row as _, Sqlite, SqliteConnection};
 
 use super::tally::{Alike, Hashers};
 use crate::entry::Exchange;
@@ -64,52 +66,38 @@ impl Numbers {
 }
 
 async fn find(connection: &mut SqliteConnection, common: &Common) -> Result<Option<i64>, sqlx::Error> {
-    let Common { client, user, page, method, url, destination, vendor, kinds, outcome, reason, .. } = common;
-    sqlx::query_scalar(
+    const SELECT: &str =
         "SELECT id FROM alike INDEXED BY alike_by_url WHERE client = ? AND user IS ? AND page IS ? AND method = ?
              AND url = ? AND destination IS ? AND vendor IS ? AND kinds = ? AND outcome = ? AND reason IS ?
-             AND body IS ? AND status = ? AND path IS ?",
-    )
-    .bind(client)
-    .bind(user)
-    .bind(page)
-    .bind(method)
-    .bind(url)
-    .bind(destination)
-    .bind(vendor)
-    .bind(kinds)
-    .bind(outcome)
-    .bind(reason)
-    .bind(common.body.as_ref().map(|body| &body.0[..]))
-    .bind(i64::from(common.status))
-    .bind(common.path)
-    .fetch_optional(connection)
-    .await
+             AND body IS ? AND status = ? AND path IS ?";
+    let row = with(SELECT, common).fetch_optional(connection).await?;
+    row.map(|row| row.try_get(0)).transpose()
 }
 
 /// Its sums are zero: the triggers add each row.
 async fn begin(connection: &mut SqliteConnection, common: &Common, at: i64) -> Result<i64, sqlx::Error> {
-    let Common { client, user, page, method, url, destination, vendor, kinds, outcome, reason, .. } = common;
-    let inserted = sqlx::query(
+    const INSERT: &str =
         "INSERT INTO alike (client, user, page, method, url, destination, vendor, kinds, outcome, reason, body, status,
              path, count, whole, first, last)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?14, ?14)",
-    )
-    .bind(client)
-    .bind(user)
-    .bind(page)
-    .bind(method)
-    .bind(url)
-    .bind(destination)
-    .bind(vendor)
-    .bind(kinds)
-    .bind(outcome)
-    .bind(reason)
-    .bind(common.body.as_ref().map(|body| &body.0[..]))
-    .bind(i64::from(common.status))
-    .bind(common.path)
-    .bind(at)
-    .execute(connection)
-    .await?;
-    Ok(inserted.last_insert_rowid())
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?14, ?14)";
+    Ok(with(INSERT, common).bind(at).execute(connection).await?.last_insert_rowid())
+}
+
+/// A statement whose first parameters are all of these, in the order of the table.
+fn with<'c>(statement: &'static str, common: &'c Common) -> Query<'c, Sqlite, SqliteArguments> {
+    let Common { client, user, page, method, url, destination, vendor, kinds, outcome, reason, .. } = common;
+    sqlx::query(statement)
+        .bind(client)
+        .bind(user)
+        .bind(page)
+        .bind(method)
+        .bind(url)
+        .bind(destination)
+        .bind(vendor)
+        .bind(kinds)
+        .bind(outcome)
+        .bind(reason)
+        .bind(common.body.as_ref().map(|body| &body.0[..]))
+        .bind(i64::from(common.status))
+        .bind(common.path)
 }
