@@ -193,11 +193,12 @@ impl Reloading {
     async fn look(&mut self) {
         let paths = self.standing.seen.paths();
         let now = self.eyes.look(&paths);
-        let again = self.trouble.as_ref().and_then(|trouble| Some((trouble.again?, trouble.cause)));
+        let is_due = |trouble: &&Trouble| trouble.again.is_some_and(|again| again <= Instant::now());
+        let again = self.trouble.as_ref().filter(is_due).map(|trouble| trouble.cause);
         if self.settling.is_change(now, &self.standing.seen) {
             self.trouble = None;
             self.reload(Cause::Seen).await;
-        } else if let Some((_, cause)) = again.filter(|(again, _)| *again <= Instant::now()) {
+        } else if let Some(cause) = again {
             self.reload(cause).await;
         }
     }
