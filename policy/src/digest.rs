@@ -180,22 +180,30 @@ impl FromStr for Digest {
     /// Reads SRI notation, strictly: an error names what would be right.
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (name, value) = text.split_once('-').ok_or(DigestError::NoAlgorithm)?;
-        let algorithm = match name.to_ascii_lowercase().as_str() {
-            "md5" => return Err(DigestError::Forgeable("MD5")),
-            "sha1" | "sha" => return Err(DigestError::Forgeable("SHA-1")),
-            lower => Algorithm::ALL
-                .into_iter()
-                .find(|known| known.as_str() == lower)
-                .ok_or_else(|| DigestError::UnknownAlgorithm(name.to_owned()))?,
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let Some(algorithm) = Algorithm::ALL.into_iter().find(|known| is(known.as_str())) else {
+            return Err(if is("md5") {
+                DigestError::Forgeable("MD5")
+            } else if is("sha1") || is("sha") {
+                DigestError::Forgeable("SHA-1")
+            } else {
+                DigestError::UnknownAlgorithm(name.to_owned())
+            });
         };
-        match STANDARD.decode(value) {
-            Ok(bytes) if bytes.len() == algorithm.digest_len() => Self::from_bytes(algorithm, &bytes),
-            decoded => Err(explain(algorithm, value, decoded)),
+        // A list has a million digests: none of them asks for memory. What is longer is none.
+        let mut bytes = [0; LONGEST];
+        let decoded = STANDARD.decode_slice(value, &mut bytes).ok().and_then(|len| bytes.get(..len));
+        match decoded.filter(|bytes| bytes.len() == algorithm.digest_len()) {
+            Some(bytes) => Self::from_bytes(algorithm, bytes),
+            None => Err(explain(algorithm, value)),
         }
     }
 }
 
-fn explain(algorithm: Algorithm, value: &str, decoded: Result<Vec<u8>, base64::DecodeError>) -> DigestError {
+/// Room for a SHA-512 as its base64 is decoded, in groups of three bytes.
+const LONGEST: usize = 66;
+
+fn explain(algorithm: Algorithm, value: &str) -> DigestError {
     let expected = algorithm.digest_len() * 2;
     // Nobody writes base64 of 20 and more characters without one letter past f: this was meant as hex.
     if value.len() >= 20 && value.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -208,7 +216,7 @@ fn explain(algorithm: Algorithm, value: &str, decoded: Result<Vec<u8>, base64::D
             .collect();
         return DigestError::Hex(format!("{}-{}", algorithm.as_str(), STANDARD.encode(bytes)).into());
     }
-    match decoded {
+    match STANDARD.decode(value) {
         Ok(bytes) => DigestError::Length { got: bytes.len(), expected: algorithm.digest_len() },
         Err(error) => DigestError::Base64(error.to_string().to_lowercase().into()),
     }

@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Deref;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -73,17 +75,20 @@ impl PinIndex {
     pub fn new(mut pins: Vec<Pin>) -> Self {
         pins.shrink_to_fit();
         let mut index = Self { exact: HashTable::with_capacity(pins.len()), ..Self::default() };
-        for (at, pin) in (0u32..).zip(&pins) {
-            if let Some(release) = &pin.release {
-                index.releases.entry(Arc::clone(release)).or_default().push(at);
-            }
-            match &pin.url {
-                PinUrl::Exact(url) => index.insert(url, at, &pins),
-                PinUrl::Pattern(pattern) => {
-                    index.patterns.entry(pattern.origin.clone()).or_default().insert(&pattern.segments, at);
+        // Side by side: a million pins are waited for.
+        index.releases = thread::scope(|scope| {
+            let releases = scope.spawn(|| releases(&pins));
+            for (at, pin) in (0u32..).zip(&pins) {
+                match &pin.url {
+                    PinUrl::Exact(url) => index.insert(url, at, &pins),
+                    PinUrl::Pattern(pattern) => {
+                        let tree = index.patterns.entry(pattern.origin.clone()).or_default();
+                        tree.insert(&pattern.segments, at);
+                    }
                 }
             }
-        }
+            releases.join().unwrap_or_else(|panic| resume_unwind(panic))
+        });
         index.pins = pins;
         index
     }
@@ -156,6 +161,18 @@ impl PinIndex {
     fn at<'i>(&self, places: impl IntoIterator<Item = &'i u32>) -> Vec<&Pin> {
         places.into_iter().filter_map(|at| pin_at(&self.pins, *at)).collect()
     }
+}
+
+/// Where the pins of each release are.
+fn releases(pins: &[Pin]) -> HashMap<Arc<str>, Vec<u32>> {
+    let mut releases: HashMap<_, Vec<u32>> = HashMap::new();
+    for (at, release) in (0u32..).zip(pins).filter_map(|(at, pin)| Some((at, pin.release.as_ref()?))) {
+        match releases.get_mut(release) {
+            Some(places) => places.push(at),
+            None => drop(releases.insert(Arc::clone(release), vec![at])),
+        }
+    }
+    releases
 }
 
 fn pin_at(pins: &[Pin], at: u32) -> Option<&Pin> {
