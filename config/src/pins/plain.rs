@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use jiff::civil::Date;
+use pinfold_policy::digest::Digest;
 use pinfold_policy::pin::PinUrl;
 use toml::Spanned;
 use toml_parser::decoder::Encoding;
@@ -35,7 +36,7 @@ type Text<'t> = Spanned<&'t str>;
 struct Block<'t> {
     place: Range<usize>,
     url: Option<Text<'t>>,
-    digests: Option<Vec<Text<'t>>>,
+    digests: Option<Vec<Spanned<Digest>>>,
     kind: Option<Text<'t>>,
     release: Option<Text<'t>>,
     owner: Option<Text<'t>>,
@@ -47,7 +48,7 @@ struct Block<'t> {
 impl<'t> Block<'t> {
     fn entry(self, today: Date) -> Option<Entry<'t>> {
         let Self { place, url, digests, kind, release, owner, reason, added, expires } = self;
-        let digests: Vec<_> = digests?.iter().map(parsed).collect::<Option<_>>()?;
+        let digests = digests?;
         if digests.is_empty() || repeated(&digests).next().is_some() {
             return None;
         }
@@ -138,7 +139,9 @@ impl<'t> Reading<'t> {
     fn string(&self, span: Span, encoding: Option<Encoding>) -> Option<Text<'t>> {
         let quoted = self.raw(span).filter(|_| encoding == Some(Encoding::BasicString))?;
         let text = quoted.strip_prefix('"')?.strip_suffix('"')?;
-        let is_literal = !text.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\');
+        // All of it is looked at, whatever was found: many bytes at a time.
+        let is_odd = |byte: u8| byte.is_ascii_control() | (byte == b'\\');
+        let is_literal = !text.bytes().fold(false, |any, byte| any | is_odd(byte));
         is_literal.then(|| Spanned::new(span.start()..span.end(), text))
     }
 
@@ -198,7 +201,7 @@ impl EventReceiver for Reading<'_> {
         self.step(|this| match this.expects {
             Expects::Value(key) => this.value(key, span, encoding),
             Expects::Digest => {
-                let digest = this.string(span, encoding)?;
+                let digest = parsed(&this.string(span, encoding)?)?;
                 this.blocks.last_mut()?.digests.as_mut()?.push(digest);
                 Some(Expects::Digest)
             }
@@ -208,7 +211,7 @@ impl EventReceiver for Reading<'_> {
 
     fn array_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
         self.step(|this| {
-            let is_first = this.blocks.last_mut()?.digests.replace(Vec::new()).is_none();
+            let is_first = this.blocks.last_mut()?.digests.replace(Vec::with_capacity(1)).is_none();
             (is_first && this.expects == Expects::Value(Key::Digests)).then_some(Expects::Digest)
         })
     }
