@@ -5,11 +5,14 @@ mod learn;
 mod record;
 mod refuse;
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::poll_immediate;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -36,7 +39,7 @@ use crate::gateway::Shared;
 use crate::hold::{self, Failed, HoldError, HoldLimits, Unmeasured};
 use crate::incoming::Arriving;
 use crate::late;
-use crate::link::Link;
+use crate::link::{Link, Place};
 use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
 use crate::policy_cell::Snapshot;
@@ -69,21 +72,44 @@ pub(crate) async fn exchange(
     gateway.watch_for_lookalike_of(&ask, &policy);
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     let is_head = ask.method == Method::HEAD;
-    // A task of its own: a client that hangs up does not undo what is being recorded, and a panic is a refusal.
-    let (carrying, place) = (carry(Arc::clone(&gateway), policy, ask, body), Arc::clone(&link.place));
-    let carried = gateway.tasks.spawn(async move {
-        let outbound = carrying.await;
-        // A client that hangs up and comes back has no second place while its first is at work.
-        drop(place);
-        outbound
-    });
-    match carried.await {
+    let carrying = carry(Arc::clone(&gateway), policy, ask, body);
+    match to_its_end(&gateway, Arc::clone(&link.place), carrying).await {
         // HTTP/2 would send the body of an answer to HEAD.
-        Ok(outbound) if is_head => respond(counted(outbound, &gateway)).map(|_| no_body()),
-        Ok(outbound) => respond(counted(outbound, &gateway)),
+        Some(outbound) if is_head => respond(counted(outbound, &gateway)).map(|_| no_body()),
+        Some(outbound) => respond(counted(outbound, &gateway)),
+        None => gateway.turn_down(&link, authority, early_refusal(id, Reason::Internal, &reader)).await,
+    }
+}
+
+/// Carries an exchange to its end, also where the client hangs up meanwhile: that does not undo what is being recorded.
+/// `None` where it panics. What waits for nothing, as most of what is on the shelf, takes no task of its own for that.
+async fn to_its_end(
+    gateway: &Shared,
+    place: Place,
+    carrying: impl Future<Output = Outbound> + Send + 'static,
+) -> Option<Outbound> {
+    let mut carrying = Box::pin(AssertUnwindSafe(carrying).catch_unwind());
+    let carried = match poll_immediate(&mut carrying).await {
+        Some(carried) => Ok(carried),
+        None => {
+            let rest = async move {
+                let carried = carrying.await;
+                // A client that hangs up and comes back has no second place while its first is at work.
+                drop(place);
+                carried
+            };
+            gateway.tasks.spawn(rest).await
+        }
+    };
+    match carried {
+        Ok(Ok(outbound)) => Some(outbound),
+        Ok(Err(_)) => {
+            tracing::error!("an exchange panicked; this is a bug");
+            None
+        }
         Err(error) => {
             tracing::error!(%error, "an exchange failed; this is a bug");
-            gateway.turn_down(&link, authority, early_refusal(id, Reason::Internal, &reader)).await
+            None
         }
     }
 }
@@ -99,16 +125,29 @@ fn counted(outbound: Outbound, gateway: &Shared) -> Outbound {
     }
 }
 
-/// The steps of an exchange: expect, fetch, classify, hold, judge, act.
+/// Carries an exchange out. What most do not come to is boxed here and below: each takes memory for the longest way.
 async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Incoming) -> Outbound {
     if let Some(guarded) = gateway.parked.take(|| ask.key()) {
-        return gateway.judge_when_held(&ask, policy, guarded).await;
+        return Box::pin(gateway.judge_when_held(&ask, policy, guarded)).await;
     }
+    let on_shelf = gateway.answer_from_shelf(&ask, &policy, &policy.expect(&ask.url)).await;
+    match on_shelf {
+        shelf::Answer::Given(outbound) => outbound,
+        shelf::Answer::AskVendor(flight) => {
+            Box::pin(ask_vendor(Arc::clone(&gateway), policy, ask, body, flight)).await
+        }
+    }
+}
+
+/// The steps of an exchange with the vendor: fetch, classify, hold, judge, act.
+async fn ask_vendor(
+    gateway: Arc<Shared>,
+    policy: Arc<Snapshot>,
+    ask: Ask,
+    body: Incoming,
+    flight: Option<Flight>,
+) -> Outbound {
     let expected = policy.expect(&ask.url);
-    let flight = match gateway.answer_from_shelf(&ask, &policy, &expected).await {
-        shelf::Answer::Given(outbound) => return outbound,
-        shelf::Answer::AskVendor(flight) => flight,
-    };
     let whole = expected.guards(classify_request(&ask.facts())) || gateway.was_guarded(&ask.url);
     let asks_for_head = ask.method == Method::HEAD;
     let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
@@ -470,7 +509,7 @@ impl Shared {
         row.rule = Some(Arc::clone(cleared.rule()));
         row.status = given.status().as_u16();
         if self.is_revoked(cleared.digests()) {
-            return self.revoked(ask, policy, seen, measured).await;
+            return Box::pin(self.revoked(ask, policy, seen, measured)).await;
         }
         if let Err(error) = self.note_worker(ask, cleared.digests()).await {
             return self.unrecorded(ask, policy, &error);
@@ -478,7 +517,7 @@ impl Shared {
         match self.record(ask, row).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(cleared.digests()) => {
-                self.revoked(&ask.again(), policy, seen, measured).await
+                Box::pin(self.revoked(&ask.again(), policy, seen, measured)).await
             }
             Ok(receipt) => Outbound::Cleared(Release::new(
                 &seen.head.headers,

@@ -223,10 +223,9 @@ impl Ledger {
             }
         }
         let at = exchange.at;
-        let row = self
-            .await_disk(|tally, reply| tally.first(exchange, alike, reply))
-            .await
-            .inspect_err(|_| self.miss_exchange(at))?;
+        // Boxed: a repeat has no use for the memory of one that waits.
+        let on_disk = Box::pin(self.await_disk(|tally, reply| tally.first(exchange, alike, reply)));
+        let row = on_disk.await.inspect_err(|_| self.miss_exchange(at))?;
         if release {
             shared.known.insert(what, ());
         }

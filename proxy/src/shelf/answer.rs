@@ -75,7 +75,7 @@ impl Shared {
                 Joined::Behind(ahead) => {
                     if timeout_at(until, ahead.lands()).await.is_err() {
                         let held = FetchError::Body(Reason::Held);
-                        return Answer::Given(self.refuse(ask, policy, Kinds::NONE, &held).await);
+                        return Answer::Given(Box::pin(self.refuse(ask, policy, Kinds::NONE, &held)).await);
                     }
                     waited_for = Some(variant);
                 }
