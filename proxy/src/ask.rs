@@ -68,8 +68,22 @@ const CONDITIONS: [http::HeaderName; 7] = [
     header::EXPECT,
 ];
 
+/// Of these, what a vendor answers with a 304, which says nothing of what it confirms.
+const CONFIRMING: [http::HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+
 /// Of these, what a change depends on: without it a vendor would write over what it was told to keep (RFC 9110 §13.1).
 const WRITING: [http::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
+
+/// How much a vendor is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of the body.
+    Whole,
+    /// All or parts, whatever the client has already.
+    Unconfirmed,
+    /// What the client asks for.
+    AsAsked,
+}
 
 impl Ask {
     /// Admits a request without content. `via` is this gateway's own pseudonym.
@@ -256,17 +270,23 @@ impl Ask {
         Some(Key::of(&[text.into()]))
     }
 
-    /// The fields that go to the vendor. With `whole`, nothing asks for less than the whole body.
-    pub(crate) fn vendor_headers(&self, via: &str, whole: bool) -> HeaderMap {
+    /// Whether a browser asks for what it only shows or plays.
+    pub(crate) fn is_for_media(&self) -> bool {
+        ["audio", "font", "image", "track", "video"].contains(&&*self.destinations)
+    }
+
+    /// The fields that go to the vendor.
+    pub(crate) fn vendor_headers(&self, via: &str, extent: Extent) -> HeaderMap {
+        let left_out = match extent {
+            Extent::Whole => &CONDITIONS[..],
+            Extent::Unconfirmed => &CONFIRMING,
+            Extent::AsAsked => &[],
+        };
         let mut headers = self.headers.clone();
         headers.remove(header::EXPECT);
-        if whole {
-            let is_safe = self.method.is_safe();
-            let conditions =
-                CONDITIONS.into_iter().filter(|name| is_safe || WRITING.iter().all(|one| one != name));
-            for name in conditions {
-                headers.remove(name);
-            }
+        let is_safe = self.method.is_safe();
+        for name in left_out.iter().filter(|name| is_safe || !WRITING.contains(name)) {
+            headers.remove(name);
         }
         if let Ok(codings) = HeaderValue::from_str(&self.accepted().upstream_header()) {
             headers.insert(header::ACCEPT_ENCODING, codings);

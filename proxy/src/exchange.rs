@@ -31,7 +31,7 @@ use self::answer::redirect_target;
 pub(crate) use self::answer::{Answer, borrowed, fetch, kinds_of};
 pub(crate) use self::learn::FullyLearned;
 pub use self::learn::MOST_LEARNED;
-use crate::ask::{Ask, early_refusal, reader};
+use crate::ask::{Ask, Extent, early_refusal, reader};
 use crate::counters::Unjudged;
 use crate::encoded::Encoded;
 use crate::fetch::{self, FetchError};
@@ -148,13 +148,14 @@ async fn ask_vendor(
     flight: Option<Flight>,
 ) -> Outbound {
     let expected = policy.expect(&ask.url);
-    let whole = expected.guards(classify_request(&ask.facts())) || gateway.was_guarded(&ask.url);
+    let extent = gateway.extent(&ask, &expected);
+    let whole = extent == Extent::Whole;
     let asks_for_head = ask.method == Method::HEAD;
     let method = if asks_for_head && whole { Method::GET } else { ask.method.clone() };
 
     let is_answered = Arc::default();
     let content = body_of(&ask, body, gateway.settings.limits.idle_timeout, &is_answered);
-    let fetched = fetch(&gateway, &ask, &policy, &expected, method, whole, content).await;
+    let fetched = fetch(&gateway, &ask, &policy, &expected, method, extent, content).await;
     is_answered.store(true, Ordering::Relaxed);
     let mut answer = match fetched {
         Ok(answer) => answer,
@@ -166,11 +167,14 @@ async fn ask_vendor(
         return Outbound::Unguarded(Unguarded::head_only(answer.head, why));
     }
     if !expected.guards(answer.kinds) {
+        if answer.head.status == StatusCode::NOT_MODIFIED && extent != Extent::AsAsked {
+            return gateway.refuse(&ask, &policy, answer.kinds, &FetchError::Status(304)).await;
+        }
         return gateway.pass(ask, policy, answer, why).await;
     }
     gateway.remember_guarded(&ask.url);
     if asks_for_head && !whole {
-        let again = fetch(&gateway, &ask, &policy, &expected, Method::GET, true, fetch::empty());
+        let again = fetch(&gateway, &ask, &policy, &expected, Method::GET, Extent::Whole, fetch::empty());
         answer = match again.await {
             Ok(answer) => answer,
             Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
@@ -210,6 +214,18 @@ fn body_of(ask: &Ask, body: Incoming, limit: Duration, is_answered: &Arc<AtomicB
 }
 
 impl Shared {
+    /// How much the vendor is asked for. A 304 does not say what it confirms: where a judged host is asked for anything but
+    /// what is shown or played, that could be a script which nobody would allow now.
+    fn extent(&self, ask: &Ask, expected: &Expectation<'_>) -> Extent {
+        if expected.guards(classify_request(&ask.facts())) || self.was_guarded(&ask.url) {
+            Extent::Whole
+        } else if expected.is_judged() && !ask.is_for_media() {
+            Extent::Unconfirmed
+        } else {
+            Extent::AsAsked
+        }
+    }
+
     /// Passes what is not guarded. A part that does not begin at the beginning shows no magic: where its type does not
     /// say that it is harmless, it is refused.
     async fn pass(
@@ -226,6 +242,7 @@ impl Shared {
         }
         if is_judged {
             answer.suit_nosniff();
+            answer.clamp_confirmation(policy.live.client_max_age);
             answer.forget_a_way_out(&ask, &policy);
         }
         if ask.method == Method::HEAD {

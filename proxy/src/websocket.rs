@@ -14,7 +14,7 @@ use pinfold_policy::reason::Reason;
 use pinfold_store::entry::Tunnel;
 use sha1::{Digest as _, Sha1};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Extent};
 use crate::counters::Carries;
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
@@ -101,7 +101,7 @@ async fn switch(
     if !policy.expect(&ask.url).rules().websocket {
         return Err(FetchError::Body(Reason::WebsocketBlocked));
     }
-    let mut headers = ask.vendor_headers(&gateway.via, false);
+    let mut headers = ask.vendor_headers(&gateway.via, Extent::AsAsked);
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let key = text(&headers, header::SEC_WEBSOCKET_KEY).map(accept_for);

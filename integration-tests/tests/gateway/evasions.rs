@@ -203,6 +203,33 @@ async fn a_client_that_knows_the_vendors_etag() {
 }
 
 #[tokio::test]
+async fn a_304_for_what_may_be_a_script_under_another_name() {
+    let vendor = vendor_of(REVIEWED).await;
+    let confirmed = Answer::untyped("").status(304).header("cache-control", "max-age=31536000, immutable");
+    vendor.serve("/loader", confirmed);
+    let gateway = gateway_pinning(&vendor).await;
+
+    let reply = client(&gateway).header("if-none-match", "\"theirs\"").get(vendor.url("/loader")).await;
+
+    refused(&reply, 502, "blocked", "upstream-status");
+    assert_eq!(vendor.seen("/loader")[0].header("if-none-match"), None);
+}
+
+#[tokio::test]
+async fn a_304_for_a_script_that_a_page_asks_for_as_an_image() {
+    let vendor = vendor_of(REVIEWED).await;
+    let confirmed = Answer::untyped("").status(304).header("cache-control", "max-age=31536000, immutable");
+    vendor.serve("/loader", confirmed);
+    let gateway = gateway_pinning(&vendor).await;
+
+    let shown = client(&gateway).header("sec-fetch-dest", "image").header("if-none-match", "\"theirs\"");
+    let reply = shown.get(vendor.url("/loader")).await;
+
+    assert_eq!((reply.status().as_u16(), reply.header("cache-control")), (304, Some("max-age=600")));
+    assert_eq!(vendor.seen("/loader")[0].header("if-none-match"), Some("\"theirs\""));
+}
+
+#[tokio::test]
 async fn a_wildcard_pin_does_not_let_files_swap() {
     let vendor = vendor_of(REVIEWED).await;
     let (one, two) = ("let one = 1;", "let two = 2;");

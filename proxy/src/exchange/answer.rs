@@ -1,5 +1,7 @@
 //! What a vendor answers to a request, and what could be made of it.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Method, StatusCode, header};
 use pinfold_policy::image::image_type;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify};
@@ -9,7 +11,7 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 
 use super::party;
-use crate::ask::Ask;
+use crate::ask::{Ask, Extent};
 use crate::fetch::{self, FetchError, Path};
 use crate::gateway::Shared;
 use crate::headers::{texts, values};
@@ -17,6 +19,7 @@ use crate::hold;
 use crate::incoming::Arriving;
 use crate::late;
 use crate::policy_cell::Snapshot;
+use crate::release::clamp_cache;
 use crate::respond::ClientBody;
 
 /// What a vendor answered, and what could be made of it.
@@ -48,6 +51,17 @@ impl Answer {
         }
     }
 
+    /// What a 304 confirms may be a script all the same, where a page asks for one as an image: no client keeps it for longer
+    /// than what was judged.
+    pub(super) fn clamp_confirmation(&mut self, max_age: Duration) {
+        let says = |name| self.head.headers.contains_key(name);
+        if self.head.status == StatusCode::NOT_MODIFIED
+            && [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA].into_iter().any(says)
+        {
+            clamp_cache(&mut self.head.headers, max_age);
+        }
+    }
+
     /// A redirect to where nothing is judged is kept by no client: fetched as data and cached, it would lead a later
     /// request for a script there, and no one would ask here.
     pub(super) fn forget_a_way_out(&mut self, ask: &Ask, policy: &Snapshot) {
@@ -70,10 +84,10 @@ pub(crate) async fn fetch(
     policy: &Snapshot,
     expected: &Expectation<'_>,
     method: Method,
-    whole: bool,
+    extent: Extent,
     body: ClientBody,
 ) -> Result<Answer, FetchError> {
-    let fetched = send(gateway, ask, policy, expected, method, whole, body).await;
+    let fetched = send(gateway, ask, policy, expected, method, extent, body).await;
     fetched.inspect_err(|error| gateway.counters.upstream_error(error.reason()))
 }
 
@@ -83,11 +97,12 @@ async fn send(
     policy: &Snapshot,
     expected: &Expectation<'_>,
     method: Method,
-    whole: bool,
+    extent: Extent,
     body: ClientBody,
 ) -> Result<Answer, FetchError> {
     let is_head = method == Method::HEAD;
-    let headers = ask.vendor_headers(&gateway.via, whole);
+    let headers = ask.vendor_headers(&gateway.via, extent);
+    let whole = extent == Extent::Whole;
     let request = fetch::request(&ask.url, method, headers, body)?;
     let upstream = &policy.live.upstream;
     let answer = match (ask.is_canary, whole) {
