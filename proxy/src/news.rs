@@ -1,9 +1,9 @@
 //! Tells once a minute of what comes in bursts: wrong credentials, and certificates that the issuing CA has signed. At the end of
-//! the gateway the rest is told; a kill costs what was counted in the last minute.
+//! the gateway the rest is told; a kill costs what was counted in the last minute. What a full disk keeps from being told is told
+//! when there is room, and meanwhile the rest is counted on.
 //!
 //! Each refusal for a wrong credential is an event of its own as well. This says in one line who was tried from where.
 
-use std::future::ready;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use pinfold_policy::host::Host;
-use pinfold_store::StoreError;
 use pinfold_store::entry::{Notice, What};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -74,13 +73,13 @@ impl Allowance {
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut minutes = interval(EVERY);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut allowance = Allowance::new();
+    let (mut allowance, mut untold) = (Allowance::new(), Vec::new());
     loop {
         let is_over = tokio::select! {
             _ = minutes.tick() => false,
             () = stop.cancelled() => true,
         };
-        shared.tell_news(&mut allowance).await;
+        shared.tell_news(&mut untold, &mut allowance).await;
         if is_over {
             return;
         }
@@ -88,15 +87,27 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 }
 
 impl Shared {
-    async fn tell_news(&self, allowance: &mut Allowance) {
-        let version = self.policy.newest().version();
-        let logins = logins(self.news.failed_logins.take(), version);
-        let told = logins.chain(signed(self.news.signed.take(), allowance, version));
-        let writing =
-            stream::iter(told.map(|notice| self.store.notice(notice))).buffer_unordered(AT_ONE_TIME);
-        let failed: Vec<StoreError> = writing.filter_map(|written| ready(written.err())).collect().await;
-        if let Some(error) = failed.first() {
-            tracing::error!(%error, "cannot record {} of the minute's notices", failed.len());
+    /// Tells of what is `untold` from the last time, or else of what was counted since.
+    async fn tell_news(&self, untold: &mut Vec<Notice>, allowance: &mut Allowance) {
+        if untold.is_empty() {
+            let version = self.policy.newest().version();
+            untold.extend(logins(self.news.failed_logins.take(), version));
+            untold.extend(signed(self.news.signed.take(), allowance, version));
+        }
+        let mut trouble = None;
+        let telling = std::mem::take(untold).into_iter().map(async |notice| {
+            let told = self.store.notice(notice.clone()).await;
+            told.err().map(|error| (notice, error))
+        });
+        let mut failed = stream::iter(telling).buffer_unordered(AT_ONE_TIME);
+        while let Some(ended) = failed.next().await {
+            if let Some((notice, error)) = ended {
+                untold.push(notice);
+                trouble = Some(error);
+            }
+        }
+        if let Some(error) = trouble {
+            tracing::error!(%error, "cannot record {} of the minute's notices yet", untold.len());
         }
     }
 }
