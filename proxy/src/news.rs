@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use pinfold_policy::host::Host;
+use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -94,21 +95,26 @@ impl Shared {
             untold.extend(logins(self.news.failed_logins.take(), version));
             untold.extend(signed(self.news.signed.take(), allowance, version));
         }
-        let mut trouble = None;
-        let telling = std::mem::take(untold).into_iter().map(async |notice| {
-            let told = self.store.notice(notice.clone()).await;
-            told.err().map(|error| (notice, error))
-        });
-        let mut failed = stream::iter(telling).buffer_unordered(AT_ONE_TIME);
-        while let Some(ended) = failed.next().await {
-            if let Some((notice, error)) = ended {
-                untold.push(notice);
-                trouble = Some(error);
-            }
+        tell(untold, &self.store).await;
+    }
+}
+
+/// Tells of what can be told of now.
+async fn tell(untold: &mut Vec<Notice>, store: &Store) {
+    let telling = std::mem::take(untold).into_iter().map(async |notice| {
+        let told = store.notice(notice.clone()).await;
+        told.err().map(|error| (notice, error))
+    });
+    let mut telling = stream::iter(telling).buffer_unordered(AT_ONE_TIME);
+    let mut trouble = None;
+    while let Some(ended) = telling.next().await {
+        if let Some((notice, error)) = ended {
+            untold.push(notice);
+            trouble = Some(error);
         }
-        if let Some(error) = trouble {
-            tracing::error!(%error, "cannot record {} of the minute's notices yet", untold.len());
-        }
+    }
+    if let Some(error) = trouble {
+        tracing::error!(%error, "cannot record {} of the minute's notices yet", untold.len());
     }
 }
 
@@ -166,6 +172,8 @@ fn notice(what: What, count: Count, text: String, policy_version: u64) -> Notice
 
 #[cfg(test)]
 mod tests {
+    use pinfold_store::StoreOptions;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -193,6 +201,33 @@ mod tests {
         let [notice] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!((notice.what, notice.subject.as_deref()), (What::LeafSigned, Some("cdn.vendor.test")));
         assert_eq!(&*notice.text, "once, at 1970-01-01T00:00:00Z; by the issuing CA ab12");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_recorded_is_told_of_when_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            quarantine_max: 1,
+            quarantine_per_url: 1,
+            every_repeat_in_feed: false,
+            counted_feed: false,
+        };
+        let store = Store::open_gateway(dir.path(), options).await.unwrap();
+        let (ledger, away) = (dir.path().join("ledger"), dir.path().join("away"));
+        std::fs::rename(&ledger, &away).unwrap();
+        std::fs::write(&ledger, "no folder").unwrap();
+        let count = Count::once(at(0));
+        let mut untold: Vec<_> =
+            ["a", "b"].map(|host| notice(What::LeafSigned, count, host.into(), 1)).into();
+
+        tell(&mut untold, &store).await;
+        assert_eq!(untold.len(), 2);
+        std::fs::remove_file(&ledger).unwrap();
+        std::fs::rename(&away, &ledger).unwrap();
+        tell(&mut untold, &store).await;
+
+        assert_eq!((untold.len(), store.notices(10).await.unwrap().len()), (0, 2));
+        store.close().await.unwrap();
     }
 
     #[test]

@@ -108,7 +108,8 @@ impl Look<'_> {
     async fn fetch_and_hold(&self, interval: Duration) -> Result<(Answered, Held), Reason> {
         let Self { gateway, policy, ask, .. } = self;
         let expected = policy.expect(&ask.url);
-        let fetched = fetch(gateway, ask, policy, &expected, Method::GET, Extent::Whole, fetch::empty()).await;
+        let fetched =
+            fetch(gateway, ask, policy, &expected, Method::GET, Extent::Whole, fetch::empty()).await;
         let Answer { head, body, path, kinds, .. } = fetched.map_err(|error| error.reason())?;
         let arriving = gateway.arrive(ask, policy, path.as_ref());
         let arrival = arriving.await.map_err(|_| Reason::StoreUnavailable)?;
