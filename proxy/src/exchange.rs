@@ -294,11 +294,13 @@ impl Shared {
         let until = Instant::now() + policy.live.max_hold;
         let (gateway, store) = (Arc::clone(self), self.store.clone());
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
+        let again = self.shelf.expected(&ask.url, codings, announced);
         // A task of its own: it goes on when the client is told to come back.
         let hold = tokio::spawn(async move {
             let _holding = gateway.counters.holding();
             let mut flight = flight;
-            let holding = hold::hold(body, codings, announced, &limits, room, move |id| store.aliases(id));
+            let aliases = move |id| store.aliases(id);
+            let holding = hold::hold_or_recall(body, codings, announced, &limits, room, aliases, again);
             let mut holding = pin!(timeout_at(until, holding));
             let held = match timeout(flies, &mut holding).await {
                 Ok(held) => held,
@@ -307,7 +309,10 @@ impl Shared {
                     holding.await
                 }
             };
-            let held = held.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
+            let (held, wire) = held.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
+            if let Some(wire) = wire {
+                gateway.shelf.learn(&asked.url, codings, wire, &held);
+            }
             let seen = Seen { kinds, head: &head_of, path: path_of.as_ref(), arrival };
             gateway.shelve(&asked, &seen, &held);
             // Whoever waited finds it on the shelf, also if this client does not come back.
@@ -484,15 +489,16 @@ impl Shared {
     }
 
     /// Puts a body on the shelf that the newest policy allows where it was asked for, if it could ever be served from
-    /// there.
+    /// there. Otherwise it is kept in memory alone: when the vendor sends it again, it is there in each coding.
     fn shelve(&self, ask: &Ask, seen: &Seen<'_>, held: &Held) {
         let (policy, now) = (self.policy.newest(), self.settings.clock.now());
         let expected = policy.expect(&ask.url);
-        if !(may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute)) {
-            return;
-        }
+        let is_for_shelf = may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute);
         match judge(&expected, Ok(held.clone()), now, policy.revocations()) {
             Verdict::Allow(cleared) => {
+                if !is_for_shelf {
+                    return self.shelf.keep_in_memory(cleared.held());
+                }
                 let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) else { return };
                 let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
                 self.shelf.put(ask, &fresh, now, self.room_on_shelf());

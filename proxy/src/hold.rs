@@ -18,6 +18,7 @@ use pinfold_policy::verdict::Unmeasurable;
 use tokio::task::spawn_blocking;
 
 use crate::budget::{NoRoom, Reservation};
+use crate::decodings::{Expected, Measuring, Wire};
 use crate::incoming::{Arriving, Cut};
 
 /// Makes room on disk for one body. Blocks.
@@ -110,19 +111,42 @@ pub(crate) struct Room {
 
 /// Holds a body to its end.
 pub(crate) async fn hold(
-    mut body: Arriving,
+    body: Arriving,
     codings: Codings,
     announced: Option<u64>,
     limits: &HoldLimits,
     room: Room,
     aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
 ) -> Result<Held, Failed> {
+    hold_or_recall(body, codings, announced, limits, room, aliases, None).await.map(|(held, _)| held)
+}
+
+/// The same for a body that may be the `expected` one: then it is not decoded again. Otherwise what came on the wire is
+/// given too, if it was coded.
+pub(crate) async fn hold_or_recall(
+    mut body: Arriving,
+    codings: Codings,
+    announced: Option<u64>,
+    limits: &HoldLimits,
+    mut room: Room,
+    aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
+    expected: Option<Expected>,
+) -> Result<(Held, Option<Wire>), Failed> {
+    let expected = expected.and_then(|expected| expected.within(limits.max_body, limits.max_ratio));
+    if let Some(expected) = expected
+        && room.reservation.try_memory(expected.wire_len())
+        && let Some(held) = expected.arrives(&mut body).await
+    {
+        return Ok((held, None));
+    }
     let mut holding = Holding::new(codings, announced, limits, room);
     if let Err(error) = holding.take_all(&mut body).await {
         let rest = holding.give_back(body).await;
         return Err(Failed { error, rest });
     }
-    holding.finish(aliases).await.map_err(|error| Failed { error, rest: None })
+    let wire = holding.measured.take().map(Measuring::finish);
+    let held = holding.finish(aliases).await.map_err(|error| Failed { error, rest: None })?;
+    Ok((held, wire))
 }
 
 /// Takes a body that will pass unverified, as it came, and says what it could be known by.
@@ -148,6 +172,8 @@ struct Holding {
     /// The wire bytes, where they are to be kept and are not those of the body.
     wire: Option<Keep>,
     keeps_wire: bool,
+    /// The wire bytes so far, where they are not those of the body.
+    measured: Option<Measuring>,
     room: Room,
     memory_body: u64,
 }
@@ -161,6 +187,7 @@ impl Holding {
             decoder: Decoder::new(codings, decode),
             wire: (limits.keep_wire && !codings.is_identity()).then(|| Keep::new(announced)),
             keeps_wire: limits.keep_wire,
+            measured: (!codings.is_identity()).then(Measuring::default),
             room,
             memory_body: limits.memory_body,
         }
@@ -175,6 +202,9 @@ impl Holding {
             })?;
             if let Some(wire) = &mut self.wire {
                 wire.push(&bytes);
+            }
+            if let Some(measured) = &mut self.measured {
+                measured.update(&bytes);
             }
             let before = self.hold.len();
             if let Err(error) = self.take(&bytes).await {

@@ -12,6 +12,7 @@ mod canary;
 mod clock;
 mod counters;
 mod credentials;
+mod decodings;
 mod delivery;
 mod egress;
 mod encoded;

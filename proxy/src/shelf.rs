@@ -18,10 +18,11 @@ use std::sync::Arc;
 
 use http::response::Parts;
 use jiff::{SignedDuration, Timestamp};
-use pinfold_body::Coding;
+use pinfold_body::{Coding, Codings};
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::Kinds;
+use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::Cleared;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::shelf::Shelved;
@@ -37,6 +38,7 @@ use self::stock::Stock;
 use self::variants::{Put, Served, Variants};
 use crate::ask::Ask;
 use crate::budget::Reservation;
+use crate::decodings::{Decodings, Expected, Wire};
 use crate::encoded::{Encoded, Encoders};
 
 /// What nobody has asked for in this time is taken off the shelf when the gateway starts.
@@ -48,6 +50,7 @@ pub(crate) struct Shelf {
     variants: Variants,
     stock: Stock,
     flights: Arc<Flights>,
+    decodings: Decodings,
     /// What is being written, until the gateway ends.
     writing: TaskTracker,
 }
@@ -73,7 +76,36 @@ impl Shelf {
     ) -> Result<Self, StoreError> {
         let since = now.checked_sub(UNASKED).unwrap_or(Timestamp::MIN);
         let variants = Variants::of(store.shelved(since).await?);
-        Ok(Self { store, variants, stock: Stock::new(memory), flights: Arc::default(), writing })
+        Ok(Self {
+            store,
+            variants,
+            stock: Stock::new(memory),
+            flights: Arc::default(),
+            decodings: Decodings::new(),
+            writing,
+        })
+    }
+
+    /// Keeps a body that was verified just now in memory, under its digest alone: nobody is answered with it who was not
+    /// sent the same by the vendor.
+    pub(crate) fn keep_in_memory(&self, held: &Held) {
+        self.stock.take_into_memory(held.unreserved());
+    }
+
+    /// The body that a URL answered with last in these codings, if it may be that again.
+    pub(crate) fn expected(
+        &self,
+        url: &ArtifactUrl,
+        codings: Codings,
+        announced: Option<u64>,
+    ) -> Option<Expected> {
+        let (wire, id) = self.decodings.expected(url, codings, announced)?;
+        Some(Expected::new(wire, self.stock.in_memory(id)?))
+    }
+
+    /// Remembers what coded bytes were decoded to.
+    pub(crate) fn learn(&self, url: &ArtifactUrl, codings: Codings, wire: Wire, held: &Held) {
+        self.decodings.learn(url, codings, wire, held.id());
     }
 
     /// Puts a body there that was verified for `ask`, now; `room` is a reservation for it alone, if it lies on disk.
@@ -114,7 +146,7 @@ impl Shelf {
 
     /// Bytes of bodies in memory, in every coding.
     pub(crate) fn memory(&self) -> u64 {
-        self.stock.in_memory()
+        self.stock.memory()
     }
 
     /// The body of `served`, measured; `None` where it is not there any more.

@@ -137,6 +137,29 @@ async fn a_second_gzip_member_counts() {
 }
 
 #[tokio::test]
+async fn coded_bytes_that_are_nearly_those_of_before() {
+    let vendor = vendor_of(REVIEWED).await;
+    let coded = Coding::Gzip.encode(REVIEWED.as_bytes());
+    let sends = |bytes: &[u8]| {
+        vendor.serve("/app.js", Answer::script(bytes.to_vec()).header("content-encoding", "gzip"));
+    };
+    let gateway = gateway()
+        .rule(&vendor, Rule::default().set("recheck", "always"))
+        .pin(vendor.url("/app.js"), sha256(REVIEWED))
+        .listen()
+        .await;
+    for _ in 0..3 {
+        sends(&coded);
+        verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+        // Of the same length, and with another checksum.
+        let mut other = coded.clone();
+        *other.last_mut().unwrap() ^= 1;
+        sends(&other);
+        refused(&client(&gateway).get(vendor.url("/app.js")).await, 502, "blocked", "bad-encoding");
+    }
+}
+
+#[tokio::test]
 async fn a_body_cut_short_inside_its_coding() {
     for coding in [Coding::Gzip, Coding::Deflate, Coding::Br, Coding::Zstd] {
         let mut coded = coding.encode(&REVIEWED.repeat(50).into_bytes());

@@ -25,7 +25,7 @@ const OVERHEAD: u64 = 512;
 const FILES: usize = 64;
 
 pub(crate) struct Stock {
-    memory: Cache<(BodyId, Coding), Stocked, Weight>,
+    cache: Cache<(BodyId, Coding), Stocked, Weight>,
     largest: u64,
     files: Cache<BodyId, Held>,
     damaged: Mutex<HashSet<BodyId>>,
@@ -55,7 +55,7 @@ impl Stock {
         const USUAL: u64 = 64 * 1024;
         let items = usize::try_from(memory / USUAL).unwrap_or(usize::MAX);
         Self {
-            memory: Cache::with_weighter(items.max(16), memory, Weight),
+            cache: Cache::with_weighter(items.max(16), memory, Weight),
             largest: memory / LARGEST,
             files: Cache::new(FILES),
             damaged: Mutex::default(),
@@ -66,17 +66,32 @@ impl Stock {
     pub(crate) fn take_in(&self, held: Held, room: Reservation) {
         let key = (held.id(), Coding::Identity);
         if !held.kept_for_quarantine().is_spilled() {
-            if held.len() <= self.largest && self.memory.peek(&key).is_none() {
-                self.memory.insert(key, Stocked::Body(held));
-            }
-        } else if self.memory.peek(&key).is_none() && self.files.peek(&held.id()).is_none() {
+            self.take_into_memory(held);
+        } else if self.cache.peek(&key).is_none() && self.files.peek(&held.id()).is_none() {
             self.keep_file(held, room);
         }
     }
 
+    /// Keeps a body in memory that is there already, unless it is too large for that.
+    pub(crate) fn take_into_memory(&self, held: Held) {
+        let key = (held.id(), Coding::Identity);
+        let is_for_memory = held.len() <= self.largest && !held.kept_for_quarantine().is_spilled();
+        if is_for_memory && self.cache.peek(&key).is_none() {
+            self.cache.insert(key, Stocked::Body(held));
+        }
+    }
+
+    /// A body, if it lies in memory.
+    pub(crate) fn in_memory(&self, id: BodyId) -> Option<Held> {
+        match self.cache.get(&(id, Coding::Identity))? {
+            Stocked::Body(held) => Some(held),
+            Stocked::Encoded(_) => None,
+        }
+    }
+
     /// Bytes that lie in memory.
-    pub(crate) fn in_memory(&self) -> u64 {
-        self.memory.weight()
+    pub(crate) fn memory(&self) -> u64 {
+        self.cache.weight()
     }
 
     /// Keeps a body that is on disk, if there is room.
@@ -95,7 +110,7 @@ impl Stock {
         mut room: Reservation,
     ) -> Option<Held> {
         let id = digests.sha256;
-        let place = match self.memory.get_value_or_guard_async(&(id, Coding::Identity)).await {
+        let place = match self.cache.get_value_or_guard_async(&(id, Coding::Identity)).await {
             Ok(Stocked::Body(held)) => return Some(held),
             Ok(Stocked::Encoded(_)) => return None,
             Err(place) => place,
@@ -137,11 +152,11 @@ impl Stock {
         reservation: Reservation,
     ) -> Encoded {
         let (kept, digests) = (held.kept_for_quarantine(), held.digests());
-        let is_stocked = self.memory.peek(&(held.id(), Coding::Identity)).is_some();
+        let is_stocked = self.cache.peek(&(held.id(), Coding::Identity)).is_some();
         if coding == Coding::Identity || !is_stocked {
             return encoders.encode(kept, digests, coding, reservation).await;
         }
-        let place = match self.memory.get_value_or_guard_async(&(held.id(), coding)).await {
+        let place = match self.cache.get_value_or_guard_async(&(held.id(), coding)).await {
             Ok(Stocked::Encoded(encoded)) => return encoded,
             Ok(Stocked::Body(_)) => return encoders.encode(kept, digests, coding, reservation).await,
             Err(place) => place,

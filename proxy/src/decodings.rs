@@ -1,0 +1,195 @@
+//! What coded bodies were decoded to. A vendor that sends the same bytes once more need not have them decoded once more, nor
+//! encoded: they mean what they meant. The body is taken from the shelf's memory, where it was measured, and is judged anew.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use bytes::Bytes;
+use pinfold_body::Codings;
+use pinfold_policy::digest::BodyId;
+use pinfold_policy::held::Held;
+use pinfold_policy::url::ArtifactUrl;
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::incoming::Arriving;
+
+/// Answers that are remembered.
+const KNOWN: usize = 16 * 1024;
+
+/// Wire bytes, by what they are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wire {
+    id: BodyId,
+    len: u64,
+}
+
+/// What each URL answered last in each coding.
+pub(crate) struct Decodings {
+    /// By a hash of both: where two share one, neither is found.
+    known: Cache<u64, (Wire, BodyId)>,
+    hasher: RandomState,
+}
+
+/// A body, and the wire bytes that it was decoded from.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    wire: Wire,
+    held: Held,
+}
+
+impl Decodings {
+    pub(crate) fn new() -> Self {
+        Self { known: Cache::new(KNOWN), hasher: RandomState::new() }
+    }
+
+    /// The wire bytes that a URL sent last in these codings, and the body that they are, if so many are announced now.
+    pub(crate) fn expected(
+        &self,
+        url: &ArtifactUrl,
+        codings: Codings,
+        announced: Option<u64>,
+    ) -> Option<(Wire, BodyId)> {
+        self.known.get(&self.key(url, codings)).filter(|(wire, _)| announced == Some(wire.len))
+    }
+
+    /// Remembers what a URL sent in these codings.
+    pub(crate) fn learn(&self, url: &ArtifactUrl, codings: Codings, wire: Wire, body: BodyId) {
+        self.known.insert(self.key(url, codings), (wire, body));
+    }
+
+    fn key(&self, url: &ArtifactUrl, codings: Codings) -> u64 {
+        self.hasher.hash_one((url.key(), codings))
+    }
+}
+
+impl Expected {
+    pub(crate) fn new(wire: Wire, held: Held) -> Self {
+        Self { wire, held }
+    }
+
+    /// Wire bytes that are in memory until it is known what they are.
+    pub(crate) fn wire_len(&self) -> u64 {
+        self.wire.len
+    }
+
+    /// The body, as long as it could be decoded today as well: the limits may have changed since.
+    pub(crate) fn within(self, max_body: u64, max_ratio: u64) -> Option<Self> {
+        let len = self.held.len();
+        (len <= max_body && len <= self.wire.len.saturating_mul(max_ratio)).then_some(self)
+    }
+
+    /// The body, if it is what arrives. Otherwise all that came is there to be read again.
+    pub(crate) async fn arrives(self, body: &mut Arriving) -> Option<Held> {
+        let (mut measured, mut frames) = (Measuring::default(), Vec::new());
+        let is_whole = loop {
+            match body.next().await {
+                Some(Ok(bytes)) => {
+                    measured.update(&bytes);
+                    frames.push(bytes);
+                    if measured.len > self.wire.len {
+                        break false;
+                    }
+                }
+                Some(Err(_)) => break false,
+                None => break true,
+            }
+        };
+        if is_whole && measured.finish() == self.wire {
+            return Some(self.held);
+        }
+        put_back(frames, body);
+        None
+    }
+}
+
+fn put_back(frames: Vec<Bytes>, body: &mut Arriving) {
+    for bytes in frames.into_iter().rev() {
+        body.put_back(bytes);
+    }
+}
+
+/// Wire bytes as they come.
+#[derive(Debug, Default)]
+pub(crate) struct Measuring {
+    sha256: Sha256,
+    len: u64,
+}
+
+impl Measuring {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.len = self.len.saturating_add(bytes.len() as u64);
+    }
+
+    pub(crate) fn finish(self) -> Wire {
+        Wire { id: BodyId(self.sha256.finalize().into()), len: self.len }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_policy::held::Hold;
+
+    use super::*;
+
+    fn held(text: &[u8]) -> Held {
+        let mut hold = Hold::new(1000, None);
+        hold.push(text).unwrap();
+        hold.finish(|_| None).unwrap()
+    }
+
+    fn wire(bytes: &[u8]) -> Wire {
+        let mut measured = Measuring::default();
+        measured.update(bytes);
+        measured.finish()
+    }
+
+    fn pieces(bytes: &'static [u8]) -> Arriving {
+        Arriving::of(bytes.chunks(2).map(Bytes::from_static))
+    }
+
+    async fn rest(mut body: Arriving) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(bytes) = body.next().await {
+            all.extend_from_slice(&bytes.unwrap());
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn the_same_wire_bytes_are_the_same_body() {
+        let expected = Expected::new(wire(b"coded"), held(b"plain"));
+        let held = expected.arrives(&mut pieces(b"coded")).await.unwrap();
+        assert_eq!(held.id(), BodyId::of(&[Bytes::from_static(b"plain")]));
+    }
+
+    #[tokio::test]
+    async fn other_bytes_of_the_same_length_and_more_and_fewer_are_read_again_from_the_first_one() {
+        for other in [&b"codex"[..], b"coded and more", b"code", b""] {
+            let mut body = pieces(other);
+            assert!(Expected::new(wire(b"coded"), held(b"plain")).arrives(&mut body).await.is_none());
+            assert_eq!(rest(body).await, other);
+        }
+    }
+
+    #[test]
+    fn a_body_that_today_would_be_too_large_or_unpacked_too_far_is_decoded_again() {
+        let expected = || Expected::new(wire(b"coded"), held(&[0; 100]));
+        assert!(expected().within(100, 20).is_some());
+        assert!(expected().within(99, 20).is_none());
+        assert!(expected().within(100, 19).is_none());
+    }
+
+    #[test]
+    fn what_announces_another_length_or_none_or_comes_in_another_coding_is_not_expected() {
+        let (decodings, url) = (Decodings::new(), ArtifactUrl::parse("https://v.test/a.js").unwrap());
+        let gzip = Codings::from(pinfold_body::Coding::Gzip);
+        let known = (wire(b"coded"), BodyId::of(&[Bytes::from_static(b"plain")]));
+        decodings.learn(&url, gzip, known.0, known.1);
+        assert_eq!(decodings.expected(&url, gzip, Some(5)), Some(known));
+        assert_eq!(decodings.expected(&url, gzip, Some(6)), None);
+        assert_eq!(decodings.expected(&url, gzip, None), None);
+        let brotli = Codings::from(pinfold_body::Coding::Brotli);
+        assert_eq!(decodings.expected(&url, brotli, Some(5)), None);
+    }
+}
