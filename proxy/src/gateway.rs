@@ -42,6 +42,7 @@ use crate::respond::{ClientBody, Outbound, respond};
 use crate::serve::switching;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
+use crate::splice::Carriers;
 use crate::tunnel;
 
 /// URLs whose answers were guarded are remembered up to this many, so that the next request asks for the whole body.
@@ -94,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) fully_learned: FullyLearned,
     pub(crate) counters: Arc<Counters>,
     pub(crate) news: News,
+    pub(crate) carriers: Carriers,
     pub(crate) cage: Cage,
     /// Places for those who are told that there is no place.
     turning_away: Arc<Semaphore>,
@@ -153,6 +155,7 @@ impl Gateway {
             cage: Cage::new(),
             counters: Arc::default(),
             news: News::new(),
+            carriers: Carriers::default(),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
         Ok(Self { shared: Arc::new(shared), listeners, notes })

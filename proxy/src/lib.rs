@@ -46,6 +46,7 @@ mod serve;
 mod settings;
 mod shelf;
 mod sniff;
+mod splice;
 mod stall;
 mod streams;
 mod tally;

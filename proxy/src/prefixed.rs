@@ -24,6 +24,11 @@ impl<S> Prefixed<S> {
         &self.inner
     }
 
+    /// What was read and is still to be given, and the stream.
+    pub(crate) fn into_parts(self) -> (Bytes, S) {
+        (self.prefix, self.inner)
+    }
+
     /// How many bytes were written to it.
     pub(crate) fn written(&self) -> u64 {
         self.written

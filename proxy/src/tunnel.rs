@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::ask::{clipped, early_refusal, has_passed, readable, reader};
-use crate::counters::Carries;
+use crate::counters::{Carries, Lasting};
 use crate::gateway::Shared;
 use crate::head_gate::HeadGate;
 use crate::intercept::client_tls;
@@ -31,6 +31,7 @@ use crate::prefixed::Prefixed;
 use crate::refusal::{Reader, Refusal};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::sniff::{UNRECOGNIZED_NAME, sniff};
+use crate::splice::{Passed, pass_both_ways};
 
 /// How HTTP/2 begins where nobody negotiated it (RFC 9113 §3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * ";
@@ -271,7 +272,7 @@ impl Asking {
         };
         let open = self.gateway.record_tunnel(row).await;
         drop(self.policy);
-        self.gateway.relay(client, upstream, (open, Carries::Tunnel)).await;
+        self.gateway.relay_sockets(client, upstream, (open, Carries::Tunnel)).await;
     }
 }
 
@@ -302,32 +303,36 @@ impl Shared {
         respond(Outbound::Refusal(refusal))
     }
 
-    /// Passes bytes both ways until it is over, then completes the tunnel's row.
+    /// Passes bytes between sockets until it is over, then completes the tunnel's row.
+    async fn relay_sockets(&self, client: End, vendor: End, open: (Option<OpenTunnel>, Carries)) {
+        let relay = Relay::begin(self, open);
+        let passed = Passed::of(vendor.written(), client.written());
+        let ((said, client), (greeting, vendor)) = (client.into_parts(), vendor.into_parts());
+        let passing = pass_both_ways((said, client), (greeting, vendor), &self.carriers, &passed);
+        tokio::select! {
+            // How the two ends part is theirs to know: either way it is over.
+            ended = passing => drop(ended),
+            () = self.stop.cancelled() => {}
+        }
+        relay.end(passed.sent(), passed.received());
+    }
+
+    /// The same between streams of whatever kind.
     pub(crate) async fn relay<C, V>(
         &self,
         mut client: Prefixed<C>,
         mut vendor: Prefixed<V>,
-        (open, carries): (Option<OpenTunnel>, Carries),
+        open: (Option<OpenTunnel>, Carries),
     ) where
         C: AsyncRead + AsyncWrite + Unpin,
         V: AsyncRead + AsyncWrite + Unpin,
     {
-        let started = Instant::now();
-        let relaying = self.counters.relaying(carries);
+        let relay = Relay::begin(self, open);
         tokio::select! {
-            // How the two ends part is theirs to know: either way it is over.
             ended = copy_bidirectional(&mut client, &mut vendor) => drop(ended),
             () = self.stop.cancelled() => {}
         }
-        drop(relaying);
-        self.counters.passed(carries.unjudged(), vendor.written() + client.written());
-        if let Some(open) = open {
-            open.closed(TunnelEnd {
-                sent: vendor.written(),
-                received: client.written(),
-                open_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            });
-        }
+        relay.end(vendor.written(), client.written());
     }
 
     /// Writes a tunnel's row. Tunnels flow on when that fails; guarded content would not.
@@ -339,6 +344,31 @@ impl Shared {
                 tracing::error!(%error, %to, "cannot record a tunnel");
                 None
             }
+        }
+    }
+}
+
+/// Bytes that pass both ways, to be counted and recorded at their end.
+struct Relay<'g> {
+    gateway: &'g Shared,
+    open: Option<OpenTunnel>,
+    carries: Carries,
+    started: Instant,
+    relaying: Lasting,
+}
+
+impl<'g> Relay<'g> {
+    fn begin(gateway: &'g Shared, (open, carries): (Option<OpenTunnel>, Carries)) -> Self {
+        let relaying = gateway.counters.relaying(carries);
+        Self { gateway, open, carries, started: Instant::now(), relaying }
+    }
+
+    fn end(self, sent: u64, received: u64) {
+        drop(self.relaying);
+        self.gateway.counters.passed(self.carries.unjudged(), sent + received);
+        if let Some(open) = self.open {
+            let open_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            open.closed(TunnelEnd { sent, received, open_ms });
         }
     }
 }
