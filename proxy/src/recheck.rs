@@ -25,7 +25,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use self::look::{Looked, look};
 use self::schedule::{Chance, Lanes, Schedule};
-pub(crate) use self::variant::imitates;
+pub(crate) use self::variant::{ask as asked, imitates};
 use crate::ask::Ask;
 use crate::clock::Clock;
 use crate::gateway::Shared;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use http::response::Parts;
 use jiff::{SignedDuration, Timestamp};
 use pinfold_body::{Coding, Codings};
+use pinfold_policy::cooldown::Run;
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
 use pinfold_policy::kind::Kinds;
@@ -26,6 +27,7 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::Cleared;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::shelf::Shelved;
+use pinfold_store::sighting::Variant;
 use pinfold_store::{Store, StoreError};
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +42,7 @@ use crate::ask::Ask;
 use crate::budget::Reservation;
 use crate::decodings::{Decodings, Expected, Wire};
 use crate::encoded::{Encoded, Encoders};
+use crate::recheck;
 
 /// What nobody has asked for in this time is taken off the shelf when the gateway starts.
 const UNASKED: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -75,7 +78,7 @@ impl Shelf {
         writing: TaskTracker,
     ) -> Result<Self, StoreError> {
         let since = now.checked_sub(UNASKED).unwrap_or(Timestamp::MIN);
-        let variants = Variants::of(store.shelved(since).await?);
+        let variants = Variants::of(store.shelved(since).await?, &seen_by_rechecks(&store).await);
         Ok(Self {
             store,
             variants,
@@ -164,6 +167,16 @@ impl Shelf {
     ) -> Encoded {
         self.stock.encoded(encoders, held, coding, reservation).await
     }
+}
+
+/// What rechecks saw of what is on the shelf: its own rows are not written each time.
+async fn seen_by_rechecks(store: &Store) -> Vec<(Ask, Run)> {
+    let runs = store.runs_of_shelved().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what rechecks saw before cannot be read: the shelf goes by what it wrote itself");
+        Vec::new()
+    });
+    let seen = |(variant, run): (Variant, Run)| Some((recheck::asked(&variant, run.last)?, run));
+    runs.into_iter().filter_map(seen).collect()
 }
 
 /// Whether two bodies are the same.

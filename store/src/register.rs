@@ -42,7 +42,7 @@ pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::mark::{Arrive, MarkTold, refused_marks};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
-pub(crate) use self::sighting::{LeftOut, NotSeen, Noted, Seen, Told, in_use, standing};
+pub(crate) use self::sighting::{LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing};
 use self::watch_file::Watcher;
 pub(crate) use self::worker::{WorkerGiven, workers_given};
 use crate::error::StoreError;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::register::{LeftOut, NotSeen, Noted, Seen, Told, in_use, standing};
+use crate::register::{LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing};
 
 /// How long after a client asked for it last a variant is in use.
 pub const IN_USE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -157,6 +157,15 @@ impl Store {
     pub async fn variants_in_use(&self, now: Timestamp) -> Result<Vec<InUse>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
         in_use(&mut reader.connection, now).await.map_err(reader.failed())
+    }
+
+    /// For each variant and each body on the shelf, how the vendor served it there last.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn runs_of_shelved(&self) -> Result<Vec<(Variant, Run)>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        runs_of_shelved(&mut reader.connection).await.map_err(reader.failed())
     }
 
     /// Records what a recheck found. `None` where the variant has made room for another meanwhile.

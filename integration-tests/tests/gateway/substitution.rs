@@ -227,6 +227,27 @@ async fn what_rechecks_find_approved_does_not_meet_the_old_files_of_a_release_on
     }
 }
 
+#[tokio::test]
+async fn a_release_that_was_left_behind_stays_behind_over_a_restart() {
+    let page = Release::of(Rule::default().set("recheck", "1s")).await;
+    assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
+    page.vendor.script("/main.js", MAIN_2);
+    page.approve_as_rechecked(MAIN_2).await;
+    page.vendor.script("/chunk.js", CHUNK_2);
+    page.approve_as_rechecked(CHUNK_2).await;
+    while page.scripts().await != [MAIN_2, CHUNK_2] {
+        page.is_rechecked().await;
+    }
+
+    // Nothing more can be seen there.
+    for path in ["/main.js", "/chunk.js"] {
+        page.vendor.serve(path, Answer::script("down").status(500));
+    }
+    page.gateway.terminate().await;
+    page.gateway.start_again().await;
+    assert_eq!(page.scripts().await, [MAIN_2, CHUNK_2]);
+}
+
 const MAIN_1: &str = "let main = 1;";
 const CHUNK_1: &str = "let chunk = 1;";
 const MAIN_2: &str = "let main = 2;";

@@ -63,7 +63,7 @@ pub(super) fn url(variant: &Variant) -> Option<ArtifactUrl> {
 }
 
 /// The request that it is asked for with. `None` if the store holds nothing that could be asked for.
-pub(super) fn ask(variant: &Variant, at: Timestamp) -> Option<Ask> {
+pub(crate) fn ask(variant: &Variant, at: Timestamp) -> Option<Ask> {
     let mut headers = HeaderMap::new();
     for (name, value) in &variant.headers {
         headers.append(HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?);

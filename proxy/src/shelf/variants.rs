@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response, header};
 use jiff::{SignedDuration, Timestamp};
+use pinfold_policy::cooldown::Run;
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::kind::Kinds;
 use pinfold_policy::url::ArtifactUrl;
@@ -39,7 +40,7 @@ pub(crate) struct Served {
     pub(crate) path: Option<DeliveryPath>,
     /// When the vendor served it last: later than what it served before, whatever a clock said in between.
     pub(crate) seen: Timestamp,
-    /// From when on it served nothing else that was verified, as far as this process has seen.
+    /// From when on it served nothing else that was verified, as far as this process and rechecks have seen.
     first: Timestamp,
 }
 
@@ -90,8 +91,8 @@ pub(crate) struct Put {
 }
 
 impl Variants {
-    /// What was on the shelf, the one asked for last first.
-    pub(crate) fn of(rows: Vec<Shelved>) -> Self {
+    /// What was on the shelf, the one asked for last first, and what rechecks saw of it since that was written.
+    pub(crate) fn of(rows: Vec<Shelved>, seen: &[(Ask, Run)]) -> Self {
         let mut all: HashMap<Box<str>, Vec<Known>> = HashMap::new();
         for row in rows {
             let Some((key, known)) = Known::read(row) else { continue };
@@ -101,8 +102,12 @@ impl Variants {
                 None => variants.push(known),
             }
         }
+        for (ask, run) in seen {
+            let known = all.get_mut(ask.url.key_without_query()).into_iter().flatten();
+            known.for_each(|one| one.was_seen(ask, run));
+        }
         for one in all.values_mut().flatten() {
-            one.served.sort_by_key(|served| std::cmp::Reverse(served.seen));
+            one.put_in_order();
         }
         Self(RwLock::new(all))
     }
@@ -248,6 +253,29 @@ impl Known {
             takes_turns: false,
         };
         Some((url.key_without_query().into(), known))
+    }
+
+    /// Rechecks that ask like this saw the vendor serve one of the bodies for so long.
+    fn was_seen(&mut self, ask: &Ask, run: &Run) {
+        if !(self.is_asked_by(ask, &origin(ask)) && self.has_values_of(ask)) {
+            return;
+        }
+        for served in self.served.iter_mut().filter(|served| served.digests.sha256 == run.digest) {
+            let before = &**served;
+            let (seen, first) = (before.seen.max(run.last), before.first.min(run.since));
+            *served = Arc::new(Served { seen, first, ..before.under(&before.head) });
+        }
+    }
+
+    /// The one that was served last first. None was served before the vendor had left the one before it.
+    fn put_in_order(&mut self) {
+        self.served.sort_by_key(|served| std::cmp::Reverse(served.seen));
+        let mut before = Timestamp::MIN;
+        for served in self.served.iter_mut().rev() {
+            let first = served.first.max(before);
+            before = served.seen;
+            *served = Arc::new(Served { first, ..served.under(&served.head) });
+        }
     }
 
     /// Whether it is for who asks like this `from` an origin, whatever that is, if it decides nothing but heads.

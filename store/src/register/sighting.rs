@@ -333,6 +333,23 @@ pub(crate) async fn in_use(
     rows.iter().map(read_in_use).collect()
 }
 
+/// For each variant and body on the shelf, how the vendor served it there last, by variant.
+pub(crate) async fn runs_of_shelved(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(Variant, Run)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT v.*, r.digest AS run_digest, r.since AS run_since, r.steady AS run_steady, r.last AS run_last,
+             r.sightings AS run_sightings, r.longest_gap AS run_longest_gap
+         FROM run r JOIN variant v ON v.id = r.variant
+         WHERE r.digest IN (SELECT digest FROM shelf)
+             AND r.id = (SELECT max(id) FROM run WHERE variant = r.variant AND digest = r.digest)
+         ORDER BY v.id",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((read_in_use(row)?.variant, run(row, "run_")?))).collect()
+}
+
 /// All variants of a subject that are in use; one that nobody has seen for those that there was no place for.
 async fn watched(
     connection: &mut SqliteConnection,
