@@ -137,6 +137,17 @@ impl Shelf {
         }
     }
 
+    /// The vendor has nothing any more where `ask` asks: what it served there last, of what is allowed, stays.
+    pub(crate) fn keep(&self, ask: &Ask, now: Timestamp, is_allowed: impl Fn(&Digests) -> bool) {
+        let Some(row) = self.variants.keep(ask, now, is_allowed) else { return };
+        let store = self.store.clone();
+        self.writing.spawn(async move {
+            if let Err(error) = store.shelve_again(row).await {
+                tracing::debug!(%error, "the shelf's file does not know yet that something is gone at its vendor");
+            }
+        });
+    }
+
     fn write(&self, row: Shelved, held: Held, is_damaged: bool) {
         let store = self.store.clone();
         self.writing.spawn(async move {

@@ -408,6 +408,14 @@ impl Store {
         Ok(())
     }
 
+    /// Notes that a body that is on the shelf is what the vendor has to be taken at, once more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn shelve_again(&self, shelved: Shelved) -> Result<(), StoreError> {
+        self.inner.register.change(Shelve(shelved)).await
+    }
+
     /// Takes a body off the shelf at one variant.
     ///
     /// # Errors

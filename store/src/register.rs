@@ -42,20 +42,23 @@ pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::mark::{Arrive, MarkTold, refused_marks};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
 pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
-pub(crate) use self::sighting::{LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing};
+pub(crate) use self::sighting::{
+    Gone, LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing,
+};
 use self::watch_file::Watcher;
 pub(crate) use self::worker::{WorkerGiven, workers_given};
 use crate::error::StoreError;
 use crate::sqlite::{self, Database, Schema, Upgrade, int};
 
 pub(crate) static SCHEMA: Schema = Schema {
-    version: 4,
+    version: 5,
     create: concat!(
         include_str!("register/schema.sql"),
         include_str!("register/sighting.sql"),
         include_str!("register/mark.sql"),
         include_str!("register/worker.sql"),
-        include_str!("register/agreement.sql")
+        include_str!("register/agreement.sql"),
+        include_str!("register/gone.sql")
     ),
     upgrades: &[
         Upgrade::by(include_str!("register/upgrade-2.sql")),
@@ -72,6 +75,7 @@ pub(crate) static SCHEMA: Schema = Schema {
             include_str!("register/worker.sql"),
             include_str!("register/agreement.sql")
         )),
+        Upgrade::by(concat!(include_str!("register/upgrade-5.sql"), include_str!("register/gone.sql"))),
     ],
 };
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::register::{LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing};
+use crate::register::{Gone, LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing};
 
 /// How long after a client asked for it last a variant is in use.
 pub const IN_USE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -183,6 +183,21 @@ impl Store {
     /// [`StoreError`] when it is not on disk.
     pub async fn not_seen(&self, id: VariantId, at: Timestamp, reason: Reason) -> Result<(), StoreError> {
         self.inner.register.change(NotSeen { id, at, reason }).await
+    }
+
+    /// Records that a recheck was told by the vendor that it is gone. Whether that was the answer of every recheck for
+    /// `patience`, in all variants of the subject that are in use.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on disk.
+    pub async fn gone(
+        &self,
+        id: VariantId,
+        at: Timestamp,
+        patience: SignedDuration,
+    ) -> Result<bool, StoreError> {
+        let not_seen = NotSeen { id, at, reason: Reason::UpstreamStatus };
+        self.inner.register.change(Gone { not_seen, patience }).await
     }
 
     /// Records that the event of a drift, or of a volatile subject, is on disk.

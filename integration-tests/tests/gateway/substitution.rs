@@ -248,6 +248,31 @@ async fn a_release_that_was_left_behind_stays_behind_over_a_restart() {
     assert_eq!(page.scripts().await, [MAIN_2, CHUNK_2]);
 }
 
+#[tokio::test]
+async fn a_file_that_is_gone_holds_no_release_back_for_ever_and_goes_on_from_the_shelf() {
+    let page = Release::of(Rule::default().set("recheck", "1s")).await;
+    assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
+    page.vendor.serve("/chunk.js", Answer::script("gone").status(404));
+    page.vendor.asked("/chunk.js", page.vendor.seen("/chunk.js").len() + 1).await;
+    page.vendor.script("/main.js", MAIN_2);
+    page.approve_as_rechecked(MAIN_2).await;
+    assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1], "it may come back, as another");
+
+    while page.scripts().await != [MAIN_2, CHUNK_1] {
+        page.vendor.asked("/main.js", page.vendor.seen("/main.js").len() + 1).await;
+    }
+    // Once it holds nothing back, neither a change of it nor a restart takes the page back.
+    page.vendor.script("/chunk.js", TAMPERED);
+    page.vendor.asked("/chunk.js", page.vendor.seen("/chunk.js").len() + 2).await;
+    assert_eq!(page.scripts().await, [MAIN_2, CHUNK_1]);
+    for path in ["/main.js", "/chunk.js"] {
+        page.vendor.serve(path, Answer::script("down").status(500));
+    }
+    page.gateway.terminate().await;
+    page.gateway.start_again().await;
+    assert_eq!(page.scripts().await, [MAIN_2, CHUNK_1]);
+}
+
 const MAIN_1: &str = "let main = 1;";
 const CHUNK_1: &str = "let chunk = 1;";
 const MAIN_2: &str = "let main = 2;";

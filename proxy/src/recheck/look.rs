@@ -14,7 +14,9 @@ use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::Policy;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::vendor::Recheck;
-use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge, judge_arrival};
+use pinfold_policy::verdict::{
+    Cleared, Consequence, Outcome, Verdict, allows, consequence, judge, judge_arrival,
+};
 use pinfold_store::StoreError;
 use pinfold_store::entry::{DeliveryPath, Notice, What};
 use pinfold_store::incident::Incident;
@@ -73,7 +75,8 @@ pub(super) async fn look(gateway: Arc<Shared>, in_use: InUse) -> Looked {
     let found = look.fetch_and_hold(interval).await;
     let recorded = match found {
         Ok((answer, held)) => look.judge(&answer, held, interval).await,
-        Err(reason) => look.nothing(reason, interval).await,
+        Err(Nothing::Gone) => look.gone(interval).await,
+        Err(Nothing::Failed(reason)) => look.nothing(reason, interval).await,
     };
     recorded.unwrap_or_else(|error| {
         tracing::warn!(%error, url = %look.ask.url, "what a recheck found cannot be recorded");
@@ -96,6 +99,20 @@ struct Answered {
     arrival: Arrival,
 }
 
+/// Why there is no body.
+enum Nothing {
+    /// The vendor says that it is gone (RFC 9110 §15.5.5, §15.5.11).
+    Gone,
+    /// It cannot be had now.
+    Failed(Reason),
+}
+
+impl From<Reason> for Nothing {
+    fn from(reason: Reason) -> Self {
+        Self::Failed(reason)
+    }
+}
+
 /// A measured body that is not what is expected.
 struct Other<'a> {
     reason: Reason,
@@ -105,7 +122,7 @@ struct Other<'a> {
 
 impl Look<'_> {
     /// What the vendor gives to a client that asks for this.
-    async fn fetch_and_hold(&self, interval: Duration) -> Result<(Answered, Held), Reason> {
+    async fn fetch_and_hold(&self, interval: Duration) -> Result<(Answered, Held), Nothing> {
         let Self { gateway, policy, ask, .. } = self;
         let expected = policy.expect(&ask.url);
         let fetched =
@@ -113,8 +130,10 @@ impl Look<'_> {
         let Answer { head, body, path, kinds, .. } = fetched.map_err(|error| error.reason())?;
         let arriving = gateway.arrive(ask, policy, path.as_ref());
         let arrival = arriving.await.map_err(|_| Reason::StoreUnavailable)?;
-        if head.status != StatusCode::OK {
-            return Err(Reason::UpstreamStatus);
+        match head.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Nothing::Gone),
+            _ => return Err(Reason::UpstreamStatus.into()),
         }
         let codings = hold::codings(&head.headers).map_err(|cause| cause.reason())?;
         let announced = hold::announced(&head.headers);
@@ -126,8 +145,8 @@ impl Look<'_> {
         let limit = policy.live.max_hold.min(interval.max(policy.live.patience));
         match timeout(limit, holding).await {
             Ok(Ok(held)) => Ok((Answered { head, path, kinds, arrival }, held)),
-            Ok(Err(failed)) => Err(failed.error.reason()),
-            Err(_) => Err(Reason::UpstreamTimeout),
+            Ok(Err(failed)) => Err(failed.error.reason().into()),
+            Err(_) => Err(Reason::UpstreamTimeout.into()),
         }
     }
 
@@ -136,6 +155,22 @@ impl Look<'_> {
         tracing::debug!(url = %self.ask.url, %reason, "a recheck found nothing");
         let now = self.gateway.settings.clock.now();
         self.gateway.store.not_seen(self.in_use.id, now, reason).await?;
+        Ok(Looked::NotSeen(interval))
+    }
+
+    /// What is gone for long enough holds back no release: it counts as if the vendor still served what it had there last.
+    /// That is what a vendor can have by serving it, so whoever controls one gains nothing by this.
+    async fn gone(&self, interval: Duration) -> Result<Looked, StoreError> {
+        let Self { gateway, ask, in_use, .. } = self;
+        gateway.counters.rechecked(Rechecked::Nothing);
+        let now = gateway.settings.clock.now();
+        let patience = cooldown::patience(Recheck::Every(interval)).unwrap_or(SignedDuration::MAX);
+        if gateway.store.gone(in_use.id, now, patience).await? {
+            tracing::debug!(url = %ask.url, "the vendor says that it is gone: no release waits for it");
+            let newest = gateway.policy.newest();
+            let expected = newest.expect(&ask.url);
+            gateway.shelf.keep(ask, now, |one| allows(&expected, one, now, newest.revocations()));
+        }
         Ok(Looked::NotSeen(interval))
     }
 

@@ -38,7 +38,8 @@ pub(crate) struct Served {
     pub(crate) head: Parts,
     pub(crate) kinds: Kinds,
     pub(crate) path: Option<DeliveryPath>,
-    /// When the vendor served it last: later than what it served before, whatever a clock said in between.
+    /// When the vendor served it last: later than what it served before, whatever a clock said in between. What is gone since
+    /// counts as served.
     pub(crate) seen: Timestamp,
     /// From when on it served nothing else that was verified, as far as this process and rechecks have seen.
     first: Timestamp,
@@ -208,6 +209,24 @@ impl Variants {
         }
         variants.push(known);
         put
+    }
+
+    /// Counts what the vendor served last to who asks like this, of what is allowed, as served now. Gives what is to be written.
+    pub(crate) fn keep(
+        &self,
+        ask: &Ask,
+        now: Timestamp,
+        is_allowed: impl Fn(&Digests) -> bool,
+    ) -> Option<Shelved> {
+        let (mut all, from) = (self.write(), origin(ask));
+        let variants = all.get_mut(ask.url.key_without_query())?;
+        let one = variants.iter_mut().find(|one| one.is_asked_by(ask, &from) && one.has_values_of(ask))?;
+        let kept = one.served.iter_mut().find(|served| is_allowed(&served.digests))?;
+        *kept = Arc::new(Served { seen: kept.seen.max(now), ..kept.under(&kept.head) });
+        let id = kept.digests.sha256;
+        one.put_in_order();
+        one.written = now;
+        one.served.iter().find(|served| served.digests.sha256 == id).map(|served| one.row(served))
     }
 
     /// Forgets all that was verified for who asks like this, whatever it depended on.

@@ -143,4 +143,4 @@ CREATE INDEX shelf_by_digest ON shelf (digest);
 -- Numbers that other files were given, at a start and at a reload: they share those of decisions.
 CREATE TABLE files (version INTEGER PRIMARY KEY);
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

@@ -106,6 +106,7 @@ impl Noted {
             leave_out(connection, &of, self.at).await?;
         }
         sqlx::query("DELETE FROM run WHERE variant = ?").bind(oldest).execute(&mut *connection).await?;
+        is_there(connection, VariantId(oldest)).await?;
         sqlx::query("DELETE FROM variant WHERE id = ?").bind(oldest).execute(connection).await?;
         Ok(true)
     }
@@ -150,17 +151,65 @@ impl Change for NotSeen {
     type Output = ();
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query(
+        self.count(connection).await?;
+        is_there(connection, self.id).await
+    }
+}
+
+impl NotSeen {
+    /// Gives the subject, unless the variant has made room for another meanwhile.
+    async fn count(&self, connection: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+        sqlx::query_scalar(
             "UPDATE variant SET checked = ?1, failing = coalesce(failing, ?1), failures = failures + 1, failure = ?2
-             WHERE id = ?3",
+             WHERE id = ?3 RETURNING subject",
         )
         .bind(self.at.as_microsecond())
         .bind(self.reason.code())
         .bind(self.id.0)
-        .execute(connection)
-        .await?;
-        Ok(())
+        .fetch_optional(connection)
+        .await
     }
+}
+
+/// A recheck was told that it is gone. Gives whether all that is in use of the subject has been so for `patience`.
+pub(crate) struct Gone {
+    pub(crate) not_seen: NotSeen,
+    pub(crate) patience: SignedDuration,
+}
+
+impl Change for Gone {
+    type Output = bool;
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        let Self { not_seen, patience } = self;
+        let Some(subject) = not_seen.count(connection).await? else { return Ok(false) };
+        let now = not_seen.at.as_microsecond();
+        // One in the future is of a clock that was set back.
+        sqlx::query(
+            "INSERT INTO gone (variant, since) VALUES (?, ?)
+             ON CONFLICT (variant) DO UPDATE SET since = min(since, excluded.since)",
+        )
+        .bind(not_seen.id.0)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query_scalar(
+            "SELECT NOT EXISTS (SELECT 1 FROM variant v LEFT JOIN gone g ON g.variant = v.id
+                     WHERE v.subject = ?1 AND v.asked >= ?2 AND (g.since IS NULL OR g.since > ?3))
+                 AND NOT EXISTS (SELECT 1 FROM crowded WHERE subject = ?1 AND at >= ?2)",
+        )
+        .bind(subject)
+        .bind(in_use_since(not_seen.at))
+        .bind(now.saturating_sub(micros(*patience)))
+        .fetch_one(connection)
+        .await
+    }
+}
+
+/// Nobody says any more that it is gone.
+async fn is_there(connection: &mut SqliteConnection, id: VariantId) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM gone WHERE variant = ?").bind(id.0).execute(connection).await?;
+    Ok(())
 }
 
 /// A recheck found a body. Gives nothing where the variant has made room for another meanwhile.
@@ -184,6 +233,7 @@ impl Change for Seen {
         .fetch_optional(&mut *connection)
         .await?;
         let Some(subject) = subject else { return Ok(None) };
+        is_there(connection, id).await?;
         self.continue_run(connection).await?;
         let drift = if is_drift {
             Some(self.drift(connection, &subject).await?)

@@ -199,6 +199,41 @@ async fn a_vendor_that_is_down_is_noted_and_seen_as_nothing() {
 }
 
 #[tokio::test]
+async fn a_subject_is_gone_once_all_that_is_in_use_of_it_was_so_at_every_recheck_for_long_enough() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let (one, other) = (noted(&store, 1).await, noted(&store, 2).await);
+    let gone = async |store: &Store, id, minute: i64| {
+        store.gone(id, seconds(60 * minute), SignedDuration::from_mins(4)).await.unwrap()
+    };
+    assert!(!gone(&store, one, 0).await);
+    assert!(!gone(&store, one, 5).await, "there is another");
+    assert!(!gone(&store, other, 6).await);
+    assert!(!gone(&store, other, 9).await, "not for long enough");
+    assert!(gone(&store, other, 10).await);
+    store.close().await.unwrap();
+    let store = gateway(&dir).await;
+    assert!(gone(&store, one, 11).await, "a restart keeps it");
+    assert_eq!(store.standing(Some(SUBJECT)).await.unwrap()[0].failing.unwrap().1, Reason::UpstreamStatus);
+
+    // Any other answer begins it anew, and so does a clock that was set back.
+    store.not_seen(one, seconds(60 * 12), Reason::UpstreamUnreachable).await.unwrap();
+    assert!(!gone(&store, other, 13).await);
+    assert!(!gone(&store, one, 14).await);
+    assert!(gone(&store, one, 18).await);
+    seen(&store, other, 19, 1, true).await;
+    assert!(!gone(&store, one, 20).await);
+    assert!(!gone(&store, other, 21).await);
+    assert!(!gone(&store, other, 3).await);
+    assert!(!gone(&store, other, 6).await);
+    assert!(gone(&store, other, 25).await);
+
+    // Nobody knows of what there is no place for.
+    store.leave_variant_out(SUBJECT, seconds(60 * 26)).await.unwrap();
+    assert!(!gone(&store, other, 27).await);
+}
+
+#[tokio::test]
 async fn a_flapping_vendor_has_one_record_for_each_body_and_each_is_told_once() {
     let dir = directory();
     let store = gateway(&dir).await;
