@@ -21,6 +21,7 @@ pub mod pins;
 pub mod policy;
 pub mod reason;
 pub mod redact;
+pub mod release;
 pub mod url;
 pub mod user;
 pub mod vendor;

@@ -384,6 +384,14 @@ impl Store {
         Ok(shelved)
     }
 
+    /// What is on the shelf, for who looks.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn on_shelf(&self) -> Result<Vec<Shelved>, StoreError> {
+        shelved(&mut self.inner.register.reader().await?).await
+    }
+
     /// Puts a verified body on the shelf, or notes that it was verified there again. Its file is written where there is
     /// none, or where the one there has turned out not to hold it (`is_damaged`). In the last tenth of the volume
     /// nothing is put there: the vendor can be asked again.

@@ -44,6 +44,8 @@ pub struct Shelved {
     pub seen: Timestamp,
     /// When a client asked for the variant last, as far as that was written down.
     pub asked: Timestamp,
+    /// From when on the vendor served nothing else that was verified.
+    pub first: Timestamp,
 }
 
 /// Header fields, in order.

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::cooldown::Run;
 use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::kind::Kinds;
+use pinfold_policy::release::Newest;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::shelf::{Fields, Shelved, Variant};
@@ -41,17 +42,8 @@ pub(crate) struct Served {
     /// When the vendor served it last: later than what it served before, whatever a clock said in between. What is gone since
     /// counts as served.
     pub(crate) seen: Timestamp,
-    /// From when on it served nothing else that was verified, as far as this process and rechecks have seen.
+    /// From when on it served nothing else that was verified.
     first: Timestamp,
-}
-
-/// The body that a vendor served last.
-pub(crate) struct Newest {
-    pub(crate) digests: Digests,
-    /// From when on.
-    pub(crate) first: Timestamp,
-    /// When last.
-    pub(crate) last: Timestamp,
 }
 
 /// All variants, by the URL's match key without its query.
@@ -139,17 +131,7 @@ impl Variants {
         Found { served, ..Found::default() }
     }
 
-    /// When the vendor served one of some digests last at `url` to who asks like `ask`, whatever their `Origin`.
-    pub(crate) fn last_seen(
-        &self,
-        ask: &Ask,
-        url: &ArtifactUrl,
-        is_one: impl Fn(&Digests) -> bool,
-    ) -> Option<Timestamp> {
-        self.newest(ask, url, is_one).map(|newest| newest.last)
-    }
-
-    /// Of some bodies, the one that the vendor served last at `url`, likewise.
+    /// Of some bodies, the one that the vendor served last at `url` to who asks like `ask`, whatever their `Origin`.
     pub(crate) fn newest(
         &self,
         ask: &Ask,
@@ -261,7 +243,7 @@ impl Known {
             kinds: row.kinds,
             path: row.path,
             seen: row.seen,
-            first: row.seen,
+            first: row.first,
         };
         let known = Self {
             variant: row.variant,
@@ -274,15 +256,13 @@ impl Known {
         Some((url.key_without_query().into(), known))
     }
 
-    /// Rechecks that ask like this saw the vendor serve one of the bodies for so long.
+    /// Rechecks that ask like this saw one of the bodies until then.
     fn was_seen(&mut self, ask: &Ask, run: &Run) {
         if !(self.is_asked_by(ask, &origin(ask)) && self.has_values_of(ask)) {
             return;
         }
         for served in self.served.iter_mut().filter(|served| served.digests.sha256 == run.digest) {
-            let before = &**served;
-            let (seen, first) = (before.seen.max(run.last), before.first.min(run.since));
-            *served = Arc::new(Served { seen, first, ..before.under(&before.head) });
+            *served = Arc::new(Served { seen: served.seen.max(run.last), ..served.under(&served.head) });
         }
     }
 
@@ -343,6 +323,7 @@ impl Known {
             path: served.path.clone(),
             seen: served.seen,
             asked,
+            first: served.first,
         }
     }
 

@@ -136,6 +136,7 @@ CREATE TABLE shelf (
     path        TEXT,
     seen        INTEGER NOT NULL, -- when the vendor served it last, microseconds since 1970
     asked       INTEGER NOT NULL,
+    first       INTEGER NOT NULL DEFAULT 0, -- from when on it served nothing else that was verified
     PRIMARY KEY (url, origin, vary, vary_values, digest)
 ) WITHOUT ROWID;
 CREATE INDEX shelf_by_digest ON shelf (digest);

@@ -18,7 +18,7 @@ impl Change for Shelve {
     type Output = ();
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let Shelved { variant, digests, len, head, kinds, path, seen, asked } = &self.0;
+        let Shelved { variant, digests, len, head, kinds, path, seen, asked, first } = &self.0;
         // What the answer depends on is what the vendor said last: under the same query and origin, earlier lists are over.
         sqlx::query("DELETE FROM shelf WHERE url = ? AND origin = ? AND vary <> ?")
             .bind(&*variant.url)
@@ -28,7 +28,7 @@ impl Change for Shelve {
             .await?;
         sqlx::query(
             "INSERT OR REPLACE INTO shelf (url, origin, vary, vary_values, digest, sha384, sha512, len, head, kinds,
-                 path, seen, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 path, seen, asked, first) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&*variant.url)
         .bind(&*variant.origin)
@@ -43,6 +43,7 @@ impl Change for Shelve {
         .bind(path.as_ref().map(path_text))
         .bind(seen.as_microsecond())
         .bind(asked.as_microsecond())
+        .bind(first.as_microsecond())
         .execute(connection)
         .await?;
         Ok(())
@@ -126,6 +127,7 @@ fn read(row: &SqliteRow) -> Result<Shelved, sqlx::Error> {
         path: columns.path("path")?,
         seen: columns.time("seen")?,
         asked: columns.time("asked")?,
+        first: columns.time("first")?,
     })
 }
 
