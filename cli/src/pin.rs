@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod revoke;
 pub(crate) mod verify;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,6 +9,7 @@ use pinfold_config::{Config, Loaded};
 use pinfold_policy::decisions::{Approval, Basis, Decisions};
 use pinfold_policy::digest::{BodyId, Digest};
 use pinfold_policy::pin::Pin;
+use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_proxy::MOST_LEARNED;
 use pinfold_store::item::Item;
@@ -17,7 +18,8 @@ use pinfold_store::{Changed, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use super::shortened;
+use super::waits::{OnShelf, Waits, in_short};
+use super::{shortened, waits};
 use crate::barred::{Bar, bars};
 use crate::configuration::Configuration;
 use crate::failure::Failure;
@@ -42,6 +44,9 @@ pub(crate) struct ListOptions {
 struct Known {
     /// What rechecks have seen so far.
     standings: Vec<Standing>,
+    /// What the vendor served of what is allowed.
+    on_shelf: OnShelf,
+    decisions: Arc<Decisions>,
     approvals: Vec<Approval>,
     /// None where no gateway ever ran, or its ledger cannot be read.
     asked: Option<Asked>,
@@ -57,10 +62,11 @@ pub(crate) async fn run(
     options: ListOptions,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let Loaded { config, .. } = configuration.load()?;
+    let Loaded { mut config, .. } = configuration.load()?;
+    let rules = Arc::new(std::mem::take(&mut config.rulebook));
     let known = match Store::open_beside(&config.data_dir).await {
         Ok(store) => {
-            let known = known(&config, &store, &options, terminal).await;
+            let known = known((&config, &rules), &store, &options, terminal).await;
             store.close().await?;
             known?
         }
@@ -68,12 +74,13 @@ pub(crate) async fn run(
         Err(StoreError::Absent { .. } | StoreError::TooOld { .. }) => Known::default(),
         Err(error) => return Err(error.into()),
     };
-    let seen = Seen::of(&config, &known.standings);
-    let pins = if options.learned { &[] } else { config.rulebook.pins.all() };
+    let seen = Seen::of(&rules, &known.standings);
+    let pins = if options.learned { &[] } else { rules.pins.all() };
     let now = Timestamp::now();
+    let waits = Waits::new(&rules, &known.decisions, &known.on_shelf, now);
     if terminal.json {
-        let pins = pins.iter().map(|pin| pin_json(pin, &known, seen.at(pin), now));
-        let approvals = known.approvals.iter().map(|approval| approval_json(approval, &known, now));
+        let pins = pins.iter().map(|pin| pin_json(pin, &known, seen.at(pin), &waits));
+        let approvals = known.approvals.iter().map(|approval| approval_json(approval, &known, &waits));
         return terminal.print_json(&pins.chain(approvals).collect());
     }
     if pins.is_empty() && known.approvals.is_empty() {
@@ -92,23 +99,23 @@ pub(crate) async fn run(
         Column::Wide("DIGESTS"),
     ]);
     for pin in pins {
-        listing.row(pin_cells(pin, &known, seen.at(pin), (now, terminal)));
+        listing.row(pin_cells(pin, &known, seen.at(pin), (&waits, terminal)));
     }
     for approval in &known.approvals {
-        listing.row(approval_cells(approval, &known, now, terminal));
+        listing.row(approval_cells(approval, &known, &waits, terminal));
     }
     terminal.print(&listing.render(terminal))?;
-    warn_of_fully_learned(&config, &known.approvals, terminal);
+    warn_of_fully_learned(&rules, &known.approvals, terminal);
     Ok(())
 }
 
 /// A vendor of which no more is learned: either it is in use more than can be reviewed URL by URL, or somebody makes up
 /// URLs.
-fn warn_of_fully_learned(config: &Config, approvals: &[Approval], terminal: &Terminal) {
+fn warn_of_fully_learned(rules: &Rulebook, approvals: &[Approval], terminal: &Terminal) {
     let mut learned: BTreeMap<&str, u32> = BTreeMap::new();
     for approval in approvals.iter().filter(|approval| approval.basis == Basis::Learned) {
         let Ok(url) = ArtifactUrl::parse(&approval.subject) else { continue };
-        if let Some(vendor) = config.rulebook.vendors.of(url.host()) {
+        if let Some(vendor) = rules.vendors.of(url.host()) {
             *learned.entry(&vendor.name).or_default() += 1;
         }
     }
@@ -131,7 +138,7 @@ fn nothing(config: &Config, options: &ListOptions) -> String {
 
 /// Reads the store. Where the ledger cannot be read the pins are shown without it.
 async fn known(
-    config: &Config,
+    (config, rules): (&Config, &Rulebook),
     store: &Store,
     options: &ListOptions,
     terminal: &Terminal,
@@ -140,30 +147,38 @@ async fn known(
     let decisions: Arc<Decisions> = Arc::clone(&store.decisions().borrow());
     let mut approvals: Vec<_> = decisions
         .all_approvals()
-        .filter(|approval| !options.learned || is_learned_alone(approval, config))
+        .filter(|approval| !options.learned || is_learned_alone(approval, rules))
         .cloned()
         .collect();
     approvals.sort_by(|a, b| (&a.subject, a.digest.0).cmp(&(&b.subject, b.digest.0)));
     let subjects = approvals.iter().map(|approval| &*approval.subject);
     let read = async {
-        let asked =
-            Asked::read(store, (&config.rulebook.pins, &config.ledger.redact), subjects, None).await?;
+        let asked = Asked::read(store, (&rules.pins, &config.ledger.redact), subjects, None).await?;
         let since = Timestamp::now() - SignedDuration::from_hours(24 * CHANGED_DAYS);
         let changes = if options.learned { by_subject(store.changed(since).await?) } else { HashMap::new() };
         Ok::<_, StoreError>((asked, changes))
     };
-    match read.await {
-        Ok((asked, changes)) => Ok(Known { standings, approvals, asked: Some(asked), changes, items }),
+    let (asked, changes) = match read.await {
+        Ok((asked, changes)) => (Some(asked), changes),
         Err(error) => {
             terminal.warn(&format!("when pins were asked for is not known: {error}"), error.hint());
-            Ok(Known { standings, approvals, asked: None, changes: HashMap::new(), items })
+            (None, HashMap::new())
         }
-    }
+    };
+    Ok(Known {
+        standings,
+        on_shelf: OnShelf::read(store).await?,
+        decisions,
+        approvals,
+        asked,
+        changes,
+        items,
+    })
 }
 
 /// What was learned does not count where a file says anything.
-fn is_learned_alone(approval: &Approval, config: &Config) -> bool {
-    let is_pinned = |url: ArtifactUrl| !config.rulebook.pins.deciding(&url).pins().is_empty();
+fn is_learned_alone(approval: &Approval, rules: &Rulebook) -> bool {
+    let is_pinned = |url: ArtifactUrl| !rules.pins.deciding(&url).pins().is_empty();
     approval.basis == Basis::Learned && !ArtifactUrl::parse(&approval.subject).is_ok_and(is_pinned)
 }
 
@@ -205,11 +220,11 @@ impl Known {
 struct Seen<'s>(HashMap<(&'s str, u32), Vec<&'s Standing>>);
 
 impl<'s> Seen<'s> {
-    fn of(config: &'s Config, standings: &'s [Standing]) -> Self {
+    fn of(rules: &'s Rulebook, standings: &'s [Standing]) -> Self {
         let mut seen: HashMap<_, Vec<_>> = HashMap::new();
         for there in standings {
             let Ok(url) = ArtifactUrl::parse(&there.url) else { continue };
-            for Pin { place, .. } in config.rulebook.pins.deciding(&url).pins() {
+            for Pin { place, .. } in rules.pins.deciding(&url).pins() {
                 seen.entry((&*place.file, place.line)).or_default().push(there);
             }
         }
@@ -225,8 +240,9 @@ fn pin_cells(
     pin: &Pin,
     known: &Known,
     seen: &[&Standing],
-    (now, terminal): (Timestamp, &Terminal),
+    (waits, terminal): (&Waits<'_>, &Terminal),
 ) -> [String; 8] {
+    let now = waits.now;
     let expires = match pin.expires {
         Some(day) if !pin.is_active(now) => format!("{day} expired"),
         Some(day) => day.to_string(),
@@ -239,15 +255,16 @@ fn pin_cells(
         pin.owner.as_deref().unwrap_or("-").to_owned(),
         expires,
         known.last_asked_text(|asked| asked.of_pin(pin)),
-        vendor_now::in_short(seen, now),
+        vendor_now::in_short(seen, now)
+            + &waits.pin(pin).map_or(String::new(), |it| format!("; {}", in_short(&it))),
         pin.url.to_text(),
         digests.join(" "),
     ]
 }
 
-fn approval_cells(approval: &Approval, known: &Known, now: Timestamp, terminal: &Terminal) -> [String; 8] {
+fn approval_cells(approval: &Approval, known: &Known, waits: &Waits<'_>, terminal: &Terminal) -> [String; 8] {
     let expires = match approval.expires {
-        Some(end) if !approval.is_active(now) => format!("{} expired", minute(end)),
+        Some(end) if !approval.is_active(waits.now) => format!("{} expired", minute(end)),
         Some(end) => minute(end),
         None => "never".to_owned(),
     };
@@ -259,7 +276,7 @@ fn approval_cells(approval: &Approval, known: &Known, now: Timestamp, terminal: 
         known.changed_text(approval),
         expires,
         known.last_asked_text(|asked| asked.of_subject(&approval.subject)),
-        "-".to_owned(),
+        waits.approval(approval).map_or("-".to_owned(), |waiting| in_short(&waiting)),
         approval.subject.to_string(),
         digest.collect::<Vec<_>>().join(" "),
     ]
@@ -270,7 +287,7 @@ fn digest_text(digest: &Digest, terminal: &Terminal) -> String {
     if terminal.width.is_some() { shortened(digest) } else { digest.to_string() }
 }
 
-fn pin_json(pin: &Pin, known: &Known, seen: &[&Standing], now: Timestamp) -> Value {
+fn pin_json(pin: &Pin, known: &Known, seen: &[&Standing], waits: &Waits<'_>) -> Value {
     json!({
         "url": pin.url.to_text(),
         "digests": pin.digests.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -280,23 +297,24 @@ fn pin_json(pin: &Pin, known: &Known, seen: &[&Standing], now: Timestamp) -> Val
         "reason": pin.reason.as_deref(),
         "added": pin.added.map(|day| day.to_string()),
         "expires": pin.expires.map(|day| day.to_string()),
-        "expired": !pin.is_active(now),
+        "expired": !pin.is_active(waits.now),
         "basis": "file",
         "file": &*pin.place.file,
         "line": pin.place.line,
         "last_asked": known.last_asked(|asked| asked.of_pin(pin)).map(|last| last.to_string()),
         "vendor_now": seen.iter().map(|there| vendor_now::as_json(there)).collect::<Vec<_>>(),
+        "waits_for": waits.pin(pin).as_ref().map(waits::as_json),
     })
 }
 
-fn approval_json(approval: &Approval, known: &Known, now: Timestamp) -> Value {
+fn approval_json(approval: &Approval, known: &Known, waits: &Waits<'_>) -> Value {
     let change = known.changes.get(&approval.subject);
     json!({
         "url": &*approval.subject,
         "digests": [approval.digest.to_string()],
         "kind": approval.kind.as_str(),
         "expires": approval.expires.map(|end| end.to_string()),
-        "expired": !approval.is_active(now),
+        "expired": !approval.is_active(waits.now),
         "basis": approval.basis.as_str(),
         "record": &*approval.record,
         "barred_by": known.bars(approval).into_iter().map(Bar::as_json).collect::<Vec<_>>(),
@@ -305,5 +323,6 @@ fn approval_json(approval: &Approval, known: &Known, now: Timestamp) -> Value {
             let digests = bodies.iter().map(ToString::to_string).collect::<Vec<_>>();
             json!({ "last": last.to_string(), "digests": digests })
         }),
+        "waits_for": waits.approval(approval).as_ref().map(waits::as_json),
     })
 }

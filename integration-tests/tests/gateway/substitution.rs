@@ -249,6 +249,37 @@ async fn a_release_that_was_left_behind_stays_behind_over_a_restart() {
 }
 
 #[tokio::test]
+async fn the_list_of_pins_says_what_a_release_waits_for() {
+    let page = Release::of(Rule::default().set("recheck", "1s")).await;
+    page.scripts().await;
+    let waits = async || {
+        let listed = page.gateway.command(&["pin", "list", "--json"]).await.success().json();
+        let (pins, approvals): (Vec<_>, Vec<_>) =
+            listed.as_array().unwrap().iter().cloned().partition(|row| row["basis"] == "file");
+        assert!(pins.iter().all(|pin| pin["waits_for"].is_null()), "all of it is there: {pins:?}");
+        approvals.into_iter().find(|row| !row["waits_for"].is_null()).map(|row| row["waits_for"].clone())
+    };
+    assert_eq!(waits().await, None);
+    page.vendor.script("/main.js", MAIN_2);
+    page.approve_as_rechecked(MAIN_2).await;
+    page.vendor.script("/chunk.js", CHUNK_2);
+
+    let awaited = serde_json::json!({ "release": "1.0", "urls": [page.vendor.url("/chunk.js")] });
+    while waits().await.as_ref() != Some(&awaited) {
+        page.is_rechecked().await;
+    }
+    let listed = page.gateway.command(&["pin", "list"]).await.success().text();
+    let said = format!("release 1.0 waits for {}", page.vendor.url("/chunk.js"));
+    assert!(listed.contains(&said), "{listed}");
+
+    page.approve_as_rechecked(CHUNK_2).await;
+    while waits().await.is_some() {
+        page.is_rechecked().await;
+    }
+    assert_eq!(page.scripts().await, [MAIN_2, CHUNK_2]);
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_holds_no_release_back_for_ever_and_goes_on_from_the_shelf() {
     let page = Release::of(Rule::default().set("recheck", "1s")).await;
     assert_eq!(page.scripts().await, [MAIN_1, CHUNK_1]);
