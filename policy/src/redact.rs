@@ -65,6 +65,19 @@ impl Redaction {
         ArtifactUrl::parse(&masked).ok().map(PinUrl::Exact)
     }
 
+    /// Whether a URL may be the one that was written down as `recorded`: names may have been masked then that are not now, and
+    /// the other way round.
+    #[must_use]
+    pub fn may_be(&self, recorded: &str, url: &str) -> bool {
+        let (recorded, url) = (self.mask(recorded), self.mask(url));
+        let parts = |url: &'_ str| url.split(['?', '&']).map(str::to_owned).collect::<Vec<_>>();
+        let (recorded, url) = (parts(&recorded), parts(&url));
+        let may_be = |(recorded, part): (&String, &String)| {
+            recorded == part || recorded.strip_suffix(MASK).is_some_and(|name| part.starts_with(name))
+        };
+        recorded.len() == url.len() && recorded.iter().zip(&url).all(may_be)
+    }
+
     /// Whether one of the names has a value here, also as a parameter of a URL that is a value.
     fn is_in(&self, pair: &str) -> bool {
         let pair = unescaped(pair);
@@ -163,6 +176,36 @@ mod tests {
         assert_eq!(recorded("https://v.test/a.js?token=redacted"), masked, "it stands for any value");
         for url in ["https://v.test/a.js", "https://v.test/a.js?v=1", "https://v.test/*.js"] {
             assert_eq!(recorded(url), None);
+        }
+    }
+
+    #[test]
+    fn what_was_written_down_may_be_any_that_differs_in_masked_values_alone() {
+        let redaction = Redaction::of(["token"]);
+        let may_be = |recorded: &str, url: &str| {
+            let [recorded, url] = [recorded, url].map(|query| format!("https://v.test/sw.js{query}"));
+            redaction.may_be(&recorded, &url)
+        };
+        for (recorded, url) in [
+            ("", ""),
+            ("?v=1", "?v=1"),
+            ("?v=1&token=redacted", "?v=1&token=any"),
+            // It was written down before the name was masked.
+            ("?v=1&token=a", "?v=1&token=b"),
+            // It was masked before, and is not now.
+            ("?v=1&sig=redacted", "?v=1&sig=b"),
+            ("?redacted", "?sig%3Db"),
+        ] {
+            assert!(may_be(recorded, url), "{recorded} {url}");
+        }
+        for (recorded, url) in [
+            ("", "?v=1"),
+            ("?v=1", ""),
+            ("?v=1&token=redacted", "?v=2&token=any"),
+            ("?v=1&token=redacted", "?v=1"),
+            ("?v=1&sig=redacted", "?v=1&other=b"),
+        ] {
+            assert!(!may_be(recorded, url), "{recorded} {url}");
         }
     }
 

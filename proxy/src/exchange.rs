@@ -421,13 +421,8 @@ impl Shared {
                 if is_revoked() {
                     return self.withhold(ask, policy, seen, Reason::Revoked, None, None).await;
                 }
-                for digests in &digests {
-                    if let Err(error) = self.note_worker(ask, digests).await {
-                        return self.unrecorded(ask, policy, &error);
-                    }
-                }
                 let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
-                match self.record(ask, row).await {
+                match self.record_release(ask, row, &digests).await {
                     // Once more: the disk took a while.
                     Ok(_) if is_revoked() => {
                         self.withhold(&ask.again(), policy, seen, Reason::Revoked, None, None).await
@@ -534,10 +529,7 @@ impl Shared {
         if self.is_revoked(cleared.digests()) {
             return Box::pin(self.revoked(ask, policy, seen, measured)).await;
         }
-        if let Err(error) = self.note_worker(ask, cleared.digests()).await {
-            return self.unrecorded(ask, policy, &error);
-        }
-        match self.record(ask, row).await {
+        match self.record_release(ask, row, std::slice::from_ref(cleared.digests())).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(cleared.digests()) => {
                 Box::pin(self.revoked(&ask.again(), policy, seen, measured)).await
@@ -615,11 +607,8 @@ impl Shared {
         if self.is_revoked(&digests) {
             return self.revoked(ask, policy, seen, (digests.sha256, len)).await;
         }
-        if let Err(error) = self.note_worker(ask, &digests).await {
-            return self.unrecorded(ask, policy, &error);
-        }
         let row = seen.row(ask, policy, Outcome::Observed, Some(reason), Some((digests.sha256, len)));
-        match self.record(ask, row).await {
+        match self.record_release(ask, row, &[digests]).await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(&digests) => {
                 self.revoked(&ask.again(), policy, seen, (digests.sha256, len)).await

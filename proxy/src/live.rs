@@ -70,6 +70,11 @@ impl Live {
         matches!(self.redaction.mask(url), Cow::Owned(_))
     }
 
+    /// Whether a URL may be the one that was written down as `recorded`.
+    pub(crate) fn may_be(&self, recorded: &str, url: &str) -> bool {
+        self.redaction.may_be(recorded, url)
+    }
+
     /// What follows from other files. `ca` is new, if they need another one.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ pub mod shelf;
 pub mod sighting;
 mod sqlite;
 mod volume;
+pub mod worker;
 
 use std::collections::HashSet;
 use std::io;
@@ -65,8 +66,8 @@ pub use crate::numbers::Numbers;
 use crate::place::Place;
 use crate::register::{
     Agree, Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal,
-    Register, Revoke, Room, Ruling, Shelve, Unshelve, WorkerGiven, approvals, body_len, cursors, digests_of,
-    incidents_of, item, items, needed, shelved, shelved_at, workers_given,
+    Register, Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, cursors, digests_of, incidents_of,
+    item, items, needed, shelved, shelved_at,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -345,27 +346,6 @@ impl Store {
         let pieces: Option<io::Result<Vec<Bytes>>> =
             held.map(|held| held.kept_for_quarantine().pieces().collect());
         pieces.transpose().map(|pieces| pieces.map(|pieces| pieces.concat())).map_err(|_| StoreError::Closed)
-    }
-
-    /// A service worker goes out at `url`, a match key without its query. On disk when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be written: it must not go out then.
-    pub async fn worker_given(&self, url: &str, digests: Digests, at: Timestamp) -> Result<(), StoreError> {
-        let known = (url.into(), digests.sha256);
-        if self.inner.workers.get(&known).is_none() {
-            self.inner.register.change(WorkerGiven { url: url.into(), digests, at }).await?;
-            self.inner.workers.insert(known, ());
-        }
-        Ok(())
-    }
-
-    /// All service workers that ever went out at `url`, a match key without its query.
-    ///
-    /// # Errors
-    /// [`StoreError`] when they cannot be read.
-    pub async fn workers_given(&self, url: &str) -> Result<Vec<Digests>, StoreError> {
-        workers_given(&mut self.inner.register.reader().await?, url).await
     }
 
     /// What is on the shelf, the one asked for last first. What nobody has asked for since `unasked_since` is gone from

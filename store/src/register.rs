@@ -72,10 +72,13 @@ pub(crate) static SCHEMA: Schema = Schema {
         Upgrade::by(concat!(
             include_str!("register/upgrade-4.sql"),
             include_str!("register/mark.sql"),
-            include_str!("register/worker.sql"),
             include_str!("register/agreement.sql")
         )),
-        Upgrade::by(concat!(include_str!("register/upgrade-5.sql"), include_str!("register/gone.sql"))),
+        Upgrade::by(concat!(
+            include_str!("register/worker.sql"),
+            include_str!("register/gone.sql"),
+            include_str!("register/upgrade-5.sql")
+        )),
     ],
 };
 

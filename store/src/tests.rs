@@ -18,6 +18,7 @@ mod quarantining;
 mod recording;
 mod retaining;
 mod sighting;
+mod working;
 
 use std::path::Path;
 use std::process::Command;

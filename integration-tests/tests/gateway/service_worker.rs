@@ -4,6 +4,7 @@ use http::Method;
 use pinfold_integration_tests::{
     Answer, Chromium, Client, Gate, Gateway, Page, Pin, Rule, Vendor, client, gateway, sha256, sha384, vendor,
 };
+use serde_json::json;
 
 use crate::browser::browser;
 use crate::decisions::tamper;
@@ -185,7 +186,7 @@ async fn a_record_of_workers_that_cannot_be_read_keeps_no_revoked_one_alive() {
     let rejecting = ["quarantine", "reject", &incident, "--everywhere", "--reason", "it mines coins"];
     gateway.command(&rejecting).await.success();
     gateway.terminate().await;
-    tamper(&gateway, "UPDATE worker SET sha384 = x'00'").await;
+    tamper(&gateway, "UPDATE given_worker SET sha384 = x'00'").await;
     gateway.start_again().await;
 
     vendor.serve("/sw.js", elsewhere());
@@ -283,6 +284,36 @@ async fn a_vendor_that_serves_another_pinned_worker_to_somebody_keeps_no_revoked
 
     vendor.script("/sw.js", TAMPERED);
     unregisters(&checking(&gateway).get(&url).await, "quarantined", "digest-mismatch");
+}
+
+#[tokio::test]
+async fn the_worker_of_another_query_stays_and_one_whose_value_may_have_been_masked_does_not() {
+    let vendor = vendor().listen().await;
+    vendor.serve_by("/sw.js", |seen| match seen.uri.query() {
+        Some("v=1&token=a") => Answer::script(WORKER),
+        _ => Answer::script(REVIEWED),
+    });
+    let pin = |query: &str, script: &str| Pin::new(vendor.url(query)).digest(sha256(script));
+    let mut gateway = gateway()
+        .rule(&vendor, unregistering().set("recheck", "always"))
+        .pinned(pin("/sw.js?v=1&token=a", WORKER))
+        .pinned(pin("/sw.js?v=2&token=a", REVIEWED))
+        .listen()
+        .await;
+    let check = async |gateway: &Gateway, query: &str| checking(gateway).get(vendor.url(query)).await;
+    verified(&check(&gateway, "/sw.js?v=1&token=a").await, WORKER);
+    verified(&check(&gateway, "/sw.js?v=2&token=a").await, REVIEWED);
+    revoke(&gateway).await;
+    vendor.serve_by("/sw.js", |_| Answer::script("").status(503));
+
+    refused(&check(&gateway, "/sw.js?v=2&token=a").await, 503, "blocked", "upstream-status");
+    unregisters(&check(&gateway, "/sw.js?v=1&token=a").await, "blocked", "upstream-status");
+    // What is masked from now on may have been any value.
+    gateway.rewrite(|files| files.without_pins().set_in("ledger", "redact", json!(["token"])));
+    gateway.hang_up().await;
+    gateway.event_called("policy-reloaded").await;
+    unregisters(&check(&gateway, "/sw.js?v=1&token=b").await, "blocked", "upstream-status");
+    refused(&check(&gateway, "/sw.js?v=2&token=a").await, 503, "blocked", "upstream-status");
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use pinfold_policy::kind::Kinds;
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::{Outcome, may_unregister};
-use pinfold_store::StoreError;
 use pinfold_store::entry::Exchange;
 use pinfold_store::incident::Incident;
+use pinfold_store::{Receipt, StoreError};
 
 use crate::ask::Ask;
 use crate::fetch::FetchError;
@@ -91,8 +91,8 @@ impl Shared {
         }
     }
 
-    /// Whether a browser is to lose the worker that it has. Which one that is nobody knows: one that ever went out there, or
-    /// that the lists name, counts whatever was served last, for that is for the vendor to decide.
+    /// Whether a browser is to lose the worker that it has. Which one that is nobody knows: one that ever went out at this URL,
+    /// as far as that was written down, or that the lists name, counts whatever was served last, for that is for the vendor to decide.
     pub(super) async fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
         let expected = policy.expect(&ask.url);
         if !(ask.is_for_worker() && expected.rules().revoke_worker) {
@@ -101,21 +101,32 @@ impl Shared {
         let given = self.store.workers_given(ask.url.key_without_query()).await;
         let newest = self.policy.newest();
         let revoked = newest.revocations();
+        let is_of = |url: &str| newest.live.may_be(url, ask.url.key());
         let was_revoked = match given {
-            Ok(given) => given.iter().any(|digests| revoked.include(digests)),
+            Ok(given) => {
+                given.iter().any(|one| revoked.include(&one.digests) && one.url.as_deref().is_none_or(is_of))
+            }
             // It may be any.
             Err(_) => !revoked.is_empty(),
         };
         may_unregister(&expected, reason, || was_revoked || expected.names_one_of(revoked))
     }
 
-    /// Notes that a worker goes out, whatever the rule says now: what browsers have outlives pins, shelf, decisions and rules.
-    pub(super) async fn note_worker(&self, ask: &Ask, digests: &Digests) -> Result<(), StoreError> {
-        if !ask.is_for_worker() {
-            return Ok(());
+    /// Records that content goes out, and before that, whatever the rule says now, that it does as a worker: what browsers have
+    /// outlives pins, shelf, decisions and rules.
+    pub(super) async fn record_release(
+        &self,
+        ask: &Ask,
+        row: Exchange,
+        digests: &[Digests],
+    ) -> Result<Receipt, StoreError> {
+        if ask.is_for_worker() {
+            let (path, url) = (ask.url.key_without_query(), ask.written());
+            for digests in digests {
+                self.store.worker_given(path, url, *digests, self.settings.clock.now()).await?;
+            }
         }
-        let now = self.settings.clock.now();
-        self.store.worker_given(ask.url.key_without_query(), *digests, now).await
+        self.record(ask, row).await
     }
 
     /// What cannot be recorded is not released.

@@ -7,9 +7,12 @@ use sqlx::SqliteConnection;
 use super::{Change, Reader};
 use crate::columns::unreadable;
 use crate::error::StoreError;
+use crate::sqlite::uint;
+use crate::worker::{Given, MOST_URLS};
 
 /// One is about to go out.
 pub(crate) struct WorkerGiven {
+    pub(crate) path: Box<str>,
     pub(crate) url: Box<str>,
     pub(crate) digests: Digests,
     pub(crate) at: Timestamp,
@@ -19,10 +22,13 @@ impl Change for WorkerGiven {
     type Output = ();
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let has_room = self.has_room(connection).await?;
         sqlx::query(
-            "INSERT OR IGNORE INTO worker (url, digest, sha384, sha512, first) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO given_worker (path, url, digest, sha384, sha512, first)
+             VALUES (?, ?, ?, ?, ?, ?)",
         )
-        .bind(&*self.url)
+        .bind(&*self.path)
+        .bind(if has_room { &*self.url } else { "" })
         .bind(&self.digests.sha256.0[..])
         .bind(&self.digests.sha384[..])
         .bind(&self.digests.sha512[..])
@@ -33,25 +39,40 @@ impl Change for WorkerGiven {
     }
 }
 
-/// All that went out at a URL.
-pub(crate) async fn workers_given(reader: &mut Reader, url: &str) -> Result<Vec<Digests>, StoreError> {
-    read(&mut reader.connection, url).await.map_err(reader.failed())
+impl WorkerGiven {
+    /// Whether its URL is one of those that are told apart, or may become one.
+    async fn has_room(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        let (others, is_known): (i64, bool) = sqlx::query_as(
+            "SELECT count(DISTINCT url), coalesce(max(url = ?2), 0) FROM given_worker WHERE path = ?1 AND url <> ''",
+        )
+        .bind(&*self.path)
+        .bind(&*self.url)
+        .fetch_one(connection)
+        .await?;
+        Ok(is_known || uint(others) < MOST_URLS)
+    }
 }
 
-async fn read(connection: &mut SqliteConnection, url: &str) -> Result<Vec<Digests>, sqlx::Error> {
-    let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT digest, sha384, sha512 FROM worker WHERE url = ?")
-            .bind(url)
+/// All that went out at a path.
+pub(crate) async fn workers_given(reader: &mut Reader, path: &str) -> Result<Vec<Given>, StoreError> {
+    read(&mut reader.connection, path).await.map_err(reader.failed())
+}
+
+async fn read(connection: &mut SqliteConnection, path: &str) -> Result<Vec<Given>, sqlx::Error> {
+    let rows: Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)> =
+        sqlx::query_as("SELECT url, digest, sha384, sha512 FROM given_worker WHERE path = ?")
+            .bind(path)
             .fetch_all(connection)
             .await?;
-    let digests = |(sha256, sha384, sha512): (Vec<u8>, Vec<u8>, Vec<u8>)| {
-        Ok(Digests {
+    let given = |(url, sha256, sha384, sha512): (String, Vec<u8>, Vec<u8>, Vec<u8>)| {
+        let digests = Digests {
             sha256: BodyId(of_length("digest", sha256)?),
             sha384: of_length("sha384", sha384)?,
             sha512: of_length("sha512", sha512)?,
-        })
+        };
+        Ok(Given { url: (!url.is_empty()).then(|| url.into()), digests })
     };
-    rows.into_iter().map(digests).collect()
+    rows.into_iter().map(given).collect()
 }
 
 fn of_length<const N: usize>(column: &str, bytes: Vec<u8>) -> Result<[u8; N], sqlx::Error> {

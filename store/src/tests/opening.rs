@@ -262,6 +262,24 @@ async fn items_of_a_format_without_events_of_them_are_not_told_as_new() {
 }
 
 #[tokio::test]
+async fn of_a_worker_of_format_4_nobody_knows_the_query_and_what_was_shelved_was_not_seen_before_it_was_written()
+ {
+    const ROWS: &str = "
+        INSERT INTO worker VALUES ('https://v.test/sw.js', zeroblob(32), zeroblob(48), zeroblob(64), 1);
+        INSERT INTO shelf VALUES ('https://v.test/a.js', '', '', zeroblob(32), zeroblob(32), zeroblob(48), zeroblob(64), 1,
+            '[]', 'script', NULL, 5000000, 5000000);";
+    let dir = directory();
+    let schema = format!("{}{ROWS}", include_str!("format-4/register.sql"));
+    of_format(&dir.path().join("pinfold.db"), &schema).await;
+
+    let store = gateway(&dir).await;
+    let given = store.workers_given("https://v.test/sw.js").await.unwrap();
+    assert_eq!(given.iter().map(|one| one.url.as_deref()).collect::<Vec<_>>(), [None]);
+    let shelved = store.on_shelf().await.unwrap();
+    assert_eq!((shelved.len(), shelved[0].first), (1, shelved[0].seen));
+}
+
+#[tokio::test]
 async fn a_history_of_format_3_stays_as_it_was_sealed_and_nothing_forged_is_judged_by() {
     // The second row was put there by somebody who could not seal it, and the seal of the first is none.
     const ROWS: &str = "
