@@ -45,7 +45,8 @@ use crate::{log, wiring};
 /// How long exchanges that are under way may take after the first signal.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Runs the gateway until a signal ends it: the first one drains, a second one ends at once.
+/// Runs the gateway until a signal ends it: the first one drains, a second one ends at once. One that comes before it is ready
+/// ends it at once too.
 pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
     let format = log::start(terminal)?;
     // Before anything is ready, so that a signal that comes early is not lost.
@@ -53,7 +54,14 @@ pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> R
     let files = Files::read(configuration)?;
     terminal.show_warnings(&files.loaded.warnings);
     let greeting = Greeting::of(&files.loaded.config);
-    let running = Running::start(configuration, files).await?;
+    let running = tokio::select! {
+        running = Running::start(configuration, files) => running?,
+        // Nothing was accepted yet. What a file of an older format still lacks is made up for at the next start.
+        signal = signals.next() => {
+            tracing::info!("{signal}: stopped before it was ready");
+            return Ok(());
+        }
+    };
     greeting.say(running.gateway.addresses(), &running.root, terminal, format);
     terminal.print(&running.ready_line()).or_else(unread)?;
     running.serve(&mut signals, hang_ups).await

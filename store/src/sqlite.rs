@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::time::{Instant, interval_at};
 
 use crate::bodies::sync_dir;
 use crate::error::StoreError;
@@ -24,6 +25,9 @@ const CACHE: &str = "-8192";
 
 /// Rows that are read ahead of whoever takes them: each time there is none, two threads wait for each other.
 const ROWS_ON_THEIR_WAY: usize = 1024;
+
+/// How often it is said that a file is still being brought up to date.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a write waits for another process, such as a review command, to end its own.
 const BUSY: Duration = Duration::from_secs(5);
@@ -144,8 +148,10 @@ pub(crate) async fn create(path: &Path, schema: &Schema) -> Result<SqliteConnect
         make(path, schema).await?;
     }
     let mut connection = connect(path).await?;
-    if version(&mut connection, path).await? < schema.version {
-        bring_to(&mut connection, schema).await.map_err(StoreError::database(path))?;
+    match version(&mut connection, path).await? {
+        found if found >= schema.version => {}
+        0 => bring_to(&mut connection, schema).await.map_err(StoreError::database(path))?,
+        found => upgrade(&mut connection, path, schema, found).await?,
     }
     check(connection, path, schema).await
 }
@@ -278,6 +284,44 @@ async fn views_and_triggers(
 
 async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, StoreError> {
     sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.map_err(StoreError::database(path))
+}
+
+/// Brings a file up to date and says so meanwhile: a month of millions of rows takes minutes. Whoever ends it in the middle,
+/// by dropping this or by a crash, has lost the work on this file and on no other: it begins anew at the next start.
+async fn upgrade(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    schema: &Schema,
+    found: i64,
+) -> Result<(), StoreError> {
+    let (file, version, began) = (path.display(), schema.version, Instant::now());
+    tracing::info!("{file}: {} MiB to bring from format {found} to {version}", mebibytes(path));
+    let mut saying = interval_at(began + SAY_EVERY, SAY_EVERY);
+    let upgrading = bring_to(connection, schema);
+    tokio::pin!(upgrading);
+    let upgraded = loop {
+        tokio::select! {
+            upgraded = &mut upgrading => break upgraded,
+            now = saying.tick() => {
+                let (log, seconds) = (mebibytes(&log_of(path)), now.duration_since(began).as_secs());
+                tracing::info!("{file}: still being brought to format {version}, for {seconds} s; {log} MiB are written");
+            }
+        }
+    };
+    upgraded.map_err(StoreError::database(path))?;
+    tracing::info!("{file}: brought to format {version} in {} s", began.elapsed().as_secs());
+    Ok(())
+}
+
+/// The log of a database, in which a change is until it is moved into the file.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+fn mebibytes(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len() >> 20)
 }
 
 /// All of it or nothing: after a crash in the middle the file is what it was.

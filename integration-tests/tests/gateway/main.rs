@@ -75,6 +75,7 @@ mod spelling;
 mod substitution;
 mod trailers;
 mod tunnel;
+mod upgrade;
 mod upstream;
 mod websocket;
 
