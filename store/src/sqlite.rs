@@ -1,6 +1,7 @@
 //! Opening SQLite files the one way that all of them are opened, and writing to them all or nothing.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io;
@@ -296,21 +297,22 @@ async fn upgrade(
 ) -> Result<(), StoreError> {
     let (file, version, began) = (path.display(), schema.version, Instant::now());
     tracing::info!("{file}: {} MiB to bring from format {found} to {version}", mebibytes(path));
-    let mut saying = interval_at(began + SAY_EVERY, SAY_EVERY);
-    let upgrading = bring_to(connection, schema);
-    tokio::pin!(upgrading);
-    let upgraded = loop {
-        tokio::select! {
-            upgraded = &mut upgrading => break upgraded,
-            now = saying.tick() => {
-                let (log, seconds) = (mebibytes(&log_of(path)), now.duration_since(began).as_secs());
-                tracing::info!("{file}: still being brought to format {version}, for {seconds} s; {log} MiB are written");
-            }
-        }
+    let upgraded = tokio::select! {
+        upgraded = bring_to(connection, schema) => upgraded,
+        never = say_how_far_it_is(path, began) => match never {},
     };
     upgraded.map_err(StoreError::database(path))?;
     tracing::info!("{file}: brought to format {version} in {} s", began.elapsed().as_secs());
     Ok(())
+}
+
+async fn say_how_far_it_is(path: &Path, began: Instant) -> Infallible {
+    let mut saying = interval_at(began + SAY_EVERY, SAY_EVERY);
+    loop {
+        let seconds = saying.tick().await.duration_since(began).as_secs();
+        let (file, log) = (path.display(), mebibytes(&log_of(path)));
+        tracing::info!("{file}: still being brought up to date, for {seconds} s; {log} MiB are written");
+    }
 }
 
 /// The log of a database, in which a change is until it is moved into the file.

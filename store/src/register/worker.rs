@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use pinfold_policy::digest::{BodyId, Digests};
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::{Change, Reader};
-use crate::columns::unreadable;
+use crate::columns::{Columns, unreadable};
 use crate::error::StoreError;
 use crate::sqlite::uint;
 use crate::worker::{Given, MOST_URLS};
@@ -59,22 +60,24 @@ pub(crate) async fn workers_given(reader: &mut Reader, path: &str) -> Result<Vec
 }
 
 async fn read(connection: &mut SqliteConnection, path: &str) -> Result<Vec<Given>, sqlx::Error> {
-    let rows: Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT url, digest, sha384, sha512 FROM given_worker WHERE path = ?")
-            .bind(path)
-            .fetch_all(connection)
-            .await?;
-    let given = |(url, sha256, sha384, sha512): (String, Vec<u8>, Vec<u8>, Vec<u8>)| {
-        let digests = Digests {
-            sha256: BodyId(of_length("digest", sha256)?),
-            sha384: of_length("sha384", sha384)?,
-            sha512: of_length("sha512", sha512)?,
-        };
-        Ok(Given { url: (!url.is_empty()).then(|| url.into()), digests })
-    };
-    rows.into_iter().map(given).collect()
+    let rows = sqlx::query("SELECT url, digest, sha384, sha512 FROM given_worker WHERE path = ?")
+        .bind(path)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(given).collect()
 }
 
-fn of_length<const N: usize>(column: &str, bytes: Vec<u8>) -> Result<[u8; N], sqlx::Error> {
+fn given(row: &SqliteRow) -> Result<Given, sqlx::Error> {
+    let url = Columns(row).text("url")?;
+    let digests = Digests {
+        sha256: BodyId(of_length(row, "digest")?),
+        sha384: of_length(row, "sha384")?,
+        sha512: of_length(row, "sha512")?,
+    };
+    Ok(Given { url: (!url.is_empty()).then_some(url), digests })
+}
+
+fn of_length<const N: usize>(row: &SqliteRow, column: &str) -> Result<[u8; N], sqlx::Error> {
+    let bytes: Vec<u8> = row.try_get(column)?;
     bytes.try_into().map_err(|_| unreadable(column, "not as long as a digest"))
 }
