@@ -133,9 +133,8 @@ impl Running {
         }
         let (keeps, clock) = (config.ledger.retention, settings.clock.clone());
         let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
-        store.want_approvers(config.approvers).await?;
         // The files may be others than those of the last run.
-        let version = store.number_other_files().await?;
+        let version = store.number_other_files(config.approvers).await?;
         tracing::info!("policy {version}: {}", seen.in_words());
         let (ca_dir, ca_options) = (wiring::ca_dir(&config), wiring::ca_options(&config));
         let (start_only, guards) = (StartOnly::of(&config), Guards::of(&config));

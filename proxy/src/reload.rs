@@ -28,7 +28,8 @@ pub struct Reloader(pub(crate) Arc<Shared>);
 impl Reloader {
     /// Lets exchanges that begin from now on go by these rules, and by what of `settings` a reload changes: `clients`,
     /// `users`, `egress`, `client_max_age`, and of `limits` `max_body`, `max_ratio`, `max_hold` and `patience`. Those
-    /// under way end as they began, and no connection is closed. `ca` replaces the one that signs leaves.
+    /// under way end as they began, and no connection is closed. `ca` replaces the one that signs leaves. From then on so many
+    /// `approvers` must agree.
     ///
     /// Gives the version of the policy from which on they hold.
     ///
@@ -37,13 +38,13 @@ impl Reloader {
     pub async fn take(
         &self,
         settings: &Settings,
-        rules: Arc<Rulebook>,
+        (rules, approvers): (Arc<Rulebook>, u32),
         ca: Option<Arc<CertificateAuthority>>,
     ) -> Result<u64, ReloadError> {
         let (cell, store) = (&self.0.policy, &self.0.store);
         let live = Arc::new(cell.newest().live.followed_by(settings, rules, ca)?);
         cell.stage(Arc::clone(&live));
-        match store.number_other_files().await {
+        match store.number_other_files(approvers).await {
             Ok(version) => Ok(cell.since(&live).unwrap_or(version)),
             Err(error) => {
                 cell.unstage();

@@ -65,9 +65,9 @@ use crate::month::Month;
 pub use crate::numbers::Numbers;
 use crate::place::Place;
 use crate::register::{
-    Agree, Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal,
-    Register, Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, cursors, digests_of, incidents_of,
-    item, items, needed, shelved, shelved_at,
+    Asked, Bind, By, Decide, ForgetUnasked, Kept, Learn, NOBODY, NotKept, OtherFiles, Refusal, Register,
+    Revoke, Room, Ruling, Shelve, Unshelve, approvals, body_len, cursors, digests_of, incidents_of, item,
+    items, needed, shelved, shelved_at,
 };
 use crate::shelf::{Shelved, Variant};
 use crate::volume::Volume;
@@ -215,27 +215,19 @@ impl Store {
     }
 
     /// Gives the policy a number that it never had, since other files hold now: [`Store::decisions`] are those of before
-    /// under that number when this returns.
+    /// under that number when this returns. From it on at least so many `approvers` must agree before refused bytes are released,
+    /// also where a command was given files that say fewer.
     ///
     /// # Errors
-    /// [`StoreError`] when it is not on disk.
-    pub async fn number_other_files(&self) -> Result<u64, StoreError> {
-        self.inner.register.change(OtherFiles).await
+    /// [`StoreError`] when it is not on disk: nothing has changed then.
+    pub async fn number_other_files(&self, approvers: u32) -> Result<u64, StoreError> {
+        self.inner.register.change(OtherFiles { approvers }).await
     }
 
     /// From now on the quarantine has other bounds. What it holds stays.
     pub fn bound_quarantine(&self, max: u64, per_url: u32) {
         *self.inner.room.lock().unwrap_or_else(PoisonError::into_inner) =
             Room { bytes: max, per_subject: per_url };
-    }
-
-    /// From now on at least so many people must agree before refused bytes are released, also where a command was given files
-    /// that say fewer.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is not on disk.
-    pub async fn want_approvers(&self, approvers: u32) -> Result<(), StoreError> {
-        self.inner.register.change(Agree { approvers }).await
     }
 
     /// Binds a pattern's digest to the URL at which it was verified first. When this returns, [`Store::decisions`]

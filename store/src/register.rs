@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use self::approvals::approvals;
 pub(crate) use self::audit::audit;
-pub(crate) use self::decide::{Agree, Decide, Refusal, Revoke};
+pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};
 pub(crate) use self::items::{
@@ -394,13 +394,20 @@ impl Change for Bind {
 }
 
 /// Other files are in force. They share the numbers of decisions: one number is one policy, also after a restart.
-pub(crate) struct OtherFiles;
+pub(crate) struct OtherFiles {
+    /// So many people must agree by them, whatever the files of those who decide say.
+    pub(crate) approvers: u32,
+}
 
 impl Change for OtherFiles {
     type Output = u64;
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
         let version = next_version(connection).await?;
+        sqlx::query("UPDATE agreement SET approvers = ?")
+            .bind(i64::from(self.approvers))
+            .execute(&mut *connection)
+            .await?;
         sqlx::query("INSERT INTO files (version) VALUES (?)").bind(version).execute(connection).await?;
         Ok(sqlite::uint(version))
     }

@@ -1,8 +1,8 @@
 //! Files that change while the gateway runs: all of them hold, or those before them.
 //!
 //! A change counts when it has settled, so that a file which is being written is not taken for one that has lost its
-//! pins, nor one that was cut short for one that guards less. A SIGHUP says that the files are as they should be, and counts at once. What cannot be used is said once. Where
-//! that does not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
+//! pins, nor one that was cut short for one that guards less. A SIGHUP says that the files are as they should be, and counts at once,
+//! and for what they settle as where they are still being written. What cannot be used is said once. Where that does not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::authority::Authority;
 use super::signals::HangUps;
 use super::start_only::StartOnly;
-use super::watch::{self, Eyes, Read, Seen, Settling};
+use super::watch::{self, Cause, Eyes, Found, Read, Seen, Settling};
 use crate::configuration::Configuration;
 use crate::failure::{Complaint, Failure};
 use crate::wiring;
@@ -138,15 +138,6 @@ impl Trouble {
     }
 }
 
-/// Why files are read.
-#[derive(Clone, Copy)]
-enum Cause {
-    /// They were found to be others.
-    Seen,
-    /// Somebody says that they are as they should be.
-    Asked,
-}
-
 /// What came of a change.
 struct Taken {
     version: u64,
@@ -183,6 +174,7 @@ impl Reloading {
                 () = stop.cancelled() => return,
                 () = hang_ups.next() => {
                     self.trouble = None;
+                    self.settling.ask();
                     self.reload(Cause::Asked).await;
                 }
                 _ = looks.tick() => self.look().await,
@@ -195,11 +187,13 @@ impl Reloading {
         let now = self.eyes.look(&paths);
         let is_due = |trouble: &&Trouble| trouble.again.is_some_and(|again| again <= Instant::now());
         let again = self.trouble.as_ref().filter(is_due).map(|trouble| trouble.cause);
-        if self.settling.is_change(now, &self.standing.seen) {
-            self.trouble = None;
-            self.reload(Cause::Seen).await;
-        } else if let Some(cause) = again {
-            self.reload(cause).await;
+        match (self.settling.look(now, &self.standing.seen), again) {
+            (Found::Change(cause), _) => {
+                self.trouble = None;
+                self.reload(cause).await;
+            }
+            (Found::Moving | Found::Same, Some(cause)) => self.reload(cause).await,
+            (Found::Moving | Found::Same, None) => {}
         }
     }
 
@@ -253,9 +247,8 @@ impl Reloading {
         let waiting = self.standing.start_only.differing(&config);
         let Config { rulebook, quarantine, approvers, .. } = config;
         let rules = in_numbers(&rulebook);
-        self.store.want_approvers(approvers).await?;
         let authority = ca.as_deref().map(Authority::of);
-        let taken = self.reloader.take(&settings, Arc::new(rulebook), ca).await;
+        let taken = self.reloader.take(&settings, (Arc::new(rulebook), approvers), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
         self.standing.guards = guards;
         if let Some(authority) = authority {

@@ -154,18 +154,51 @@ impl Eyes {
 #[derive(Debug)]
 pub(crate) struct Settling {
     before: Seen,
+    asked: bool,
+}
+
+/// Why files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// They were found to be others.
+    Seen,
+    /// Somebody says that they are as they should be.
+    Asked,
+}
+
+/// What a look at the files has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Somebody may be writing to them.
+    Moving,
+    /// What stands.
+    Same,
+    /// A change that counts.
+    Change(Cause),
 }
 
 impl Settling {
     pub(crate) fn from(seen: &Seen) -> Self {
-        Self { before: seen.clone() }
+        Self { before: seen.clone(), asked: false }
     }
 
-    /// Whether what was found now differs from `standing`, and has not only just come.
-    pub(crate) fn is_change(&mut self, now: Seen, standing: &Seen) -> bool {
+    /// Somebody says that the files are as they should be. Where they are still being written, that is said of what they end up as.
+    pub(crate) fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// What follows from what was found now, beside what is `standing`.
+    pub(crate) fn look(&mut self, now: Seen, standing: &Seen) -> Found {
         let has_settled = now == self.before;
         self.before = now;
-        has_settled && self.before != *standing
+        if !has_settled {
+            return Found::Moving;
+        }
+        if self.before != *standing {
+            return Found::Change(if self.asked { Cause::Asked } else { Cause::Seen });
+        }
+        self.asked = false;
+        Found::Same
     }
 }
 
@@ -273,13 +306,34 @@ mod tests {
         };
         let (standing, cut, whole) = (seen("old"), seen(""), seen("new"));
         let mut settling = Settling::from(&standing);
-        for (now, is_change) in [(&standing, false), (&cut, false), (&whole, false), (&whole, true)] {
-            assert_eq!(settling.is_change(now.clone(), &standing), is_change, "{now:?}");
+        let change = Found::Change(Cause::Seen);
+        for (now, found) in
+            [(&standing, Found::Same), (&cut, Found::Moving), (&whole, Found::Moving), (&whole, change)]
+        {
+            assert_eq!(settling.look(now.clone(), &standing), found, "{now:?}");
         }
         // What was taken, or could not be used, is no change any more; back to what was before is one.
-        assert!(!settling.is_change(whole.clone(), &whole));
-        assert!(!settling.is_change(standing.clone(), &whole));
-        assert!(settling.is_change(standing, &whole));
+        assert_eq!(settling.look(whole.clone(), &whole), Found::Same);
+        assert_eq!(settling.look(standing.clone(), &whole), Found::Moving);
+        assert_eq!(settling.look(standing, &whole), change);
+    }
+
+    #[test]
+    fn a_sighup_while_files_are_being_written_is_about_what_they_end_up_as_and_about_nothing_later() {
+        let seen = |text: &'static str| {
+            let digest = BodyId::of(&[text.into()]);
+            Seen(vec![("pins.toml".into(), Content::File { digest, len: 1, mode: 0o644 })])
+        };
+        let (standing, cut, whole, later) = (seen("old"), seen("cut"), seen("whole"), seen("later"));
+        let mut settling = Settling::from(&standing);
+        assert_eq!(settling.look(cut.clone(), &standing), Found::Moving);
+        settling.ask();
+        // What was there by then could not be used.
+        assert_eq!(settling.look(whole.clone(), &cut), Found::Moving);
+        assert_eq!(settling.look(whole.clone(), &cut), Found::Change(Cause::Asked));
+        assert_eq!(settling.look(whole.clone(), &whole), Found::Same);
+        assert_eq!(settling.look(later.clone(), &whole), Found::Moving);
+        assert_eq!(settling.look(later, &whole), Found::Change(Cause::Seen));
     }
 
     #[test]

@@ -134,6 +134,17 @@ file.commit()";
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The first value of what SQLite finds in the file.
+pub(crate) async fn look_up(gateway: &Gateway, query: &str) -> String {
+    let program = "import sqlite3, sys
+print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])";
+    let mut python = Command::new("python3");
+    python.args(["-c", program]).arg(gateway.dir().join("pinfold-data/pinfold.db")).arg(query);
+    let output = python.kill_on_drop(true).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// Changes rows, and leaves no other trace: the triggers that guard them are there again.
 async fn tamper_with_rows(gateway: &Gateway, change: &str) {
     let guards = "CREATE TRIGGER decision_stays BEFORE UPDATE ON decision WHEN old.hash IS NOT NULL

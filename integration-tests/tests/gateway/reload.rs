@@ -10,6 +10,7 @@ use pinfold_integration_tests::{
 };
 use serde_json::json;
 
+use crate::decisions::{look_up, tamper};
 use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of, verified};
 
 /// Of `open sesame`, at the least costs that argon2id has.
@@ -357,6 +358,23 @@ async fn what_somebody_said_with_sighup_holds_when_it_is_tried_again() {
     assert!(message(&keyless).contains("cdn.other.test"), "{keyless:?}");
     fs::rename(&away, &key).unwrap();
     gateway.event_called("policy-reloaded").await;
+}
+
+#[tokio::test]
+async fn files_that_are_not_in_force_do_not_say_how_many_people_must_agree() {
+    let vendor = vendor_of(REVIEWED).await;
+    let mut gateway = pinning(&vendor).listen().await;
+    let agreed = "SELECT approvers FROM agreement";
+    let unnumbered = "CREATE TRIGGER unnumbered BEFORE INSERT ON files BEGIN SELECT raise(ABORT, 'no'); END";
+    tamper(&gateway, unnumbered).await;
+    gateway.reconfigure("review", "approvers", 2);
+    gateway.event_called("reload-failed").await;
+    assert_eq!(look_up(&gateway, agreed).await, "1");
+
+    tamper(&gateway, "DROP TRIGGER unnumbered").await;
+    gateway.hang_up().await;
+    gateway.event_called("policy-reloaded").await;
+    assert_eq!(look_up(&gateway, agreed).await, "2");
 }
 
 #[tokio::test]

@@ -35,23 +35,6 @@ pub(crate) struct Decide {
     pub(crate) approvers: u32,
 }
 
-/// The gateway says how many people must agree, whatever the files of those who decide say.
-pub(crate) struct Agree {
-    pub(crate) approvers: u32,
-}
-
-impl Change for Agree {
-    type Output = ();
-
-    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE agreement SET approvers = ?")
-            .bind(i64::from(self.approvers))
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
-}
-
 impl Change for Decide {
     type Output = Result<Decided, Refusal>;
 

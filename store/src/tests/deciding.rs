@@ -80,7 +80,7 @@ async fn other_files_take_a_number_of_their_own_that_no_decision_ever_has() {
     let incident = waiting(&store).await;
     let approved = store.approve(incident, ada(), 1).await.unwrap().version;
 
-    let numbered = store.number_other_files().await.unwrap();
+    let numbered = store.number_other_files(1).await.unwrap();
 
     assert!(numbered > approved);
     let decisions = Arc::clone(&store.decisions().borrow());
