@@ -274,6 +274,8 @@ pub struct Answer {
     raw: Option<Bytes>,
     /// Whether it goes on as a WebSocket.
     echoes: bool,
+    /// Whether it is none: an HTTP/2 stream that is refused.
+    is_refusal: bool,
     gate: Option<watch::Receiver<bool>>,
     /// How many times the body is sent, one after the other.
     times: u64,
@@ -299,6 +301,7 @@ impl Answer {
             trailers: HeaderMap::new(),
             raw: None,
             echoes: false,
+            is_refusal: false,
             gate: None,
             times: 1,
             rest: None,
@@ -349,6 +352,12 @@ impl Answer {
     #[must_use]
     pub fn raw(bytes: impl Into<Bytes>) -> Self {
         Self { raw: Some(bytes.into()), ..Self::untyped("") }
+    }
+
+    /// None: the stream is reset as one that was not looked at (RFC 9113 §8.7).
+    #[must_use]
+    pub fn refused_stream() -> Self {
+        Self { is_refusal: true, ..Self::untyped("") }
     }
 
     /// 101 with this proof, and then a WebSocket that says back what it is told. Like a raw answer, it makes the whole

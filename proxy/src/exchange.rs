@@ -159,7 +159,12 @@ async fn ask_vendor(
     is_answered.store(true, Ordering::Relaxed);
     let mut answer = match fetched {
         Ok(answer) => answer,
-        Err(error) => return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await,
+        Err(error) => {
+            if let (FetchError::Broken(_), Some(flight)) = (&error, flight) {
+                flight.land_refused();
+            }
+            return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await;
+        }
     };
     let is_judged = expected.is_judged();
     let why = unjudged(is_judged, answer.kinds);

@@ -66,7 +66,7 @@ pub enum FetchError {
     /// What came is not HTTP, or is HTTP that can be read in two ways.
     #[error("the answer is not valid HTTP: {0}")]
     Malformed(BoxError),
-    /// The connection broke before the answer's head was there.
+    /// The connection broke before the answer's head was there, or the vendor refused to look at the request.
     #[error("the connection broke: {0}")]
     Broken(BoxError),
     /// The request cannot be put on the wire.
@@ -262,7 +262,7 @@ impl Upstream {
         self.send_through(&self.pools.http1, request).await
     }
 
-    /// A vendor may end a kept connection just when it is used again, and clients do not repeat what a proxy answers
+    /// A vendor may end a kept connection just when it is used again, or refuse one stream too many, and clients do not repeat what a proxy answers
     /// with 502. What changes nothing may be sent once more (RFC 9110 §9.2.2).
     async fn send_through<C>(
         &self,
@@ -478,9 +478,9 @@ fn explain(error: ClientError) -> FetchError {
     let mut source = std::error::Error::source(&error);
     while let Some(inner) = source {
         if let Some(hyper) = inner.downcast_ref::<hyper::Error>() {
-            let is_io =
-                std::error::Error::source(hyper).is_some_and(<dyn std::error::Error>::is::<io::Error>);
-            let broken = hyper.is_canceled() || hyper.is_closed() || hyper.is_incomplete_message() || is_io;
+            let cause = std::error::Error::source(hyper);
+            let is_lost = cause.is_some_and(|cause| cause.is::<io::Error>() || is_refused_stream(cause));
+            let broken = hyper.is_canceled() || hyper.is_closed() || hyper.is_incomplete_message() || is_lost;
             let text = BoxError::from(full_text(hyper));
             return if hyper.is_parse() || hyper.is_parse_too_large() || hyper.is_parse_status() {
                 FetchError::Malformed(text)
@@ -498,6 +498,13 @@ fn explain(error: ClientError) -> FetchError {
         Ok(own) => own,
         Err(other) => FetchError::Broken(full_text(&other).into()),
     }
+}
+
+/// Whether the vendor has not looked at the request, or takes no more over this connection (RFC 9113 §6.8, §8.7).
+fn is_refused_stream(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<h2::Error>().is_some_and(|error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 /// The connector's own error travels in an `Arc`, since the pool gives errors by reference only.

@@ -1,6 +1,5 @@
 //! The origin's sockets: hyper where it behaves, bytes by hand where it must not.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -82,7 +81,14 @@ where
 {
     let service = service_fn(|request: Request<Incoming>| {
         let record = Arc::clone(&record);
-        async move { Ok::<_, Infallible>(record.answer(&request).await.into_response(record)) }
+        async move {
+            let answer = record.answer(&request).await;
+            match answer.is_refusal {
+                // Its reason goes into the reset of the stream.
+                true => Err(h2::Error::from(h2::Reason::REFUSED_STREAM)),
+                false => Ok(answer.into_response(record)),
+            }
+        }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     if max_streams.is_some() {

@@ -1,6 +1,8 @@
 //! Rule 4: a pinned URL with a verified body is answered without the vendor.
 
-use http::Method;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{Method, Version};
 use pinfold_integration_tests::{Answer, Coding, Gate, Pin, Rule, client, sha256};
 
 use super::*;
@@ -71,6 +73,53 @@ async fn a_thousand_clients_cause_one_fetch() {
         verified(&reply.await.unwrap(), REVIEWED);
     }
     assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+/// A vendor that hangs up, or resets streams, so many times, and serves then.
+async fn refusing(refusal: Answer, times: usize, gate: &Gate) -> Vendor {
+    let vendor = vendor().serve("/", refusal.clone()).listen().await;
+    let (refusal, left) = (refusal.behind(gate), AtomicUsize::new(times));
+    vendor.serve_by("/app.js", move |_| {
+        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => refusal.clone(),
+            Err(_) => Answer::script(REVIEWED),
+        }
+    });
+    vendor
+}
+
+#[tokio::test]
+async fn where_a_vendor_refuses_whoever_asks_for_all_one_of_those_who_wait_asks_again() {
+    for (refusal, protocol) in
+        [(Answer::refused_stream(), Version::HTTP_2), (Answer::raw(""), Version::HTTP_11)]
+    {
+        let gate = Gate::closed();
+        // The first one's request is sent twice.
+        let vendor = refusing(refusal, 2, &gate).await;
+        let gateway = shelving(&vendor).listen().await;
+        let asking: Vec<_> = (0..50)
+            .map(|_| {
+                let (client, url) = (client(&gateway), vendor.url("/app.js"));
+                tokio::spawn(async move { client.get(url).await })
+            })
+            .collect();
+        vendor.asked("/app.js", 1).await;
+        gate.open();
+
+        let mut refusals = 0;
+        for reply in asking {
+            let reply = reply.await.unwrap();
+            match reply.status().as_u16() {
+                200 => verified(&reply, REVIEWED),
+                _ => {
+                    refused(&reply, 502, "blocked", "upstream-unreachable");
+                    refusals += 1;
+                }
+            }
+        }
+        assert_eq!((refusals, vendor.seen("/app.js").len()), (1, 3), "{protocol:?}");
+        assert_eq!(vendor.seen("/app.js")[0].version, protocol);
+    }
 }
 
 #[tokio::test]

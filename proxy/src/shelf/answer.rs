@@ -13,7 +13,7 @@ use pinfold_policy::verdict::{Cleared, Verdict, judge, may_substitute, releases_
 use pinfold_store::incident::Incident;
 use tokio::time::{Instant, timeout_at};
 
-use super::flights::{Flight, Joined};
+use super::flights::{Flight, Joined, Landing};
 use super::is_same;
 use super::release::Missing;
 use super::variants::{Found, Served};
@@ -27,6 +27,9 @@ use crate::policy_cell::Snapshot;
 use crate::release::Grounds;
 use crate::respond::Outbound;
 use crate::row::Seen;
+
+/// So many of those who ask for all may be refused by the vendor, before everyone who waits asks for themselves.
+const REFUSALS: usize = 3;
 
 /// What to do about a request.
 pub(crate) enum Answer {
@@ -55,7 +58,7 @@ impl Shared {
 
     async fn find_on_shelf(&self, ask: &Ask, policy: &Snapshot, expected: &Expectation<'_>) -> Answer {
         let until = Instant::now() + policy.live.patience;
-        let mut waited_for = None;
+        let (mut waited_for, mut refusals) = (None, 0);
         loop {
             match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
                 Ok((served, cleared)) => {
@@ -72,13 +75,14 @@ impl Shared {
             }
             match self.shelf.flights.join(variant.clone()) {
                 Joined::First(flight) => return Answer::AskVendor(Some(flight)),
-                Joined::Behind(ahead) => {
-                    if timeout_at(until, ahead.lands()).await.is_err() {
+                Joined::Behind(ahead) => match timeout_at(until, ahead.lands()).await {
+                    Ok(Landing::Refused) if refusals < REFUSALS => refusals += 1,
+                    Ok(Landing::Refused | Landing::Over) => waited_for = Some(variant),
+                    Err(_) => {
                         let held = FetchError::Body(Reason::Held);
                         return Answer::Given(Box::pin(self.refuse(ask, policy, Kinds::NONE, &held)).await);
                     }
-                    waited_for = Some(variant);
-                }
+                },
             }
         }
     }

@@ -9,14 +9,23 @@ use tokio::sync::watch;
 
 /// The fetches that others wait for.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<HashMap<Variant, watch::Receiver<()>>>);
+pub(crate) struct Flights(Mutex<HashMap<Variant, watch::Receiver<Landing>>>);
 
 /// A fetch that others wait for, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Flight {
     flights: Arc<Flights>,
     what: Variant,
-    _waiting: watch::Sender<()>,
+    waiting: watch::Sender<Landing>,
+}
+
+/// What a fetch came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Landing {
+    /// The vendor has answered, or nobody knows.
+    Over,
+    /// The vendor did not look at the request: that says nothing of what it would answer.
+    Refused,
 }
 
 /// What to do about a body that is not on the shelf.
@@ -28,7 +37,7 @@ pub(crate) enum Joined {
 }
 
 /// Someone else's fetch.
-pub(crate) struct Ahead(watch::Receiver<()>);
+pub(crate) struct Ahead(watch::Receiver<Landing>);
 
 impl Flights {
     pub(crate) fn join(self: &Arc<Self>, what: Variant) -> Joined {
@@ -36,9 +45,9 @@ impl Flights {
         match all.entry(what.clone()) {
             Entry::Occupied(other) => Joined::Behind(Ahead(other.get().clone())),
             Entry::Vacant(place) => {
-                let (waiting, over) = watch::channel(());
+                let (waiting, over) = watch::channel(Landing::Over);
                 place.insert(over);
-                Joined::First(Flight { flights: Arc::clone(self), what, _waiting: waiting })
+                Joined::First(Flight { flights: Arc::clone(self), what, waiting })
             }
         }
     }
@@ -46,9 +55,16 @@ impl Flights {
 
 impl Ahead {
     /// Waits for its end, whatever comes of it.
-    pub(crate) async fn lands(mut self) {
-        // Nothing is ever sent: the channel ends.
+    pub(crate) async fn lands(mut self) -> Landing {
         while self.0.changed().await.is_ok() {}
+        *self.0.borrow()
+    }
+}
+
+impl Flight {
+    /// The vendor did not look at it: one of those who wait may try.
+    pub(crate) fn land_refused(self) {
+        self.waiting.send_replace(Landing::Refused);
     }
 }
 
