@@ -212,10 +212,12 @@ impl Register {
 /// The decisions of a file in which nothing is other than pinfold made it.
 async fn inspect(connection: &mut SqliteConnection, path: &Path) -> Result<Decisions, StoreError> {
     sqlite::check_views_and_triggers(connection, path, &SCHEMA).await?;
-    if let Some(broken) = audit::follow(connection, path).await?.broken {
+    let mut gathered = load::Gathered::default();
+    let audit = audit::follow(connection, path, |row| gathered.add(row)).await?;
+    if let Some(broken) = audit.broken {
         return Err(StoreError::damaged(path, broken.to_string()));
     }
-    load::decisions(connection).await.map_err(StoreError::database(path))
+    load::decisions(connection, gathered, audit.version).await.map_err(StoreError::database(path))
 }
 
 impl Drop for Register {

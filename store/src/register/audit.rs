@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use super::history::{self, Chain};
@@ -22,15 +23,20 @@ pub(crate) async fn audit(data_dir: &Path) -> Result<Audit, StoreError> {
     }
     let mut connection = sqlite::open(&path, &SCHEMA).await?;
     sqlite::check_views_and_triggers(&mut connection, &path, &SCHEMA).await?;
-    let audit = follow(&mut connection, &path).await?;
+    let audit = follow(&mut connection, &path, |_| Ok(())).await?;
     // It has only read.
     let _ = connection.close().await;
     Ok(audit)
 }
 
-/// Follows the history from its beginning. Where it is intact, whoever looks a decision up finds what it says.
-pub(super) async fn follow(connection: &mut SqliteConnection, path: &Path) -> Result<Audit, StoreError> {
-    let audit = read(connection).await.map_err(StoreError::database(path))?;
+/// Follows the history from its beginning, and shows `each` row that is what was written. Where it is intact, whoever looks a
+/// decision up finds what it says.
+pub(super) async fn follow(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    each: impl FnMut(&SqliteRow) -> Result<(), sqlx::Error>,
+) -> Result<Audit, StoreError> {
+    let audit = read(connection, each).await.map_err(StoreError::database(path))?;
     // A broken row is told by its number.
     if audit.broken.is_none() {
         sqlite::check_indexes(connection, path, "decision").await?;
@@ -39,7 +45,10 @@ pub(super) async fn follow(connection: &mut SqliteConnection, path: &Path) -> Re
 }
 
 /// In one transaction: what a gateway writes meanwhile is not seen, not even in half.
-async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
+async fn read(
+    connection: &mut SqliteConnection,
+    mut each: impl FnMut(&SqliteRow) -> Result<(), sqlx::Error>,
+) -> Result<Audit, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     let (version, in_force): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT max(version) FROM state), (SELECT coalesce(max(version), 0) FROM gateway)",
@@ -75,7 +84,12 @@ async fn read(connection: &mut SqliteConnection) -> Result<Audit, sqlx::Error> {
                 break;
             }
             match walk.chain.follow(row) {
-                Ok(link) => walk.found(version, link),
+                Ok(link) => {
+                    walk.found(version, link);
+                    if walk.audit.broken.is_none() {
+                        each(row)?;
+                    }
+                }
                 Err(sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
                     walk.broken(version, Flaw::Changed);
                 }

@@ -12,14 +12,14 @@ use super::standing::Standing;
 use crate::columns::{Columns, unreadable};
 use crate::sqlite::{int, uint};
 
-/// All decisions that hold. The version is read first: if others write meanwhile, too low a number only makes the
-/// watcher read once more.
-pub(super) async fn decisions(connection: &mut SqliteConnection) -> Result<Decisions, sqlx::Error> {
-    let version = version(connection).await?;
-    let rows = sqlx::query(AssertSqlSafe(history::select("subject IS NOT NULL ORDER BY version")))
-        .fetch_all(&mut *connection)
-        .await?;
-    let (approvals, rejections) = standing(&rows)?;
+/// All decisions that hold, of which those about subjects were `gathered` up to `version`. If others have written since, too
+/// low a number only makes the watcher read once more.
+pub(super) async fn decisions(
+    connection: &mut SqliteConnection,
+    gathered: Gathered,
+    version: u64,
+) -> Result<Decisions, sqlx::Error> {
+    let (approvals, rejections) = gathered.standing();
     let bindings = bindings_after(connection, 0).await?;
     Ok(Decisions::new(version, approvals, rejections, revocations(connection).await?, bindings))
 }
@@ -56,7 +56,9 @@ pub(super) async fn amendment(
             .bind(&**subject)
             .fetch_all(&mut *connection)
             .await?;
-        let (approvals, rejections) = standing(&rows)?;
+        let mut gathered = Gathered::default();
+        rows.iter().try_for_each(|row| gathered.add(row))?;
+        let (approvals, rejections) = gathered.standing();
         amendment.approvals.extend(approvals);
         amendment.rejections.extend(rejections);
     }
@@ -64,20 +66,29 @@ pub(super) async fn amendment(
     Ok(Some(amendment))
 }
 
-/// What holds by these rows, which are in order.
-fn standing(rows: &[SqliteRow]) -> Result<(Vec<Approval>, Vec<Rejection>), sqlx::Error> {
-    let mut standing: HashMap<(Box<str>, Digest), Standing> = HashMap::new();
-    for row in rows {
+/// What rows say of each subject and digest.
+#[derive(Default)]
+pub(super) struct Gathered(HashMap<(Box<str>, Digest), Standing>);
+
+impl Gathered {
+    /// Rows come in order.
+    pub(super) fn add(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
         let (version, decision) = history::read(row)?;
-        let Some(about) = &decision.about else { continue };
-        let of = (about.subject.clone(), decision.digest);
-        standing.entry(of).or_default().add(version, decision);
+        if let Some(about) = &decision.about {
+            let of = (about.subject.clone(), decision.digest);
+            self.0.entry(of).or_default().add(version, decision);
+        }
+        Ok(())
     }
-    let (mut approvals, mut rejections) = (Vec::new(), Vec::new());
-    for standing in standing.values() {
-        standing.lay_into(&mut approvals, &mut rejections);
+
+    /// What holds by them.
+    fn standing(&self) -> (Vec<Approval>, Vec<Rejection>) {
+        let (mut approvals, mut rejections) = (Vec::new(), Vec::new());
+        for standing in self.0.values() {
+            standing.lay_into(&mut approvals, &mut rejections);
+        }
+        (approvals, rejections)
     }
-    Ok((approvals, rejections))
 }
 
 /// The version of the file, which is not before `published`: what is written from there on would count as known.
