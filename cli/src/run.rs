@@ -27,7 +27,6 @@ use pinfold_store::entry::{Notice, What};
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::authority::Authority;
 use self::canary::Canary;
@@ -236,17 +235,9 @@ impl Running {
 
 /// Whoever reads the ledger later knows when no gateway ran.
 async fn tell(store: &Store, what: What, clock: &Clock) {
-    let notice = Notice {
-        id: Uuid::now_v7(),
-        at: clock.now(),
-        what,
-        who: None,
-        subject: None,
-        digest: None,
-        incident: None,
-        text: concat!("pinfold ", env!("CARGO_PKG_VERSION")).into(),
-        policy_version: store.decisions().borrow().version(),
-    };
+    let text = concat!("pinfold ", env!("CARGO_PKG_VERSION"));
+    let version = store.decisions().borrow().version();
+    let notice = Notice::of_gateway(what, clock.now(), text, version);
     if let Err(error) = store.notice(notice).await {
         tracing::warn!("'{}' cannot be recorded: {error}; hint: {}", what.as_str(), error.hint());
     }

@@ -11,7 +11,6 @@ use pinfold_policy::lookalike::{Lookalike, Lookalikes};
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::entry::{Asker, Notice, What};
 use quick_cache::sync::Cache;
-use uuid::Uuid;
 
 use crate::ask::Ask;
 use crate::gateway::Shared;
@@ -67,17 +66,8 @@ impl Shared {
         let Some(Lookalike { imitates, how }) = policy.live.watch.untold(host, at) else { return };
         let client = asker.address.ip().to_canonical();
         let text = format!("{host} imitates {imitates}: {how}; client {client} wanted {}", wanted());
-        let notice = Notice {
-            id: Uuid::now_v7(),
-            at,
-            what: What::LookalikeHost,
-            who: None,
-            subject: Some(host.to_string().into()),
-            digest: None,
-            incident: None,
-            text: text.into(),
-            policy_version: policy.version(),
-        };
+        let notice =
+            Notice::of_gateway(What::LookalikeHost, at, text, policy.version()).about(host.to_string());
         let store = self.store.clone();
         // Nobody waits for it: what is told does not change what is done.
         self.tasks.spawn(async move {

@@ -15,7 +15,6 @@ use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::gateway::Shared;
 use crate::tally::{Count, Counts, Tally};
@@ -143,8 +142,7 @@ fn signed(
     for ((host, issuer), count) in by {
         if allowance.take(count.last) {
             let text = format!("{count}; by the issuing CA {issuer}");
-            let subject = Some(host.to_string().into());
-            told.push(Notice { subject, ..notice(What::LeafSigned, count, text, policy_version) });
+            told.push(notice(What::LeafSigned, count, text, policy_version).about(host.to_string()));
         } else {
             others = Some(others.map_or(count, |others| others.and(count)));
         }
@@ -157,17 +155,7 @@ fn signed(
 }
 
 fn notice(what: What, count: Count, text: String, policy_version: u64) -> Notice {
-    Notice {
-        id: Uuid::now_v7(),
-        at: count.last,
-        what,
-        who: None,
-        subject: None,
-        digest: None,
-        incident: None,
-        text: text.into(),
-        policy_version,
-    }
+    Notice::of_gateway(what, count.last, text, policy_version)
 }
 
 #[cfg(test)]

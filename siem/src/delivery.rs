@@ -19,7 +19,6 @@ use pinfold_store::{Feed, Store, StoreError};
 use thiserror::Error;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::batch::Batch;
 use self::sink::Sink;
@@ -237,17 +236,9 @@ impl Delivery<'_> {
     fn notice(&self, what: What, text: String) -> Notice {
         // What goes out at once is the same line as what the ledger gives out later.
         let now = Timestamp::now();
-        Notice {
-            id: Uuid::now_v7(),
-            at: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
-            what,
-            who: None,
-            subject: Some(self.output.name().into()),
-            digest: None,
-            incident: None,
-            text: text.into(),
-            policy_version: self.store.decisions().borrow().version(),
-        }
+        let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        let version = self.store.decisions().borrow().version();
+        Notice::of_gateway(what, at, text, version).about(self.output.name())
     }
 
     /// On disk when this returns.

@@ -290,6 +290,28 @@ pub struct Notice {
 impl Notice {
     /// Bytes of [`Notice::text`] that are kept.
     pub const LONGEST_TEXT: usize = 4096;
+
+    /// What happened without a person, and is about no body.
+    #[must_use]
+    pub fn of_gateway(what: What, at: Timestamp, text: impl Into<Box<str>>, policy_version: u64) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            at,
+            what,
+            who: None,
+            subject: None,
+            digest: None,
+            incident: None,
+            text: text.into(),
+            policy_version,
+        }
+    }
+
+    /// The same, about this.
+    #[must_use]
+    pub fn about(self, subject: impl Into<Box<str>>) -> Self {
+        Self { subject: Some(subject.into()), ..self }
+    }
 }
 
 /// One event of the feed: a ledger row that is complete.

@@ -46,7 +46,6 @@ use pinfold_policy::verdict::Binding;
 use quick_cache::sync::Cache;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::audit::Audit;
 use crate::bodies::{Bodies, make_dir, sync_dir};
@@ -738,18 +737,8 @@ impl Store {
             }
             let text = format!("{month}, with {exchanges} rows of exchanges and {tunnels} of tunnels");
             let policy_version = self.decisions().borrow().version();
-            self.notice(Notice {
-                id: Uuid::now_v7(),
-                at: now,
-                what: What::LedgerDropped,
-                who: None,
-                subject: Some(month.to_string().into()),
-                digest: None,
-                incident: None,
-                text: text.into(),
-                policy_version,
-            })
-            .await?;
+            let dropped = Notice::of_gateway(What::LedgerDropped, now, text, policy_version);
+            self.notice(dropped.about(month.to_string())).await?;
             ledger.remove(month).await?;
         }
         Ok(awaited)

@@ -9,7 +9,6 @@ use pinfold_certs::CertificateAuthority;
 use pinfold_proxy::Clock;
 use pinfold_store::entry::{Notice, What};
 use pinfold_store::{Store, StoreError};
-use uuid::Uuid;
 
 /// What one can tell two authorities apart by.
 pub(crate) struct Authority([Certificate; 2]);
@@ -49,17 +48,9 @@ impl Certificate {
         }
         let before = before.as_deref().unwrap_or("none that the ledger knows");
         let end = Timestamp::try_from(self.end).unwrap_or(Timestamp::MAX);
-        let notice = Notice {
-            id: Uuid::now_v7(),
-            at: clock.now(),
-            what: self.what,
-            who: None,
-            subject: Some(self.fingerprint.as_str().into()),
-            digest: None,
-            incident: None,
-            text: format!("ends {end:.0}; before: {before}").into(),
-            policy_version: store.decisions().borrow().version(),
-        };
-        store.notice(notice).await
+        let text = format!("ends {end:.0}; before: {before}");
+        let version = store.decisions().borrow().version();
+        let notice = Notice::of_gateway(self.what, clock.now(), text, version);
+        store.notice(notice.about(self.fingerprint.as_str())).await
     }
 }

@@ -10,7 +10,6 @@ use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// How long after its time a test may be due, before it is taken for one that does not come any more.
 const OVERDUE: Duration = Duration::from_secs(60);
@@ -137,17 +136,7 @@ fn told(turn: Turn, trouble: Option<String>, policy_version: u64) -> Notice {
             What::CanaryRecovered
         }
     };
-    Notice {
-        id: Uuid::now_v7(),
-        at: Timestamp::now(),
-        what,
-        who: None,
-        subject: Some(CANARY_HOST.into()),
-        digest: None,
-        incident: None,
-        text: text.into(),
-        policy_version,
-    }
+    Notice::of_gateway(what, Timestamp::now(), text, policy_version).about(CANARY_HOST)
 }
 
 #[cfg(test)]

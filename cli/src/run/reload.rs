@@ -22,7 +22,6 @@ use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::authority::Authority;
 use super::signals::HangUps;
@@ -302,17 +301,7 @@ impl Reloading {
     }
 
     fn notice(&self, what: What, policy_version: u64, text: String) -> Notice {
-        Notice {
-            id: Uuid::now_v7(),
-            at: Timestamp::now(),
-            what,
-            who: None,
-            subject: Some(self.configuration.name().into()),
-            digest: None,
-            incident: None,
-            text: text.into(),
-            policy_version,
-        }
+        Notice::of_gateway(what, Timestamp::now(), text, policy_version).about(self.configuration.name())
     }
 }
 
