@@ -262,8 +262,8 @@ impl Upstream {
         self.send_through(&self.pools.http1, request).await
     }
 
-    /// A vendor may end a kept connection just when it is used again, or refuse one stream too many, and clients do not repeat what a proxy answers
-    /// with 502. What changes nothing may be sent once more (RFC 9110 §9.2.2).
+    /// A vendor may end a kept connection just when it is used again, or refuse one stream too many, and clients do not
+    /// repeat what a proxy answers with 502. What changes nothing may be sent once more (RFC 9110 §9.2.2).
     async fn send_through<C>(
         &self,
         pool: &Client<C, ClientBody>,
