@@ -300,8 +300,7 @@ impl Shared {
         let (gateway, store) = (Arc::clone(self), self.store.clone());
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
         let again = self.shelf.expected(&ask.url, codings, announced);
-        // A task of its own: it goes on when the client is told to come back.
-        let hold = tokio::spawn(async move {
+        let mut hold = Box::pin(async move {
             let _holding = gateway.counters.holding();
             let mut flight = flight;
             let aliases = move |id| store.aliases(id);
@@ -324,7 +323,27 @@ impl Shared {
             drop(flight);
             Ok(held)
         });
+        if let Some(ended) = poll_immediate(&mut hold).await {
+            let seen = Seen { kinds, head: &head, path: path.as_ref(), arrival };
+            return self.judge_hold(ask, policy, &seen, ended).await;
+        }
+        // A task of its own: it goes on when the client is told to come back.
+        let hold = tokio::spawn(hold);
         self.judge_when_held(ask, policy, Guarded { head, path, arrival, kinds, hold, until }).await
+    }
+
+    /// Judges a body that is held, or was not to be held.
+    async fn judge_hold(
+        &self,
+        ask: &Ask,
+        policy: Arc<Snapshot>,
+        seen: &Seen<'_>,
+        ended: Result<Held, Failed>,
+    ) -> Outbound {
+        match ended {
+            Ok(held) => self.judge(ask, policy, seen, held).await,
+            Err(failed) => self.unmeasurable(ask, &policy, seen, failed.error.reason(), failed.rest).await,
+        }
     }
 
     /// Judges a body as soon as it is held. A client whose patience ends before is told to come back: the hold goes on.
@@ -334,10 +353,7 @@ impl Shared {
         let (kinds, arrival) = (guarded.kinds, guarded.arrival);
         let seen = Seen { kinds, head: &guarded.head, path: guarded.path.as_ref(), arrival };
         match ended {
-            Ok(Ok(Ok(held))) => self.judge(ask, policy, &seen, held).await,
-            Ok(Ok(Err(failed))) => {
-                self.unmeasurable(ask, &policy, &seen, failed.error.reason(), failed.rest).await
-            }
+            Ok(Ok(ended)) => self.judge_hold(ask, policy, &seen, ended).await,
             Ok(Err(_)) => {
                 let failed = FetchError::Body(Reason::Internal);
                 self.refuse(ask, &policy, guarded.kinds, &failed).await
