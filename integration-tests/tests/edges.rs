@@ -35,6 +35,9 @@ const WRAPPED: [(&str, &[&str]); 5] = [
     ("certs", &["rcgen"]),
 ];
 
+/// The yardstick that the load bench holds pinfold to decodes by itself.
+const ALSO: [(&str, &str); 1] = [("load", "flate2")];
+
 /// What the pure crates never see, however far down.
 const IMPURE: [&str; 6] = ["tokio", "hyper", "rustls", "mio", "socket2", "async-std"];
 
@@ -63,8 +66,10 @@ fn codecs_databases_toml_certificates_and_password_hashes_have_one_crate_each() 
         for package in
             members().filter(|package| short(package) != owner && !EXEMPT.contains(&short(package)))
         {
-            let named: Vec<_> = direct(package).filter(|dependency| wrapped.contains(dependency)).collect();
-            assert!(named.is_empty(), "{} depends on {named:?}, which only {owner} may", short(package));
+            let name = short(package);
+            let named = direct(package).filter(|dependency| wrapped.contains(dependency));
+            let named: Vec<_> = named.filter(|dependency| !ALSO.contains(&(name, dependency))).collect();
+            assert!(named.is_empty(), "{name} depends on {named:?}, which only {owner} may");
         }
     }
 }

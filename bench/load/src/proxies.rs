@@ -1,5 +1,6 @@
 //! The proxies that are compared, each as somebody would set it up who wants scripts checked.
 
+mod hudsucker;
 mod mitmproxy;
 mod own;
 mod pinfold;
@@ -7,17 +8,17 @@ mod squid;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::Command;
 
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-use crate::origin::Origin;
+use crate::client::{Failure, Reply, Route};
+use crate::load;
+use crate::origin::{Origin, WRONG, name};
 use crate::running::{terminate, wait_for};
 
-pub(crate) use self::own::{icap, minimal, relay};
-
-/// Names of the vendor that are used: files list them, for no resolver knows them.
-pub(crate) const NAMES: usize = 4_000;
+pub(crate) use self::own::{delay, icap, minimal, relay};
+pub(crate) use self::pinfold::with_pins;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -38,10 +39,12 @@ pub(crate) enum Kind {
     SquidIcap,
     /// mitmproxy with an addon that hashes.
     Mitmproxy,
+    /// hudsucker with a step that hashes.
+    Hudsucker,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Direct,
         Self::Relay,
         Self::Minimal,
@@ -50,6 +53,7 @@ impl Kind {
         Self::Squid,
         Self::SquidIcap,
         Self::Mitmproxy,
+        Self::Hudsucker,
     ];
 
     /// As tables name it.
@@ -59,27 +63,103 @@ impl Kind {
             Self::Relay => "relay",
             Self::Minimal => "minimal",
             Self::Pinfold => "pinfold",
-            Self::PinfoldAlways => "pinfold, always",
+            Self::PinfoldAlways => "pinfold-always",
             Self::Squid => "squid",
-            Self::SquidIcap => "squid+icap",
+            Self::SquidIcap => "squid-icap",
             Self::Mitmproxy => "mitmproxy",
+            Self::Hudsucker => "hudsucker",
+        }
+    }
+
+    pub(crate) fn version(self) -> String {
+        match self {
+            Self::Direct => first_line("nginx", &["-v"]),
+            Self::Relay | Self::Minimal => crate::machine::commit(),
+            Self::Pinfold | Self::PinfoldAlways => {
+                let program = pinfold::binary().display().to_string();
+                format!("{}, {}", first_line(&program, &["--version"]), crate::machine::commit())
+            }
+            Self::Squid | Self::SquidIcap => first_line(squid::PROGRAM, &["-v"]),
+            Self::Mitmproxy => first_line(&mitmproxy::program(), &["--version"]),
+            Self::Hudsucker => first_line(&hudsucker::program(), &["--version"]),
+        }
+    }
+
+    /// Something that people use between themselves and the network.
+    pub(crate) fn is_other_proxy(self) -> bool {
+        match self {
+            Self::Squid | Self::SquidIcap | Self::Mitmproxy | Self::Hudsucker => true,
+            Self::Direct | Self::Relay | Self::Minimal | Self::Pinfold | Self::PinfoldAlways => false,
+        }
+    }
+
+    /// Whether a body that nobody has reviewed is refused.
+    pub(crate) fn checks(self) -> bool {
+        match self {
+            Self::Direct | Self::Relay | Self::Squid => false,
+            Self::Minimal
+            | Self::Pinfold
+            | Self::PinfoldAlways
+            | Self::SquidIcap
+            | Self::Mitmproxy
+            | Self::Hudsucker => true,
         }
     }
 
     /// Whether it looks into TLS.
     pub(crate) fn intercepts(self) -> bool {
-        !matches!(self, Self::Direct | Self::Relay)
+        match self {
+            Self::Direct | Self::Relay => false,
+            Self::Minimal
+            | Self::Pinfold
+            | Self::PinfoldAlways
+            | Self::Squid
+            | Self::SquidIcap
+            | Self::Mitmproxy
+            | Self::Hudsucker => true,
+        }
     }
 
-    /// Starts it in a folder of its own.
-    pub(crate) async fn start(self, dir: &Path, origin: &Origin) -> Proxy {
-        let dir = dir.join(self.name().replace([' ', ',', '+'], "-"));
-        std::fs::create_dir_all(&dir).expect("a folder for a proxy");
+    /// Whether it passes on TLS that it does not look into.
+    pub(crate) fn tunnels(self) -> bool {
+        self != Self::Direct && self != Self::Minimal
+    }
+
+    /// Whether it makes certificates.
+    pub(crate) fn mints(self) -> bool {
+        self.intercepts() && self != Self::Minimal
+    }
+
+    /// Whether it asks the origin only once for what it may keep.
+    pub(crate) fn remembers(self) -> bool {
+        self == Self::Pinfold || self == Self::Squid
+    }
+
+    /// The share of the requests that it is sent: as many as the others are would take the slow ones an hour.
+    pub(crate) fn share(self) -> f64 {
         match self {
+            Self::Mitmproxy => 0.05,
+            Self::SquidIcap => 0.25,
+            Self::Squid => 0.5,
+            Self::Direct
+            | Self::Relay
+            | Self::Minimal
+            | Self::Pinfold
+            | Self::PinfoldAlways
+            | Self::Hudsucker => 1.0,
+        }
+    }
+
+    /// Starts it in a folder of its own, and sees that it does what it should.
+    pub(crate) async fn start(self, dir: &Path, origin: &Origin) -> Proxy {
+        let dir = dir.join(self.name());
+        std::fs::create_dir_all(&dir).expect("a folder for a proxy");
+        let proxy = match self {
             Self::Direct => {
                 Proxy { kind: self, address: None, root: origin.root.clone(), processes: Vec::new() }
             }
-            Self::Relay | Self::Minimal => own::start(self, &dir, origin).await,
+            Self::Relay => own::start_relay(&dir, origin).await,
+            Self::Minimal => own::start_minimal(&dir, origin).await,
             Self::Pinfold => pinfold::start(self, &dir, origin, "15m").await,
             Self::PinfoldAlways => pinfold::start(self, &dir, origin, "always").await,
             Self::Squid => squid::start(self, &dir, origin, None).await,
@@ -87,8 +167,11 @@ impl Kind {
                 let icap = own::start_icap(&dir, origin).await;
                 squid::start(self, &dir, origin, Some(icap)).await
             }
-            Self::Mitmproxy => mitmproxy::start(self, &dir, origin).await,
-        }
+            Self::Mitmproxy => mitmproxy::start(&dir, origin).await,
+            Self::Hudsucker => hudsucker::start(&dir, origin).await,
+        };
+        proxy.check(origin).await;
+        proxy
     }
 }
 
@@ -98,19 +181,59 @@ pub(crate) struct Proxy {
     /// None: there is none.
     pub(crate) address: Option<SocketAddr>,
     /// What its clients trust.
-    pub(crate) root: PathBuf,
+    root: PathBuf,
     processes: Vec<Child>,
 }
 
 impl Proxy {
     async fn of(kind: Kind, address: SocketAddr, root: PathBuf, processes: Vec<Child>) -> Self {
-        wait_for(address).await;
+        wait_for(address, kind.name()).await;
         Self { kind, address: Some(address), root, processes }
     }
 
-    /// Its processes, without those that they started.
-    pub(crate) fn pids(&self) -> Vec<u32> {
+    /// Its processes, without those that they started. Without a proxy, the origin.
+    pub(crate) fn pids(&self, origin: &Origin) -> Vec<u32> {
+        if self.address.is_none() {
+            return vec![origin.pid()];
+        }
         self.processes.iter().map(|process| process.id().expect("a proxy that runs")).collect()
+    }
+
+    /// To hosts that it looks into, if it does that.
+    pub(crate) fn route(&self, origin: &Origin) -> Route {
+        Route::new(self.kind.name(), origin, self.address, &self.root)
+    }
+
+    /// To hosts that it does not look into.
+    pub(crate) fn tunnel(&self, origin: &Origin) -> Route {
+        Route::new(self.kind.name(), origin, self.address, &origin.root)
+    }
+
+    /// Each body is the vendor's, in both codings, and what nobody has reviewed is refused by those who check.
+    async fn check(&self, origin: &Origin) {
+        let who = self.kind.name();
+        for body in &origin.bodies {
+            for gzip in [false, true] {
+                match self.get(origin, &body.path(), gzip).await {
+                    Ok(reply) => load::verify(who, body, reply).await,
+                    Err(failure @ Failure::TimedOut(_)) if self.kind.is_other_proxy() => {
+                        eprintln!("{who}, {}: {failure}", body.name);
+                    }
+                    Err(failure) => panic!("{who}, {}: {failure}", body.name),
+                }
+            }
+        }
+        match self.get(origin, WRONG, false).await {
+            Ok(_) => assert!(!self.kind.checks(), "{who} releases what nobody has reviewed"),
+            Err(Failure::Status(403 | 500..) | Failure::Broken(..)) => {
+                assert!(self.kind.checks(), "{who} refuses though it checks nothing");
+            }
+            Err(failure) => panic!("{who}: {failure}"),
+        }
+    }
+
+    async fn get(&self, origin: &Origin, path: &str, gzip: bool) -> Result<Reply, Failure> {
+        self.route(origin).connect(&name(0)).await?.get(path, gzip, true).await
     }
 
     /// Ends it, and waits for its end.
@@ -121,16 +244,15 @@ impl Proxy {
     }
 }
 
-/// A program whose output goes to a file of its folder.
-fn spawn(program: &Path, arguments: &[&str], dir: &Path) -> Child {
-    let log = std::fs::File::create(dir.join("log")).expect("a log");
-    Command::new(program)
-        .args(arguments)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("a log"))
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+/// Of what a program says of itself.
+fn first_line(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
+}
+
+/// A program that the script which installs the proxies names, or one of the path.
+fn program(variable: &str, otherwise: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| otherwise.to_owned())
 }

@@ -1,17 +1,17 @@
 //! Squid with SslBump: <https://wiki.squid-cache.org/Features/SslPeekAndSplice>.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tokio::process::Child;
 
-use super::{Kind, NAMES, Proxy, spawn};
-use crate::client::name;
+use super::{Kind, Proxy};
 use crate::keys;
 use crate::origin::{Origin, TUNNELLED, free_address};
+use crate::running::spawn;
 
+pub(super) const PROGRAM: &str = "/usr/sbin/squid";
 const CERTIFICATES: &str = "/usr/lib/squid/security_file_certgen";
 
 pub(super) async fn start(
@@ -27,12 +27,6 @@ pub(super) async fn start(
         .expect("a folder that others may write");
     keys::run(dir, CERTIFICATES, &["-c", "-s", "certificates", "-M", "64MB"]);
     keys::run(dir, "chmod", &["-R", "a+rwX", "certificates", "both.pem"]);
-    let mut hosts = String::new();
-    for number in 0..NAMES {
-        writeln!(hosts, "{} {}", origin.address.ip(), name(number)).expect("text");
-    }
-    writeln!(hosts, "{} {TUNNELLED}", origin.address.ip()).expect("text");
-    std::fs::write(dir.join("hosts"), hosts).expect("a list of hosts");
     let checking = match &icap {
         None => "memory_cache_mode always\n".to_owned(),
         Some((icap, _)) => format!(
@@ -45,15 +39,16 @@ pub(super) async fn start(
          sslcrtd_program {CERTIFICATES} -s {dir}/certificates -M 64MB\n\
          acl hello at_step SslBump1\nacl tunnelled ssl::server_name {TUNNELLED}\n\
          ssl_bump peek hello\nssl_bump splice tunnelled\nssl_bump bump all\n\
-         tls_outgoing_options cafile={root} min-version=1.3\nhttp_access allow all\nhosts_file {dir}/hosts\n\
+         tls_outgoing_options cafile={root} min-version=1.3\nhttp_access allow all\nhosts_file {hosts}\n\
          cache_mem 512 MB\nmaximum_object_size_in_memory 16 MB\n{checking}\
          access_log none\ncache_log {dir}/cache.log\npid_filename {dir}/squid.pid\ncoredump_dir {dir}\nshutdown_lifetime 1 second\n\
          pconn_timeout 600 seconds\nclient_idle_pconn_timeout 600 seconds\nmax_filedescriptors 65535\n",
         dir = dir.display(),
         root = origin.root.display(),
+        hosts = origin.hosts.display(),
     );
     std::fs::write(dir.join("squid.conf"), configuration).expect("a configuration");
-    let squid = spawn(Path::new("/usr/sbin/squid"), &["-N", "-f", "squid.conf"], dir);
+    let squid = spawn(Path::new(PROGRAM), &["-N", "-f", "squid.conf"], dir);
     let processes = std::iter::once(squid).chain(icap.map(|(_, process)| process)).collect();
     Proxy::of(kind, listen, root, processes).await
 }

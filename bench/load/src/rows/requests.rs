@@ -1,0 +1,97 @@
+//! One request after another, of each size and kind.
+
+use super::{Bench, per_1000, unless_late};
+use crate::client::Failure;
+use crate::load::{Connections, Taken, put};
+use crate::origin::NAMES;
+use crate::proxies::Proxy;
+use crate::report::{Figures, Report};
+use crate::running::cpu_seconds;
+use crate::scenario::{Scenario, scaled};
+
+/// Requests of 1,000 that may reach the origin though the proxy keeps what they ask for: it looks now and then.
+const LOOKS: f64 = 20.0;
+
+/// Each round goes through all proxies, so that whatever else this machine does meets all of them.
+pub(crate) async fn requests(report: &mut Report, bench: &Bench<'_>, scenario: &Scenario, running: &[Proxy]) {
+    let mut running: Vec<_> = running.iter().filter(|proxy| fits(scenario, proxy)).collect();
+    for round in 0..=bench.rounds {
+        let mut late = Vec::new();
+        for proxy in &running {
+            let done = measured(bench, scenario, round, proxy).await;
+            let Some(figures) = unless_late(report, proxy.kind, scenario.name, done) else {
+                late.push(proxy.kind);
+                continue;
+            };
+            // The first round fills caches and pools of connections.
+            if round > 0 {
+                assert_from_memory(scenario, proxy, &figures);
+                report.add(scenario.name, proxy.kind, figures);
+            }
+        }
+        running.retain(|proxy| !late.contains(&proxy.kind));
+        eprintln!("{}: round {round} of {}", scenario.name, bench.rounds);
+    }
+}
+
+/// Who makes no certificates has nothing to do for a new name.
+fn fits(scenario: &Scenario, proxy: &Proxy) -> bool {
+    match scenario.load.connections {
+        Connections::FreshName(_) => proxy.kind.mints() || !proxy.kind.intercepts(),
+        Connections::Kept | Connections::KeptFar | Connections::Fresh | Connections::Returning => true,
+    }
+}
+
+async fn measured(
+    bench: &Bench<'_>,
+    scenario: &Scenario,
+    round: usize,
+    proxy: &Proxy,
+) -> Result<Figures, Failure> {
+    let mut load = scenario.load.clone();
+    if let Connections::FreshName(_) = load.connections {
+        load.connections = Connections::FreshName(1 + round * load.requests);
+        assert!(
+            load.requests * (round + 1) < NAMES,
+            "more names than there are: fewer rounds, or a smaller share"
+        );
+    }
+    load.requests = scaled(load.requests, proxy.kind.share(), load.clients);
+    let pids = proxy.pids(bench.origin);
+    let (cpu, answered) = (cpu_seconds(&pids), bench.origin.answered().await);
+    let taken = put(&proxy.route(bench.origin), &load).await?;
+    let (cpu, answered) = (cpu_seconds(&pids) - cpu, bench.origin.answered().await - answered - 1);
+    Ok(figures(&taken, cpu, answered))
+}
+
+fn figures(taken: &Taken, cpu: f64, answered: u64) -> Figures {
+    let requests = taken.latencies.len();
+    let at = |share: f64| {
+        let at = ((requests as f64 * share) as usize).min(requests.saturating_sub(1));
+        f64::from(taken.latencies[at]) / 1000.0
+    };
+    Figures {
+        cpu: per_1000(cpu, requests),
+        rate: requests as f64 / taken.elapsed.as_secs_f64(),
+        p50: at(0.5),
+        p99: at(0.99),
+        p999: at(0.999),
+        origin: answered as f64 * 1000.0 / requests as f64,
+        resumed: taken.resumed as f64 * 100.0 / requests as f64,
+    }
+}
+
+/// A cache that is asked and does not have it would be measured as something else than it is.
+fn assert_from_memory(scenario: &Scenario, proxy: &Proxy, figures: &Figures) {
+    let is_known = !matches!(scenario.load.connections, Connections::FreshName(_));
+    if !proxy.kind.remembers() || !is_known || scenario.load.requests < 1000 {
+        return;
+    }
+    assert!(
+        figures.origin <= LOOKS,
+        "{}, {}: {} of 1,000 requests reached the origin, so that it did not answer from memory",
+        scenario.name,
+        proxy.kind.name(),
+        figures.origin
+    );
+}
