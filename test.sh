@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-export DEBIAN_FRONTEND=noninteractive
+# What is installed is not to run by itself.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 [ -z "${CI:-}" ] || export CARGO_TERM_PROGRESS_WHEN=never
 
 # command:package pairs: a package is installed only where its command is missing.
@@ -22,10 +23,11 @@ tools=(
   tar:tar
   rsyslogd:rsyslog
   promtool:prometheus
+  nginx:nginx-core
 )
 
 # Packages without a command.
-modules=(rsyslog-gnutls python3-venv)
+modules=(rsyslog-gnutls python3-venv libjs-jquery libjs-d3 libjs-three)
 
 step() {
   local name=$1 started=$SECONDS
@@ -61,7 +63,7 @@ install_tools() {
     return 1
   fi
   local root=()
-  [ "$(id -u)" -eq 0 ] || root=(sudo --preserve-env=DEBIAN_FRONTEND)
+  [ "$(id -u)" -eq 0 ] || root=(sudo --preserve-env=DEBIAN_FRONTEND,RUNLEVEL)
   echo "installing ${missing[*]}"
   "${root[@]}" apt-get update --quiet=2
   "${root[@]}" apt-get install --yes --quiet=2 --no-install-recommends "${missing[@]}"
@@ -86,13 +88,21 @@ document() {
   RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 }
 
+# For its correctness only: wrong bytes, a wrong status or a body that nobody reviewed fail it, and no figure is told.
+load_bench() {
+  cargo run --locked --package pinfold-load -- \
+    --proxies direct,relay,minimal,pinfold,pinfold-always --rounds 1 --share 0.01 >/dev/null
+}
+
 step 'tools' install_tools
 step 'reader of detection rules' install_pysigma
 step 'format' cargo fmt --all --check
 step 'lints' cargo clippy --workspace --all-targets --locked -- -D warnings
 step 'documentation' document
 step 'the binary under test' cargo build --locked --package pinfold-cli --bin pinfold
+step 'load bench, a hundredth of it' load_bench
 step 'tests' cargo test --workspace --locked --no-fail-fast
+step 'format of the load bench for hudsucker' cargo fmt --manifest-path bench/load/hudsucker/Cargo.toml --check
 step 'format of the fuzz targets' cargo fmt --manifest-path fuzz/Cargo.toml --check
 step 'lints of the fuzz targets' cargo clippy --manifest-path fuzz/Cargo.toml --locked -- -D warnings
 step 'fuzz, a minute each' fuzz/run.sh
