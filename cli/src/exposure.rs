@@ -97,7 +97,11 @@ pub(crate) async fn run(
     } else {
         terminal.print(&table::render(&report, terminal))?;
     }
-    Ok(if report.is_exposure() { Found::Something } else { Found::Nothing })
+    Ok(match report.is_exposure() {
+        true => Found::Something,
+        false if report.is_in_the_dark() => Found::Unknown,
+        false => Found::Nothing,
+    })
 }
 
 async fn search(

@@ -112,6 +112,8 @@ enum Found {
     Nothing,
     /// Something: a failing check, a step that did not come out as told.
     Something,
+    /// Nothing, as there was nothing to look at: exit code 3.
+    Unknown,
 }
 
 fn main() -> ExitCode {
@@ -133,6 +135,7 @@ fn main() -> ExitCode {
     match done {
         Ok(Found::Nothing) => ExitCode::SUCCESS,
         Ok(Found::Something) => ExitCode::from(1),
+        Ok(Found::Unknown) => ExitCode::from(3),
         Err(failure) => {
             terminal.complain(&failure);
             ExitCode::from(failure.exit_code())

@@ -169,6 +169,7 @@ async fn ask_vendor(
     let is_judged = expected.is_judged();
     let why = unjudged(is_judged, answer.kinds);
     if ask.method == Method::OPTIONS {
+        gateway.note_visit(&ask, why);
         return Outbound::Unguarded(Unguarded::head_only(answer.head, why));
     }
     if !expected.guards(answer.kinds) {
@@ -240,6 +241,7 @@ impl Shared {
         mut answer: Answer,
         why: Unjudged,
     ) -> Outbound {
+        self.note_visit(&ask, why);
         let is_judged = why.is_of_judged_host();
         if is_judged && answer.is_blind_part() {
             let refused = FetchError::Body(Reason::PartialContent);

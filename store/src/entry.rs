@@ -128,6 +128,19 @@ pub struct Tunnel {
     pub policy_version: u64,
 }
 
+/// A request that a host answered which no vendor claims, in clear text or decrypted: nobody looked at what it sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// When the request was read.
+    pub at: Timestamp,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The name that the client proved, where the gateway asks for one.
+    pub user: Option<Arc<str>>,
+    /// Which host and port.
+    pub authority: Authority,
+}
+
 /// How a tunnel ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TunnelEnd {

@@ -18,6 +18,7 @@ mod sums;
 mod tally;
 mod texts;
 mod traffic;
+mod visits;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -36,8 +37,8 @@ use tokio::task::JoinHandle;
 pub use self::asked::{AskedUrls, Changed};
 pub(crate) use self::asked::{changed, recorded_since};
 pub use self::downtime::Downtime;
-pub(crate) use self::exposure::exposure;
-pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
+pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked, Unseen};
+pub(crate) use self::exposure::{exposure, unseen};
 use self::notepad::Notepad;
 pub(crate) use self::query::{
     EventReader, exchanges, gaps, last_notice, notices, tunnels, was_judged_by_a_pin,
@@ -49,9 +50,11 @@ pub(crate) use self::retention::{Contents, contents, ended_before};
 use self::tally::{Alike, Flush, Hashers, Removal, Reply, Row, Take, Tally, minute};
 pub(crate) use self::traffic::{Bounds, traffic};
 pub use self::traffic::{Carried, Client, Traffic, Tunnelled};
+use self::visits::Place as VisitPlace;
+pub use self::visits::Visited;
 use self::writer::Writer;
 use crate::bodies::make_dir;
-use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd};
+use crate::entry::{Exchange, Notice, Tunnel, TunnelEnd, Visit};
 use crate::error::StoreError;
 use crate::month::Month;
 use crate::numbers::Numbers;
@@ -59,12 +62,13 @@ use crate::place::Place;
 use crate::sqlite::{self, Schema, Upgrade};
 
 static SCHEMA: Schema = Schema {
-    version: 4,
+    version: 5,
     create: include_str!("ledger/schema.sql"),
     upgrades: &[
         Upgrade::by(include_str!("ledger/upgrade-2.sql")),
         Upgrade::by(include_str!("ledger/upgrade-3.sql")),
         Upgrade::by(include_str!("ledger/upgrade-4.sql")),
+        Upgrade::by(include_str!("ledger/upgrade-5.sql")),
     ],
 };
 
@@ -242,6 +246,13 @@ impl Ledger {
             .inspect_err(|_| self.shared.tally().miss_tunnel(at))?;
         let open = (!refused).then(|| (row, Arc::clone(&self.shared)));
         Ok(OpenTunnel { open })
+    }
+
+    /// See [`crate::Store::visited`].
+    pub(crate) fn visited(&self, visit: Visit) {
+        let (at, place) = (visit.at, VisitPlace::of(visit));
+        let alike = self.shared.alike(&place);
+        self.shared.tally().visit(place, at, alike);
     }
 
     /// See [`crate::Store::notice`].

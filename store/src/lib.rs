@@ -49,7 +49,7 @@ pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, PassedOver, Repeats};
 pub use crate::ledger::{
     AskedUrls, Carried, Changed, Client, Coverage, Deliveries, Downtime, ExchangeRow, Exposure, Filter,
-    OpenTunnel, Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled,
+    OpenTunnel, Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled, Unseen, Visited,
 };
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;

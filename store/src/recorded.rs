@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::digest::BodyId;
 
 use crate::Store;
-use crate::entry::{Exchange, Gap, Notice, Tunnel, What};
+use crate::entry::{Exchange, Gap, Notice, Tunnel, Visit, What};
 use crate::error::StoreError;
 use crate::ledger::{
     self, AskedUrls, Bounds, Changed, Contents, ExchangeRow, Exposure, Filter, OpenTunnel, Receipt, Receiver,
-    Sought, Traffic, TunnelRow,
+    Sought, Traffic, TunnelRow, Unseen,
 };
 use crate::month::Month;
 use crate::place::Place;
@@ -30,6 +30,14 @@ impl Store {
     /// [`StoreError`] when it is not recorded.
     pub async fn tunnel_opened(&self, tunnel: Tunnel) -> Result<OpenTunnel, StoreError> {
         self.inner.ledger()?.tunnel_opened(tunnel).await
+    }
+
+    /// Counts a request to a host of which nobody looks at what it sends, in the row of its hour. Never blocks; on disk within
+    /// a second. Beyond a bound for each client, and one for all, hosts are not told apart, and then clients neither.
+    pub fn visited(&self, visit: Visit) {
+        if let Some(gateway) = &self.inner.gateway {
+            gateway.ledger.visited(visit);
+        }
     }
 
     /// Records what happened beside the traffic; on disk when this returns. Whoever cannot know whether it was, after a
@@ -102,6 +110,14 @@ impl Store {
             None => Vec::new(),
         };
         ledger::exposure(&self.inner.data_dir, sought, &incidents).await
+    }
+
+    /// How many hosts clients talked to of which nobody looked at what they sent, as far as the ledger reaches back.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a month cannot be read.
+    pub async fn unseen(&self) -> Result<Unseen, StoreError> {
+        ledger::unseen(&self.inner.data_dir).await
     }
 
     /// What passed from `since` to `until`, summed up by all that a verdict depends on. `reading` is told of each month.

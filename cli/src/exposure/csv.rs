@@ -1,7 +1,7 @@
 //! For spreadsheets. A cell from outside that would be a formula there is text here: a client chooses its page.
 
 use ::csv::Writer;
-use pinfold_store::{Sighted, Talked};
+use pinfold_store::{Sighted, Talked, Visited};
 
 use super::report::Report;
 use crate::failure::Failure;
@@ -38,6 +38,7 @@ pub(super) fn render(report: &Report) -> Result<Vec<u8>, Failure> {
         rows.extend(of.iter().map(|sighted| exchange(what, sighted)));
     }
     rows.extend(report.talked.iter().map(tunnel));
+    rows.extend(report.visited.iter().map(other_host));
     write(&rows).map_err(|error| Failure::could_not(format!("cannot make CSV: {error}")))
 }
 
@@ -86,8 +87,7 @@ fn exchange(what: &str, sighted: &Sighted) -> [String; 20] {
 }
 
 fn tunnel(talked: &Talked) -> [String; 20] {
-    let mut row = [const { String::new() }; 20];
-    let cells = [
+    row_of([
         (0, "tunnel".to_owned()),
         (1, talked.client.to_string()),
         (2, talked.user.as_deref().unwrap_or_default().to_owned()),
@@ -97,7 +97,24 @@ fn tunnel(talked: &Talked) -> [String; 20] {
         (10, talked.status.to_string()),
         (11, talked.reason.map(|reason| reason.code().to_owned()).unwrap_or_default()),
         (12, talked.authority.to_string()),
-    ];
+    ])
+}
+
+/// What is not told apart is empty.
+fn other_host(visited: &Visited) -> [String; 20] {
+    row_of([
+        (0, "other-host".to_owned()),
+        (1, visited.client.map(|client| client.to_string()).unwrap_or_default()),
+        (2, visited.user.as_deref().unwrap_or_default().to_owned()),
+        (3, visited.count.to_string()),
+        (8, visited.first.to_string()),
+        (9, visited.last.to_string()),
+        (12, visited.authority.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ])
+}
+
+fn row_of<const N: usize>(cells: [(usize, String); N]) -> [String; 20] {
+    let mut row = [const { String::new() }; 20];
     for (at, cell) in cells {
         if let Some(place) = row.get_mut(at) {
             *place = cell;

@@ -1,6 +1,6 @@
 //! For programs.
 
-use pinfold_store::{Sighted, Talked};
+use pinfold_store::{Sighted, Talked, Visited};
 use serde_json::{Map, Value, json};
 
 use super::report::Report;
@@ -36,6 +36,7 @@ pub(super) fn render(report: &Report) -> Value {
         "refused": report.refused.iter().map(sighted).collect::<Vec<_>>(),
         "asked_only": report.described.iter().map(sighted).collect::<Vec<_>>(),
         "tunnels": report.talked.iter().map(talked).collect::<Vec<_>>(),
+        "other_hosts": report.visited.iter().map(visited).collect::<Vec<_>>(),
         "coverage": {
             "recorded_since": coverage.recorded_since.map(|time| time.to_string()),
             "recorded_until": coverage.recorded_until.map(|time| time.to_string()),
@@ -45,6 +46,8 @@ pub(super) fn render(report: &Report) -> Value {
             "unmeasured": coverage.unmeasured,
             "masked": report.sought.masked_url.is_some(),
             "tunnelled": coverage.tunnelled.iter().map(|host| &**host).collect::<Vec<_>>(),
+            "other_hosts": coverage.visited.iter().map(|host| &**host).collect::<Vec<_>>(),
+            "other_hosts_not_told_apart": coverage.untold,
             "stated": report.coverage(&plain),
         },
         "statement": report.statement(&plain),
@@ -84,5 +87,16 @@ fn talked(talked: &Talked) -> Value {
         "received": talked.received,
         "first": talked.first.to_string(),
         "last": talked.last.to_string(),
+    })
+}
+
+fn visited(visited: &Visited) -> Value {
+    json!({
+        "client": visited.client.map(|client| client.to_string()),
+        "user": visited.user.as_deref(),
+        "authority": visited.authority.as_ref().map(ToString::to_string),
+        "count": visited.count,
+        "first": visited.first.to_string(),
+        "last": visited.last.to_string(),
     })
 }

@@ -3,10 +3,10 @@
 //! What came from outside stands in code spans, where Markdown has no other meaning than their end: nothing there is a
 //! link, an image, HTML or the next cell of a table.
 
-use pinfold_store::{Sighted, Talked};
+use pinfold_store::{Sighted, Talked, Visited};
 
 use super::report::{Report, verdict_text};
-use super::table::flowed;
+use super::table::{flowed, whither, who};
 use crate::printable::printable;
 use crate::words::{moment, path_text, second};
 
@@ -25,6 +25,7 @@ pub(super) fn render(report: &Report) -> String {
         exchanges(&mut text, title, of);
     }
     tunnels(&mut text, &report.talked);
+    other_hosts(&mut text, &report.visited);
     text.trim_end().to_owned()
 }
 
@@ -67,6 +68,27 @@ fn tunnels(text: &mut String, of: &[Talked]) {
             moment(talked.last),
             code(&talked.authority.to_string()),
             flowed(talked),
+        ];
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+}
+
+fn other_hosts(text: &mut String, of: &[Visited]) {
+    if of.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## Answers of hosts that no vendor claimed\n\nTimes are in UTC. Nobody looked at what came.\n\n",
+    );
+    text.push_str("| Client | User | Times | First | Last | From |\n|---|---|--:|---|---|---|\n");
+    for visited in of {
+        let cells = [
+            who(visited),
+            code(visited.user.as_deref().unwrap_or_default()),
+            visited.count.to_string(),
+            moment(visited.first),
+            moment(visited.last),
+            code(&whither(visited)),
         ];
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use pinfold_policy::digest::Digest;
 use pinfold_policy::verdict::Outcome;
-use pinfold_store::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked};
+use pinfold_store::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked, Visited};
 
 use crate::words::{counted, second};
 
@@ -30,21 +30,27 @@ pub(super) struct Report {
     /// Released to a HEAD: no byte went out.
     pub(super) described: Vec<Sighted>,
     pub(super) talked: Vec<Talked>,
+    pub(super) visited: Vec<Visited>,
     pub(super) coverage: Coverage,
     pub(super) made: Timestamp,
 }
 
 impl Report {
     pub(super) fn new(sought: Sought, digest: Option<Digest>, exposure: Exposure, made: Timestamp) -> Self {
-        let Exposure { sighted, talked, coverage } = exposure;
+        let Exposure { sighted, talked, visited, coverage } = exposure;
         let (refused, released): (Vec<_>, Vec<_>) = sighted.into_iter().partition(Sighted::was_refused);
         let (received, described) = released.into_iter().partition(Sighted::may_have_received);
-        Self { sought, digest, received, refused, described, talked, coverage, made }
+        Self { sought, digest, received, refused, described, talked, visited, coverage, made }
     }
 
     /// Whether somebody may have received it, or talked to the host.
     pub(super) fn is_exposure(&self) -> bool {
-        !self.received.is_empty() || self.talked.iter().any(opened)
+        !self.received.is_empty() || self.is_unseen()
+    }
+
+    /// Whether something of what was sought came, or may have, and nobody looked at it.
+    fn is_unseen(&self) -> bool {
+        self.talked.iter().any(Talked::opened) || !self.visited.is_empty()
     }
 
     /// What was sought, in words and values.
@@ -96,6 +102,9 @@ impl Report {
         if !self.talked.is_empty() {
             sentences.push(self.talked_by(shown));
         }
+        if !self.visited.is_empty() {
+            sentences.push(self.visited_by(shown));
+        }
         sentences.push(self.narrowed().unwrap_or_else(|| self.everybody_else()));
         sentences
     }
@@ -117,12 +126,14 @@ impl Report {
 
     fn received_by(&self, shown: Shown<'_>) -> String {
         let who = clients(&self.received);
+        // Whoever talked to the host unseen may have received it as well.
+        let of = if self.is_unseen() { "of what was judged: " } else { "" };
         if who.is_empty() {
-            return "may have been received by 0 clients.".to_owned();
+            return format!("{of}may have been received by 0 clients.");
         }
         let Deliveries { whole, begun, confirmed, .. } = got(&self.received);
         format!(
-            "may have been received by {} ({}): {whole} delivered whole, {begun} begun, {confirmed} confirmed by a 304.",
+            "{of}may have been received by {} ({}): {whole} delivered whole, {begun} begun, {confirmed} confirmed by a 304.",
             counted(who.len(), "client"),
             list(&who, shown),
         )
@@ -144,7 +155,7 @@ impl Report {
 
     fn talked_by(&self, shown: Shown<'_>) -> String {
         let mut who = Clients::new();
-        for talked in self.talked.iter().filter(|talked| opened(talked)) {
+        for talked in self.talked.iter().filter(|talked| talked.opened()) {
             who.entry(talked.client).or_default().extend(talked.user.as_deref());
         }
         if who.is_empty() {
@@ -157,30 +168,80 @@ impl Report {
         )
     }
 
-    /// The claim goes as far as the ledger does, and no further.
-    fn everybody_else(&self) -> String {
-        let from = self.sought.since.max(self.coverage.recorded_since);
-        let to = self.sought.until.map_or(self.made, |until| until.min(self.made));
-        match from {
-            Some(from) if from <= to => {
-                let but = match self.coverage.unmeasured {
-                    some if some > 0 && self.sought.body.is_some() => {
-                        format!(", unless it was among {} without a digest", counted(some, "exchange"))
-                    }
-                    _ => String::new(),
-                };
-                format!(
-                    "for everybody else: not delivered through this gateway from {} to {}{but}, within the coverage stated \
-                     below.",
-                    second(from),
-                    second(to),
-                )
-            }
-            Some(_) | None => {
-                "for everybody else: nothing is known, as the ledger has no entry from this window."
-                    .to_owned()
+    fn visited_by(&self, shown: Shown<'_>) -> String {
+        let mut who = Clients::new();
+        for visited in self.visited.iter().filter(|visited| visited.authority.is_some()) {
+            if let Some(client) = visited.client {
+                who.entry(client).or_default().extend(visited.user.as_deref());
             }
         }
+        let mut said = format!(
+            "{} ({}) got answers from a host that no vendor claimed: nobody looked at what came.",
+            counted(who.len(), "client"),
+            list(&who, shown)
+        );
+        let untold = self.visited.iter().filter(|visited| visited.authority.is_none());
+        let untold: u64 = untold.map(|visited| visited.count).sum();
+        if who.is_empty() {
+            said.clear();
+        }
+        if untold > 0 {
+            let parted = if said.is_empty() { "" } else { " " };
+            said.push_str(&format!(
+                "{parted}{} to hosts that no vendor claimed are not told apart: they may have gone there.",
+                counted(untold, "request"),
+            ));
+        }
+        said
+    }
+
+    /// What the ledger knows of the window, if it knows anything.
+    fn known(&self) -> Option<(Timestamp, Timestamp)> {
+        let from = self.sought.since.max(self.coverage.recorded_since)?;
+        let to = self.sought.until.map_or(self.made, |until| until.min(self.made));
+        (from <= to && self.coverage.has_months).then_some((from, to))
+    }
+
+    /// Whether the ledger knows nothing of the window: then nothing that was not found is good news.
+    pub(super) fn is_in_the_dark(&self) -> bool {
+        self.known().is_none()
+    }
+
+    /// The claim goes as far as the ledger does, and no further.
+    fn everybody_else(&self) -> String {
+        let Some((from, to)) = self.known() else {
+            return "for everybody else: nothing is known, as the ledger has no entry from this window."
+                .to_owned();
+        };
+        let (from, to) = (second(from), second(to));
+        if self.visited.iter().any(|visited| visited.client.is_none()) {
+            return "for everybody else: nothing is known, as not all clients are told apart.".to_owned();
+        }
+        if !self.visited.is_empty() {
+            return format!(
+                "for everybody else: no request to there went through this gateway from {from} to {to}, within the coverage \
+                 stated below."
+            );
+        }
+        format!(
+            "for everybody else: not delivered through this gateway from {from} to {to}{}, within the coverage stated below.",
+            self.unless()
+        )
+    }
+
+    /// What the claim itself has to say of what nobody looked at.
+    fn unless(&self) -> String {
+        let Sought { body, url, host, .. } = &self.sought;
+        let Coverage { unmeasured, tunnelled, visited, untold, .. } = &self.coverage;
+        let mut among = Vec::new();
+        if *unmeasured > 0 && body.is_some() {
+            among.push(format!("was among {} without a digest", counted(*unmeasured, "exchange")));
+        }
+        let is_anywhere = url.is_none() && host.is_none();
+        if is_anywhere && (!tunnelled.is_empty() || !visited.is_empty() || *untold > 0) {
+            among.push("came from a host that nobody looked into".to_owned());
+        }
+        if among.is_empty() { String::new() } else { format!(", unless it {}", among.join(" or ")) }
     }
 
     /// What the claim rests on, and what weakens it.
@@ -209,6 +270,7 @@ impl Report {
             ));
         }
         match coverage.unmeasured {
+            0 if self.is_in_the_dark() => {}
             0 => said.push(
                 "every guarded body that was released in the window had its digest recorded".to_owned(),
             ),
@@ -224,7 +286,10 @@ impl Report {
                 shown(&url.to_text())
             )
         }));
-        said.push(self.tunnelled(shown));
+        if !self.is_in_the_dark() {
+            said.push(self.tunnelled(shown));
+            said.extend(self.visited(shown));
+        }
         said.extend(self.addresses(shown));
         said.push(
             "not in the ledger: what went past this gateway; what is not guarded; and what caches of \
@@ -257,13 +322,35 @@ impl Report {
         if hosts.is_empty() {
             return "no host was tunnelled to in the window".to_owned();
         }
-        let named: Vec<_> = hosts.iter().take(HOSTS).map(|host| shown(host)).collect();
         format!(
-            "{} tunnelled to in the window, and nobody saw what came from there: {}{}",
-            if hosts.len() == 1 { "1 host was".to_owned() } else { format!("{} hosts were", hosts.len()) },
-            named.join(", "),
-            more(hosts.len(), HOSTS),
+            "{} tunnelled to in the window, and nobody saw what came from there: {}",
+            hosts_were(hosts),
+            some_of(hosts, shown),
         )
+    }
+
+    /// Hosts that no vendor claimed, in clear text or decrypted.
+    fn visited(&self, shown: Shown<'_>) -> Vec<String> {
+        let Coverage { visited, untold, .. } = &self.coverage;
+        let mut said = Vec::new();
+        match visited.is_empty() {
+            true if *untold > 0 => {}
+            true => said.push("no host that no vendor claimed answered in the window, but in tunnels".to_owned()),
+            false => said.push(format!(
+                "{} claimed by no vendor in the window, and nobody looked at what came from there, in clear text or decrypted: \
+                 {}",
+                hosts_were(visited),
+                some_of(visited, shown),
+            )),
+        }
+        if *untold > 0 {
+            said.push(format!(
+                "{} to hosts that no vendor claimed are not told apart, as there were too many hosts: any of them may be \
+                 among these",
+                counted(*untold, "request"),
+            ));
+        }
+        said
     }
 
     /// An address may be of several people.
@@ -307,6 +394,15 @@ fn list(clients: &Clients<'_>, shown: Shown<'_>) -> String {
     format!("{}{}", named.join(", "), more(clients.len(), NAMED))
 }
 
+fn hosts_were(hosts: &[Box<str>]) -> String {
+    if hosts.len() == 1 { "1 host was".to_owned() } else { format!("{} hosts were", hosts.len()) }
+}
+
+fn some_of(hosts: &[Box<str>], shown: Shown<'_>) -> String {
+    let named: Vec<_> = hosts.iter().take(HOSTS).map(|host| shown(host)).collect();
+    format!("{}{}", named.join(", "), more(hosts.len(), HOSTS))
+}
+
 fn more(all: usize, named: usize) -> String {
     match all.saturating_sub(named) {
         0 => String::new(),
@@ -316,11 +412,6 @@ fn more(all: usize, named: usize) -> String {
 
 fn got(of: &[Sighted]) -> Deliveries {
     of.iter().fold(Deliveries::default(), |sum, sighted| sum.and(sighted.got))
-}
-
-/// Whether bytes may have flowed: also one that was ended for a reason had opened.
-pub(super) fn opened(talked: &Talked) -> bool {
-    talked.status == 200
 }
 
 /// `2 whole, 1 begun`.
@@ -375,8 +466,9 @@ mod tests {
     }
 
     fn report(sought: Sought, sighted: Vec<Sighted>, coverage: Coverage) -> Report {
-        let coverage = Coverage { recorded_since: Some(at("2026-11-01T00:00:00Z")), ..coverage };
-        let exposure = Exposure { sighted, talked: Vec::new(), coverage };
+        let since = Some(at("2026-11-01T00:00:00Z"));
+        let coverage = Coverage { recorded_since: since, has_months: true, ..coverage };
+        let exposure = Exposure { sighted, talked: Vec::new(), visited: Vec::new(), coverage };
         Report::new(sought, None, exposure, at("2026-11-27T00:00:00Z"))
     }
 

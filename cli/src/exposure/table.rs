@@ -1,6 +1,6 @@
 //! For people at a terminal.
 
-use pinfold_store::{Sighted, Talked};
+use pinfold_store::{Sighted, Talked, Visited};
 
 use super::report::{Report, verdict_text};
 use crate::listing::{Column, Listing};
@@ -24,6 +24,7 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
     part("was refused", Tone::Good, &exchanges(&report.refused, one_body));
     part("asked about it only", Tone::Strong, &exchanges(&report.described, one_body));
     part("tunnels", Tone::Warning, &tunnels(&report.talked));
+    part("answers of hosts that no vendor claimed", Tone::Warning, &other_hosts(&report.visited));
     let title = terminal.paint(Tone::Strong, "statement");
     parts.push(format!("{title}\n{}", report.statement(&shown).join("\n")));
     let title = terminal.paint(Tone::Strong, "coverage");
@@ -90,6 +91,38 @@ fn tunnels(of: &[Talked]) -> Listing {
         ]);
     }
     listing
+}
+
+fn other_hosts(of: &[Visited]) -> Listing {
+    let mut listing = Listing::new([
+        Column::Text("CLIENT"),
+        Column::Text("USER"),
+        Column::Number("TIMES"),
+        Column::Text("FIRST, UTC"),
+        Column::Text("LAST, UTC"),
+        Column::Wide("FROM"),
+    ]);
+    for visited in of {
+        listing.row([
+            who(visited),
+            visited.user.as_deref().unwrap_or("-").to_owned(),
+            visited.count.to_string(),
+            moment(visited.first),
+            moment(visited.last),
+            whither(visited),
+        ]);
+    }
+    listing
+}
+
+/// The client, as far as it is told apart.
+pub(super) fn who(visited: &Visited) -> String {
+    visited.client.map_or_else(|| "not told apart".to_owned(), |client| client.to_string())
+}
+
+/// The host and port, likewise.
+pub(super) fn whither(visited: &Visited) -> String {
+    visited.authority.as_ref().map_or_else(|| "not told apart".to_owned(), ToString::to_string)
 }
 
 /// `200: 1.2 KiB sent, 3.4 KiB received`.

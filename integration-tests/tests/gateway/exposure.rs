@@ -143,6 +143,83 @@ async fn a_tunnel_says_who_talked_to_a_host_and_weakens_the_claim_about_a_digest
 }
 
 #[tokio::test]
+async fn what_a_host_that_no_vendor_claims_sent_is_no_all_clear_in_clear_text_and_decrypted() {
+    let vendor = vendor_of(REVIEWED).await;
+    let clear = pinfold_integration_tests::vendor().host("clear.other.test").clear_text();
+    let clear = clear.serve("/evil.js", Answer::script(TAMPERED)).listen().await;
+    let coded = pinfold_integration_tests::vendor().host("coded.other.test");
+    let coded = coded.serve("/evil.js", Answer::script(TAMPERED)).listen().await;
+    let gateway = pinning(&vendor).reach(&clear).reach(&coded).set_in("other_hosts", "tls", "intercept");
+    let gateway = gateway.set_in("certs", "name_constraints", false);
+    let gateway = gateway.listen().await;
+    let second = client(&gateway).from([127, 0, 0, 2]);
+    for other in [&clear, &coded] {
+        for _ in 0..2 {
+            assert_eq!(second.get(other.url("/evil.js")).await.body(), TAMPERED.as_bytes());
+        }
+    }
+    gateway.terminate().await;
+
+    let hosts = ["clear.other.test", "coded.other.test"];
+    for (host, url) in hosts.into_iter().zip([clear.url("/evil.js"), coded.url("/evil.js")]) {
+        for question in [["--host", host], ["--url", &url]] {
+            let (found, code) = exposure(&gateway, &question).await;
+            assert_eq!(code, Some(1), "{found:#}");
+            assert_eq!(column(&found, "other_hosts", "client"), ["127.0.0.2"]);
+            assert_eq!(column(&found, "other_hosts", "count"), [2]);
+            assert!(column(&found, "other_hosts", "authority")[0].as_str().unwrap().starts_with(host));
+            let said = statement(&found);
+            assert!(
+                said.contains("1 client (127.0.0.2) got answers from a host that no vendor claimed"),
+                "{said}"
+            );
+            assert!(said.contains("of what was judged: ") && !said.contains("not delivered"), "{said}");
+        }
+    }
+    let (found, code) = exposure(&gateway, &["--digest", &sha256(TAMPERED)]).await;
+    assert_eq!(code, Some(0));
+    assert!(statement(&found).contains("unless it came from a host that nobody looked into"), "{found:#}");
+    let stated = found["coverage"]["stated"].to_string();
+    for host in hosts {
+        assert!(stated.contains(host), "{stated}");
+        assert!(found["coverage"]["other_hosts"].to_string().contains(host), "{found:#}");
+    }
+    for form in ["--csv", "--markdown"] {
+        let output = gateway.command(&["exposure", "--client", "127.0.0.2", form]).await;
+        let text = output.text();
+        assert!(hosts.iter().all(|host| text.contains(host)), "{text}");
+    }
+
+    let revoke = ["--json", "pin", "revoke", &sha256(TAMPERED), "--reason", "INC-1"];
+    let revoked = gateway.command(&revoke).await.json();
+    assert_eq!(revoked["received"].as_array().unwrap().len(), 0);
+    assert_eq!(revoked["not_looked_into"]["other_hosts"], 2);
+    let output = gateway.command(revoke.get(1..).unwrap()).await;
+    assert!(
+        output.text().contains("the ledger knows 0 hosts by tunnels, and 2 hosts in clear text"),
+        "{}",
+        output.text()
+    );
+}
+
+#[tokio::test]
+async fn a_window_outside_the_ledger_is_no_all_clear() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+
+    let window = ["--since", "2020-10-01", "--until", "2020-10-20"];
+    let (found, code) = exposure(&gateway, &window).await;
+
+    assert_eq!(code, Some(3), "{found:#}");
+    assert!(statement(&found).contains("nothing is known"), "{found:#}");
+    let stated = found["coverage"]["stated"].to_string();
+    for favourable in ["had its digest recorded", "no host"] {
+        assert!(!stated.contains(favourable), "{favourable}: {stated}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_digest_is_answered_with_how_far_the_ledger_goes() {
     let vendor = vendor_of(REVIEWED).await;
     let gateway = gateway_pinning(&vendor).await;

@@ -1,9 +1,10 @@
 //! What is recorded of a guarded exchange is also what is counted of it.
 
-use pinfold_store::entry::Exchange;
+use pinfold_store::entry::{Exchange, Visit};
 use pinfold_store::{Receipt, StoreError};
 
 use crate::ask::Ask;
+use crate::counters::Unjudged;
 use crate::gateway::Shared;
 
 impl Shared {
@@ -23,5 +24,19 @@ impl Shared {
             self.counters.judged(outcome, reason, bytes, took_us);
         }
         recorded
+    }
+
+    /// Counts a request whose answer nobody looks at, where its host is no concern: the ledger then knows who talked to whom.
+    /// What a judged host sends besides is told apart from scripts, and is no script to any client.
+    pub(super) fn note_visit(&self, ask: &Ask, why: Unjudged) {
+        match why {
+            Unjudged::OtherHost => self.store.visited(Visit {
+                at: ask.at,
+                client: ask.asker.address.ip(),
+                user: ask.asker.user.clone(),
+                authority: ask.url.authority().clone(),
+            }),
+            Unjudged::Unguarded | Unjudged::Document | Unjudged::Tunnel | Unjudged::Websocket => {}
+        }
     }
 }

@@ -24,6 +24,7 @@ use super::notepad;
 use super::query::gaps;
 use super::sighted::{MonthSightings, Sightings};
 use super::sums::{Subject, Window, unmeasured};
+use super::visits::{self, Visited};
 use super::{SCHEMA, dir_in, files};
 use crate::columns::{Columns, unreadable};
 use crate::entry::{DeliveryPath, Gap};
@@ -101,6 +102,35 @@ pub struct Sighted {
     pub last: Timestamp,
 }
 
+impl Sought {
+    /// To whom clients talked whose bytes nobody looked at, if that is asked.
+    fn talked_to(&self) -> Option<To> {
+        let Self { body, url, host, client, user, vendor, outcome, .. } = self;
+        if let Some(host) = host.clone().or_else(|| url.as_ref().and_then(host_of)) {
+            return Some(To::Host(host));
+        }
+        let of_content = body.is_some() || vendor.is_some() || outcome.is_some();
+        let of_somebody = client.is_some() || user.is_some();
+        (of_somebody && !of_content).then_some(To::Anyone)
+    }
+}
+
+/// Somebody whom a client talked to.
+enum To {
+    Host(Host),
+    Anyone,
+}
+
+impl To {
+    /// Between which words the host is, with any port: ';' follows ':'.
+    fn places(&self) -> Option<(String, String)> {
+        match self {
+            Self::Host(host) => Some((format!("{host}:"), format!("{host};"))),
+            Self::Anyone => None,
+        }
+    }
+}
+
 impl Deliveries {
     /// What came of exchanges that were released.
     pub(super) fn of(is_head: bool, status: u16, count: u64, whole: u64) -> Self {
@@ -151,7 +181,7 @@ pub struct Talked {
     pub authority: Authority,
     /// Why they were refused or ended, if they were.
     pub reason: Option<Reason>,
-    /// How the client was answered: 200 where the tunnel opened.
+    /// How the client was answered: see [`Talked::opened`].
     pub status: u16,
     /// How many.
     pub count: u64,
@@ -165,6 +195,14 @@ pub struct Talked {
     pub last: Timestamp,
 }
 
+impl Talked {
+    /// Whether bytes may have flowed: also one that was ended for a reason had opened, and so had a WebSocket (101).
+    #[must_use]
+    pub fn opened(&self) -> bool {
+        matches!(self.status, 101 | 200)
+    }
+}
+
 /// What the claim about everybody else rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -174,6 +212,8 @@ pub struct Coverage {
     pub recorded_until: Option<Timestamp>,
     /// Months in the window, since the first that there is, of which there is no file: `2026-11`.
     pub missing_months: Vec<String>,
+    /// Whether there is a file of any month in the window, or it ends after the last that there is: nothing came since then.
+    pub has_months: bool,
     /// What could not be recorded in the window.
     pub gaps: Vec<Gap>,
     /// When no gateway ran in the window, as far as starts and stops say.
@@ -182,6 +222,21 @@ pub struct Coverage {
     pub unmeasured: u64,
     /// Hosts and ports that were tunnelled to in the window.
     pub tunnelled: Vec<Box<str>>,
+    /// Hosts and ports that no vendor claimed, and that answered in clear text or decrypted in the window.
+    pub visited: Vec<Box<str>>,
+    /// Requests to such hosts that are not told apart by host.
+    pub untold: u64,
+}
+
+/// How many hosts and ports clients talked to of which nobody looked at what they sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// By tunnels.
+    pub tunnelled: usize,
+    /// In clear text or decrypted, where no vendor claimed them.
+    pub visited: usize,
+    /// Requests to more of the latter, which are not told apart.
+    pub untold: u64,
 }
 
 /// The answer.
@@ -191,6 +246,8 @@ pub struct Exposure {
     pub sighted: Vec<Sighted>,
     /// Tunnels to the host, or of the client or user, that is sought.
     pub talked: Vec<Talked>,
+    /// Requests to the host, or of the client or user, that is sought, where nobody looked at what came.
+    pub visited: Vec<Visited>,
     /// What it rests on.
     pub coverage: Coverage,
 }
@@ -203,8 +260,16 @@ struct MonthFound {
     sighted: MonthSightings,
     talked: Vec<Talked>,
     tunnelled: Vec<Box<str>>,
+    visits: MonthVisits,
     unmeasured: u64,
     first_entry: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct MonthVisits {
+    visited: Vec<Visited>,
+    hosts: Vec<Box<str>>,
+    untold: u64,
 }
 
 /// Reads every month up to the end of the window; of those before it, tunnels that may still have been open. Writes nothing.
@@ -217,8 +282,8 @@ pub(crate) async fn exposure(
 ) -> Result<Exposure, StoreError> {
     let months = files(&dir_in(data_dir))?;
     let mut sightings = Sightings::default();
-    let (mut talked, mut coverage) = (Vec::new(), Coverage::default());
-    let mut tunnelled = BTreeSet::new();
+    let (mut talked, mut visited, mut coverage) = (Vec::new(), Vec::new(), Coverage::default());
+    let (mut tunnelled, mut hosts) = (BTreeSet::new(), BTreeSet::new());
     let read = |(month, path): (Month, PathBuf)| async move {
         let found = read_month(month, &path, sought, incidents).await;
         found.map(|found| (path, found))
@@ -231,6 +296,9 @@ pub(crate) async fn exposure(
         sightings.add(found.sighted).map_err(StoreError::database(&path))?;
         talked.extend(found.talked);
         tunnelled.extend(found.tunnelled);
+        visited.extend(found.visits.visited);
+        hosts.extend(found.visits.hosts);
+        coverage.untold += found.visits.untold;
         coverage.unmeasured += found.unmeasured;
         coverage.recorded_since = coverage.recorded_since.or(found.first_entry);
     }
@@ -242,11 +310,29 @@ pub(crate) async fn exposure(
     sighted.sort_by(|a, b| (a.first, a.client, &a.url).cmp(&(b.first, b.client, &b.url)));
     talked.sort_by_key(|talked| (talked.first, talked.client));
     coverage.recorded_until = recorded_until(months.values()).await?;
+    coverage.has_months = has_months(months.keys(), sought);
     coverage.missing_months = missing(months.keys().copied(), sought);
     coverage.gaps = gaps_of(data_dir, sought).await?;
     coverage.downtimes = downtimes(data_dir, sought).await?;
     coverage.tunnelled = tunnelled.into_iter().collect();
-    Ok(Exposure { sighted, talked, coverage })
+    coverage.visited = hosts.into_iter().collect();
+    visited.sort_by_key(|visited| (visited.first, visited.client));
+    Ok(Exposure { sighted, talked, visited, coverage })
+}
+
+/// Over all months.
+pub(crate) async fn unseen(data_dir: &Path) -> Result<Unseen, StoreError> {
+    let (mut tunnelled, mut visited, mut untold) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let sought = Sought::default();
+    for (_, path) in files(&dir_in(data_dir))? {
+        let connection = sqlite::open(&path, &SCHEMA).await?;
+        let mut reader = Reader { connection, sought: &sought, incidents: &[] };
+        tunnelled.extend(reader.tunnelled().await.map_err(StoreError::database(&path))?);
+        let visits = reader.visits().await.map_err(StoreError::database(&path))?;
+        visited.extend(visits.hosts);
+        untold += visits.untold;
+    }
+    Ok(Unseen { tunnelled: tunnelled.len(), visited: visited.len(), untold })
 }
 
 async fn read_month(
@@ -278,7 +364,8 @@ async fn recorded_since(
 pub(super) async fn first_entry(connection: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT min(at) AS at FROM (SELECT * FROM (SELECT at FROM exchange ORDER BY id LIMIT 1)
-         UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id LIMIT 1))",
+         UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id LIMIT 1)
+         UNION ALL SELECT min(first) FROM visit WHERE hour = (SELECT min(hour) FROM visit))",
     )
     .fetch_one(connection)
     .await?;
@@ -293,7 +380,8 @@ pub(super) async fn recorded_until(
         let mut connection = sqlite::open(path, &SCHEMA).await?;
         let row = sqlx::query(
             "SELECT max(at) AS at FROM (SELECT * FROM (SELECT last AS at FROM exchange ORDER BY id DESC LIMIT 1)
-             UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id DESC LIMIT 1))",
+             UNION ALL SELECT * FROM (SELECT at FROM tunnel ORDER BY id DESC LIMIT 1)
+             UNION ALL SELECT max(last) FROM visit WHERE hour = (SELECT max(hour) FROM visit))",
         )
         .fetch_one(&mut connection)
         .await;
@@ -326,6 +414,15 @@ pub(super) fn begins_before(since: Option<Timestamp>) -> Option<Month> {
     since.map(|since| Month::of(since.saturating_sub(SignedDuration::from_mins(1)).unwrap_or(since)))
 }
 
+fn has_months<'m>(mut there: impl DoubleEndedIterator<Item = &'m Month> + Clone, sought: &Sought) -> bool {
+    let (since, until) = (sought.since.map(Month::of), sought.until.map(Month::of));
+    let is_beyond = there.clone().next_back().is_some_and(|last| until.is_none_or(|until| until > *last));
+    is_beyond
+        || there.any(|month| {
+            since.is_none_or(|since| *month >= since) && until.is_none_or(|until| *month <= until)
+        })
+}
+
 /// Months of which there ought to be a file.
 pub(super) fn missing(there: impl Iterator<Item = Month>, sought: &Sought) -> Vec<String> {
     let there: BTreeSet<Month> = there.collect();
@@ -352,11 +449,27 @@ impl Reader<'_> {
         // A tunnel may have been open for months.
         let (talked, tunnelled) = (self.talked().await?, self.tunnelled().await?);
         let window = Window::new(self.sought.since, self.sought.until);
-        let (sighted, unmeasured) = match in_window {
-            true => (self.sighted(window).await?, unmeasured(&mut self.connection, window).await?),
-            false => (MonthSightings::default(), 0),
+        let (sighted, visits, unmeasured) = match in_window {
+            true => (
+                self.sighted(window).await?,
+                self.visits().await?,
+                unmeasured(&mut self.connection, window).await?,
+            ),
+            false => (MonthSightings::default(), MonthVisits::default(), 0),
         };
-        Ok(MonthFound { sighted, talked, tunnelled, unmeasured, first_entry })
+        Ok(MonthFound { sighted, talked, tunnelled, visits, unmeasured, first_entry })
+    }
+
+    async fn visits(&mut self) -> Result<MonthVisits, sqlx::Error> {
+        let Sought { client, user, since, until, .. } = self.sought;
+        let talked = self.sought.talked_to();
+        let (since, until) = (*since, *until);
+        let mut reader = visits::Reader { connection: &mut self.connection, since, until };
+        let visited = match talked {
+            Some(to) => reader.visited(to.places(), *client, user.as_deref()).await?,
+            None => Vec::new(),
+        };
+        Ok(MonthVisits { visited, hosts: reader.hosts().await?, untold: reader.untold().await? })
     }
 
     async fn sighted(&mut self, window: Window) -> Result<MonthSightings, sqlx::Error> {
@@ -395,12 +508,8 @@ impl Reader<'_> {
     }
 
     async fn talked(&mut self) -> Result<Vec<Talked>, sqlx::Error> {
-        let Sought { body, url, host, client, user, vendor, outcome, .. } = self.sought;
-        let host = host.as_ref().or(url.as_ref().and_then(host_of).as_ref()).cloned();
-        let of_content = body.is_some() || vendor.is_some() || outcome.is_some();
-        if (of_content && host.is_none()) || (host.is_none() && client.is_none() && user.is_none()) {
-            return Ok(Vec::new());
-        }
+        let Sought { client, user, .. } = self.sought;
+        let Some(to) = self.sought.talked_to() else { return Ok(Vec::new()) };
         let mut query = QueryBuilder::new(
             "SELECT client.text AS client, user.text AS user, authority.text AS authority, reason.text AS reason,
                 t.status, count(*) AS count, coalesce(sum(t.sent), 0) AS sent,
@@ -408,12 +517,9 @@ impl Reader<'_> {
              FROM tunnel t JOIN word client ON client.id = t.client JOIN word authority ON authority.id = t.authority
              LEFT JOIN word user ON user.id = t.user LEFT JOIN word reason ON reason.id = t.reason WHERE true",
         );
-        if let Some(host) = host {
-            // ';' follows ':'.
-            query
-                .push(" AND t.authority IN (SELECT id FROM word WHERE text >= ")
-                .push_bind(format!("{host}:"));
-            query.push(" AND text < ").push_bind(format!("{host};")).push(")");
+        if let Some((from, to)) = to.places() {
+            query.push(" AND t.authority IN (SELECT id FROM word WHERE text >= ").push_bind(from);
+            query.push(" AND text < ").push_bind(to).push(")");
         }
         push_word(&mut query, "t.client", client.map(|client| client.to_string()));
         push_word(&mut query, "t.user", user.as_deref().map(str::to_owned));
@@ -423,7 +529,7 @@ impl Reader<'_> {
         if let Some(since) = self.sought.since {
             // Of one whose end nobody saw, nobody knows how long it was open.
             query
-                .push(" AND coalesce(t.at + t.open_ms * 1000, CASE WHEN t.status = 200 THEN ")
+                .push(" AND coalesce(t.at + t.open_ms * 1000, CASE WHEN t.status IN (101, 200) THEN ")
                 .push_bind(i64::MAX)
                 .push(" ELSE t.at END) >= ")
                 .push_bind(since.as_microsecond());
@@ -441,21 +547,21 @@ impl Reader<'_> {
                 UNION ALL SELECT (SELECT min(authority) FROM tunnel WHERE authority > host.id) FROM host
                 WHERE host.id IS NOT NULL)
              SELECT word.text AS text FROM host JOIN word ON word.id = host.id
-             WHERE EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id",
+             WHERE EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id AND status IN (101, 200)",
         );
         let until = self.sought.until.map_or(i64::MAX, Timestamp::as_microsecond);
         let since = self.sought.since.map_or(i64::MIN, Timestamp::as_microsecond);
         query.push(" AND at BETWEEN ").push_bind(since).push(" AND ").push_bind(until);
         // One that was opened before the window, and of which nobody knows that it ended before, counts too.
         query.push(") OR EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id AND at < ").push_bind(since);
-        query.push(" AND status = 200 AND coalesce(at + open_ms * 1000, ").push_bind(i64::MAX);
+        query.push(" AND status IN (101, 200) AND coalesce(at + open_ms * 1000, ").push_bind(i64::MAX);
         query.push(") >= ").push_bind(since).push(")");
         let rows = query.build().fetch_all(&mut self.connection).await?;
         rows.iter().map(|row| Columns(row).text("text")).collect()
     }
 }
 
-fn push_word(query: &mut QueryBuilder<Sqlite>, column: &str, word: Option<String>) {
+pub(super) fn push_word(query: &mut QueryBuilder<Sqlite>, column: &str, word: Option<String>) {
     if let Some(word) = word {
         query.push(format!(" AND {column} = (SELECT id FROM word WHERE text = ")).push_bind(word).push(")");
     }

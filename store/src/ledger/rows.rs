@@ -10,6 +10,7 @@ use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::alike::{Common, Numbers};
+use super::visits::{Place, Times};
 use super::{ExchangeRow, TunnelRow};
 use crate::columns::{Columns, client_tls_text, path_text, unreadable};
 use crate::entry::{Asker, Exchange, Gap, Notice, Tunnel, TunnelEnd};
@@ -221,6 +222,35 @@ pub(super) async fn end_tunnel(
         .bind(&id.as_bytes()[..])
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Adds to the row of a place and hour, or begins it.
+pub(super) async fn count_visit(
+    connection: &mut SqliteConnection,
+    known: &mut Known,
+    place: &Place,
+    times: &Times,
+) -> Result<(), sqlx::Error> {
+    let words = &mut known.words;
+    let c = &mut *connection;
+    let client = words.maybe(c, place.client().map(|client| client.to_string()).as_deref()).await?;
+    let user = words.maybe(c, place.user()).await?;
+    let authority = words.maybe(c, place.authority().map(ToString::to_string).as_deref()).await?;
+    sqlx::query(
+        "INSERT INTO visit (hour, client, user, authority, count, first, last) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET count = count + excluded.count, first = min(first, excluded.first),
+             last = max(last, excluded.last)",
+    )
+    .bind(place.hour())
+    .bind(client.unwrap_or(0))
+    .bind(user.unwrap_or(0))
+    .bind(authority.unwrap_or(0))
+    .bind(int(times.count))
+    .bind(times.first.as_microsecond())
+    .bind(times.last.as_microsecond())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -89,10 +89,26 @@ CREATE TABLE tunnel (
     open_ms        INTEGER,          -- number
     user           INTEGER
 ) WITHOUT ROWID;
-CREATE INDEX tunnel_by_authority ON tunnel (authority, at);
+CREATE INDEX tunnel_by_authority ON tunnel (authority, at, status);
 CREATE INDEX tunnel_by_client ON tunnel (client);
 CREATE INDEX tunnel_by_user ON tunnel (user) WHERE user IS NOT NULL;
 CREATE INDEX tunnel_open ON tunnel (id) WHERE open;
+
+-- Requests that hosts answered of which nobody looks at what they send: those of one hour are one row. Beyond a bound clients
+-- and hosts are not told apart.
+CREATE TABLE visit (
+    hour      INTEGER NOT NULL, -- number, since 1970
+    client    INTEGER NOT NULL, -- word, as the next two; 0: not told apart
+    user      INTEGER NOT NULL, -- 0: none
+    authority INTEGER NOT NULL, -- 0: not told apart
+    count     INTEGER NOT NULL, -- numbers
+    first     INTEGER NOT NULL,
+    last      INTEGER NOT NULL,
+    PRIMARY KEY (hour, client, user, authority)
+) WITHOUT ROWID;
+CREATE INDEX visit_by_authority ON visit (authority, hour);
+CREATE INDEX visit_by_client ON visit (client);
+CREATE INDEX visit_by_user ON visit (user) WHERE user > 0;
 
 -- What could not be recorded while nothing could be written: a stated gap.
 CREATE TABLE gap (
@@ -174,4 +190,4 @@ LEFT JOIN word what ON what.id = n.what
 LEFT JOIN word who ON who.id = n.who
 LEFT JOIN word subject ON subject.id = n.subject;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::visits::{Apart, Place, Visits};
 use crate::entry::{Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::error::StoreError;
 use crate::month::Month;
@@ -93,6 +94,7 @@ pub(crate) struct Part {
     /// Rows that are final.
     pub(crate) finals: Vec<Uuid>,
     pub(crate) gap: Option<Gap>,
+    pub(crate) visits: Visits,
 }
 
 impl Part {
@@ -125,6 +127,8 @@ pub(crate) struct Tally {
     parts: BTreeMap<Month, Part>,
     open: HashMap<Alike, OpenRow>,
     repeats: usize,
+    /// Places of visits that have a row of their own in this hour.
+    apart: Apart,
     /// Keep each exchange, not only one of a row.
     each: bool,
     /// What could not be recorded, and is not written yet either.
@@ -227,6 +231,14 @@ impl Tally {
         row
     }
 
+    /// Counts a visit. `alike` stands for its place.
+    pub(crate) fn visit(&mut self, place: Place, at: Timestamp, alike: Alike) {
+        if !self.closed {
+            let place = self.apart.place(place, alike);
+            self.part(Month::of(at)).visits.once(place, at);
+        }
+    }
+
     pub(crate) fn end(&mut self, row: Row, end: Option<TunnelEnd>) {
         self.part(row.month).ends.push((row.id, end));
     }
@@ -295,6 +307,7 @@ impl Tally {
                 tunnels: gap.tunnels.saturating_add(newer.tunnels),
             });
         }
+        here.visits.extend(part.visits);
         here.ends.splice(0..0, part.ends);
         here.finals.splice(0..0, part.finals);
         let repeats = self.parts.values().flat_map(|part| part.repeats.values());

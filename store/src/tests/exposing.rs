@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use sqlx::SqliteConnection;
 
 use super::*;
-use crate::entry::TunnelEnd;
+use crate::entry::{TunnelEnd, Visit};
 use crate::{Deliveries, Exposure, Sought};
 
 const OTHER: &str = "https://vue.comm100.com/other.js";
@@ -211,6 +211,40 @@ async fn tunnels_say_who_talked_to_a_host_also_those_opened_before_the_window() 
 }
 
 #[tokio::test]
+async fn a_tunnel_that_was_refused_is_no_host_that_was_tunnelled_to() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let to = |place: &str, status, reason| Tunnel {
+        authority: Authority::parse(place, None).unwrap(),
+        status,
+        reason,
+        ..tunnel(noon())
+    };
+    for (place, status, reason) in [
+        ("10.0.0.7:443", 403, Some(Reason::PrivateAddress)),
+        ("no-password.test:443", 407, Some(Reason::CredentialsRequired)),
+        ("closed.test:443", 502, Some(Reason::UpstreamUnreachable)),
+        ("both.test:443", 407, Some(Reason::CredentialsRequired)),
+        ("both.test:443", 200, None),
+        ("fronted.test:443", 200, Some(Reason::SniMismatch)),
+        ("socket.test:443", 101, None),
+    ] {
+        drop(store.tunnel_opened(to(place, status, reason)).await.unwrap());
+    }
+
+    let open = "both.test:443 fronted.test:443 socket.test:443";
+    for sought in [of(REVIEWED), Sought { since: Some(seconds(-1)), ..of(REVIEWED) }] {
+        assert_eq!(exposure(&store, &sought).await.coverage.tunnelled.join(" "), open);
+    }
+    // Nobody saw these end: a WebSocket may be open for as long as a tunnel may.
+    let later = Sought { since: Some(seconds(60)), ..of_host("socket.test") };
+    let later = exposure(&store, &later).await;
+    assert_eq!(later.coverage.tunnelled.join(" "), open);
+    assert_eq!(later.talked.iter().filter(|talked| talked.opened()).count(), 1);
+    assert_eq!(store.unseen().await.unwrap().tunnelled, 3);
+}
+
+#[tokio::test]
 async fn what_passed_unmeasured_and_what_was_not_recorded_is_said() {
     let dir = directory();
     let store = gateway(&dir).await;
@@ -272,4 +306,80 @@ async fn a_url_whose_value_is_masked_is_found_as_it_was_and_as_it_is_recorded() 
     let [before, masked, ..] = urls.each_ref().map(|url| PinUrl::parse(url).unwrap());
     let sought = Sought { url: Some(before), masked_url: Some(masked), ..Sought::default() };
     assert_eq!(clients(&exposure(&store, &sought).await), ["10.0.0.1", "10.0.0.2"]);
+}
+
+fn visit(client: &str, place: &str, at: Timestamp) -> Visit {
+    let authority = Authority::parse(place, None).unwrap();
+    Visit { at, client: client.parse().unwrap(), user: None, authority }
+}
+
+fn of_host(host: &str) -> Sought {
+    Sought { host: Some(host.parse().unwrap()), ..Sought::default() }
+}
+
+#[tokio::test]
+async fn who_asked_a_host_that_nobody_looks_into_is_one_row_for_each_hour() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for second in [0, 1, 3599, 3600] {
+        store.visited(visit("10.0.0.1", "clear.test:80", seconds(second)));
+    }
+    store.visited(Visit { user: Some("ada".into()), ..visit("10.0.0.1", "clear.test:8080", seconds(2)) });
+    store.visited(visit("10.0.0.2", "clear.test.evil.test:80", seconds(3)));
+
+    let found = exposure(&store, &of_host("clear.test")).await;
+
+    let rows: Vec<_> =
+        found.visited.iter().map(|it| (it.user.as_deref(), it.count, it.first, it.last)).collect();
+    assert_eq!(rows, [(None, 4, noon(), seconds(3600)), (Some("ada"), 1, seconds(2), seconds(2))]);
+    assert_eq!(found.coverage.visited.join(" "), "clear.test.evil.test:80 clear.test:80 clear.test:8080");
+    assert_eq!(
+        (found.coverage.recorded_since, found.coverage.recorded_until),
+        (Some(noon()), Some(seconds(3600)))
+    );
+    let later = Sought { since: Some(seconds(3600)), ..of_host("clear.test") };
+    let later = exposure(&store, &later).await;
+    assert_eq!(later.visited.iter().map(|it| it.count).collect::<Vec<_>>(), [1]);
+    assert_eq!(later.coverage.visited.join(" "), "clear.test:80");
+    let by_ada = Sought { user: Some("ada".into()), ..Sought::default() };
+    assert_eq!(exposure(&store, &by_ada).await.visited.len(), 1);
+    assert_eq!(exposure(&store, &of(REVIEWED)).await.visited, []);
+    let unseen = store.unseen().await.unwrap();
+    assert_eq!((unseen.tunnelled, unseen.visited, unseen.untold), (0, 3, 0));
+}
+
+#[tokio::test]
+async fn hosts_that_a_client_makes_up_take_bounded_rows_and_hide_no_other_clients_hosts() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for name in 0..5000 {
+        store.visited(visit("10.0.0.1", &format!("a{name}.evil.test:80"), seconds(name)));
+    }
+    store.visited(visit("10.0.0.2", "clear.test:80", seconds(4)));
+
+    let found = exposure(&store, &of_host("clear.test")).await;
+
+    // The first hour and the second have 1024 names each that stand by themselves.
+    let rows: Vec<_> = found.visited.iter().map(|it| (it.client, it.authority.is_some(), it.count)).collect();
+    let at = |client: &str| Some(client.parse().unwrap());
+    assert_eq!(rows, [(at("10.0.0.2"), true, 1), (at("10.0.0.1"), false, 5000 - 2048)]);
+    assert_eq!((found.coverage.visited.len(), found.coverage.untold), (2049, 5000 - 2048));
+}
+
+#[tokio::test]
+async fn visits_that_could_not_be_written_are_written_later() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    store.visited(visit("10.0.0.1", "clear.test:80", seconds(0)));
+    store.settle().await.unwrap();
+    let (ledger, away) = (dir.path().join("ledger"), dir.path().join("away"));
+    std::fs::rename(&ledger, &away).unwrap();
+    store.visited(visit("10.0.0.1", "clear.test:80", seconds(1)));
+    store.settle().await.unwrap_err();
+    std::fs::rename(&away, &ledger).unwrap();
+    store.visited(visit("10.0.0.1", "clear.test:80", seconds(2)));
+
+    let found = exposure(&store, &of_host("clear.test")).await;
+
+    assert_eq!(found.visited.iter().map(|it| it.count).collect::<Vec<_>>(), [3]);
 }

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::*;
-use crate::entry::{Notice, What};
+use crate::entry::{Notice, Visit, What};
 use crate::item::InForce;
 use crate::{Filter, StoreError};
 
@@ -132,7 +132,7 @@ async fn a_newer_or_damaged_file_is_named_and_left_alone() {
     let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    for (name, known) in [("pinfold.db", 5), ("ledger/2126-11.db", 4)] {
+    for (name, known) in [("pinfold.db", 5), ("ledger/2126-11.db", 5)] {
         let path = dir.path().join(name);
         let before = std::fs::read(&path).unwrap();
 
@@ -388,6 +388,19 @@ async fn a_ledger_of_format_3_answers_as_before_and_counts_on() {
     assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [1, 5, 1, 4, 3]);
     let page = |row: &crate::ExchangeRow| row.exchange.asker.page.as_deref().map(str::to_owned);
     assert_eq!(rows.iter().filter(|row| page(row).as_deref() == Some("https://shop.test/")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_ledger_of_format_4_takes_visits() {
+    let dir = directory();
+    of_format(&dir.path().join("ledger/2126-11.db"), include_str!("format-4/ledger.sql")).await;
+
+    let store = gateway(&dir).await;
+    let authority = Authority::parse("clear.test:80", None).unwrap();
+    store.visited(Visit { at: noon(), client: "10.0.0.1".parse().unwrap(), user: None, authority });
+    store.settle().await.unwrap();
+
+    assert_eq!(store.unseen().await.unwrap().visited, 1);
 }
 
 #[tokio::test]
