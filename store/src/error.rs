@@ -80,6 +80,12 @@ pub enum StoreError {
         /// The data directory.
         path: PathBuf,
     },
+    /// There is a ledger, and what people decided is not beside it.
+    #[error("no pinfold.db in {}, and there is a ledger", path.display())]
+    DecisionsGone {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// Only the gateway records and feeds.
     #[error("this handle was opened beside the gateway, and only the gateway records")]
     NotTheGateway,
@@ -127,6 +133,10 @@ impl StoreError {
             }
             Self::InUse { .. } => "stop the other gateway, or give this one its own 'data_dir'",
             Self::Absent { .. } => "start the gateway with 'pinfold run', or name its file with --config",
+            Self::DecisionsGone { .. } => {
+                "put pinfold.db back from a backup: without it the ledger is not read, and a gateway that starts knows no \
+                 decision"
+            }
             Self::NotTheGateway => "run this in the gateway",
             Self::Closed => "start the gateway again",
         }

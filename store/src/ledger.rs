@@ -41,13 +41,13 @@ pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked
 pub(crate) use self::exposure::{exposure, unseen};
 use self::notepad::Notepad;
 pub(crate) use self::query::{
-    EventReader, exchanges, gaps, last_notice, notices, tunnels, was_judged_by_a_pin,
+    EventReader, exchanges, gaps, last_notice, last_notice_in, notices, tunnels, was_judged_by_a_pin,
 };
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 pub use self::receivers::Receiver;
 pub(crate) use self::receivers::receivers;
 pub(crate) use self::retention::{Contents, contents, ended_before};
-use self::tally::{Alike, Flush, Hashers, Removal, Reply, Row, Take, Tally, minute};
+use self::tally::{Alike, Flush, Hashers, Removal, Reply, Row, Take, Tally, Told, minute};
 pub(crate) use self::traffic::{Bounds, traffic};
 pub use self::traffic::{Carried, Client, Traffic, Tunnelled};
 use self::visits::Place as VisitPlace;
@@ -257,7 +257,14 @@ impl Ledger {
 
     /// See [`crate::Store::notice`].
     pub(crate) async fn notice(&self, notice: Notice) -> Result<(), StoreError> {
-        self.await_disk(|tally, reply| tally.notice(notice, reply)).await?;
+        let month = Month::of(notice.at);
+        self.await_disk(|tally, reply| tally.notice(Told { notice, is_news: true, reply }, month)).await?;
+        Ok(())
+    }
+
+    /// Writes a notice of an older month into this one too, for whoever asks what was told last. It is no event again.
+    pub(crate) async fn keep_notice(&self, notice: Notice, month: Month) -> Result<(), StoreError> {
+        self.await_disk(|tally, reply| tally.notice(Told { notice, is_news: false, reply }, month)).await?;
         Ok(())
     }
 
@@ -460,6 +467,11 @@ pub(crate) fn files(dir: &Path) -> Result<BTreeMap<Month, PathBuf>, StoreError> 
         }
     }
     Ok(files)
+}
+
+/// Whether there is a ledger, of any month.
+pub(crate) fn is_there(data_dir: &Path) -> Result<bool, StoreError> {
+    Ok(!files(&dir_in(data_dir))?.is_empty())
 }
 
 struct Recovered {

@@ -138,7 +138,8 @@ impl Store {
     /// Opens the store for a command, beside a gateway that may be running. Makes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Absent`] where no gateway ever ran; else what cannot be read.
+    /// [`StoreError::Absent`] where no gateway ever ran, and [`StoreError::DecisionsGone`] where there is a ledger alone; else
+    /// what cannot be read.
     pub async fn open_beside(data_dir: &Path) -> Result<Self, StoreError> {
         let store = Self::open_to_look(data_dir).await?;
         match store.damage().cloned() {
@@ -154,7 +155,11 @@ impl Store {
     pub async fn open_to_look(data_dir: &Path) -> Result<Self, StoreError> {
         let path = Register::path_in(data_dir);
         if !path.exists() {
-            return Err(StoreError::Absent { path: data_dir.to_owned() });
+            let path = data_dir.to_owned();
+            return Err(match ledger::is_there(data_dir)? {
+                true => StoreError::DecisionsGone { path },
+                false => StoreError::Absent { path },
+            });
         }
         let register = Register::open_beside(path).await?;
         let room = Room { bytes: 0, per_subject: 0 };

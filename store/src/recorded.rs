@@ -14,6 +14,9 @@ use crate::month::Month;
 use crate::place::Place;
 use crate::register::{cursors, incidents_of};
 
+/// Of these the last is kept however old it is: whether something has changed since is asked at each start.
+const KEPT: [What; 2] = [What::RootChanged, What::IssuerChanged];
+
 impl Store {
     /// Records a guarded exchange. A refusal, and a client's first receipt of a body at a URL with an outcome, is on
     /// disk when this returns; a repeat is counted, shares the row of its minute, and follows within a second.
@@ -196,6 +199,11 @@ impl Store {
             let policy_version = self.decisions().borrow().version();
             let dropped = Notice::of_gateway(What::LedgerDropped, now, text, policy_version);
             self.notice(dropped.about(month.to_string())).await?;
+            for what in KEPT {
+                if let Some(notice) = ledger::last_notice_in(&self.inner.data_dir, month, what).await? {
+                    ledger.keep_notice(notice, Month::of(now)).await?;
+                }
+            }
             ledger.remove(month).await?;
         }
         Ok(awaited)

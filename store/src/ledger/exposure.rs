@@ -67,7 +67,7 @@ pub struct Deliveries {
     pub begun: u64,
     /// The client was told that what it has is still right (304): it had it before.
     pub confirmed: u64,
-    /// It was asked about (HEAD), and no byte of it went out.
+    /// It was asked about (HEAD, or a part beyond its end), and no byte of it went out.
     pub described: u64,
 }
 
@@ -133,9 +133,11 @@ impl To {
 
 impl Deliveries {
     /// What came of exchanges that were released.
-    pub(super) fn of(is_head: bool, status: u16, count: u64, whole: u64) -> Self {
+    pub(super) fn of(is_head: bool, is_measured: bool, status: u16, count: u64, whole: u64) -> Self {
         match (is_head, status) {
             (true, _) => Self { described: count, ..Self::default() },
+            // A part beyond the end has no bytes. What the vendor itself says with this status went out unmeasured.
+            (_, 416) if is_measured => Self { described: count, ..Self::default() },
             (_, 304) => Self { confirmed: count, ..Self::default() },
             // All of a part is not all of it.
             (_, 206) => Self { begun: count, ..Self::default() },

@@ -47,7 +47,9 @@ pub(crate) async fn receivers(data_dir: &Path, id: BodyId) -> Result<Vec<Receive
              LEFT JOIN word user ON user.id = a.user
              LEFT JOIN word destination ON destination.id = a.destination
              LEFT JOIN word outcome ON outcome.id = a.outcome
-             WHERE a.body = ? AND a.count > 0 GROUP BY a.client, a.user, a.destination, a.outcome",
+             LEFT JOIN word method ON method.id = a.method
+             -- HEAD, and a part beyond the end (416), have no bytes of it.
+             WHERE a.body = ? AND a.count > 0 AND a.status <> 416 AND method.text <> 'HEAD' GROUP BY a.client, a.user, a.destination, a.outcome",
         )
         .bind(&id.0[..])
         .fetch_all(&mut connection)

@@ -84,7 +84,10 @@ impl MonthSightings {
             // Whether what went out is what is sought, and nothing in its place.
             let is_of = subject.body.is_none_or(|sought| sum.body == Some(sought));
             match is_of && releases.contains(&sum.outcome) {
-                true => Deliveries::of(head.contains(&sum.method), sum.status, sum.count, sum.whole),
+                true => {
+                    let (is_head, is_measured) = (head.contains(&sum.method), sum.body.is_some());
+                    Deliveries::of(is_head, is_measured, sum.status, sum.count, sum.whole)
+                }
                 false => Deliveries::default(),
             }
         };

@@ -70,6 +70,8 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) notice: Notice,
+    /// Nobody was told of it.
+    pub(crate) is_news: bool,
     pub(crate) reply: Reply,
 }
 
@@ -225,9 +227,9 @@ impl Tally {
         row
     }
 
-    pub(crate) fn notice(&mut self, notice: Notice, reply: Reply) -> Row {
-        let row = Row { month: Month::of(notice.at), id: notice.id };
-        self.part(row.month).notices.push(Told { notice, reply });
+    pub(crate) fn notice(&mut self, told: Told, month: Month) -> Row {
+        let row = Row { month, id: told.notice.id };
+        self.part(month).notices.push(told);
         row
     }
 

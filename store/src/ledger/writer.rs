@@ -269,7 +269,7 @@ impl Page<'_> {
         self.finish(&part.finals).await?;
         for told in &part.notices {
             let is_new = rows::insert_notice(self.connection, self.known, &told.notice).await?;
-            if is_new && (self.feeds.counted || self.feeds.each) {
+            if is_new && told.is_news && (self.feeds.counted || self.feeds.each) {
                 self.feed(Stream::Notice, told.notice.id).await?;
             }
         }

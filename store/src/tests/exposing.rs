@@ -7,8 +7,8 @@ use sqlx::Connection as _;
 use sqlx::SqliteConnection;
 
 use super::*;
-use crate::entry::{TunnelEnd, Visit};
-use crate::{Deliveries, Exposure, Sought};
+use crate::entry::{Notice, TunnelEnd, Visit, What};
+use crate::{Deliveries, Downtime, Exposure, Sought};
 
 const OTHER: &str = "https://vue.comm100.com/other.js";
 
@@ -52,12 +52,14 @@ async fn whole_begun_confirmed_and_described_are_told_apart_within_one_minute() 
     begin(&store, exchange(3, 200, "GET")).await;
     deliver(&store, exchange(4, 304, "GET")).await;
     deliver(&store, exchange(5, 206, "GET")).await;
+    // A part beyond the end: there is nothing to send.
+    deliver(&store, exchange(6, 416, "GET")).await;
 
     let found = exposure(&store, &of(REVIEWED)).await;
 
     let [all] = &found.sighted[..] else { panic!("{found:?}") };
-    assert_eq!(all.got, Deliveries { whole: 2, begun: 2, confirmed: 1, described: 1 });
-    assert_eq!((all.count, all.first, all.last), (6, seconds(0), seconds(5)));
+    assert_eq!(all.got, Deliveries { whole: 2, begun: 2, confirmed: 1, described: 2 });
+    assert_eq!((all.count, all.first, all.last), (7, seconds(0), seconds(6)));
     assert_eq!(all.path, Some(path()));
 }
 
@@ -70,6 +72,28 @@ async fn who_only_asked_with_head_has_received_nothing() {
     let found = exposure(&store, &of(REVIEWED)).await;
 
     assert!(!found.sighted[0].may_have_received(), "{found:?}");
+}
+
+#[tokio::test]
+async fn who_asked_for_a_part_beyond_the_end_has_received_nothing_but_of_the_vendor_in_observe_mode() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    deliver(&store, Exchange { status: 416, ..verified("10.0.0.1:1", noon()) }).await;
+    // The vendor's own answer went out as it came, and what it held nobody measured.
+    let theirs = Exchange {
+        status: 416,
+        body: None,
+        outcome: Outcome::Observed,
+        ..verified("10.0.0.2:1", seconds(1))
+    };
+    deliver(&store, theirs).await;
+
+    let found = exposure(&store, &at(URL)).await;
+
+    let may_have: Vec<_> = found.sighted.iter().map(crate::Sighted::may_have_received).collect();
+    assert_eq!(may_have, [false, true], "{found:?}");
+    let receivers = store.receivers(Digests::of(REVIEWED).sha256).await.unwrap();
+    assert!(receivers.is_empty(), "{receivers:?}");
 }
 
 #[tokio::test]
@@ -242,6 +266,57 @@ async fn a_tunnel_that_was_refused_is_no_host_that_was_tunnelled_to() {
     assert_eq!(later.coverage.tunnelled.join(" "), open);
     assert_eq!(later.talked.iter().filter(|talked| talked.opened()).count(), 1);
     assert_eq!(store.unseen().await.unwrap().tunnelled, 3);
+}
+
+fn turn(what: What, at: Timestamp) -> Notice {
+    Notice {
+        id: Uuid::now_v7(),
+        at,
+        what,
+        who: None,
+        subject: None,
+        digest: None,
+        incident: None,
+        text: "".into(),
+        policy_version: 1,
+    }
+}
+
+#[tokio::test]
+async fn what_a_row_counted_last_before_a_kill_is_when_the_gateway_ran_at_least() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    store.notice(turn(What::Started, seconds(-5))).await.unwrap();
+    deliver(&store, verified("10.0.0.1:1", seconds(0))).await;
+    deliver(&store, verified("10.0.0.1:1", seconds(25))).await;
+    store.settle().await.unwrap();
+    store.notice(turn(What::Started, seconds(40))).await.unwrap();
+
+    let found = exposure(&store, &of(REVIEWED)).await;
+
+    let down = Downtime { since: seconds(25), until: seconds(40), in_order: false };
+    assert_eq!(found.coverage.downtimes, [down]);
+    store.visited(visit("10.0.0.1", "clear.test:80", seconds(33)));
+    let found = exposure(&store, &of(REVIEWED)).await;
+    assert_eq!(found.coverage.downtimes, [Downtime { since: seconds(33), ..down }]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_killed_and_has_not_come_back_is_down() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let started = Timestamp::now();
+    store.notice(turn(What::Started, started)).await.unwrap();
+    assert_eq!(exposure(&store, &of(REVIEWED)).await.coverage.downtimes, [], "it runs");
+    drop(store);
+    let beside = Store::open_beside(dir.path()).await.unwrap();
+
+    let found = beside.exposure(&of(REVIEWED)).await.unwrap();
+
+    let [down] = found.coverage.downtimes[..] else { panic!("{found:?}") };
+    assert!(!down.in_order && down.until >= started, "{down:?}");
+    // As the ledger has it: in microseconds.
+    assert_eq!(down.since.as_microsecond(), started.as_microsecond());
 }
 
 #[tokio::test]

@@ -109,6 +109,20 @@ async fn beside_no_gateway_nothing_is_made() {
 }
 
 #[tokio::test]
+async fn a_ledger_without_its_decisions_is_not_taken_for_no_ledger() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let _begun = store.record(blocked("10.0.0.1:1", noon())).await.unwrap();
+    store.close().await.unwrap();
+    std::fs::remove_file(dir.path().join("pinfold.db")).unwrap();
+
+    let error = Store::open_beside(dir.path()).await.unwrap_err();
+
+    assert!(matches!(&error, StoreError::DecisionsGone { path } if path == dir.path()), "{error}");
+    assert!(error.hint().contains("backup"), "{}", error.hint());
+}
+
+#[tokio::test]
 async fn a_command_reads_beside_the_gateway_and_records_nothing() {
     let dir = directory();
     let store = gateway(&dir).await;

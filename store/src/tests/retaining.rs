@@ -1,7 +1,7 @@
 //! Old months of the ledger go as whole files, and only when nobody needs them any more.
 
 use super::*;
-use crate::entry::What;
+use crate::entry::{Notice, What};
 use crate::{Repeats, Sought};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -55,6 +55,35 @@ async fn a_month_goes_with_its_log_when_its_last_day_is_older_and_the_month_of_n
     drop(store.record(blocked("10.0.0.1:1", on("2126-11-25"))).await.unwrap());
     store.close().await.unwrap();
     assert_eq!(gateway(&dir).await.exchanges(&crate::Filter::default()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn which_root_was_told_last_outlives_the_month_in_which_it_was_told_and_is_told_once() {
+    let dir = directory();
+    let store = refusing_on(&dir, &["2126-09-30"]).await;
+    let root = |subject: &str, day| Notice {
+        id: Uuid::now_v7(),
+        at: on(day),
+        what: What::RootChanged,
+        who: None,
+        subject: Some(subject.into()),
+        digest: None,
+        incident: None,
+        text: "".into(),
+        policy_version: 1,
+    };
+    store.notice(root("old", "2126-08-01")).await.unwrap();
+    store.notice(root("new", "2126-09-01")).await.unwrap();
+    for (now, gone) in [("2126-11-24", "2126-09"), ("2127-03-24", "2126-11")] {
+        drop_old(&store, 31, &[], on(now)).await;
+        let files = files(&dir);
+        assert!(files.iter().all(|name| !name.starts_with(gone)), "{files:?}");
+        let last = store.last_notice(What::RootChanged).await.unwrap();
+        assert_eq!(last.and_then(|last| last.subject).as_deref(), Some("new"));
+    }
+    let told = events(&store, Repeats::Counted).await;
+    let dropped = |event: &Event| matches!(event, Event::Notice(told) if told.what == What::LedgerDropped);
+    assert!(!told.is_empty() && told.iter().all(dropped), "{told:?}");
 }
 
 #[tokio::test]
