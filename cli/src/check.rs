@@ -55,7 +55,7 @@ pub(crate) async fn run(
 async fn unasked(config: &Config) -> Result<Vec<Diagnostic>, StoreError> {
     let store = match Store::open_beside(&config.data_dir).await {
         Ok(store) => store,
-        Err(StoreError::Absent { .. }) => return Ok(Vec::new()),
+        Err(StoreError::Absent { .. } | StoreError::DecisionsGone { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let unasked =

@@ -66,7 +66,7 @@ fn unwritten(error: EditError) -> Failure {
 async fn store(config: &Config) -> Result<Option<Store>, Failure> {
     match Store::open_beside(&config.data_dir).await {
         Ok(store) => Ok(Some(store)),
-        Err(StoreError::Absent { .. }) => Ok(None),
+        Err(StoreError::Absent { .. } | StoreError::DecisionsGone { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

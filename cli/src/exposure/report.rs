@@ -27,7 +27,7 @@ pub(super) struct Report {
     pub(super) digest: Option<Digest>,
     pub(super) received: Vec<Sighted>,
     pub(super) refused: Vec<Sighted>,
-    /// Released to a HEAD: no byte went out.
+    /// Released to a HEAD, or to whoever wanted a part beyond the end: no byte went out.
     pub(super) described: Vec<Sighted>,
     pub(super) talked: Vec<Talked>,
     pub(super) visited: Vec<Visited>,
@@ -96,8 +96,10 @@ impl Report {
         }
         if !self.described.is_empty() {
             let clients = clients(&self.described).len();
-            sentences
-                .push(format!("asked about, with no byte sent (HEAD), by {}.", counted(clients, "client")));
+            sentences.push(format!(
+                "asked about, with no byte sent (HEAD, or a part beyond the end), by {}.",
+                counted(clients, "client")
+            ));
         }
         if !self.talked.is_empty() {
             sentences.push(self.talked_by(shown));
@@ -258,16 +260,17 @@ impl Report {
             ));
         }
         for down in &coverage.downtimes {
-            said.push(format!(
-                "{} from {} to {}: nothing went through it, and what went past it is not known",
-                if down.in_order {
-                    "the gateway was stopped"
-                } else {
-                    "the gateway was killed, and did not run"
-                },
-                second(down.since),
-                second(down.until),
-            ));
+            let (since, until) = (second(down.since), second(down.until));
+            said.push(match down.in_order {
+                true => format!(
+                    "the gateway was stopped from {since} to {until}: nothing went through it, and what went past it is not \
+                     known"
+                ),
+                false => format!(
+                    "the gateway was killed at some time after {since}, and did not run again before {until}: what went past \
+                     it is not known, and what it counted in its last second may be missing"
+                ),
+            });
         }
         match coverage.unmeasured {
             0 if self.is_in_the_dark() => {}
@@ -417,8 +420,12 @@ fn got(of: &[Sighted]) -> Deliveries {
 /// `2 whole, 1 begun`.
 pub(super) fn got_text(got: Deliveries) -> String {
     let Deliveries { whole, begun, confirmed, described } = got;
-    let parts =
-        [(whole, "whole"), (begun, "begun"), (confirmed, "confirmed by a 304"), (described, "HEAD only")];
+    let parts = [
+        (whole, "whole"),
+        (begun, "begun"),
+        (confirmed, "confirmed by a 304"),
+        (described, "asked about only"),
+    ];
     let parts: Vec<_> = parts
         .into_iter()
         .filter(|(times, _)| *times > 0)
@@ -529,7 +536,7 @@ mod tests {
         let (_, coverage) = said(&report(of_a_body(), Vec::new(), holes));
         for hole in [
             "the gateway was stopped from 2026-11-05 00:00:00 UTC to",
-            "was killed, and did not run from 2026-11-05",
+            "was killed at some time after 2026-11-05 00:00:00 UTC, and did not run again before 2026-11-06",
         ] {
             assert!(coverage.contains(hole), "no {hole}: {coverage}");
         }

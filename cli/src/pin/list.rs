@@ -71,7 +71,9 @@ pub(crate) async fn run(
             known?
         }
         // No gateway of this version ever ran.
-        Err(StoreError::Absent { .. } | StoreError::TooOld { .. }) => Known::default(),
+        Err(StoreError::Absent { .. } | StoreError::DecisionsGone { .. } | StoreError::TooOld { .. }) => {
+            Known::default()
+        }
         Err(error) => return Err(error.into()),
     };
     let seen = Seen::of(&rules, &known.standings);

@@ -155,6 +155,22 @@ async fn a_month_that_was_taken_away_is_named() {
 
     assert_eq!(found.coverage.missing_months, ["2126-11"]);
     assert_eq!(found.sighted[0].count, 2);
+    assert!(found.coverage.has_months);
+    let window = |since: &str, until: &str| Sought {
+        since: Some(since.parse().unwrap()),
+        until: Some(until.parse().unwrap()),
+        ..of(REVIEWED)
+    };
+    let store = Store::open_beside(dir.path()).await.unwrap();
+    for (since, until, has_months) in [
+        ("2126-11-02T00:00:00Z", "2126-11-20T00:00:00Z", false),
+        ("2126-10-30T00:00:00Z", "2126-11-20T00:00:00Z", true),
+        // Nothing came since then, and that is known.
+        ("2127-02-01T00:00:00Z", "2127-02-02T00:00:00Z", true),
+    ] {
+        let found = store.exposure(&window(since, until)).await.unwrap();
+        assert_eq!(found.coverage.has_months, has_months, "{since}");
+    }
 }
 
 #[tokio::test]
