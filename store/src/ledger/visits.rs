@@ -179,6 +179,10 @@ impl Reader<'_> {
         }
         push_word(&mut query, "v.client", client.map(|client| client.to_string()));
         push_word(&mut query, "v.user", user.map(str::to_owned));
+        if user.is_some() {
+            // For the index, which leaves out who has no name.
+            query.push(" AND v.user > 0");
+        }
         self.push_window(&mut query);
         query.push(" GROUP BY v.client, v.user, v.authority");
         let rows = query.build().fetch_all(&mut *self.connection).await?;
