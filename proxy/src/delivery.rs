@@ -52,9 +52,9 @@ struct Underway {
 }
 
 impl Deliveries {
-    /// These segments of a body, which note on its receipt when all of them were taken.
-    pub(crate) fn begin(&self, kept: Kept, segments: Vec<Segment>, receipt: Receipt) -> Delivery {
-        let mut delivery = Delivery::of(kept, segments, Some(receipt));
+    /// These segments of a body, which note on its receipt, where there is one, when all of them were taken.
+    pub(crate) fn begin(&self, kept: Kept, segments: Vec<Segment>, receipt: Option<Receipt>) -> Delivery {
+        let mut delivery = Delivery::of(kept, segments, receipt);
         self.known().add(Arc::downgrade(&delivery.underway));
         // The empty body is never asked for a piece.
         delivery.note_if_whole();

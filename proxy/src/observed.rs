@@ -40,7 +40,7 @@ impl ObservedUnverified {
             head.headers.remove(name);
         }
         let whole = vec![Segment::Part(0..encoded.kept.len())];
-        let delivery = deliveries.begin(encoded.kept, whole, receipt);
+        let delivery = deliveries.begin(encoded.kept, whole, Some(receipt));
         head.headers.insert(header::CONTENT_LENGTH, delivery.len().into());
         Self::of(head, delivery.boxed(), reason, max_age)
     }

@@ -153,6 +153,8 @@ impl Release {
                 Vec::new()
             }
         };
+        // Nothing of the body is delivered with a part that lies beyond its end.
+        let receipt = (status != StatusCode::RANGE_NOT_SATISFIABLE).then_some(receipt);
         let delivery = deliveries.begin(encoded.kept, segments, receipt);
         if status != StatusCode::NOT_MODIFIED {
             headers.insert(header::CONTENT_LENGTH, delivery.len().into());

@@ -445,6 +445,7 @@ pub(super) fn verdict_text(sighted: &Sighted) -> String {
 #[cfg(test)]
 mod tests {
     use pinfold_policy::digest::BodyId;
+    use pinfold_policy::host::Authority;
     use pinfold_store::Downtime;
     use pinfold_store::entry::Gap;
 
@@ -523,6 +524,71 @@ mod tests {
         let (statement, coverage) = said(&report(of_a_body(), Vec::new(), holes));
         assert!(statement.contains("unless it was among 3 exchanges without a digest"), "{statement}");
         assert!(coverage.contains("they may have carried any bytes"), "{coverage}");
+    }
+
+    fn visited(client: Option<&str>, place: Option<&str>) -> Visited {
+        Visited {
+            client: client.map(|client| client.parse().unwrap()),
+            user: None,
+            authority: place.map(|place| Authority::parse(place, None).unwrap()),
+            count: 5,
+            first: at("2026-11-20T00:00:00Z"),
+            last: at("2026-11-20T00:00:00Z"),
+        }
+    }
+
+    #[test]
+    fn of_a_host_that_nobody_looked_into_nothing_is_said_in_anyones_favour() {
+        let of_host = || Sought { host: "clear.test".parse().ok(), ..Sought::default() };
+        let (here, elsewhere) =
+            (visited(Some("10.0.0.1"), Some("clear.test:80")), visited(Some("10.0.0.2"), None));
+        let nobody = visited(None, None);
+        for (rows, sentences) in [
+            (
+                vec![here.clone(), elsewhere.clone()],
+                [
+                    "1 client (10.0.0.1) got answers from a host that no vendor claimed: nobody looked at what came. \
+                     5 requests to hosts that no vendor claimed are not told apart",
+                    "for everybody else: no request to there went through",
+                ],
+            ),
+            (
+                vec![elsewhere],
+                [
+                    "5 requests to hosts that no vendor claimed are not told apart",
+                    "no request to there went through",
+                ],
+            ),
+            (
+                vec![here, nobody],
+                ["1 client (10.0.0.1)", "nothing is known, as not all clients are told apart"],
+            ),
+        ] {
+            let mut report = report(of_host(), Vec::new(), Coverage::default());
+            report.visited = rows;
+            let (statement, _) = said(&report);
+            for sentence in sentences {
+                assert!(statement.contains(sentence), "no {sentence}: {statement}");
+            }
+            assert!(statement.contains("of what was judged: may have been received by 0"), "{statement}");
+            assert!(!statement.contains("not delivered") && report.is_exposure(), "{statement}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_nobody_looked_into_stand_in_the_claim_about_a_digest() {
+        for holes in [
+            Coverage { visited: vec!["clear.test:80".into()], ..Coverage::default() },
+            Coverage { tunnelled: vec!["clear.test:443".into()], ..Coverage::default() },
+            Coverage { untold: 7, ..Coverage::default() },
+        ] {
+            let (statement, coverage) = said(&report(of_a_body(), Vec::new(), holes));
+            assert!(statement.contains("unless it came from a host that nobody looked into"), "{statement}");
+            assert!(
+                coverage.contains("clear.test") || coverage.contains("7 requests to hosts"),
+                "{coverage}"
+            );
+        }
     }
 
     #[test]

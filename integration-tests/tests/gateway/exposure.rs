@@ -2,7 +2,7 @@
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer, Gateway, Pin, Rule, client, gateway, origin_root_pem, sha256, sha256_hex, sha384, vendor,
+    Answer, Event, Gateway, Pin, Rule, client, gateway, origin_root_pem, sha256, sha256_hex, sha384, vendor,
 };
 use serde_json::Value;
 
@@ -121,6 +121,30 @@ async fn a_client_that_hangs_up_may_have_received_it() {
     assert_eq!(code, Some(1));
     let received = &found["received"][0];
     assert_eq!((&received["begun"], &received["whole"]), (&1.into(), &0.into()), "{found:#}");
+}
+
+#[tokio::test]
+async fn a_part_beyond_the_end_is_no_receipt() {
+    let vendor = vendor_of(REVIEWED).await;
+    let counted = [("repeats", "counted")];
+    let gateway = pinning(&vendor).siem("file:counted.ndjson", &counted).listen().await;
+    let beyond = client(&gateway).header("range", "bytes=9999-");
+    assert_eq!(beyond.get(vendor.url("/app.js")).await.status(), 416);
+    gateway.terminate().await;
+
+    let (found, code) = exposure(&gateway, &["--digest", &sha256(REVIEWED)]).await;
+
+    assert_eq!(code, Some(0), "{found:#}");
+    assert!(statement(&found).contains("received by 0 clients"), "{found:#}");
+    let asked = &found["asked_only"][0];
+    assert_eq!(
+        (&asked["client"], &asked["whole"], &asked["head_only"]),
+        (&"127.0.0.1".into(), &0.into(), &1.into())
+    );
+    let told = std::fs::read_to_string(gateway.dir().join("counted.ndjson")).unwrap();
+    let mut events = told.lines().map(Event::parse);
+    let event = events.find(|event| event.text("event.action") == Some("artifact-verified")).unwrap();
+    assert_eq!(event.at("Pinfold.delivered_whole"), Some(&0.into()), "{event:?}");
 }
 
 #[tokio::test]
