@@ -35,6 +35,7 @@ pub(super) fn render(report: &Report) -> Value {
         "would_pass_unverified": list(&report.unverified),
         "cannot_be_told": list(&report.untold),
         "tunnels": tunnels.collect::<Vec<_>>(),
+        "other_hosts": traffic.visited.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "same": { "released": report.same.0, "refused": report.same.1 },
         "coverage": {
             "recorded_since": traffic.recorded_since.map(|time| time.to_string()),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::reason::Reason;
+use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::{Carried, Client, Traffic, Tunnelled};
 
@@ -120,6 +121,10 @@ impl Report {
         }
         self.tunnels = std::mem::take(&mut self.traffic.tunnels);
         self.tunnels.retain(|tunnelled| judge.policy().intercepts(&tunnelled.authority.host));
+        self.traffic.visited.retain(|authority| {
+            let url = ArtifactUrl::parse(&format!("http://{authority}/"));
+            url.is_ok_and(|url| judge.policy().judges_scripts_at(&url))
+        });
         self.unmatched_revocations = judge.unmatched_revocations;
         Ok(())
     }
@@ -207,6 +212,9 @@ impl Report {
         if !self.tunnels.is_empty() {
             said.push(self.tunnelled());
         }
+        if !self.traffic.visited.is_empty() {
+            said.push(self.visited());
+        }
         if self.unmatched_revocations > 0 {
             said.push(format!(
                 "{} in another notation than SHA-256, of bodies that the store does not know: not seen here",
@@ -247,6 +255,17 @@ impl Report {
             ));
         }
         said
+    }
+
+    fn visited(&self) -> String {
+        let hosts = &self.traffic.visited;
+        let named: Vec<_> = hosts.iter().take(NAMED).map(ToString::to_string).collect();
+        format!(
+            "cannot be told: what came, while nobody looked at it, from {} that these files judge: {}{}",
+            counted(hosts.len(), "host"),
+            named.join(", "),
+            more(hosts.len()),
+        )
     }
 
     fn tunnelled(&self) -> String {

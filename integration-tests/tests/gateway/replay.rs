@@ -131,6 +131,34 @@ async fn what_was_only_tunnelled_or_is_not_looked_into_any_more_is_said_to_be_un
     assert_eq!(fates(&found, "would_pass_unverified"), [fate("verified -", "tunnelled -", 1)], "{found:#}");
 }
 
+#[tokio::test]
+async fn what_nobody_looked_at_of_a_host_that_the_files_judge_now_is_said_to_be_unknown() {
+    let vendor = vendor_of(REVIEWED).await;
+    let other =
+        pinfold_integration_tests::vendor().named("other").host("other.test").clear_text().listen().await;
+    let third =
+        pinfold_integration_tests::vendor().named("third").host("third.test").clear_text().listen().await;
+    let mut runs = pinning(&vendor).reach(&other).reach(&third).listen().await;
+    for other in [&other, &third] {
+        other.script("/x.js", "theirs");
+        assert_eq!(client(&runs).get(other.url("/x.js")).await.body(), b"theirs");
+    }
+    verified(&client(&runs).get(vendor.url("/app.js")).await, REVIEWED);
+    runs.terminate().await;
+    runs.rewrite(|files| files.vendor(&other));
+
+    let (found, code) = replay(&runs, &[]).await;
+
+    assert_eq!(code, Some(0));
+    let hosts = found["other_hosts"].as_array().unwrap();
+    assert!(hosts.len() == 1 && hosts[0].as_str().unwrap().starts_with("other.test:"), "{found:#}");
+    let stated = found["coverage"]["stated"].to_string();
+    assert!(
+        stated.contains("while nobody looked at it, from 1 host that these files judge: other.test"),
+        "{stated}"
+    );
+}
+
 async fn vendor_called(name: &str, host: &str) -> pinfold_integration_tests::Vendor {
     vendor().named(name).host(host).listen().await
 }

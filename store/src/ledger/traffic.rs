@@ -19,6 +19,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use super::exposure::{begins_before, first_entry, gaps_of, missing, recorded_until};
 use super::sums::{Subject, Sum, Window, each_sum};
 use super::texts::Words;
+use super::visits;
 use super::{SCHEMA, Sought, dir_in, files};
 use crate::columns::{Columns, unreadable};
 use crate::entry::Gap;
@@ -89,6 +90,8 @@ pub struct Traffic {
     pub clients: Vec<Client>,
     /// Tunnels, by place.
     pub tunnels: Vec<Tunnelled>,
+    /// Hosts and ports that answered in clear text or decrypted, and nobody looked at what came.
+    pub visited: Vec<Authority>,
     /// Exchanges that are in none of the sums, as there were too many kinds of them.
     pub left_out: u64,
     /// The first entry that the ledger has of all times; none if it has none.
@@ -110,7 +113,7 @@ pub(crate) async fn traffic(
 ) -> Result<Traffic, StoreError> {
     let months = files(&dir_in(data_dir))?;
     let mut sums = Sums { bounds, ..Sums::default() };
-    let mut recorded_since = None;
+    let (mut recorded_since, mut visited) = (None, BTreeSet::new());
     for (month, path) in &months {
         let is_in_window = begins_before(sought.since).is_none_or(|first| *month >= first)
             && sought.until.is_none_or(|until| *month <= Month::of(until));
@@ -129,6 +132,8 @@ pub(crate) async fn traffic(
                 let month = MonthSums::read(&mut connection, sought, bounds).await?;
                 sums.add_month(month)?;
                 sums.add_tunnels(&mut connection, sought).await?;
+                let (since, until) = (sought.since, sought.until);
+                visited.extend(visits::Reader { connection: &mut connection, since, until }.hosts().await?);
             }
             Ok(())
         };
@@ -140,6 +145,8 @@ pub(crate) async fn traffic(
         exchanges,
         clients: sums.clients,
         tunnels: sums.tunnels.into_values().collect(),
+        // What is no authority was never written.
+        visited: visited.iter().filter_map(|text| Authority::parse(text, None).ok()).collect(),
         left_out: sums.left_out,
         recorded_since,
         recorded_until: recorded_until(months.values()).await?,
