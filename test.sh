@@ -27,7 +27,7 @@ tools=(
 )
 
 # Packages without a command.
-modules=(rsyslog-gnutls python3-venv libjs-jquery libjs-d3 libjs-three)
+modules=(rsyslog-gnutls libnginx-mod-stream python3-venv libjs-jquery libjs-d3 libjs-three)
 
 step() {
   local name=$1 started=$SECONDS

@@ -7,6 +7,7 @@ mod mask;
 mod sink;
 mod splunk;
 mod syslog;
+mod unconfirmed;
 mod unsent;
 mod writer;
 
@@ -15,13 +16,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pinfold_store::entry::{Event, Notice, What};
-use pinfold_store::{Feed, Store, StoreError};
+use pinfold_store::{Feed, Given, Store, StoreError};
 use thiserror::Error;
-use tokio::time;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::batch::Batch;
 use self::sink::Sink;
+use self::unconfirmed::Unconfirmed;
 use self::unsent::{Refusal, Unsent};
 use crate::observer::Observer;
 use crate::output::{Output, Target};
@@ -35,6 +37,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long a receiver may take to connect, to take a batch, and to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Without a confirmation: for how long a connection must stand for what was written on it to count as delivered. nginx tries
+/// for a minute to reach whom it relays to.
+const SETTLES: Duration = Duration::from_secs(90);
 /// After a stop: how long the store may take to find the next events, and a target to take them.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -82,7 +87,8 @@ impl Trouble {
 
 /// Delivers events as they come, until the store is settled and they have all been delivered.
 ///
-/// A failing output is warned of once and tried again with growing pauses; meanwhile its events wait in the store. An event
+/// A failing output is warned of once and tried again with growing pauses; meanwhile its events wait in the store. So does what
+/// was sent to a receiver that confirms nothing, until its connection has stood for [`SETTLES`]. An event
 /// that its receiver refuses, and no other, is set aside, and told of.
 /// After `stop` nothing is waited for any more: what is there is delivered, a failing output tried once more. It is
 /// meant to follow [`Store::settle`]. Dropping the future at any time costs no event.
@@ -100,26 +106,37 @@ pub async fn deliver(
         .map_err(|cause| DeliveryError::Start { target: target.clone(), cause })?;
     let attempts = Attempts { target, stop: &stop, pause: FIRST_PAUSE, failing: false };
     let feed = store.feed(&output.name(), output.repeats);
+    let (unconfirmed, is_doubted, refused) = (Unconfirmed::none(), false, 0);
+    let (output, store, observer) = (&output, &store, &observer);
     let mut delivery =
-        Delivery { output: &output, store: &store, observer: &observer, sink, feed, attempts, refused: 0 };
+        Delivery { output, store, observer, sink, feed, attempts, unconfirmed, is_doubted, refused };
     while let Some(events) = delivery.next().await? {
-        let records = events.iter().map(|event| Record::of(event, output.format, &observer)).collect();
+        let records = events.iter().map(|event| Record::of(event, output.format, observer)).collect();
         match delivery.send(Batch::of(records)).await? {
-            Sent::All => delivery.acknowledge().await?,
-            Sent::TooMuchWaits => delivery.pass_over().await?,
+            Sent::All => delivery.sent().await?,
+            Sent::ComesAnew => {}
         }
     }
-    // A receiver that does not take its leave does not hold up the end.
-    let _ = time::timeout(LAST_WAIT, delivery.sink.close()).await;
-    Ok(())
+    delivery.end().await
 }
 
 /// What became of a batch.
 enum Sent {
     /// It was sent, but for events that were set aside.
     All,
-    /// It was not sent, or not wholly, and more waits behind it than may.
-    TooMuchWaits,
+    /// It was not sent, or not wholly. The feed has what comes next.
+    ComesAnew,
+}
+
+/// What happens first while nothing is sent.
+enum Woken {
+    /// The next events, or none if there will be none.
+    Next(Result<Vec<Event>, StoreError>),
+    /// The receiver has gone.
+    ReceiverGone,
+    /// Something that was sent counts as delivered.
+    Settled,
+    Stopped,
 }
 
 /// One output, and all that its delivery needs.
@@ -130,6 +147,9 @@ struct Delivery<'a> {
     sink: Sink,
     feed: Feed,
     attempts: Attempts<'a>,
+    unconfirmed: Unconfirmed<Given>,
+    /// What was written was lost, or may be, and nothing that was written since is confirmed.
+    is_doubted: bool,
     /// How many events were set aside since the start.
     refused: u64,
 }
@@ -138,28 +158,43 @@ impl Delivery<'_> {
     /// The next events; none when the store is settled, or the gateway stops, and there are no more.
     async fn next(&mut self) -> Result<Option<Vec<Event>>, DeliveryError> {
         loop {
-            let mut next = std::pin::pin!(self.feed.next(BATCH));
-            let events = tokio::select! {
-                biased;
-                events = &mut next => events,
-                () = self.sink.watch() => continue,
-                () = self.attempts.stop.cancelled() => match time::timeout(LAST_WAIT, next).await {
-                    Ok(events) => events,
-                    Err(time::error::Elapsed { .. }) => return Ok(None),
-                },
-            };
-            match events {
-                Ok(events) => return Ok(Some(events).filter(|events| !events.is_empty())),
-                Err(error) => self.attempts.failed(error.into()).await?,
+            match self.wait().await {
+                Woken::Next(Ok(events)) => return Ok(Some(events).filter(|events| !events.is_empty())),
+                Woken::Next(Err(error)) => self.attempts.failed(error.into()).await?,
+                Woken::ReceiverGone => {
+                    self.receiver_gone().await?;
+                }
+                Woken::Settled => self.confirm().await?,
+                Woken::Stopped => return Ok(None),
             }
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let mut next = std::pin::pin!(self.feed.next(BATCH));
+        let due = self.unconfirmed.due();
+        tokio::select! {
+            biased;
+            events = &mut next => Woken::Next(events),
+            () = self.sink.gone() => Woken::ReceiverGone,
+            () = time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Woken::Settled,
+            () = self.attempts.stop.cancelled() => match time::timeout(LAST_WAIT, next).await {
+                Ok(events) => Woken::Next(events),
+                Err(time::error::Elapsed { .. }) => Woken::Stopped,
+            },
         }
     }
 
     async fn send(&mut self, mut batch: Batch) -> Result<Sent, DeliveryError> {
         while !batch.rest().is_empty() {
+            if self.sink.is_gone()
+                && let Sent::ComesAnew = self.receiver_gone().await?
+            {
+                return Ok(Sent::ComesAnew);
+            }
             let cause = match self.try_to_send(&mut batch).await? {
                 Ok(()) => {
-                    self.attempts.worked();
+                    self.worked();
                     continue;
                 }
                 Err(Unsent::Refused(refusal)) if batch.lessen(refusal.at) => continue,
@@ -169,13 +204,78 @@ impl Delivery<'_> {
                 },
                 Err(Unsent::Trouble(cause)) => cause,
             };
-            self.attempts.failed(cause.into()).await?;
-            // Where that cannot be read, it is looked at after the next attempt.
-            if self.feed.backlog().await.is_ok_and(|waits| waits > self.output.max_backlog) {
-                return Ok(Sent::TooMuchWaits);
+            if let Sent::ComesAnew = self.failed(cause).await? {
+                return Ok(Sent::ComesAnew);
             }
         }
         Ok(Sent::All)
+    }
+
+    /// A batch has been sent.
+    async fn sent(&mut self) -> Result<(), DeliveryError> {
+        if self.sink.confirms() {
+            return self.acknowledge(self.feed.given()).await;
+        }
+        self.unconfirmed.push(Instant::now(), self.feed.given());
+        self.confirm().await
+    }
+
+    /// Acknowledges what was sent so long ago that the receiver has it, if it is still there.
+    async fn confirm(&mut self) -> Result<(), DeliveryError> {
+        if self.sink.is_gone() {
+            self.receiver_gone().await?;
+            return Ok(());
+        }
+        let Some(given) = self.unconfirmed.settled(Instant::now()) else { return Ok(()) };
+        self.is_doubted = false;
+        self.worked();
+        self.acknowledge(given).await
+    }
+
+    /// Whoever leaves soon after something was written may be a relay, which found nobody to pass it on to. What is
+    /// unconfirmed comes anew, after a pause.
+    async fn receiver_gone(&mut self) -> Result<Sent, DeliveryError> {
+        if self.unconfirmed.is_empty() {
+            return Ok(Sent::All);
+        }
+        self.failed(ended()).await
+    }
+
+    /// That it can be written to proves nothing where that was in vain before.
+    fn worked(&mut self) {
+        if !self.is_doubted {
+            self.attempts.worked();
+        }
+    }
+
+    /// Returns when it is time to try again: the same, or what the feed gives then.
+    async fn failed(&mut self, cause: io::Error) -> Result<Sent, DeliveryError> {
+        self.attempts.failed(cause.into()).await?;
+        let comes_anew = !self.unconfirmed.is_empty();
+        if comes_anew {
+            self.is_doubted = true;
+            self.unconfirmed = Unconfirmed::none();
+            self.feed.rewind();
+        }
+        // Where that cannot be read, it is looked at after the next attempt.
+        if self.feed.backlog().await.is_ok_and(|waits| waits > self.output.max_backlog) {
+            self.pass_over().await?;
+            return Ok(Sent::ComesAnew);
+        }
+        Ok(if comes_anew { Sent::ComesAnew } else { Sent::All })
+    }
+
+    /// Ends the connection. What a receiver has not read then is delivered by the next start.
+    async fn end(mut self) -> Result<(), DeliveryError> {
+        // A receiver that does not take its leave does not hold up the end.
+        let has_all = time::timeout(LAST_WAIT, self.sink.close()).await.unwrap_or(false);
+        if self.unconfirmed.is_empty() {
+            return Ok(());
+        }
+        if !has_all {
+            return Err(self.attempts.give_up(ended().into()));
+        }
+        self.acknowledge(self.feed.given()).await
     }
 
     async fn try_to_send(&mut self, batch: &mut Batch) -> Result<Result<(), Unsent>, DeliveryError> {
@@ -203,7 +303,7 @@ impl Delivery<'_> {
         if let Err(unsent) = self.try_to_send(&mut Batch::of(vec![word])).await? {
             return Ok(Err(unsent.into_trouble()));
         }
-        self.attempts.worked();
+        self.worked();
         self.refused += 1;
         let (target, count, story) = (&self.output.target, self.refused, refusal.story);
         tracing::error!(
@@ -230,7 +330,7 @@ impl Delivery<'_> {
         let text = format!("{passed} were passed over: more than {most} bytes waited");
         tracing::error!("siem output {}: {text}; they are in the ledger", self.output.target);
         self.tell(self.notice(What::FeedOverflow, text)).await?;
-        self.acknowledge().await
+        self.acknowledge(self.feed.given()).await
     }
 
     fn notice(&self, what: What, text: String) -> Notice {
@@ -249,12 +349,17 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    async fn acknowledge(&mut self) -> Result<(), DeliveryError> {
-        while let Err(error) = self.feed.acknowledge().await {
+    async fn acknowledge(&mut self, given: Given) -> Result<(), DeliveryError> {
+        while let Err(error) = self.feed.acknowledge_up_to(given.clone()).await {
             self.attempts.failed(error.into()).await?;
         }
         Ok(())
     }
+}
+
+/// What is said of a receiver that left too early.
+fn ended() -> io::Error {
+    io::Error::other("the receiver ends the connection on which events were written lately")
 }
 
 /// Ends some time after the stop.

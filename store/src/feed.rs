@@ -40,6 +40,10 @@ pub struct Feed {
     acknowledged: BTreeMap<Month, Place>,
 }
 
+/// How far a feed had been given out at some time.
+#[derive(Clone, Debug)]
+pub struct Given(BTreeMap<Month, Place>);
+
 /// Events that an output will never get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassedOver {
@@ -158,13 +162,26 @@ impl Feed {
         }
     }
 
+    /// How far it has been given out by now.
+    #[must_use]
+    pub fn given(&self) -> Given {
+        Given(self.given.clone().unwrap_or_default())
+    }
+
     /// All that was given out so far has been delivered: after a restart the feed goes on behind it. On disk when
     /// this returns.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written; the events come again after a restart.
     pub async fn acknowledge(&mut self) -> Result<(), StoreError> {
-        let given = self.given.clone().unwrap_or_default();
+        self.acknowledge_up_to(self.given()).await
+    }
+
+    /// As [`Feed::acknowledge`], of what had been given out at some time. What was given out since then waits on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written; the events come again after a restart.
+    pub async fn acknowledge_up_to(&mut self, Given(given): Given) -> Result<(), StoreError> {
         let to: Vec<_> = given
             .iter()
             .filter(|(month, place)| self.acknowledged.get(month) != Some(place))

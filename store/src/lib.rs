@@ -46,7 +46,7 @@ use tokio::sync::{Notify, watch};
 use crate::audit::Audit;
 use crate::bodies::{Bodies, make_dir, sync_dir};
 pub use crate::error::{DecideError, StoreError};
-pub use crate::feed::{Feed, PassedOver, Repeats};
+pub use crate::feed::{Feed, Given, PassedOver, Repeats};
 pub use crate::ledger::{
     AskedUrls, Carried, Changed, Client, Coverage, Deliveries, Downtime, ExchangeRow, Exposure, Filter,
     OpenTunnel, Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled, Unseen, Visited,

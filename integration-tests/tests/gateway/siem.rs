@@ -15,6 +15,7 @@ use tokio::process::Command;
 use crate::{REVIEWED, TAMPERED, refused, vendor_of};
 
 mod refusing;
+mod relayed;
 
 const CA: (&str, &str) = ("ca", "origin-root.pem");
 const TOKEN: &str = "d41d8cd9-8f00-4204-a980-0998ecf8427e";

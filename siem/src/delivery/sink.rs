@@ -54,18 +54,34 @@ impl Sink {
         }
     }
 
-    /// Ends what is open, in order.
-    pub(super) async fn close(&mut self) {
+    /// Whether what was sent has been taken as well. Of syslog nobody knows, and a datagram proves nothing ever.
+    pub(super) fn confirms(&self) -> bool {
         match self {
-            Self::Syslog(syslog) => syslog.close().await,
-            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => {}
+            Self::Syslog(syslog) => syslog.is_datagrams(),
+            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => true,
         }
     }
 
-    /// Never ends. Notes meanwhile what happens to a connection that nothing is sent on.
-    pub(super) async fn watch(&mut self) {
+    /// Ends what is open, in order, and gives whether the receiver has read all of it.
+    pub(super) async fn close(&mut self) -> bool {
         match self {
-            Self::Syslog(syslog) => syslog.watch().await,
+            Self::Syslog(syslog) => syslog.close().await,
+            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => true,
+        }
+    }
+
+    /// Whether the receiver has ended the connection that was open. The next batch opens another.
+    pub(super) fn is_gone(&mut self) -> bool {
+        match self {
+            Self::Syslog(syslog) => syslog.is_gone(),
+            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => false,
+        }
+    }
+
+    /// Waits until it has.
+    pub(super) async fn gone(&mut self) {
+        match self {
+            Self::Syslog(syslog) => syslog.gone().await,
             Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => pending().await,
         }
     }

@@ -1,10 +1,9 @@
 //! Messages of RFC 5424: a datagram each, or counted in a stream.
 //!
-//! Syslog has no acknowledgements: what was written may still lie in a buffer when the receiver goes away. A receiver
-//! that ends the connection in order has read all of it. After any other end what was written lately is written again,
-//! under the same `event.id`.
+//! Syslog has no acknowledgements: what was written may still lie in a buffer when the receiver goes away. However it does, in
+//! order too: a relay that has nobody to pass it on to ends a connection like any other. Only an end that begins here proves
+//! something: whoever ends the connection after that in order has read all of it.
 
-use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -17,7 +16,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::PATIENCE;
@@ -28,11 +27,8 @@ use crate::record::Record;
 /// Log audit (RFC 5424 §6.2.1).
 const FACILITY: u64 = 13;
 
-/// What was written longer ago on a connection that still stands has been read.
-const RECENT: Duration = Duration::from_secs(60);
-
-/// The most that is written again, in bytes: more than the buffers of both sides hold.
-const MOST_RECENT: usize = 8 << 20;
+/// How old a connection gets before it is ended here: a relay that reaches nobody behind it ends it first.
+const YOUNG: Duration = Duration::from_secs(1);
 
 /// One receiver.
 pub(super) struct Syslog {
@@ -42,13 +38,13 @@ pub(super) struct Syslog {
     tls: Option<Arc<ClientConfig>>,
     hostname: Box<str>,
     open: Open,
-    recent: VecDeque<(Instant, Bytes)>,
 }
 
 enum Open {
     Not,
     Datagrams(UdpSocket),
-    Stream(Box<dyn Stream>),
+    /// And since when.
+    Stream(Box<dyn Stream>, Instant),
 }
 
 /// TCP, or TLS over it.
@@ -63,8 +59,14 @@ impl Syslog {
         hostname: &str,
     ) -> Self {
         let hostname = header(hostname, 255);
-        let recent = VecDeque::new();
-        Self { transport, host: host.into(), port, tls, hostname, open: Open::Not, recent }
+        Self { transport, host: host.into(), port, tls, hostname, open: Open::Not }
+    }
+
+    pub(super) fn is_datagrams(&self) -> bool {
+        match self.transport {
+            Transport::Udp => true,
+            Transport::Tcp | Transport::Tls => false,
+        }
     }
 
     /// Sends what is left of a batch.
@@ -98,7 +100,7 @@ impl Syslog {
         }
         match &self.open {
             Open::Datagrams(socket) => Ok(socket),
-            Open::Not | Open::Stream(_) => Err(ErrorKind::NotConnected.into()),
+            Open::Not | Open::Stream(..) => Err(ErrorKind::NotConnected.into()),
         }
     }
 
@@ -108,27 +110,18 @@ impl Syslog {
     }
 
     async fn send_stream(&mut self, batch: &mut Batch) -> io::Result<()> {
-        self.look();
-        if !matches!(self.open, Open::Stream(_)) {
-            self.open = Open::Stream(timed(self.connect()).await?);
-            for (_, frames) in self.recent.clone() {
-                self.write(&frames).await?;
-            }
+        if !matches!(self.open, Open::Stream(..)) {
+            self.open = Open::Stream(timed(self.connect()).await?, Instant::now());
         }
+        let Open::Stream(stream, _) = &mut self.open else { return Err(ErrorKind::NotConnected.into()) };
         let frames = frames(batch.rest(), &self.hostname);
-        self.write(&frames).await?;
-        batch.advance(usize::MAX);
-        self.recent.push_back((Instant::now(), frames));
-        Ok(())
-    }
-
-    async fn write(&mut self, frames: &Bytes) -> io::Result<()> {
-        let Open::Stream(stream) = &mut self.open else { return Err(ErrorKind::NotConnected.into()) };
         timed(async {
-            stream.write_all(frames).await?;
+            stream.write_all(&frames).await?;
             stream.flush().await
         })
-        .await
+        .await?;
+        batch.advance(usize::MAX);
+        Ok(())
     }
 
     async fn connect(&self) -> io::Result<Box<dyn Stream>> {
@@ -139,56 +132,38 @@ impl Syslog {
         Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
     }
 
-    /// Waits for as long as nothing is sent, and notes when the receiver goes away meanwhile, and how.
-    pub(super) async fn watch(&mut self) {
-        if let Open::Stream(stream) = &mut self.open {
-            let in_order = poll_fn(|context| poll_end(stream, context)).await;
-            self.gone(in_order);
+    /// Whether the receiver has ended the connection that was open.
+    pub(super) fn is_gone(&mut self) -> bool {
+        let Open::Stream(stream, _) = &mut self.open else { return false };
+        let is_gone = poll_end(stream, &mut Context::from_waker(Waker::noop())).is_ready();
+        if is_gone {
+            self.open = Open::Not;
         }
-        pending::<()>().await;
+        is_gone
     }
 
-    /// Ends the connection in order. Where something of the receiver's is unread, such as tickets of its TLS, a system would
-    /// break it instead, and the receiver lose what it has not read yet.
-    pub(super) async fn close(&mut self) {
-        if let Open::Stream(stream) = &mut self.open {
-            let ending = async {
-                stream.shutdown().await?;
-                poll_fn(|context| poll_end(stream, context)).await;
-                Ok(())
-            };
-            // What was written has been confirmed to the store: nothing follows from an end that failed.
-            let _ = timed(ending).await;
-        }
+    /// Waits until it has.
+    pub(super) async fn gone(&mut self) {
+        let Open::Stream(stream, _) = &mut self.open else { return pending().await };
+        poll_fn(|context| poll_end(stream, context)).await;
         self.open = Open::Not;
     }
 
-    /// Whether the receiver has gone. While it is there, what it has read by now is forgotten.
-    fn look(&mut self) {
-        let Open::Stream(stream) = &mut self.open else { return };
-        match poll_end(stream, &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(in_order) => self.gone(in_order),
-            Poll::Pending => {
-                while self.recent.front().is_some_and(|(at, _)| at.elapsed() > RECENT) || self.is_too_much() {
-                    self.recent.pop_front();
-                }
-            }
+    /// Ends the connection in order, and gives whether the receiver has read everything. Where something of the receiver's
+    /// is unread, such as tickets of its TLS, a system would break it instead, and the receiver lose what it has not read yet.
+    pub(super) async fn close(&mut self) -> bool {
+        let Open::Stream(mut stream, since) = std::mem::replace(&mut self.open, Open::Not) else {
+            return false;
+        };
+        let ended = poll_fn(|context| poll_end(&mut stream, context));
+        if timeout_at(since + YOUNG, ended).await.is_ok() {
+            return false;
         }
-    }
-
-    fn gone(&mut self, in_order: bool) {
-        self.open = Open::Not;
-        if in_order {
-            self.recent.clear();
-        }
-    }
-
-    fn is_too_much(&self) -> bool {
-        self.recent.iter().map(|(_, frames)| frames.len()).sum::<usize>() > MOST_RECENT
+        stream.shutdown().await.is_ok() && poll_fn(|context| poll_end(&mut stream, context)).await
     }
 }
 
-/// Ready when the connection has ended, with whether in order: a system does that only where everything was read.
+/// Ready when the connection has ended, with whether in order.
 fn poll_end(stream: &mut Box<dyn Stream>, context: &mut Context<'_>) -> Poll<bool> {
     loop {
         let mut bytes = [0; 256];
@@ -197,7 +172,8 @@ fn poll_end(stream: &mut Box<dyn Stream>, context: &mut Context<'_>) -> Poll<boo
             Ok(()) if answer.filled().is_empty() => return Poll::Ready(true),
             // Whatever it says, syslog has no use for it.
             Ok(()) => {}
-            Err(_) => return Poll::Ready(false),
+            // Some end TLS with their connection alone.
+            Err(error) => return Poll::Ready(error.kind() == ErrorKind::UnexpectedEof),
         }
     }
 }

@@ -67,6 +67,27 @@ async fn an_output_that_wants_each_gets_each_while_another_gets_them_counted() {
 }
 
 #[tokio::test]
+async fn what_was_given_out_after_what_is_acknowledged_comes_again() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let refusals: Vec<_> = (0..4).map(|second| blocked("10.0.0.1:1", seconds(second))).collect();
+    for refusal in &refusals {
+        record(&store, refusal).await;
+    }
+    let all: Vec<_> = refusals.iter().map(|refusal| refusal.id).collect();
+    let mut feed = store.feed("test", Repeats::Counted);
+    assert_eq!(ids(&feed.next(2).await.unwrap()), all[..2]);
+    let given = feed.given();
+    assert_eq!(ids(&feed.next(2).await.unwrap()), all[2..]);
+
+    feed.acknowledge_up_to(given).await.unwrap();
+    feed.rewind();
+
+    assert_eq!(ids(&feed.next(9).await.unwrap()), all[2..]);
+    assert_eq!(ids(&store.feed("test", Repeats::Counted).next(9).await.unwrap()), all[2..]);
+}
+
+#[tokio::test]
 async fn a_feed_goes_on_where_it_was_acknowledged() {
     let dir = directory();
     let store = gateway(&dir).await;
