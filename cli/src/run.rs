@@ -162,7 +162,7 @@ impl Running {
         let health = Health {
             gauge: gateway.gauge(),
             store: store.clone(),
-            outputs: outputs.iter().map(Output::name).collect(),
+            outputs: outputs.iter().map(|output| (output.name(), output.trying.clone())).collect(),
             reloads: reloading.outcomes(),
             canary,
             started: SystemTime::now(),

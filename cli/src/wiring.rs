@@ -9,7 +9,9 @@ use pinfold_certs::{CaOptions, CertificateAuthority, Opened};
 use pinfold_config::Config;
 use pinfold_config::settings::{Repeats, SiemFormat, SiemOutput, SiemTarget, Syslog};
 use pinfold_proxy::{Clock, Egress, Limits, Settings, Spill, canary_hosts};
-use pinfold_siem::{Format, Output, SecretError, SecretFile, Target, Transport, TrustError, TrustFiles};
+use pinfold_siem::{
+    Format, Output, SecretError, SecretFile, Target, Transport, TrustError, TrustFiles, Trying,
+};
 use pinfold_store::{StoreOptions, spill_to_temporary_file};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -164,7 +166,15 @@ fn output(siem: &SiemOutput) -> Result<Output, Failure> {
     };
     let token = siem.token_file.clone().map(SecretFile::checked).transpose();
     let token = token.map_err(|error| secret(&error))?;
-    Ok(Output { format, target, repeats, tls, max_backlog: siem.max_backlog, token })
+    Ok(Output {
+        format,
+        target,
+        repeats,
+        tls,
+        max_backlog: siem.max_backlog,
+        token,
+        trying: Trying::default(),
+    })
 }
 
 fn parsed(url: &str) -> Result<Url, Failure> {

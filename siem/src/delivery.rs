@@ -28,6 +28,7 @@ use self::unsent::{Refusal, Unsent};
 use crate::observer::Observer;
 use crate::output::{Output, Target};
 use crate::record::Record;
+use crate::trying::Trying;
 
 /// How many events are read, and made durable, at one time.
 const BATCH: usize = 256;
@@ -104,7 +105,8 @@ pub async fn deliver(
     let target = &output.target;
     let sink = Sink::of(&output, &observer)
         .map_err(|cause| DeliveryError::Start { target: target.clone(), cause })?;
-    let attempts = Attempts { target, stop: &stop, pause: FIRST_PAUSE, failing: false };
+    let trying = &output.trying;
+    let attempts = Attempts { target, stop: &stop, trying, pause: FIRST_PAUSE, failing: false };
     let feed = store.feed(&output.name(), output.repeats);
     let (unconfirmed, is_doubted, refused) = (Unconfirmed::none(), false, 0);
     let (output, store, observer) = (&output, &store, &observer);
@@ -192,6 +194,7 @@ impl Delivery<'_> {
             {
                 return Ok(Sent::ComesAnew);
             }
+            self.attempts.trying.begins();
             let cause = match self.try_to_send(&mut batch).await? {
                 Ok(()) => {
                     self.worked();
@@ -372,6 +375,7 @@ async fn stuck(stop: &CancellationToken) {
 struct Attempts<'a> {
     target: &'a Target,
     stop: &'a CancellationToken,
+    trying: &'a Trying,
     pause: Duration,
     failing: bool,
 }
@@ -381,12 +385,14 @@ impl Attempts<'_> {
         if self.failing {
             tracing::info!("siem output {} works again: events are delivered", self.target);
         }
+        self.trying.succeeds();
         self.failing = false;
         self.pause = FIRST_PAUSE;
     }
 
     /// Returns when it is time to try again, which is at once, and for the last time, when the gateway stops.
     async fn failed(&mut self, cause: Trouble) -> Result<(), DeliveryError> {
+        self.trying.begins();
         if self.stop.is_cancelled() || cause.is_final() {
             return Err(self.give_up(cause));
         }

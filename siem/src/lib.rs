@@ -14,6 +14,7 @@ mod output;
 mod record;
 mod secret;
 mod tls;
+mod trying;
 
 pub use self::delivery::{DeliveryError, Trouble, deliver};
 pub use self::observer::Observer;
@@ -21,3 +22,4 @@ pub use self::output::{Output, Target, Transport};
 pub use self::record::Format;
 pub use self::secret::{SecretError, SecretFile};
 pub use self::tls::{TrustError, TrustFiles, trust};
+pub use self::trying::Trying;

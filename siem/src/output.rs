@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::record::Format;
 use crate::secret::SecretFile;
+use crate::trying::Trying;
 
 /// One `[[siem]]` of the configuration.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Output {
     pub max_backlog: u64,
     /// What is sent as `Authorization`, read anew for each request.
     pub token: Option<SecretFile>,
+    /// Says for how long it has failed.
+    pub trying: Trying,
 }
 
 impl Output {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use pinfold_console::{Check, Shown};
 use pinfold_proxy::Gauge;
+use pinfold_siem::Trying;
 use pinfold_store::Store;
 
 use self::metrics::Numbers;
@@ -20,8 +21,8 @@ use super::reload::Outcomes;
 pub(crate) struct Health {
     pub(crate) gauge: Gauge,
     pub(crate) store: Store,
-    /// Under which the outputs are known to the store, in the order of the configuration.
-    pub(crate) outputs: Arc<[String]>,
+    /// Under which name the store knows each output, and how it fares, in the order of the configuration.
+    pub(crate) outputs: Arc<[(String, Trying)]>,
     pub(crate) reloads: Arc<Outcomes>,
     pub(crate) canary: Canary,
     pub(crate) started: SystemTime,
@@ -62,7 +63,7 @@ impl Health {
 
     async fn numbers(&self) -> Numbers {
         let mut backlog = Vec::new();
-        for output in &*self.outputs {
+        for (output, _) in &*self.outputs {
             backlog.push(self.store.backlog(output).await.ok());
         }
         Numbers {
@@ -74,6 +75,7 @@ impl Health {
             ledger: self.store.numbers().unwrap_or_default(),
             undecided: self.store.undecided().await.ok(),
             backlog,
+            in_vain: self.outputs.iter().map(|(_, trying)| trying.in_vain_for()).collect(),
             reloads: [&self.reloads.taken, &self.reloads.refused].map(|count| count.load(Ordering::Relaxed)),
             canary: self.canary.runs(),
             started: self.started,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
+use crate::health::shown;
 use crate::{REVIEWED, TAMPERED, refused, vendor_of};
 
 mod refusing;
@@ -124,6 +125,32 @@ async fn a_siem_that_was_down_for_the_whole_test_has_afterwards_what_the_ledger_
     );
     assert_eq!(by_syslog.iter().collect::<HashSet<_>>().len(), by_syslog.len(), "nothing twice");
     assert_eq!(ids(lines(&posted).iter().map(String::as_str)), by_syslog);
+}
+
+#[tokio::test]
+async fn for_how_long_an_output_has_failed_is_a_metric_however_little_waits_for_it() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (tcp, web) = (Port::reserve(), Port::reserve());
+    let gateway = shown(refusing(&vendor))
+        .siem(&format!("syslog+tcp://127.0.0.1:{}", tcp.number()), &[])
+        .siem(&format!("https://localhost:{}/", web.number()), &[CA])
+        .listen()
+        .await;
+    let sample = |output: usize| format!("pinfold_siem_failing_seconds{{output=\"{output}\"}}");
+    for output in [2, 3] {
+        gateway.counts(&sample(output), 1).await;
+    }
+    assert_eq!(gateway.shows("/metrics").await.sample(&sample(1)), Some(0), "the file");
+
+    let (tcp, web) = (
+        syslog(tcp, Shown::Nothing),
+        https(web, Shown::As(Identity::Valid), |_, _| Some((200, String::new()))),
+    );
+    tcp.came(1).await;
+    web.came(1).await;
+    gateway.terminate().await;
+    let said = gateway.complaints().await;
+    assert_eq!(said.matches("works again").count(), 2, "{said}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::Format;
+use crate::trying::Trying;
 
 /// A data directory and an output file beside it.
 struct Scene {
@@ -45,6 +46,7 @@ impl Scene {
             tls: None,
             max_backlog: u64::MAX,
             token: None,
+            trying: Trying::default(),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Numbers {
     pub(crate) undecided: Option<u64>,
     /// By output, in the order of the configuration.
     pub(crate) backlog: Vec<Option<u64>>,
+    /// For how long each of them has failed.
+    pub(crate) in_vain: Vec<Duration>,
     /// Taken and refused.
     pub(crate) reloads: [u64; 2],
     pub(crate) canary: Runs,
@@ -159,6 +161,8 @@ impl Numbers {
     fn records(&self) -> Vec<Metric> {
         let numbered = (1_u32..).zip(&self.backlog);
         let backlog = numbered.filter_map(|(at, rows)| Some((one("output", &at.to_string()), (*rows)?)));
+        let numbered = (1_u32..).zip(&self.in_vain);
+        let in_vain = numbered.map(|(at, time)| (one("output", &at.to_string()), time.as_secs()));
         vec![
             counter(
                 "pinfold_ledger_entries",
@@ -179,6 +183,11 @@ impl Numbers {
                 "pinfold_siem_backlog",
                 "Rows of the feed that an output has not acknowledged",
                 backlog.collect(),
+            ),
+            gauge(
+                "pinfold_siem_failing_seconds",
+                "For how long an output has tried in vain to deliver",
+                in_vain.collect(),
             ),
         ]
     }
@@ -298,6 +307,7 @@ mod tests {
             ledger: pinfold_store::Numbers::default(),
             undecided: Some(5),
             backlog: vec![Some(6), None],
+            in_vain: vec![Duration::ZERO, Duration::from_millis(7999)],
             reloads: [7, 8],
             canary: Runs { passed: 9, failed: 0, holds: Some(true) },
             started: UNIX_EPOCH,
@@ -344,11 +354,13 @@ mod tests {
             "pinfold_verdict_seconds_count{verdict=\"observed\"} 0",
             "pinfold_held_bytes{place=\"disk\"} 2",
             "pinfold_siem_backlog{output=\"1\"} 6",
+            "pinfold_siem_failing_seconds{output=\"1\"} 0",
+            "pinfold_siem_failing_seconds{output=\"2\"} 7",
             "pinfold_quarantine_undecided 5",
             "# EOF",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }
-        assert!(!text.contains("output=\"2\""), "what cannot be read is not there: {text}");
+        assert!(!text.contains("backlog{output=\"2\""), "what cannot be read is not there: {text}");
     }
 }
