@@ -108,10 +108,20 @@ pub async fn deliver(
     let trying = &output.trying;
     let attempts = Attempts { target, stop: &stop, trying, pause: FIRST_PAUSE, failing: false };
     let feed = store.feed(&output.name(), output.repeats);
-    let (unconfirmed, is_doubted, refused) = (Unconfirmed::none(), false, 0);
+    let (unconfirmed, is_doubted, forbidden, refused) = (Unconfirmed::none(), false, None, 0);
     let (output, store, observer) = (&output, &store, &observer);
-    let mut delivery =
-        Delivery { output, store, observer, sink, feed, attempts, unconfirmed, is_doubted, refused };
+    let mut delivery = Delivery {
+        output,
+        store,
+        observer,
+        sink,
+        feed,
+        attempts,
+        unconfirmed,
+        is_doubted,
+        forbidden,
+        refused,
+    };
     while let Some(events) = delivery.next().await? {
         let records = events.iter().map(|event| Record::of(event, output.format, observer)).collect();
         match delivery.send(Batch::of(records)).await? {
@@ -152,6 +162,8 @@ struct Delivery<'a> {
     unconfirmed: Unconfirmed<Given>,
     /// What was written was lost, or may be, and nothing that was written since is confirmed.
     is_doubted: bool,
+    /// The event that was forbidden alone, and was not tried again since.
+    forbidden: Option<String>,
     /// How many events were set aside since the start.
     refused: u64,
 }
@@ -297,6 +309,11 @@ impl Delivery<'_> {
         refusal: Refusal,
     ) -> Result<Result<(), io::Error>, DeliveryError> {
         let Some(event) = batch.rest().first() else { return Ok(Ok(())) };
+        // Once is not enough then.
+        if refusal.may_be_about_who_asks() && self.forbidden.as_ref() != Some(&event.id) {
+            self.forbidden = Some(event.id.clone());
+            return Ok(Err(refusal.story));
+        }
         let (id, code, len) = (&event.id, &event.code, event.line.len());
         let text = format!("event {id} ({code}), {len} bytes, is refused with {}", refusal.in_short());
         let notice = self.notice(What::EventRefused, text);

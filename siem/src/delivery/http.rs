@@ -74,7 +74,8 @@ impl Reply {
         }
         let story = refused(&self);
         match self.status {
-            status @ (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) => {
+            // Firewalls that look into requests answer 403 to what they take for an attack, and any client can ask for such a URL.
+            status @ (StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::PAYLOAD_TOO_LARGE) => {
                 Err(Unsent::Refused(Refusal { status, code: None, at: None, story }))
             }
             // Whom it lets in, how much it can take, and where it is, has nothing to do with what is posted.

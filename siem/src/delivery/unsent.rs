@@ -39,6 +39,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// A receiver that reads its tokens anew may forbid for a moment what it takes at the next attempt.
+    pub(super) fn may_be_about_who_asks(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+
     /// Without the receiver's words: whatever it refuses could be repeated in them.
     pub(super) fn in_short(&self) -> String {
         let code = self.code.map(|code| format!(", code {code}")).unwrap_or_default();

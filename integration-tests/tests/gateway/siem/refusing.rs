@@ -104,7 +104,7 @@ async fn a_receiver_that_refuses_everything_gets_everything_once_it_is_mended() 
     for status in [400, 413, 401, 403, 429, 500] {
         let vendor = vendor_of(TAMPERED).await;
         // In place of an event that it refuses alone it is sent word of that, and refuses that too.
-        let (words, is_of_content) = (AtomicUsize::new(0), status == 400 || status == 413);
+        let (words, is_of_content) = (AtomicUsize::new(0), [400, 403, 413].contains(&status));
         let web = https(Port::reserve(), Shown::As(Identity::Valid), move |before, posted| {
             let refuses = if is_of_content { words.load(Relaxed) < 2 } else { before < 4 };
             words.fetch_add(posted.body.contains("event-refused").into(), Relaxed);
@@ -121,6 +121,65 @@ async fn a_receiver_that_refuses_everything_gets_everything_once_it_is_mended() 
         let mended = posted.iter().rposition(words).map_or(4, |last| last + 1);
         assert_eq!(ids(lines(&posted[mended..]).iter().map(String::as_str)), told, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_url_that_a_firewall_before_the_receiver_forbids_mutes_no_output() {
+    // To a collector too it is not the collector who answers.
+    for is_splunk in [false, true] {
+        let vendor = vendor_of(TAMPERED).await;
+        let port = Port::reserve();
+        let files = if is_splunk {
+            splunk(&vendor, port.number())
+        } else {
+            refusing(&vendor).siem(&format!("https://localhost:{}", port.number()), &[CA])
+        };
+        let gateway = files.listen().await;
+        refuse(&gateway, &vendor, 2).await;
+        client(&gateway).get(vendor.url("/app.js?q=%3Cscript%3E")).await;
+        refuse(&gateway, &vendor, 2).await;
+        gateway.says("its events wait in the store").await;
+        let web = https(port, Shown::As(Identity::Valid), |_, posted| {
+            Some(if posted.body.contains("script%3E") {
+                (403, "<html>Forbidden</html>".to_owned())
+            } else {
+                (200, json!({ "text": "Success", "code": 0 }).to_string())
+            })
+        });
+        gateway.says("is refused for good").await;
+        gateway.terminate().await;
+        let events = gateway.every_event().await;
+        let id = |event: &Event| event.text("event.id").unwrap().to_owned();
+        let is_it = |event: &&Event| event.text("url.query").is_some_and(|query| query.contains("script"));
+        let forbidden = id(events.iter().find(is_it).unwrap());
+        let word = events.iter().find(|event| event.text("event.code") == Some("PF-3008")).unwrap();
+        let message = word.text("message").unwrap();
+        assert!(message.contains(&forbidden) && message.contains("403 Forbidden"), "{message}");
+        let posted = web.now();
+        let taken = posted.iter().filter(|posted| !posted.body.contains("script%3E"));
+        let got: String = taken.map(|posted| posted.body.as_str()).collect();
+        let missing: Vec<_> =
+            events.iter().map(id).filter(|id| !got.contains(&format!("\"id\":\"{id}\""))).collect();
+        assert_eq!(missing, [forbidden]);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_was_forbidden_once_is_not_given_up_for_that() {
+    let vendor = vendor_of(TAMPERED).await;
+    let forbids = AtomicUsize::new(0);
+    let web = https(Port::reserve(), Shown::As(Identity::Valid), move |_, posted| {
+        let is_it = posted.body.contains("n=0") && posted.body.lines().count() == 1;
+        let forbids = is_it && forbids.fetch_add(1, Relaxed) == 0;
+        Some(if forbids { (403, String::new()) } else { (200, String::new()) })
+    });
+    let gateway =
+        refusing(&vendor).siem(&format!("https://localhost:{}/in", web.port()), &[CA]).listen().await;
+    web.came(1).await;
+    refuse(&gateway, &vendor, 1).await;
+    let told = told(&gateway).await;
+    let all: HashSet<_> = ids(lines(&web.now()).iter().map(String::as_str)).into_iter().collect();
+    assert!(told.iter().all(|id| all.contains(id)) && all.len() == told.len(), "{told:?}");
 }
 
 /// What a collector says of the first event with this word, as Splunk does.
