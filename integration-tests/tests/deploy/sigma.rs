@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::{folder, run, story};
 
 /// What each rule matches of all that is in `docs/events.md` and of a bad day.
-const MATCHES: [(&str, &[&str]); 31] = [
+const MATCHES: [(&str, &[&str]); 32] = [
     ("approval_in_haste.yml", &["PF-4001", "PF-4006"]),
     ("approvals_in_a_burst.yml", &["PF-4001"]),
     ("canary_failed.yml", &["PF-3201"]),
@@ -23,11 +23,12 @@ const MATCHES: [(&str, &[&str]); 31] = [
     ("feed_overflow.yml", &["PF-3004"]),
     ("gateway_evaded.yml", &["PF-2002 host-mismatch"]),
     ("gateway_stopped.yml", &["PF-3007"]),
-    ("internal_hosts_probed.yml", &["PF-2002 private-address"]),
+    ("internal_hosts_probed.yml", &["PF-1001 private-address", "PF-2002 private-address"]),
     ("issuer_changed.yml", &["PF-5002"]),
     ("ledger_dropped.yml", &["PF-3005"]),
     ("lookalike_host.yml", &["PF-3103"]),
     ("passwords_sprayed.yml", &["PF-3301"]),
+    ("ports_probed.yml", &["PF-2002 port-not-allowed"]),
     ("recording_gap.yml", &["PF-3001 store-unavailable"]),
     ("reload_failed.yml", &["PF-3003"]),
     ("restarts_in_a_burst.yml", &["PF-3006"]),

@@ -148,6 +148,13 @@ async fn of_clients() -> Vec<Event> {
     let open = pinning().listen().await;
     for last in 1..=10 {
         assert_eq!(refusal(&client(&open), &format!("10.0.0.{last}:443")).await, "private-address");
+        let plain = client(&open).from([127, 0, 0, 2]).get(format!("http://10.7.7.{last}/")).await;
+        assert_eq!(plain.verdict().reason(), Some("private-address"));
+        let ports = client(&open).from([127, 0, 0, 3]);
+        assert_eq!(refusal(&ports, &format!("cdn.vendor.test:{}", 8000 + last)).await, "port-not-allowed");
+        let ports = client(&open).from([127, 0, 0, 4]);
+        let plain = ports.get(format!("http://cdn.vendor.test:{}/", 8100 + last)).await;
+        assert_eq!(plain.verdict().reason(), Some("port-not-allowed"));
     }
     let mut session = client(&open).open(&cdn.url("/").parse().unwrap()).await.unwrap().unwrap();
     let astray = session.ask(Method::GET, "https://other.test/app.js".parse().unwrap()).await.unwrap();
