@@ -185,6 +185,20 @@ impl<'p> Expectation<'p> {
         !self.deciding.pins().is_empty() || self.subjects().any(is_approved)
     }
 
+    /// A pin or an approval, active or expired, that is about this URL, as [`crate::verdict::Cleared::rule`] names it: what a
+    /// body should have matched that cannot be measured.
+    #[must_use]
+    pub fn some_rule(&self) -> Option<Arc<str>> {
+        let pinned = self.deciding.pins().first().map(|pin| pin.place.to_string().into());
+        let approvals = || {
+            self.subjects().find_map(|subject| {
+                let decisions = &self.policy.decisions;
+                decisions.approved(subject).find_map(|body| decisions.approval(subject, body))
+            })
+        };
+        pinned.or_else(|| approvals().map(Approval::rule))
+    }
+
     /// Whether a pin or an approval is about this very URL, and no pattern alone.
     #[must_use]
     pub fn is_pinned_by_name(&self) -> bool {

@@ -140,6 +140,8 @@ pub struct Counts {
     pub judged: HashMap<(Outcome, Option<Reason>), Sum>,
     /// How long it took from a guarded request to what was decided.
     pub took: HashMap<Outcome, Times>,
+    /// Answers of pinned URLs that observe mode let pass although they could not be measured.
+    pub pinned_unmeasured: u64,
     /// What passed without a judgement.
     pub unjudged: HashMap<Unjudged, Sum>,
     /// Guarded exchanges that were refused because they could not be recorded.
@@ -211,6 +213,11 @@ impl Counters {
         let sum = counts.judged.entry((outcome, reason)).or_default();
         sum.exchanges += 1;
         sum.bytes += bytes;
+    }
+
+    /// One of those that is among the pinned ones.
+    pub(crate) fn pinned_unmeasured(&self) {
+        self.counts().pinned_unmeasured += 1;
     }
 
     pub(crate) fn unrecorded(&self) {

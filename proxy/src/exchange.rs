@@ -444,7 +444,10 @@ impl Shared {
                 if is_revoked() {
                     return self.withhold(ask, policy, seen, Reason::Revoked, None, None).await;
                 }
-                let row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
+                let mut row = seen.row(ask, policy, Outcome::Observed, Some(reason), None);
+                // Of a failure browsers run nothing. Whatever else comes from a pinned URL may well be what was changed there.
+                let is_failure = seen.head.status.is_client_error() || seen.head.status.is_server_error();
+                row.rule = if is_failure { None } else { expected.some_rule() };
                 match self.record_release(ask, row, &digests).await {
                     // Once more: the disk took a while.
                     Ok(_) if is_revoked() => {

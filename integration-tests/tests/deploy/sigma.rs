@@ -37,7 +37,7 @@ const MATCHES: [(&str, &[&str]); 32] = [
     ("revoked_worker_removed.yml", &["PF-1001 revoked"]),
     ("root_changed.yml", &["PF-5001"]),
     ("tampered_script_refused.yml", &["PF-1002 digest-mismatch", "PF-1005 digest-mismatch"]),
-    ("tampered_script_released.yml", &["PF-1003 digest-mismatch"]),
+    ("tampered_script_released.yml", &["PF-1003 bad-encoding", "PF-1003 digest-mismatch"]),
     ("tampered_script_wanted_by_many.yml", &["PF-1002 digest-mismatch"]),
     ("unclean_stop.yml", &["PF-2003"]),
     ("unverified_script_released.yml", &["PF-1003 unpinned"]),

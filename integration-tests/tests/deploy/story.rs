@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use pinfold_integration_tests::{
-    Client, Event, Gateway, GatewayBuilder, Identity, Rule, client, eventually, gateway, origin_root_pem,
-    sha256, vendor,
+    Answer, Client, Coding, Event, Gateway, GatewayBuilder, Identity, Rule, client, eventually, gateway,
+    origin_root_pem, sha256, vendor,
 };
 
 use crate::{REVIEWED, TAMPERED};
@@ -119,6 +119,9 @@ async fn of_other_vendors() -> Vec<Event> {
     for vendor in [&watched, &lapsed, &cooling] {
         files = files.pin(vendor.url("/app.js"), sha256(REVIEWED));
     }
+    for path in ["/blind.js", "/cut.js"] {
+        files = files.pin(watched.url(path), sha256(REVIEWED));
+    }
     let gateway = files.listen().await;
 
     assert_eq!(
@@ -126,6 +129,14 @@ async fn of_other_vendors() -> Vec<Event> {
         Some("digest-mismatch")
     );
     assert_eq!(client(&gateway).get(watched.url("/new.js")).await.verdict().reason(), Some("unpinned"));
+    // Browsers run what cannot be measured, and nothing of what they ask for with HEAD.
+    let coded = |bytes: Vec<u8>| Answer::script(bytes).header("content-encoding", "gzip");
+    let whole = Coding::Gzip.encode(TAMPERED.as_bytes());
+    watched.serve("/blind.js", coded([whole.as_slice(), b"8 bytes."].concat()));
+    assert_eq!(client(&gateway).get(watched.url("/blind.js")).await.verdict().reason(), Some("bad-encoding"));
+    watched.serve("/cut.js", coded(whole[..whole.len() - 6].to_vec()));
+    let head = client(&gateway).ask(Method::HEAD, watched.url("/cut.js")).await;
+    assert_eq!(head.verdict().reason(), Some("truncated"));
     assert_eq!(client(&gateway).get(lapsed.url("/app.js")).await.verdict().reason(), Some("upstream-tls"));
     let released = async {
         while client(&gateway).get(cooling.url("/app.js")).await.verdict().token() != "verified" {

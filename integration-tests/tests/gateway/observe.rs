@@ -121,3 +121,32 @@ async fn what_was_revoked_does_not_pass_because_it_cannot_be_measured() {
     assert_eq!((other.status().as_u16(), other.verdict().token()), (404, "observed"));
     assert_eq!(other.body(), REVIEWED.as_bytes());
 }
+
+#[tokio::test]
+async fn changed_content_that_cannot_be_measured_is_told_with_the_pin_that_it_passed_by() {
+    use crate::health::shown;
+    let vendor = vendor_of(TAMPERED).await;
+    let junk = [Coding::Gzip.encode(TAMPERED.as_bytes()).as_slice(), b"8 bytes."].concat();
+    let coded = || Answer::script(junk.clone()).header("content-encoding", "gzip");
+    vendor.serve("/app.js", coded());
+    vendor.serve("/other.js", coded());
+    vendor.serve("/gone.js", Answer::script("").status(404));
+    let files = shown(pinning(&vendor)).set("mode", "observe").pin(vendor.url("/gone.js"), sha256(REVIEWED));
+    let gateway = files.listen().await;
+    let mut told = Vec::new();
+    for path in ["/app.js", "/other.js", "/gone.js"] {
+        assert_eq!(client(&gateway).get(vendor.url(path)).await.verdict().token(), "observed");
+        let event = gateway.next_event().await;
+        let rule = |field: &str| event.text(field).map(str::to_owned);
+        told.push((event.reason().unwrap().to_owned(), rule("rule.id"), rule("rule.ruleset")));
+    }
+
+    let pinned = Some("pins.toml:1".to_owned());
+    let ruleset = Some("pins.toml".to_owned());
+    // Of what has failed browsers run nothing.
+    let expected =
+        [("bad-encoding", pinned, ruleset), ("bad-encoding", None, None), ("upstream-status", None, None)];
+    assert_eq!(told, expected.map(|(reason, pin, set)| (reason.to_owned(), pin, set)));
+    let metrics = gateway.shows("/metrics").await;
+    assert_eq!(metrics.sample("pinfold_pinned_unmeasured_exchanges_total"), Some(1), "{}", metrics.body);
+}

@@ -1,5 +1,6 @@
 //! What is recorded of a guarded exchange is also what is counted of it.
 
+use pinfold_policy::verdict::Outcome;
 use pinfold_store::entry::{Exchange, Visit};
 use pinfold_store::{Receipt, StoreError};
 
@@ -19,8 +20,12 @@ impl Shared {
         }
         let (outcome, reason, took_us) = (row.outcome, row.reason, row.took_us);
         let bytes = row.body_len.unwrap_or_default();
+        let is_pinned_unmeasured = outcome == Outcome::Observed && row.rule.is_some();
         let recorded = self.store.record(row).await;
         if recorded.is_ok() {
+            if is_pinned_unmeasured {
+                self.counters.pinned_unmeasured();
+            }
             self.counters.judged(outcome, reason, bytes, took_us);
         }
         recorded

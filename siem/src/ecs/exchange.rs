@@ -165,7 +165,7 @@ fn write_file(document: &mut Document, exchange: &Exchange, url: Option<&Artifac
     document.keyword("Pinfold.digest", sri.as_deref());
 }
 
-/// The pin or approval that decided, and what it led to.
+/// The pin or approval that decided, or that could not, and what it led to.
 fn write_rule(document: &mut Document, exchange: &Exchange) {
     document.keyword("rule.name", exchange.reason.map(Reason::code));
     let Some(rule) = exchange.rule.as_deref() else { return };
@@ -181,7 +181,7 @@ fn write_rule(document: &mut Document, exchange: &Exchange) {
     document.keyword("rule.category", "Artifact integrity");
     document.keyword("rule.version", &*exchange.policy_version.to_string());
     // Without it, verified means that a person or a reviewed file said so.
-    if basis.is_some_and(Basis::is_provisional) {
+    if exchange.outcome != Outcome::Observed && basis.is_some_and(Basis::is_provisional) {
         document.flag("Pinfold.provisional", true);
     }
 }

@@ -516,8 +516,13 @@ fn one_of_each() -> Vec<Event> {
         (Outcome::Blocked, Some(Reason::Revoked)),
         (Outcome::Quarantined, Some(Reason::DigestMismatch)),
     ];
-    let mut events: Vec<_> =
-        outcomes.into_iter().map(|(outcome, reason)| once(exchange(outcome, reason))).collect();
+    let of = |(outcome, reason)| {
+        let exchange = exchange(outcome, reason);
+        // What is pinned decides nothing where nothing is.
+        let is_unpinned = reason == Some(Reason::Unpinned);
+        once(Exchange { rule: exchange.rule.clone().filter(|_| !is_unpinned), ..exchange })
+    };
+    let mut events: Vec<_> = outcomes.into_iter().map(of).collect();
     events.push(Event::Tunnel { tunnel: tunnel(None), end: Some(END) });
     events.push(Event::Tunnel { tunnel: tunnel(None), end: None });
     events.push(Event::Tunnel { tunnel: tunnel(Some(Reason::PrivateAddress)), end: None });

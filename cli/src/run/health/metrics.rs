@@ -92,6 +92,11 @@ impl Numbers {
         };
         vec![
             counter("pinfold_exchanges", "Guarded exchanges that were judged", judged(|sum| sum.exchanges)),
+            counter(
+                "pinfold_pinned_unmeasured_exchanges",
+                "Answers of pinned URLs that passed although they could not be measured",
+                alone(counts.pinned_unmeasured),
+            ),
             counter("pinfold_judged_bytes", "Decoded bytes of judged bodies", judged(|sum| sum.bytes)),
             counter(
                 "pinfold_unjudged_exchanges",
