@@ -4,11 +4,11 @@
 //! Counting is all that a request waits for.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+pub(crate) use pinfold_store::Count;
 
 /// Counts that are kept apart for so many things, and together for all others.
 pub(crate) struct Tally<K> {
@@ -26,39 +26,6 @@ pub(crate) struct Counts<K> {
 impl<K> Default for Counts<K> {
     fn default() -> Self {
         Self { by: HashMap::new(), others: None }
-    }
-}
-
-/// How often, and from when to when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) times: u64,
-    pub(crate) first: Timestamp,
-    pub(crate) last: Timestamp,
-}
-
-impl Count {
-    pub(crate) fn once(at: Timestamp) -> Self {
-        Self { times: 1, first: at, last: at }
-    }
-
-    /// Both together.
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self {
-            times: self.times.saturating_add(other.times),
-            first: self.first.min(other.first),
-            last: self.last.max(other.last),
-        }
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { times, first, last } = self;
-        match times {
-            1 => write!(f, "once, at {first:.0}"),
-            times => write!(f, "{times} times from {first:.0} to {last:.0}"),
-        }
     }
 }
 
@@ -118,12 +85,5 @@ mod tests {
         assert_eq!(by.len(), 2);
         assert_eq!(by[&0].times, 2, "what has a place keeps it");
         assert_eq!(others, Some(Count { times: 998, first: at(2), last: at(999) }));
-    }
-
-    #[test]
-    fn it_reads_as_a_sentence() {
-        assert_eq!(Count::once(at(0)).to_string(), "once, at 1970-01-01T00:00:00Z");
-        let twice = Count::once(at(0)).and(Count::once(at(60)));
-        assert_eq!(twice.to_string(), "2 times from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z");
     }
 }

@@ -11,6 +11,7 @@ mod announce;
 pub mod audit;
 mod bodies;
 mod columns;
+mod count;
 mod decide;
 pub mod entry;
 mod error;
@@ -45,6 +46,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::audit::Audit;
 use crate::bodies::{Bodies, make_dir, sync_dir};
+pub use crate::count::Count;
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Given, PassedOver, Repeats};
 pub use crate::ledger::{

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use pinfold_policy::digest::BodyId;
+use pinfold_store::Count;
 use pinfold_store::entry::{Notice, What};
 
 use super::Happening;
@@ -11,11 +12,12 @@ use super::document::Document;
 use crate::observer::Observer;
 
 pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observer) {
+    let count = count(notice);
     let happening = Happening {
         id: notice.id,
         action: Action::of_notice(notice.what),
         reason: None,
-        start: notice.at,
+        start: count.map_or(notice.at, |count| count.first.min(notice.at)),
         end: notice.at,
         policy_version: Some(notice.policy_version),
     };
@@ -37,7 +39,13 @@ pub(super) fn write(document: &mut Document, notice: &Notice, observer: &Observe
     document.keyword("Pinfold.subject", notice.subject.as_deref());
     let incident = notice.incident.map(|incident| incident.to_string());
     document.keyword("Pinfold.incident", incident.as_deref());
-    document.number("Pinfold.count", 1);
+    document.number("Pinfold.count", count.map_or(1, |count| count.times));
+}
+
+/// Some notices are of a whole minute.
+fn count(notice: &Notice) -> Option<Count> {
+    let is_counted = matches!(notice.what, What::LoginFailed | What::LeafSigned);
+    Count::at_the_start_of(&notice.text).filter(|_| is_counted)
 }
 
 /// The one notice that is about a client has it as its subject.

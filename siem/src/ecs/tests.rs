@@ -244,6 +244,18 @@ fn nothing_is_null_or_empty() {
 }
 
 #[test]
+fn wrong_credentials_of_a_minute_count_as_often_as_they_were() {
+    let counted = value(&Event::Notice(example(What::LoginFailed)));
+    assert_eq!(at(&counted, "Pinfold.count"), 37);
+    assert_eq!(at(&counted, "event.start"), "2026-11-23T06:29:12.000000Z");
+    assert_eq!(at(&counted, "event.end"), "2026-11-23T06:30:00.000000Z");
+    // Nobody else's text is read for a count.
+    let text = "37 times from 2026-11-23T06:29:12Z to 2026-11-23T06:30:00Z".into();
+    let drift = value(&Event::Notice(Notice { text, ..example(What::Drift) }));
+    assert_eq!(at(&drift, "Pinfold.count"), 1);
+}
+
+#[test]
 fn delivered_again_it_is_the_same_line() {
     for event in every_event() {
         assert_eq!(line(&event, &observer()), line(&event.clone(), &observer()));
@@ -559,7 +571,7 @@ fn example(what: What) -> Notice {
         What::LeafSigned => {
             ("cdn.eu.vendor.co.uk", "once, at 2026-11-23T10:00:00Z; by the issuing CA 1f7b2d0c5a9e4386…")
         }
-        What::LoginFailed => ("10.20.30.40", "37 times from 2026-11-23T10:00:00Z to 2026-11-23T10:00:48Z"),
+        What::LoginFailed => ("10.20.30.40", "37 times from 2026-11-23T06:29:12Z to 2026-11-23T06:30:00Z"),
         What::LedgerDropped => ("2025-10", "2025-10, with 81224 rows of exchanges and 310 of tunnels"),
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
         What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
