@@ -5,9 +5,11 @@ use tokio::process::Command;
 use crate::{folder, run};
 
 #[tokio::test]
-async fn the_extractions_read_from_cef_what_the_event_says() {
+async fn what_is_extracted_and_calculated_is_what_the_event_says() {
     let mut command = Command::new(folder("target/sigma/bin/python"));
     command.arg(folder("integration-tests/deploy/check_splunk.py"));
-    command.args(["deploy/splunk/transforms.conf", "docs/events.md"].map(folder));
+    let configured = ["transforms", "props", "eventtypes", "tags"];
+    command.args(configured.map(|name| folder(&format!("deploy/splunk/{name}.conf"))));
+    command.arg(folder("docs/events.md"));
     run(command).await;
 }
