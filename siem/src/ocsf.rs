@@ -214,10 +214,11 @@ fn write_http_activity(ocsf: &mut Fields, ecs: &Fields) {
         "PUT" => (7, "Put"),
         "TRACE" => (8, "Trace"),
         "PATCH" => (9, "Patch"),
+        "" => (0, "Unknown"),
         _ => (99, method),
     };
     write_class(ocsf, (4, "Network Activity"), (4002, "HTTP Activity"), activity);
-    if activity.0 != 99 {
+    if (1..99).contains(&activity.0) {
         ocsf.put("http_request.http_method", method);
     }
     ocsf.put("metadata.profiles", json!(["security_control", "network_proxy", "host"]));

@@ -74,6 +74,9 @@ async fn told(gateway: &Gateway, reply: &Reply, status: u16, reason: &str) {
         (event.text("event.action"), event.reason(), event.incident()),
         (Some("tunnel-refused"), Some(reason), Some(incident.as_str()))
     );
+    // It was no CONNECT.
+    assert_eq!(event.text("http.request.method"), None);
+    assert!(event.text("message").unwrap().starts_with("Refused a tunnel or a request to "), "{event:?}");
 }
 
 #[tokio::test]

@@ -357,8 +357,11 @@ fn a_tunnel_says_how_much_it_carried_and_how_it_ended() {
     assert_eq!(at(&refused, "Pinfold.verdict"), "blocked");
     assert_eq!(
         at(&refused, "message"),
-        "Refused a tunnel to mail.other.test:443 for 10.20.30.40: private address"
+        "Refused a tunnel or a request to mail.other.test:443 for 10.20.30.40: private address"
     );
+
+    assert_eq!(at(&refused, "http.request.method"), &Value::Null);
+    assert_eq!(at(&closed, "http.request.method"), "CONNECT");
 
     let lost = value(&Event::Tunnel { tunnel: tunnel(None), end: None });
     assert_eq!(at(&lost, "event.action"), "tunnel-lost");

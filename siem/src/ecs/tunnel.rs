@@ -31,7 +31,8 @@ pub(super) fn write(document: &mut Document, tunnel: &Tunnel, end: Option<Tunnel
     peer::write_network(document, tunnel.asker.address.ip(), tunnel.dialled);
     document.keyword("network.protocol", tunnel.server_name.as_ref().map(|_| "tls"));
     document.keyword("tls.client.server_name", tunnel.server_name.as_deref());
-    document.keyword("http.request.method", "CONNECT");
+    // A request that was not admitted is told of in the same way, and its method is not known here.
+    document.keyword("http.request.method", (!action.is_refusal()).then_some("CONNECT"));
     document.number("http.response.status_code", status(tunnel.status));
     if let Some(end) = end {
         document.number("source.bytes", end.sent);
@@ -51,7 +52,7 @@ pub(super) fn write(document: &mut Document, tunnel: &Tunnel, end: Option<Tunnel
 }
 
 fn message(tunnel: &Tunnel, action: Action) -> String {
-    let done = if action.is_refusal() { "Refused" } else { "Carried" };
+    let done = if action.is_refusal() { "Refused a tunnel or a request" } else { "Carried a tunnel" };
     let client = tunnel.asker.address.ip().to_canonical();
-    format!("{done} a tunnel to {} for {client}{}", tunnel.authority, in_words(tunnel.reason))
+    format!("{done} to {} for {client}{}", tunnel.authority, in_words(tunnel.reason))
 }
