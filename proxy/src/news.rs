@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use pinfold_policy::host::Host;
 use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Shared;
@@ -71,7 +71,7 @@ impl Allowance {
 
 /// Tells until `stop`, and then what is left.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut minutes = interval(EVERY);
+    let mut minutes = interval_at(Instant::now() + EVERY, EVERY);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut allowance, mut untold) = (Allowance::new(), Vec::new());
     loop {

@@ -37,7 +37,7 @@ async fn an_upgrade_says_what_it_does_and_ends_at_sigterm_and_goes_on_at_the_nex
     let mut start = start.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut stderr = BufReader::new(start.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("2024-05.db: 0 MiB to bring from format 3 to 4") {
+    while !line.contains("2024-05.db: 0 MiB to bring from format 3 to 5") {
         line.clear();
         let read = eventually("the beginning of the upgrade", stderr.read_line(&mut line)).await;
         assert_ne!(read.unwrap(), 0, "it ended without a word of it");
@@ -52,5 +52,5 @@ async fn an_upgrade_says_what_it_does_and_ends_at_sigterm_and_goes_on_at_the_nex
     drop(holder.stdin.take());
     eventually("the end of the lock", holder.wait()).await.unwrap();
     gateway.start_again().await;
-    gateway.says("2024-05.db: brought to format 4").await;
+    gateway.says("2024-05.db: brought to format 5").await;
 }
