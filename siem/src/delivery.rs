@@ -89,7 +89,7 @@ impl Trouble {
 /// Delivers events as they come, until the store is settled and they have all been delivered.
 ///
 /// A failing output is warned of once and tried again with growing pauses; meanwhile its events wait in the store. So does what
-/// was sent to a receiver that confirms nothing, until its connection has stood for [`SETTLES`]. An event
+/// was sent to a receiver that confirms nothing, until its connection has stood for 90 seconds. An event
 /// that its receiver refuses, and no other, is set aside, and told of.
 /// After `stop` nothing is waited for any more: what is there is delivered, a failing output tried once more. It is
 /// meant to follow [`Store::settle`]. Dropping the future at any time costs no event.
