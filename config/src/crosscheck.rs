@@ -105,7 +105,7 @@ fn revoked(files: &[PinsFile], pins: &PinIndex) {
     let mut revoked: HashMap<Digest, (Arc<str>, u32)> = HashMap::new();
     for PinsFile { source, said } in files {
         for digest in &said.revoked {
-            let line = source.position(digest.span().start).line;
+            let line = source.line(digest.span().start);
             if let Some((name, line)) = revoked.get(digest.get_ref()) {
                 let mistake = Mistake::new(format!("this digest is revoked at {name}:{line} already"));
                 source.warn(digest.span(), mistake);

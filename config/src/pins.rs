@@ -52,7 +52,7 @@ impl PinsFile {
     /// The digests of its `[[revoke]]` blocks, and where each stands.
     pub(crate) fn revoked_at(&self) -> impl Iterator<Item = (Digest, Place)> {
         self.said.revoked.iter().map(|revoked| {
-            let line = self.source.position(revoked.span().start).line;
+            let line = self.source.line(revoked.span().start);
             (*revoked.get_ref(), Place { file: Arc::clone(self.source.name()), line })
         })
     }
@@ -292,7 +292,7 @@ impl<'r> Reader<'r> {
 
     fn add(&mut self, file: &SourceFile, entry: Entry<'_>) {
         let Entry { place, url, digests, kind, release, owner, reason, added, expires } = entry;
-        let (url_place, line) = (url.span(), file.position(place.start).line);
+        let (url_place, line) = (url.span(), file.line(place.start));
         let url = self.shared.url(url.into_inner());
         self.reading.surroundings.check(file, &url, url_place);
         let kind_place = kind.as_ref().map_or(place, Spanned::span);

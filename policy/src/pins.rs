@@ -4,14 +4,14 @@
 //! tree of its origin.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::host::{Authority, Host};
 use crate::pin::{Pin, PinUrl, Segment};
@@ -23,7 +23,8 @@ pub struct PinIndex {
     pins: Vec<Pin>,
     /// By match key, the first exact pin that has it. The key itself is read off the pin.
     exact: HashTable<u32>,
-    hasher: RandomState,
+    /// A fast one: only those who write the lists put keys in.
+    hasher: DefaultHashBuilder,
     /// By the first pin of a match key, the others.
     more: HashMap<u32, Vec<u32>>,
     patterns: HashMap<Box<str>, Tree>,

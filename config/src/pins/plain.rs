@@ -147,10 +147,13 @@ impl<'t> Reading<'t> {
 
     fn date(&self, span: Span, encoding: Option<Encoding>) -> Option<Date> {
         let written = self.raw(span).filter(|_| encoding.is_none())?;
-        let is_date =
-            |(at, byte): (usize, u8)| if [4, 7].contains(&at) { byte == b'-' } else { byte.is_ascii_digit() };
-        let is_whole = written.len() == "2026-11-27".len() && written.bytes().enumerate().all(is_date);
-        written.parse().ok().filter(|_| is_whole)
+        let (year, month, day) = (written.get(..4)?, written.get(4..7)?, written.get(7..)?);
+        let number = |digits: &str| {
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse::<i16>().ok().filter(|_| is_number)
+        };
+        let two = |part: &str| i8::try_from(number(part.strip_prefix('-').filter(|it| it.len() == 2)?)?).ok();
+        Date::new(number(year)?, two(month)?, two(day)?).ok()
     }
 
     fn value(&mut self, key: Key, span: Span, encoding: Option<Encoding>) -> Option<Expects> {
