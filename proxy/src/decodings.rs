@@ -2,15 +2,18 @@
 //! encoded: they mean what they meant. The body is taken from the shelf's memory, where it was measured, and is judged anew.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use pinfold_body::Codings;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::held::Held;
+use pinfold_policy::kept::Keep;
 use pinfold_policy::url::ArtifactUrl;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
+use crate::budget::Reservation;
 use crate::incoming::Arriving;
 
 /// Answers that are remembered.
@@ -30,11 +33,11 @@ pub(crate) struct Decodings {
     hasher: RandomState,
 }
 
-/// A body, and the wire bytes that it was decoded from.
-#[derive(Debug)]
+/// A body, the wire bytes that it was decoded from, and what is reserved for these while it is not known what they are.
 pub(crate) struct Expected {
     wire: Wire,
     held: Held,
+    room: Reservation,
 }
 
 impl Decodings {
@@ -63,48 +66,49 @@ impl Decodings {
 }
 
 impl Expected {
-    pub(crate) fn new(wire: Wire, held: Held) -> Self {
-        Self { wire, held }
+    pub(crate) fn new(wire: Wire, held: Held, room: Reservation) -> Self {
+        Self { wire, held, room }
     }
 
-    /// Wire bytes that are in memory until it is known what they are.
-    pub(crate) fn wire_len(&self) -> u64 {
-        self.wire.len
-    }
-
-    /// The body, as long as it could be decoded today as well: the limits may have changed since.
+    /// The same, as long as the body could be decoded today as well: the limits may have changed since.
     pub(crate) fn within(self, max_body: u64, max_ratio: u64) -> Option<Self> {
         let len = self.held.len();
         (len <= max_body && len <= self.wire.len.saturating_mul(max_ratio)).then_some(self)
     }
 
     /// The body, if it is what arrives. Otherwise all that came is there to be read again.
-    pub(crate) async fn arrives(self, body: &mut Arriving) -> Option<Held> {
-        let (mut measured, mut frames) = (Measuring::default(), Vec::new());
-        let is_whole = loop {
-            match body.next().await {
-                Some(Ok(bytes)) => {
-                    measured.update(&bytes);
-                    frames.push(bytes);
-                    if measured.len > self.wire.len {
-                        break false;
-                    }
-                }
-                Some(Err(_)) => break false,
-                None => break true,
-            }
-        };
-        if is_whole && measured.finish() == self.wire {
-            return Some(self.held);
+    ///
+    /// It is copied as it comes: a frame of one byte can hold on to hundreds.
+    pub(crate) async fn arrives(mut self, body: &mut Arriving) -> io::Result<Option<Held>> {
+        if !self.room.try_memory(self.wire.len) {
+            return Ok(None);
         }
-        put_back(frames, body);
-        None
-    }
-}
-
-fn put_back(frames: Vec<Bytes>, body: &mut Arriving) {
-    for bytes in frames.into_iter().rev() {
-        body.put_back(bytes);
+        let mut keep = Keep::new(Some(self.wire.len));
+        let (mut is_whole, mut beyond) = (false, None);
+        loop {
+            match body.next().await {
+                Some(Ok(bytes)) if keep.len().saturating_add(bytes.len() as u64) > self.wire.len => {
+                    beyond = Some(bytes);
+                    break;
+                }
+                Some(Ok(bytes)) => keep.push(&bytes),
+                // It comes again behind what was kept.
+                Some(Err(_)) => break,
+                None => {
+                    is_whole = true;
+                    break;
+                }
+            }
+        }
+        let (kept, id) = keep.finish()?;
+        if is_whole && (Wire { id, len: kept.len() }) == self.wire {
+            return Ok(Some(self.held));
+        }
+        if let Some(bytes) = beyond {
+            body.put_back(bytes);
+        }
+        body.unread(kept.reserved_by(Arc::new(self.room)));
+        Ok(None)
     }
 }
 
@@ -128,9 +132,19 @@ impl Measuring {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use bytes::Bytes;
     use pinfold_policy::held::Hold;
 
     use super::*;
+    use crate::budget::{Bounds, Budget};
+
+    fn room(memory: u64) -> Reservation {
+        let bounds = Bounds { memory, disk: 1 << 20, largest: 1 << 20 };
+        Budget::new(bounds, Duration::from_millis(1)).reservation(IpAddr::from([10, 0, 0, 1]), "v".into())
+    }
 
     fn held(text: &[u8]) -> Held {
         let mut hold = Hold::new(1000, None);
@@ -158,8 +172,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_wire_bytes_are_the_same_body() {
-        let expected = Expected::new(wire(b"coded"), held(b"plain"));
-        let held = expected.arrives(&mut pieces(b"coded")).await.unwrap();
+        let expected = Expected::new(wire(b"coded"), held(b"plain"), room(1 << 20));
+        let held = expected.arrives(&mut pieces(b"coded")).await.unwrap().unwrap();
         assert_eq!(held.id(), BodyId::of(&[Bytes::from_static(b"plain")]));
     }
 
@@ -167,14 +181,23 @@ mod tests {
     async fn other_bytes_of_the_same_length_and_more_and_fewer_are_read_again_from_the_first_one() {
         for other in [&b"codex"[..], b"coded and more", b"code", b""] {
             let mut body = pieces(other);
-            assert!(Expected::new(wire(b"coded"), held(b"plain")).arrives(&mut body).await.is_none());
+            let expected = Expected::new(wire(b"coded"), held(b"plain"), room(1 << 20));
+            assert!(expected.arrives(&mut body).await.unwrap().is_none());
             assert_eq!(rest(body).await, other);
         }
     }
 
+    #[tokio::test]
+    async fn without_room_for_the_wire_nothing_of_it_is_kept() {
+        let mut body = pieces(b"coded");
+        let expected = Expected::new(wire(b"coded"), held(b"plain"), room(4));
+        assert!(expected.arrives(&mut body).await.unwrap().is_none());
+        assert_eq!(rest(body).await, b"coded");
+    }
+
     #[test]
     fn a_body_that_today_would_be_too_large_or_unpacked_too_far_is_decoded_again() {
-        let expected = || Expected::new(wire(b"coded"), held(&[0; 100]));
+        let expected = || Expected::new(wire(b"coded"), held(&[0; 100]), room(1 << 20));
         assert!(expected().within(100, 20).is_some());
         assert!(expected().within(99, 20).is_none());
         assert!(expected().within(100, 19).is_none());

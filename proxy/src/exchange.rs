@@ -249,7 +249,7 @@ impl Shared {
         }
         if is_judged {
             answer.suit_nosniff();
-            answer.clamp_confirmation(policy.live.client_max_age);
+            answer.confirm_once();
             answer.forget_a_way_out(&ask, &policy);
         }
         if ask.method == Method::HEAD {
@@ -301,7 +301,8 @@ impl Shared {
         let until = Instant::now() + policy.live.max_hold;
         let (gateway, store) = (Arc::clone(self), self.store.clone());
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
-        let again = self.shelf.expected(&ask.url, codings, announced);
+        let room_again = policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, ask));
+        let again = self.shelf.expected(&ask.url, codings, announced, room_again);
         let mut hold = Box::pin(async move {
             let _holding = gateway.counters.holding();
             let mut flight = flight;

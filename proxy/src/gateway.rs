@@ -155,7 +155,7 @@ impl Gateway {
             cage: Cage::new(),
             counters: Arc::default(),
             news: News::new(),
-            carriers: Carriers::default(),
+            carriers: Carriers::new(),
             turning_away: Arc::new(Semaphore::new(TURNING_AWAY)),
         };
         Ok(Self { shared: Arc::new(shared), listeners, notes })

@@ -128,16 +128,17 @@ pub(crate) async fn hold_or_recall(
     codings: Codings,
     announced: Option<u64>,
     limits: &HoldLimits,
-    mut room: Room,
+    room: Room,
     aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
     expected: Option<Expected>,
 ) -> Result<(Held, Option<Wire>), Failed> {
     let expected = expected.and_then(|expected| expected.within(limits.max_body, limits.max_ratio));
-    if let Some(expected) = expected
-        && room.reservation.try_memory(expected.wire_len())
-        && let Some(held) = expected.arrives(&mut body).await
-    {
-        return Ok((held, None));
+    if let Some(expected) = expected {
+        match expected.arrives(&mut body).await {
+            Ok(Some(held)) => return Ok((held, None)),
+            Ok(None) => {}
+            Err(error) => return Err(Failed { error: HoldError::Disk(error), rest: None }),
+        }
     }
     let mut holding = Holding::new(codings, announced, limits, room);
     if let Err(error) = holding.take_all(&mut body).await {
@@ -357,8 +358,10 @@ impl Starts {
     }
 }
 
-/// How much of the wire is read to see the first bytes. An honest coding needs some hundred bytes.
+/// How much of the wire is read to see the first bytes, and in how many frames: one of a single byte can hold on to
+/// hundreds. An honest coding needs some hundred bytes.
 const LOOK_AHEAD: usize = 256 * 1024;
+const LOOK_AHEAD_FRAMES: usize = 1024;
 
 /// Reads as much of `body` as it takes to see its magic, and no more than could still matter; it stays to be read.
 /// A body in codings that some client could undo and pinfold cannot, or will not, hides its start.
@@ -379,7 +382,7 @@ pub(crate) async fn look_at_start(
     while !is_hidden
         && (could_become_magic(&wire) || peek.as_ref().is_some_and(|peek| could_become_magic(peek.bytes())))
     {
-        if read > LOOK_AHEAD {
+        if read > LOOK_AHEAD || frames > LOOK_AHEAD_FRAMES {
             is_hidden = true;
             break;
         }

@@ -95,15 +95,16 @@ impl Shelf {
         self.stock.take_into_memory(held.unreserved());
     }
 
-    /// The body that a URL answered with last in these codings, if it may be that again.
+    /// The body that a URL answered with last in these codings, if it may be that again; `room` is for its wire bytes.
     pub(crate) fn expected(
         &self,
         url: &ArtifactUrl,
         codings: Codings,
         announced: Option<u64>,
+        room: Reservation,
     ) -> Option<Expected> {
         let (wire, id) = self.decodings.expected(url, codings, announced)?;
-        Some(Expected::new(wire, self.stock.in_memory(id)?))
+        Some(Expected::new(wire, self.stock.in_memory(id)?, room))
     }
 
     /// Remembers what coded bytes were decoded to.

@@ -5,6 +5,8 @@
 use std::io;
 #[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,12 +15,20 @@ use futures_util::future::try_join;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+#[cfg(target_os = "linux")]
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::consume_budget;
 
 /// Bytes that a pipe takes at one time, where the system allows as much.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 512 * 1024;
+/// Bytes that are read where a pipe takes none.
+#[cfg(target_os = "linux")]
+const BESIDE: usize = 512;
 const BUFFER: usize = 16 * 1024;
+/// Pipes that are in use or kept at one time: each is two files. Whoever finds none takes a buffer.
+#[cfg(target_os = "linux")]
+const PIPES: usize = 128;
 /// Carriers that are kept for the next bytes.
 const SPARE: usize = 32;
 
@@ -75,7 +85,10 @@ async fn one_way(
         let mut carrier = carriers.take();
         loop {
             match carrier.fill(from.as_ref()) {
-                Ok(0) => return to.shutdown().await,
+                Ok(0) => {
+                    carriers.give_back(carrier);
+                    return to.shutdown().await;
+                }
                 Ok(len) => {
                     carrier.empty(len, to.as_ref(), passed).await?;
                     // Bytes that are there already come without a pause: others have their turn too.
@@ -89,25 +102,43 @@ async fn one_way(
     }
 }
 
-/// Carriers that carry nothing.
-#[derive(Debug, Default)]
+/// Carriers that carry nothing, and places for pipes.
+#[derive(Debug)]
 pub(crate) struct Carriers {
     spare: Mutex<Vec<Carrier>>,
-    #[cfg(test)]
-    without_pipes: bool,
+    #[cfg(target_os = "linux")]
+    pipes: Arc<Semaphore>,
 }
 
 impl Carriers {
+    #[cfg(target_os = "linux")]
+    pub(crate) fn new() -> Self {
+        Self::with_pipes(PIPES)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn with_pipes(pipes: usize) -> Self {
+        Self { spare: Mutex::default(), pipes: Arc::new(Semaphore::new(pipes)) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn new() -> Self {
+        Self { spare: Mutex::default() }
+    }
+
     fn take(&self) -> Carrier {
         self.spare().pop().unwrap_or_else(|| self.new_one())
     }
 
+    #[cfg(target_os = "linux")]
     fn new_one(&self) -> Carrier {
-        #[cfg(test)]
-        if self.without_pipes {
-            return Carrier::buffer();
-        }
-        Carrier::new()
+        let place = Arc::clone(&self.pipes).try_acquire_owned();
+        place.ok().and_then(Carrier::pipe).unwrap_or_else(Carrier::buffer)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new_one(&self) -> Carrier {
+        Carrier::buffer()
     }
 
     fn give_back(&self, carrier: Carrier) {
@@ -129,28 +160,22 @@ enum Carrier {
     Pipe {
         reads: OwnedFd,
         writes: OwnedFd,
+        _place: OwnedSemaphorePermit,
     },
     Buffer(Box<[u8]>),
 }
 
 impl Carrier {
+    /// None where there are no more files to be had.
     #[cfg(target_os = "linux")]
-    fn new() -> Self {
+    fn pipe(place: OwnedSemaphorePermit) -> Option<Self> {
         use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
-        // Where there are no more files to be had, a buffer does.
-        let Ok((reads, writes)) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK) else {
-            return Self::buffer();
-        };
+        let (reads, writes) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
         if let Err(error) = fcntl_setpipe_size(&writes, PIPE) {
             tracing::trace!(%error, "a pipe keeps its size");
         }
-        Self::Pipe { reads, writes }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn new() -> Self {
-        Self::buffer()
+        Some(Self::Pipe { reads, writes, _place: place })
     }
 
     fn buffer() -> Self {
@@ -159,11 +184,24 @@ impl Carrier {
 
     /// Takes what is there of a socket, or as much as finds room; nothing at its end.
     fn fill(&mut self, from: &TcpStream) -> io::Result<usize> {
-        match self {
+        let len = match self {
             #[cfg(target_os = "linux")]
-            Self::Pipe { writes, .. } => from.try_io(Interest::READABLE, || moved(from, writes, PIPE)),
-            Self::Buffer(buffer) => from.try_read(buffer),
-        }
+            Self::Pipe { writes, .. } => {
+                let mut beside = [0; BESIDE];
+                let len = match from.try_io(Interest::READABLE, || taken(from, writes, &mut beside))? {
+                    Taken::ToPipe(len) | Taken::Beside(len @ 0) => return Ok(len),
+                    Taken::Beside(len) => len,
+                };
+                let mut buffer = vec![0; BUFFER];
+                for (to, byte) in buffer.iter_mut().zip(beside) {
+                    *to = byte;
+                }
+                *self = Self::Buffer(buffer.into());
+                len
+            }
+            Self::Buffer(buffer) => from.try_read(buffer)?,
+        };
+        Ok(len)
     }
 
     /// Gives the `len` bytes that it has to a socket, and counts them as they go.
@@ -190,6 +228,25 @@ impl Carrier {
     }
 }
 
+/// Bytes of a socket.
+#[cfg(target_os = "linux")]
+enum Taken {
+    ToPipe(usize),
+    /// An ordinary read took them.
+    Beside(usize),
+}
+
+/// Takes bytes of a socket into a pipe. splice(2) goes no further than to an urgent byte, and says there that the socket has
+/// nothing, or has ended: an ordinary read passes over it, and knows.
+#[cfg(target_os = "linux")]
+fn taken(from: &TcpStream, pipe: &OwnedFd, beside: &mut [u8]) -> io::Result<Taken> {
+    match moved(from, pipe, PIPE) {
+        Ok(len) if len > 0 => Ok(Taken::ToPipe(len)),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        Ok(_) | Err(_) => Ok(Taken::Beside(rustix::io::read(from, beside)?)),
+    }
+}
+
 /// splice(2): bytes from a socket to a pipe, or on from there.
 #[cfg(target_os = "linux")]
 fn moved(from: impl std::os::fd::AsFd, to: impl std::os::fd::AsFd, len: usize) -> io::Result<usize> {
@@ -213,10 +270,10 @@ mod tests {
     }
 
     /// A client and a vendor, and what passes between them.
-    async fn between(without_pipes: bool) -> (TcpStream, TcpStream, JoinHandle<(bool, u64, u64)>) {
+    async fn between(pipes: usize) -> (TcpStream, TcpStream, JoinHandle<(bool, u64, u64)>) {
         let ((client, near), (vendor, far)) = (connected().await, connected().await);
         let passing = tokio::spawn(async move {
-            let (carriers, passed) = (Carriers { without_pipes, ..Carriers::default() }, Passed::default());
+            let (carriers, passed) = (Carriers::with_pipes(pipes), Passed::default());
             let ends = ((Bytes::new(), near), (Bytes::new(), far));
             let ended = pass_both_ways(ends.0, ends.1, &carriers, &passed).await;
             (ended.is_ok(), passed.sent(), passed.received())
@@ -230,8 +287,8 @@ mod tests {
 
     #[tokio::test]
     async fn all_bytes_pass_in_both_directions_at_one_time_and_each_end_ends_by_itself() {
-        for without_pipes in [false, true] {
-            let (client, vendor, passing) = between(without_pipes).await;
+        for pipes in [PIPES, 0] {
+            let (client, vendor, passing) = between(pipes).await;
             let (mut from_vendor, mut to_vendor) = client.into_split();
             let (mut from_client, mut to_client) = vendor.into_split();
             let (there, back) = (noise(3_000_001), noise(5_000_011));
@@ -256,9 +313,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_behind_an_urgent_byte_passes_too() {
+        for pipes in [PIPES, 0] {
+            let (mut client, mut vendor, passing) = between(pipes).await;
+            client.write_all(b"before").await.unwrap();
+            rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
+            client.write_all(b"behind").await.unwrap();
+            let mut all = [0; 12];
+            vendor.read_exact(&mut all).await.unwrap();
+            assert_eq!(&all, b"beforebehind");
+            client.write_all(b"and more").await.unwrap();
+            drop(client);
+            let mut rest = Vec::new();
+            vendor.read_to_end(&mut rest).await.unwrap();
+            assert_eq!(rest, b"and more");
+            drop(vendor);
+            assert!(passing.await.unwrap().0);
+        }
+    }
+
+    #[tokio::test]
     async fn single_bytes_pass_as_they_come() {
-        for without_pipes in [false, true] {
-            let (mut client, mut vendor, passing) = between(without_pipes).await;
+        for pipes in [PIPES, 0] {
+            let (mut client, mut vendor, passing) = between(pipes).await;
             for byte in 0..100 {
                 client.write_u8(byte).await.unwrap();
                 assert_eq!(vendor.read_u8().await.unwrap(), byte);
@@ -272,8 +349,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_that_takes_nothing_holds_up_its_own_direction_alone() {
-        for without_pipes in [false, true] {
-            let (mut client, mut vendor, passing) = between(without_pipes).await;
+        for pipes in [PIPES, 0] {
+            let (mut client, mut vendor, passing) = between(pipes).await;
             // The vendor writes more than sockets hold, and the client reads none of it.
             let flooding = tokio::spawn(async move {
                 let (mut reading, mut writing) = vendor.split();

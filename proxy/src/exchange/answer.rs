@@ -1,7 +1,5 @@
 //! What a vendor answers to a request, and what could be made of it.
 
-use std::time::Duration;
-
 use http::{HeaderValue, Method, StatusCode, header};
 use pinfold_policy::image::image_type;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify};
@@ -19,7 +17,6 @@ use crate::hold;
 use crate::incoming::Arriving;
 use crate::late;
 use crate::policy_cell::Snapshot;
-use crate::release::clamp_cache;
 use crate::respond::ClientBody;
 
 /// What a vendor answered, and what could be made of it.
@@ -51,14 +48,14 @@ impl Answer {
         }
     }
 
-    /// What a 304 confirms may be a script all the same, where a page asks for one as an image: no client keeps it for longer
-    /// than what was judged.
-    pub(super) fn clamp_confirmation(&mut self, max_age: Duration) {
-        let says = |name| self.head.headers.contains_key(name);
-        if self.head.status == StatusCode::NOT_MODIFIED
-            && [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA].into_iter().any(says)
-        {
-            clamp_cache(&mut self.head.headers, max_age);
+    /// What a 304 confirms may be a script all the same, where a page asks for one as an image: whoever uses it next asks
+    /// again, and says then what for.
+    pub(super) fn confirm_once(&mut self) {
+        if self.head.status == StatusCode::NOT_MODIFIED {
+            for name in [header::EXPIRES, header::AGE, header::PRAGMA] {
+                self.head.headers.remove(name);
+            }
+            self.head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
     }
 
