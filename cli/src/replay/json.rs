@@ -52,9 +52,13 @@ pub(super) fn render(report: &Report) -> Value {
 fn one(report: &Report, judged: &Judged) -> Value {
     let (then, why) = judged.then;
     let (now, reason) = judged.now.words();
-    let clients = judged.clients.iter().filter_map(|(number, count)| {
-        let (address, user) = report.client(*number)?;
-        Some(json!({ "client": address.to_string(), "user": user.as_deref(), "count": count }))
+    let clients = judged.clients.iter();
+    let mut clients: Vec<_> =
+        clients.filter_map(|(number, count)| Some((report.client(*number)?, count))).collect();
+    // Numbers are given in no order.
+    clients.sort();
+    let clients = clients.into_iter().map(|((address, user), count)| {
+        json!({ "client": address.to_string(), "user": user.as_deref(), "count": count })
     });
     json!({
         "url": &*judged.url,
