@@ -99,7 +99,7 @@ pub(crate) async fn run(
     }
     Ok(match report.is_exposure() {
         true => Found::Something,
-        false if report.is_in_the_dark() => Found::Unknown,
+        false if report.is_in_the_dark() || report.unwritten_until().is_some() => Found::Unknown,
         false => Found::Nothing,
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::listing::{Column, Listing};
 use crate::terminal::Terminal;
-use crate::words::{counted, second};
+use crate::words::{counted, second, unwritten};
 
 /// Those who received a body, as far as the ledger knows.
 pub(crate) enum Received {
@@ -107,22 +107,24 @@ impl Received {
 
 /// Hosts that no vendor claims go on as they did, whatever is revoked.
 fn not_reached(unseen: Unseen) -> String {
-    let Unseen { tunnelled, visited, untold } = unseen;
+    let Unseen { tunnelled, visited, untold, unwritten_until } = unseen;
     let more = if untold > 0 { " and more that are not told apart" } else { "" };
     format!(
         "not looked into, and not reached by this: hosts that no vendor claims; the ledger knows {} by tunnels, and \
-         {}{more} in clear text or decrypted",
+         {}{more} in clear text or decrypted{}",
         counted(tunnelled, "host"),
         counted(visited, "host"),
+        unwritten_until.map(|until| format!("; {}", unwritten(until))).unwrap_or_default(),
     )
 }
 
 fn unseen_json(unseen: Unseen) -> Value {
-    let Unseen { tunnelled, visited, untold } = unseen;
+    let Unseen { tunnelled, visited, untold, unwritten_until } = unseen;
     json!({
         "hosts_tunnelled": tunnelled,
         "other_hosts": visited,
         "requests_not_told_apart": untold,
+        "other_hosts_not_recorded_before": unwritten_until.map(|time| time.to_string()),
     })
 }
 

@@ -48,6 +48,11 @@ pub(crate) fn second(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// Formats of the ledger before the fifth have no visits.
+pub(crate) fn unwritten(until: Timestamp) -> String {
+    format!("before {} nobody wrote down who talked to hosts that no vendor claims", second(until))
+}
+
 /// A time under a title that says which clock.
 pub(crate) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()

@@ -48,6 +48,7 @@ pub(super) fn render(report: &Report) -> Value {
             "tunnelled": coverage.tunnelled.iter().map(|host| &**host).collect::<Vec<_>>(),
             "other_hosts": coverage.visited.iter().map(|host| &**host).collect::<Vec<_>>(),
             "other_hosts_not_told_apart": coverage.untold,
+            "other_hosts_not_recorded_before": coverage.unwritten_until.map(|time| time.to_string()),
             "stated": report.coverage(&plain),
         },
         "statement": report.statement(&plain),

@@ -9,7 +9,7 @@ use pinfold_policy::digest::Digest;
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked, Visited};
 
-use crate::words::{counted, second};
+use crate::words::{counted, second, unwritten};
 
 /// Names that a sentence lists; the rest of them is in the rows.
 const NAMED: usize = 50;
@@ -51,6 +51,11 @@ impl Report {
     /// Whether something of what was sought came, or may have, and nobody looked at it.
     fn is_unseen(&self) -> bool {
         self.talked.iter().any(Talked::opened) || !self.visited.is_empty()
+    }
+
+    /// Until when in the window nobody wrote down what is asked: then nothing that was not found is good news.
+    pub(super) fn unwritten_until(&self) -> Option<Timestamp> {
+        self.coverage.unwritten_until.filter(|_| self.sought.asks_of_unseen())
     }
 
     /// What was sought, in words and values.
@@ -107,6 +112,7 @@ impl Report {
         if !self.visited.is_empty() {
             sentences.push(self.visited_by(shown));
         }
+        sentences.extend(self.unwritten_until().map(|until| format!("{}.", unwritten(until))));
         sentences.push(self.narrowed().unwrap_or_else(|| self.everybody_else()));
         sentences
     }
@@ -129,7 +135,8 @@ impl Report {
     fn received_by(&self, shown: Shown<'_>) -> String {
         let who = clients(&self.received);
         // Whoever talked to the host unseen may have received it as well.
-        let of = if self.is_unseen() { "of what was judged: " } else { "" };
+        let is_unseen = self.is_unseen() || self.unwritten_until().is_some();
+        let of = if is_unseen { "of what was judged: " } else { "" };
         if who.is_empty() {
             return format!("{of}may have been received by 0 clients.");
         }
@@ -215,6 +222,9 @@ impl Report {
             return "for everybody else: nothing is known, as the ledger has no entry from this window."
                 .to_owned();
         };
+        if self.unwritten_until().is_some() {
+            return "for everybody else: nothing is known, as that was not written down.".to_owned();
+        }
         let (from, to) = (second(from), second(to));
         if self.visited.iter().any(|visited| visited.client.is_none()) {
             return "for everybody else: nothing is known, as not all clients are told apart.".to_owned();
@@ -234,13 +244,15 @@ impl Report {
     /// What the claim itself has to say of what nobody looked at.
     fn unless(&self) -> String {
         let Sought { body, url, host, .. } = &self.sought;
-        let Coverage { unmeasured, tunnelled, visited, untold, .. } = &self.coverage;
+        let Coverage { unmeasured, tunnelled, visited, untold, unwritten_until, .. } = &self.coverage;
         let mut among = Vec::new();
         if *unmeasured > 0 && body.is_some() {
             among.push(format!("was among {} without a digest", counted(*unmeasured, "exchange")));
         }
         let is_anywhere = url.is_none() && host.is_none();
-        if is_anywhere && (!tunnelled.is_empty() || !visited.is_empty() || *untold > 0) {
+        let is_unseen =
+            !tunnelled.is_empty() || !visited.is_empty() || *untold > 0 || unwritten_until.is_some();
+        if is_anywhere && is_unseen {
             among.push("came from a host that nobody looked into".to_owned());
         }
         if among.is_empty() { String::new() } else { format!(", unless it {}", among.join(" or ")) }
@@ -334,10 +346,10 @@ impl Report {
 
     /// Hosts that no vendor claimed, in clear text or decrypted.
     fn visited(&self, shown: Shown<'_>) -> Vec<String> {
-        let Coverage { visited, untold, .. } = &self.coverage;
-        let mut said = Vec::new();
+        let Coverage { visited, untold, unwritten_until, .. } = &self.coverage;
+        let mut said: Vec<_> = unwritten_until.map(unwritten).into_iter().collect();
         match visited.is_empty() {
-            true if *untold > 0 => {}
+            true if *untold > 0 || unwritten_until.is_some() => {}
             true => said.push("no host that no vendor claimed answered in the window, but in tunnels".to_owned()),
             false => said.push(format!(
                 "{} claimed by no vendor in the window, and nobody looked at what came from there, in clear text or decrypted: \
@@ -573,6 +585,29 @@ mod tests {
             assert!(statement.contains("of what was judged: may have been received by 0"), "{statement}");
             assert!(!statement.contains("not delivered") && report.is_exposure(), "{statement}");
         }
+    }
+
+    #[test]
+    fn of_a_time_in_which_visits_were_not_written_down_nothing_is_said_in_anyones_favour() {
+        let hole = || Coverage { unwritten_until: Some(at("2026-11-20T00:00:00Z")), ..Coverage::default() };
+        let unwritten =
+            "before 2026-11-20 00:00:00 UTC nobody wrote down who talked to hosts that no vendor claims";
+        let of_host = Sought { host: "clear.test".parse().ok(), ..Sought::default() };
+        let of_client = Sought { client: "10.0.0.1".parse().ok(), ..Sought::default() };
+        for sought in [of_host, of_client] {
+            let report = report(sought, Vec::new(), hole());
+            let (statement, coverage) = said(&report);
+            assert!(statement.contains("of what was judged: may have been received by 0"), "{statement}");
+            assert!(statement.contains(unwritten) && !statement.contains("not delivered"), "{statement}");
+            assert!(coverage.contains(unwritten) && !coverage.contains("no host that no"), "{coverage}");
+            assert!(report.unwritten_until().is_some());
+        }
+
+        let of_digest = report(of_a_body(), Vec::new(), hole());
+        let (statement, coverage) = said(&of_digest);
+        assert!(statement.contains("unless it came from a host that nobody looked into"), "{statement}");
+        assert!(coverage.contains(unwritten), "{coverage}");
+        assert_eq!(of_digest.unwritten_until(), None);
     }
 
     #[test]

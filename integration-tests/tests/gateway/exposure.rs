@@ -5,6 +5,7 @@ use pinfold_integration_tests::{
     Answer, Event, Gateway, Pin, Rule, client, gateway, origin_root_pem, sha256, sha256_hex, sha384, vendor,
 };
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::{REVIEWED, TAMPERED, gateway_pinning, pinning, refused, vendor_of, verified};
 
@@ -224,6 +225,55 @@ async fn what_a_host_that_no_vendor_claims_sent_is_no_all_clear_in_clear_text_an
         "{}",
         output.text()
     );
+}
+
+/// Makes a month of format 4, with a tunnel of 2024-05-10.
+const MONTH: &str = "import sqlite3, sys
+file = sqlite3.connect(sys.argv[1])
+file.executescript('PRAGMA journal_mode = WAL;' + sys.argv[2])
+file.executescript('''
+    INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'bank.example:443');
+    INSERT INTO tunnel (id, open, at, client, client_port, authority, status, policy_version)
+        VALUES (x'018f5fa0c0007c319d553f2a6e80b1c5', 0, 1715299200000000, 1, 5, 2, 403, 1);''')";
+
+#[tokio::test]
+async fn time_before_anybody_wrote_down_who_talked_to_hosts_of_no_vendor_is_no_all_clear() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = pinning(&vendor).set_in("ledger", "retention", "36500d").listen().await;
+    gateway.terminate().await;
+    let month = gateway.dir().join("pinfold-data/ledger/2024-05.db");
+    let made = Command::new("python3")
+        .args(["-c", MONTH])
+        .arg(&month)
+        .arg(include_str!("../../../store/src/tests/format-4/ledger.sql"))
+        .status();
+    assert!(made.await.unwrap().success());
+    gateway.start_again().await;
+
+    let unwritten = "nobody wrote down who talked to hosts that no vendor claims";
+    let window = ["--since", "2024-05-01", "--until", "2024-05-31"];
+    for subject in [["--host", "clear.test"], ["--url", "http://clear.test/a.js"], ["--client", "10.0.0.2"]] {
+        let (found, code) = exposure(&gateway, &[&subject[..], &window[..]].concat()).await;
+        assert_eq!(code, Some(3), "{found:#}");
+        let said = statement(&found);
+        assert!(said.contains("of what was judged: ") && said.contains(unwritten), "{said}");
+        assert!(!said.contains("not delivered"), "{said}");
+        let stated = found["coverage"]["stated"].to_string();
+        assert!(stated.contains(unwritten) && !stated.contains("no host that no vendor"), "{stated}");
+    }
+    let (found, code) = exposure(&gateway, &["--digest", &sha256(TAMPERED)]).await;
+    assert_eq!(code, Some(0));
+    assert!(statement(&found).contains("unless it came from a host that nobody looked into"), "{found:#}");
+    let upgraded = found["coverage"]["other_hosts_not_recorded_before"].as_str().unwrap();
+    let (since, code) = exposure(&gateway, &["--host", "clear.test", "--since", upgraded]).await;
+    assert_eq!(code, Some(0), "{since:#}");
+    assert!(!since.to_string().contains(unwritten), "{since:#}");
+
+    let revoke = ["--json", "pin", "revoke", &sha256(TAMPERED), "--reason", "INC-1"];
+    let revoked = gateway.command(&revoke).await.json();
+    assert_eq!(revoked["not_looked_into"]["other_hosts_not_recorded_before"], upgraded);
+    let output = gateway.command(revoke.get(1..).unwrap()).await;
+    assert!(output.text().contains(unwritten), "{}", output.text());
 }
 
 #[tokio::test]

@@ -103,6 +103,12 @@ pub struct Sighted {
 }
 
 impl Sought {
+    /// Whether it is asked who talked to hosts of which nobody looked at what they sent.
+    #[must_use]
+    pub fn asks_of_unseen(&self) -> bool {
+        self.talked_to().is_some()
+    }
+
     /// To whom clients talked whose bytes nobody looked at, if that is asked.
     fn talked_to(&self) -> Option<To> {
         let Self { body, url, host, client, user, vendor, outcome, .. } = self;
@@ -228,6 +234,8 @@ pub struct Coverage {
     pub visited: Vec<Box<str>>,
     /// Requests to such hosts that are not told apart by host.
     pub untold: u64,
+    /// Until when in the window nobody wrote down who talked to such hosts: formats before the fifth did not.
+    pub unwritten_until: Option<Timestamp>,
 }
 
 /// How many hosts and ports clients talked to of which nobody looked at what they sent.
@@ -239,6 +247,8 @@ pub struct Unseen {
     pub visited: usize,
     /// Requests to more of the latter, which are not told apart.
     pub untold: u64,
+    /// Until when nobody wrote the latter down, if there is a month from before.
+    pub unwritten_until: Option<Timestamp>,
 }
 
 /// The answer.
@@ -265,6 +275,7 @@ struct MonthFound {
     visits: MonthVisits,
     unmeasured: u64,
     first_entry: Option<Timestamp>,
+    unwritten_until: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -303,11 +314,16 @@ pub(crate) async fn exposure(
         coverage.untold += found.visits.untold;
         coverage.unmeasured += found.unmeasured;
         coverage.recorded_since = coverage.recorded_since.or(found.first_entry);
+        // Of months before the window too: until then no gateway wrote any, also where the window's own file is newer.
+        coverage.unwritten_until = coverage.unwritten_until.max(found.unwritten_until);
     }
     if coverage.recorded_since.is_none() {
         // The oldest month says how far back the ledger goes, also where the window ended before it.
         coverage.recorded_since = recorded_since(months.iter().filter(|(month, _)| !up_to(month))).await?;
     }
+    let known_from = sought.since.max(coverage.recorded_since);
+    coverage.unwritten_until =
+        coverage.unwritten_until.filter(|until| known_from.is_none_or(|from| from < *until));
     let mut sighted = sightings.into_sighted();
     sighted.sort_by(|a, b| (a.first, a.client, &a.url).cmp(&(b.first, b.client, &b.url)));
     talked.sort_by_key(|talked| (talked.first, talked.client));
@@ -325,6 +341,7 @@ pub(crate) async fn exposure(
 /// Over all months.
 pub(crate) async fn unseen(data_dir: &Path) -> Result<Unseen, StoreError> {
     let (mut tunnelled, mut visited, mut untold) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let mut unwritten_until = None;
     let sought = Sought::default();
     for (_, path) in files(&dir_in(data_dir))? {
         let connection = sqlite::open(&path, &SCHEMA).await?;
@@ -333,8 +350,10 @@ pub(crate) async fn unseen(data_dir: &Path) -> Result<Unseen, StoreError> {
         let visits = reader.visits().await.map_err(StoreError::database(&path))?;
         visited.extend(visits.hosts);
         untold += visits.untold;
+        let unwritten = reader.unwritten_until().await.map_err(StoreError::database(&path))?;
+        unwritten_until = unwritten_until.max(unwritten);
     }
-    Ok(Unseen { tunnelled: tunnelled.len(), visited: visited.len(), untold })
+    Ok(Unseen { tunnelled: tunnelled.len(), visited: visited.len(), untold, unwritten_until })
 }
 
 async fn read_month(
@@ -450,6 +469,7 @@ impl Reader<'_> {
         let first_entry = first_entry(&mut self.connection).await?;
         // A tunnel may have been open for months.
         let (talked, tunnelled) = (self.talked().await?, self.tunnelled().await?);
+        let unwritten_until = self.unwritten_until().await?;
         let window = Window::new(self.sought.since, self.sought.until);
         let (sighted, visits, unmeasured) = match in_window {
             true => (
@@ -459,14 +479,22 @@ impl Reader<'_> {
             ),
             false => (MonthSightings::default(), MonthVisits::default(), 0),
         };
-        Ok(MonthFound { sighted, talked, tunnelled, visits, unmeasured, first_entry })
+        Ok(MonthFound { sighted, talked, tunnelled, visits, unmeasured, first_entry, unwritten_until })
+    }
+
+    fn visits_reader(&mut self) -> visits::Reader<'_> {
+        let Sought { since, until, .. } = self.sought;
+        visits::Reader { connection: &mut self.connection, since: *since, until: *until }
+    }
+
+    async fn unwritten_until(&mut self) -> Result<Option<Timestamp>, sqlx::Error> {
+        self.visits_reader().unwritten_until().await
     }
 
     async fn visits(&mut self) -> Result<MonthVisits, sqlx::Error> {
-        let Sought { client, user, since, until, .. } = self.sought;
+        let Sought { client, user, .. } = self.sought;
         let talked = self.sought.talked_to();
-        let (since, until) = (*since, *until);
-        let mut reader = visits::Reader { connection: &mut self.connection, since, until };
+        let mut reader = self.visits_reader();
         let visited = match talked {
             Some(to) => reader.visited(to.places(), *client, user.as_deref()).await?,
             None => Vec::new(),

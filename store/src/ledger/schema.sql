@@ -110,6 +110,11 @@ CREATE INDEX visit_by_authority ON visit (authority, hour);
 CREATE INDEX visit_by_client ON visit (client);
 CREATE INDEX visit_by_user ON visit (user) WHERE user > 0;
 
+-- Since when visits are written down, where the file was there before: one row, or none.
+CREATE TABLE visits_since (
+    at INTEGER NOT NULL
+);
+
 -- What could not be recorded while nothing could be written: a stated gap.
 CREATE TABLE gap (
     id        BLOB PRIMARY KEY,  -- UUIDv7

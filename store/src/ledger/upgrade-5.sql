@@ -13,6 +13,12 @@ CREATE INDEX visit_by_authority ON visit (authority, hour);
 CREATE INDEX visit_by_client ON visit (client);
 CREATE INDEX visit_by_user ON visit (user) WHERE user > 0;
 
+-- Since when visits are written down, where the file was there before: one row, or none.
+CREATE TABLE visits_since (
+    at INTEGER NOT NULL
+);
+INSERT INTO visits_since (at) VALUES (CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+
 DROP INDEX tunnel_by_authority;
 CREATE INDEX tunnel_by_authority ON tunnel (authority, at, status);
 

@@ -213,6 +213,12 @@ impl Reader<'_> {
         Columns(&row).number("count")
     }
 
+    /// Until when nobody wrote any of them down, if the file is from before.
+    pub(super) async fn unwritten_until(&mut self) -> Result<Option<Timestamp>, sqlx::Error> {
+        let query = sqlx::query("SELECT max(at) AS at FROM visits_since");
+        Columns(&query.fetch_one(&mut *self.connection).await?).time_or_none("at")
+    }
+
     fn push_window(&self, query: &mut QueryBuilder<Sqlite>) {
         if let Some(since) = self.since {
             // For the index: a row is of one hour.

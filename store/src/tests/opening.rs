@@ -418,6 +418,47 @@ async fn a_ledger_of_format_4_takes_visits() {
 }
 
 #[tokio::test]
+async fn a_ledger_of_format_4_does_not_say_that_it_always_took_visits() {
+    // On 2024-05-10.
+    const ROWS: &str = "
+        INSERT INTO word (id, text) VALUES (1, '10.0.0.1'), (2, 'bank.example:443');
+        INSERT INTO tunnel (id, open, at, client, client_port, authority, status, policy_version)
+            VALUES (x'018f5fa0c0007c319d553f2a6e80b1c5', 0, 1715299200000000, 1, 5, 2, 403, 1);";
+    let dir = directory();
+    let ledger = format!("{}{ROWS}", include_str!("format-4/ledger.sql"));
+    of_format(&dir.path().join("ledger/2024-05.db"), &ledger).await;
+    let before = Timestamp::now();
+
+    let store = gateway(&dir).await;
+
+    let upgraded = store.unseen().await.unwrap().unwritten_until.unwrap();
+    // SQLite has milliseconds.
+    let early = before.saturating_sub(jiff::SignedDuration::from_millis(1)).unwrap();
+    assert!((early..=Timestamp::now()).contains(&upgraded), "{upgraded}");
+    let began = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let unwritten = async |since, until| {
+        let sought = crate::Sought { since, until, ..crate::Sought::default() };
+        store.exposure(&sought).await.unwrap().coverage.unwritten_until
+    };
+    assert_eq!(unwritten(None, None).await, Some(upgraded));
+    assert_eq!(unwritten(None, began("2024-05-20T00:00:00Z")).await, Some(upgraded));
+    // A month without a file: nothing came that would have been written down.
+    assert_eq!(unwritten(began("2024-07-01T00:00:00Z"), None).await, Some(upgraded));
+    assert_eq!(unwritten(Some(upgraded), None).await, None);
+}
+
+#[tokio::test]
+async fn a_ledger_that_format_5_made_has_visits_from_its_beginning() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let _begun = store.record(verified("10.0.0.1:1", noon())).await.unwrap();
+
+    let found = store.exposure(&crate::Sought::default()).await.unwrap();
+    assert_eq!(found.coverage.unwritten_until, None);
+    assert_eq!(store.unseen().await.unwrap().unwritten_until, None);
+}
+
+#[tokio::test]
 async fn a_database_that_is_removed_under_a_running_gateway_is_missed_and_no_empty_one_takes_its_place() {
     let dir = directory();
     let store = gateway(&dir).await;
