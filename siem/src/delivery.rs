@@ -12,6 +12,7 @@ mod unsent;
 mod writer;
 
 use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,6 +42,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Without a confirmation: for how long a connection must stand for what was written on it to count as delivered. nginx tries
 /// for a minute to reach whom it relays to.
 const SETTLES: Duration = Duration::from_secs(90);
+/// Without a confirmation: how long after the last event the connection is ended here, before a receiver or a balancer ends it
+/// for idleness. No relay is likely to give up between this and [`ANSWERS`] later: they do after 10, 15, 20 seconds.
+const IDLE: Duration = Duration::from_secs(11);
+/// How long a receiver may take to end a connection as well.
+const ANSWERS: Duration = Duration::from_secs(3);
+/// How old a connection is when a relay may give up to reach a receiver, and end it as one that has everything would.
+const GIVES_UP: Range<Duration> = Duration::from_secs(25)..Duration::from_secs(65);
+/// How long a firewall that forbade an event for what is in it counts as one that does so.
+const FORBIDS: Duration = Duration::from_secs(5 * 60);
 /// After a stop: how long the store may take to find the next events, and a target to take them.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -89,8 +99,8 @@ impl Trouble {
 /// Delivers events as they come, until the store is settled and they have all been delivered.
 ///
 /// A failing output is warned of once and tried again with growing pauses; meanwhile its events wait in the store. So does what
-/// was sent to a receiver that confirms nothing, until its connection has stood for 90 seconds. An event
-/// that its receiver refuses, and no other, is set aside, and told of.
+/// was sent to a receiver that confirms nothing, until its connection has stood for 90 seconds, or was ended here, because
+/// nothing more came, and by the receiver too. An event that its receiver refuses, and no other, is set aside, and told of.
 /// After `stop` nothing is waited for any more: what is there is delivered, a failing output tried once more. It is
 /// meant to follow [`Store::settle`]. Dropping the future at any time costs no event.
 ///
@@ -102,13 +112,24 @@ pub async fn deliver(
     observer: Observer,
     stop: CancellationToken,
 ) -> Result<(), DeliveryError> {
+    deliver_until_idle(IDLE, output, store, observer, stop).await
+}
+
+async fn deliver_until_idle(
+    idle: Duration,
+    output: Output,
+    store: Store,
+    observer: Observer,
+    stop: CancellationToken,
+) -> Result<(), DeliveryError> {
     let target = &output.target;
     let sink = Sink::of(&output, &observer)
         .map_err(|cause| DeliveryError::Start { target: target.clone(), cause })?;
     let trying = &output.trying;
     let attempts = Attempts { target, stop: &stop, trying, pause: FIRST_PAUSE, failing: false };
     let feed = store.feed(&output.name(), output.repeats);
-    let (unconfirmed, is_doubted, forbidden, refused) = (Unconfirmed::none(), false, None, 0);
+    let (unconfirmed, is_doubted, answers_an_end) = (Unconfirmed::none(), false, true);
+    let (forbidden, forbids_until, refused) = (None, None, 0);
     let (output, store, observer) = (&output, &store, &observer);
     let mut delivery = Delivery {
         output,
@@ -119,7 +140,10 @@ pub async fn deliver(
         attempts,
         unconfirmed,
         is_doubted,
+        idle,
+        answers_an_end,
         forbidden,
+        forbids_until,
         refused,
     };
     while let Some(events) = delivery.next().await? {
@@ -148,6 +172,8 @@ enum Woken {
     ReceiverGone,
     /// Something that was sent counts as delivered.
     Settled,
+    /// Nothing came for a while after what was sent.
+    Idle,
     Stopped,
 }
 
@@ -162,8 +188,14 @@ struct Delivery<'a> {
     unconfirmed: Unconfirmed<Given>,
     /// What was written was lost, or may be, and nothing that was written since is confirmed.
     is_doubted: bool,
+    /// How long after the last event a connection is ended here.
+    idle: Duration,
+    /// Whether the receiver is likely to end a connection that is ended here.
+    answers_an_end: bool,
     /// The event that was forbidden alone, and was not tried again since.
     forbidden: Option<String>,
+    /// Until when whoever forbids an event is known to do so for what is in it.
+    forbids_until: Option<Instant>,
     /// How many events were set aside since the start.
     refused: u64,
 }
@@ -179,19 +211,21 @@ impl Delivery<'_> {
                     self.receiver_gone().await?;
                 }
                 Woken::Settled => self.confirm().await?,
+                Woken::Idle => self.take_leave().await?,
                 Woken::Stopped => return Ok(None),
             }
         }
     }
 
     async fn wait(&mut self) -> Woken {
+        let (due, leaves) = (self.unconfirmed.due(), self.leaves());
         let mut next = std::pin::pin!(self.feed.next(BATCH));
-        let due = self.unconfirmed.due();
         tokio::select! {
             biased;
             events = &mut next => Woken::Next(events),
             () = self.sink.gone() => Woken::ReceiverGone,
             () = time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Woken::Settled,
+            () = time::sleep_until(leaves.unwrap_or_else(Instant::now)), if leaves.is_some() => Woken::Idle,
             () = self.attempts.stop.cancelled() => match time::timeout(LAST_WAIT, next).await {
                 Ok(events) => Woken::Next(events),
                 Err(time::error::Elapsed { .. }) => Woken::Stopped,
@@ -247,12 +281,33 @@ impl Delivery<'_> {
         self.acknowledge(given).await
     }
 
+    /// When the connection is to be ended here.
+    fn leaves(&self) -> Option<Instant> {
+        let (opened, last) = (self.sink.opened()?, self.unconfirmed.last()?);
+        self.answers_an_end.then(|| leaves(opened, last, self.idle))
+    }
+
+    /// Ends the connection, as at a stop: a receiver that does so as well has everything. The next event opens another.
+    async fn take_leave(&mut self) -> Result<(), DeliveryError> {
+        if !time::timeout(ANSWERS, self.sink.close()).await.unwrap_or(false) {
+            // The next connection has to stand for long enough.
+            self.answers_an_end = false;
+            self.failed(unanswered()).await?;
+            return Ok(());
+        }
+        self.unconfirmed = Unconfirmed::none();
+        self.is_doubted = false;
+        self.worked();
+        self.acknowledge(self.feed.given()).await
+    }
+
     /// Whoever leaves soon after something was written may be a relay, which found nobody to pass it on to. What is
     /// unconfirmed comes anew, after a pause.
     async fn receiver_gone(&mut self) -> Result<Sent, DeliveryError> {
         if self.unconfirmed.is_empty() {
             return Ok(Sent::All);
         }
+        self.answers_an_end = true;
         self.failed(ended()).await
     }
 
@@ -309,8 +364,10 @@ impl Delivery<'_> {
         refusal: Refusal,
     ) -> Result<Result<(), io::Error>, DeliveryError> {
         let Some(event) = batch.rest().first() else { return Ok(Ok(())) };
-        // Once is not enough then.
-        if refusal.may_be_about_who_asks() && self.forbidden.as_ref() != Some(&event.id) {
+        let (is_forbidden, now) = (refusal.may_be_about_who_asks(), Instant::now());
+        let is_again = self.forbidden.as_ref() == Some(&event.id);
+        // Once is not enough then, but for a firewall that is known: any client could delay every event.
+        if is_forbidden && !is_again && self.forbids_until.is_none_or(|until| until <= now) {
             self.forbidden = Some(event.id.clone());
             return Ok(Err(refusal.story));
         }
@@ -324,6 +381,9 @@ impl Delivery<'_> {
             return Ok(Err(unsent.into_trouble()));
         }
         self.worked();
+        if is_forbidden && is_again {
+            self.forbids_until = Some(now + FORBIDS);
+        }
         self.refused += 1;
         let (target, count, story) = (&self.output.target, self.refused, refusal.story);
         tracing::error!(
@@ -380,6 +440,17 @@ impl Delivery<'_> {
 /// What is said of a receiver that left too early.
 fn ended() -> io::Error {
     io::Error::other("the receiver ends the connection on which events were written lately")
+}
+
+/// What is said of a receiver that stays where it is not talked to any more.
+fn unanswered() -> io::Error {
+    io::Error::other("the receiver does not end the connection that is ended here")
+}
+
+/// When a connection is ended here: some time after the last event, and not while its end may be that of a relay's attempts.
+fn leaves(opened: Instant, last: Instant, idle: Duration) -> Instant {
+    let leaves = last + idle;
+    if leaves < opened + GIVES_UP.start { leaves } else { leaves.max(opened + GIVES_UP.end) }
 }
 
 /// Ends some time after the stop.

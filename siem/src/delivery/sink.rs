@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::io;
 
+use tokio::time::Instant;
+
 use super::batch::{Batch, lines};
 use super::http::Post;
 use super::splunk::Splunk;
@@ -67,6 +69,14 @@ impl Sink {
         match self {
             Self::Syslog(syslog) => syslog.close().await,
             Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => true,
+        }
+    }
+
+    /// Since when a connection is open that can be ended in order.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        match self {
+            Self::Syslog(syslog) => syslog.opened(),
+            Self::Lines(_) | Self::Https(_) | Self::Splunk(_) => None,
         }
     }
 

@@ -132,6 +132,14 @@ impl Syslog {
         Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
     }
 
+    /// Since when the connection is open.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        match self.open {
+            Open::Stream(_, since) => Some(since),
+            Open::Not | Open::Datagrams(_) => None,
+        }
+    }
+
     /// Whether the receiver has ended the connection that was open.
     pub(super) fn is_gone(&mut self) -> bool {
         let Open::Stream(stream, _) = &mut self.open else { return false };

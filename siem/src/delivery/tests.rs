@@ -6,11 +6,14 @@ use pinfold_policy::reason::Reason;
 use pinfold_store::entry::{Asker, Tunnel, TunnelEnd};
 use pinfold_store::{Repeats, StoreOptions};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
 use super::*;
+use crate::output::Transport;
 use crate::record::Format;
 use crate::trying::Trying;
 
@@ -48,6 +51,11 @@ impl Scene {
             token: None,
             trying: Trying::default(),
         }
+    }
+
+    fn by_syslog(&self, port: u16) -> Output {
+        let target = Target::Syslog { transport: Transport::Tcp, host: "127.0.0.1".into(), port };
+        Output { format: Format::Ocsf, target, ..self.output() }
     }
 
     /// Runs a gateway that carries these tunnels, and stops.
@@ -212,10 +220,13 @@ async fn a_stop_does_not_wait_for_an_output_that_fails_and_loses_nothing() {
 }
 
 /// Everything that comes over one connection, as lines: frames of RFC 6587.
-async fn frames(listener: tokio::net::TcpListener, count: usize) -> Vec<u128> {
-    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
-    let (socket, _) = listener.accept().await.unwrap();
-    let mut stream = tokio::io::BufReader::new(socket);
+async fn frames(listener: TcpListener, count: usize) -> Vec<u128> {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    frames_of(&mut stream, count).await
+}
+
+async fn frames_of(stream: &mut TcpStream, count: usize) -> Vec<u128> {
+    let mut stream = BufReader::new(stream);
     let (mut ids, mut length) = (Vec::new(), Vec::new());
     while ids.len() < count {
         length.clear();
@@ -234,13 +245,9 @@ async fn of_a_burst_of_fifty_thousand_events_nothing_is_lost_or_invented_and_out
     const BURST: u128 = 50_000;
     let scene = Scene::new();
     let store = scene.store().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let by_syslog = Output {
-        format: Format::Ocsf,
-        target: Target::Syslog { transport: crate::output::Transport::Tcp, host: "127.0.0.1".into(), port },
-        ..scene.output()
-    };
+    let by_syslog = scene.by_syslog(port);
     let receiving = tokio::spawn(frames(listener, BURST as usize));
     let deliveries = [scene.output(), by_syslog]
         .map(|output| tokio::spawn(deliver(output, store.clone(), observer(), CancellationToken::new())));
@@ -260,4 +267,69 @@ async fn of_a_burst_of_fifty_thousand_events_nothing_is_lost_or_invented_and_out
     let mut sorted = written;
     sorted.sort_unstable();
     assert!(sorted.into_iter().eq(1..=BURST));
+}
+
+/// Reads one event, and then nothing but the end.
+async fn last_of(listener: &TcpListener) -> (TcpStream, Vec<u128>) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let ids = frames_of(&mut stream, 1).await;
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "the end");
+    (stream, ids)
+}
+
+#[tokio::test]
+async fn a_receiver_that_ends_idle_connections_gets_no_event_again_and_again() {
+    let scene = Scene::new();
+    let store = scene.store().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let output = scene.by_syslog(listener.local_addr().unwrap().port());
+    let mut feed = store.feed(&output.name(), Repeats::Each);
+    let idle = Duration::from_millis(10);
+    let delivery =
+        tokio::spawn(deliver_until_idle(idle, output, store.clone(), observer(), CancellationToken::new()));
+    for id in 1..=2 {
+        carry(&store, id).await;
+        let (connection, ids) = last_of(&listener).await;
+        assert_eq!(ids, [id], "what was read is not sent again");
+        drop(connection);
+    }
+
+    store.settle().await.unwrap();
+    delivery.await.unwrap().unwrap();
+    assert_eq!(feed.backlog().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_an_end_is_believed_by_none_and_told_of_no_other() {
+    let scene = Scene::new();
+    let store = scene.store().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let output = scene.by_syslog(listener.local_addr().unwrap().port());
+    let idle = Duration::from_millis(10);
+    let delivery =
+        tokio::spawn(deliver_until_idle(idle, output, store.clone(), observer(), CancellationToken::new()));
+    carry(&store, 1).await;
+    let (silent, ids) = last_of(&listener).await;
+    assert_eq!(ids, [1]);
+
+    let (mut again, _) = listener.accept().await.unwrap();
+    assert_eq!(frames_of(&mut again, 1).await, [1]);
+    carry(&store, 2).await;
+    assert_eq!(frames_of(&mut again, 1).await, [2], "over the same connection");
+    drop((silent, again));
+    let (mut last, _) = listener.accept().await.unwrap();
+    assert_eq!(frames_of(&mut last, 2).await, [1, 2], "the receiver left too early");
+    assert_eq!(last.read(&mut [0]).await.unwrap(), 0, "the end");
+    drop(last);
+    store.settle().await.unwrap();
+    delivery.await.unwrap().unwrap();
+}
+
+#[test]
+fn a_connection_is_not_ended_while_a_relay_may_give_up_to_reach_its_receiver() {
+    let opened = Instant::now();
+    let leaves =
+        |last| leaves(opened, opened + Duration::from_secs(last), IDLE).duration_since(opened).as_secs();
+
+    assert_eq!([0, 13, 14, 53, 54, 100].map(leaves), [11, 24, 65, 65, 65, 111]);
 }

@@ -28,6 +28,11 @@ impl<T> Unconfirmed<T> {
         self.0.front().map(|(at, _)| *at + SETTLES)
     }
 
+    /// When the last of it was sent.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.0.back().map(|(at, _)| *at)
+    }
+
     /// Takes what counts as delivered by now, and gives the last of that.
     pub(super) fn settled(&mut self, now: Instant) -> Option<T> {
         let mut last = None;
@@ -54,7 +59,7 @@ mod tests {
             unconfirmed.push(at(sent), sent);
         }
 
-        assert_eq!(unconfirmed.due(), Some(at(1) + SETTLES));
+        assert_eq!((unconfirmed.due(), unconfirmed.last()), (Some(at(1) + SETTLES), Some(at(30))));
         assert_eq!(unconfirmed.settled(at(1) + SETTLES - Duration::from_millis(1)), None);
         assert_eq!(unconfirmed.settled(at(2) + SETTLES), Some(2));
         assert_eq!(unconfirmed.due(), Some(at(30) + SETTLES));

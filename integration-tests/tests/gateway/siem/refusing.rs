@@ -182,6 +182,34 @@ async fn an_event_that_was_forbidden_once_is_not_given_up_for_that() {
     assert!(told.iter().all(|id| all.contains(id)) && all.len() == told.len(), "{told:?}");
 }
 
+#[tokio::test]
+async fn a_client_that_provokes_a_firewall_again_and_again_delays_no_other_event_by_a_pause() {
+    let vendor = vendor_of(TAMPERED).await;
+    let web = https(Port::reserve(), Shown::As(Identity::Valid), |_, posted| {
+        let forbids = posted.body.contains("script%3E");
+        Some(if forbids { (403, String::new()) } else { (200, String::new()) })
+    });
+    let gateway =
+        refusing(&vendor).siem(&format!("https://localhost:{}/in", web.port()), &[CA]).listen().await;
+    let words = |posted: &[Posted]| -> HashSet<String> {
+        let taken: Vec<_> =
+            posted.iter().filter(|posted| !posted.body.contains("script%3E")).cloned().collect();
+        let words: Vec<_> = lines(&taken).into_iter().filter(|line| is_of(line, "PF-3008")).collect();
+        ids(words.iter().map(String::as_str)).into_iter().collect()
+    };
+    for number in 1..=3 {
+        client(&gateway).get(vendor.url(&format!("/app.js?n={number}&q=%3Cscript%3E"))).await;
+        web.came_until("word of it", |posted| words(posted).len() == number).await;
+    }
+
+    let posted = web.now();
+    let attempts = |number: usize| {
+        let is_it = |posted: &&Posted| posted.body.contains(&format!("n={number}&q=%3Cscript"));
+        posted.iter().filter(is_it).filter(|posted| posted.body.lines().count() == 1).count()
+    };
+    assert_eq!([1, 2, 3].map(attempts), [2, 1, 1]);
+}
+
 /// What a collector says of the first event with this word, as Splunk does.
 fn without(word: &'static str, code: u64) -> impl Fn(usize, &Posted) -> Option<(u16, String)> {
     move |_, posted| {
