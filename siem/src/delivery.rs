@@ -430,7 +430,7 @@ impl Delivery<'_> {
     }
 
     async fn acknowledge(&mut self, given: Given) -> Result<(), DeliveryError> {
-        while let Err(error) = self.feed.acknowledge_up_to(given.clone()).await {
+        while let Err(error) = self.feed.acknowledge(given.clone()).await {
             self.attempts.failed(error.into()).await?;
         }
         Ok(())

@@ -168,20 +168,12 @@ impl Feed {
         Given(self.given.clone().unwrap_or_default())
     }
 
-    /// All that was given out so far has been delivered: after a restart the feed goes on behind it. On disk when
-    /// this returns.
+    /// All that had been given out at some time has been delivered: after a restart the feed goes on behind it. What was
+    /// given out since then waits on. On disk when this returns.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written; the events come again after a restart.
-    pub async fn acknowledge(&mut self) -> Result<(), StoreError> {
-        self.acknowledge_up_to(self.given()).await
-    }
-
-    /// As [`Feed::acknowledge`], of what had been given out at some time. What was given out since then waits on.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be written; the events come again after a restart.
-    pub async fn acknowledge_up_to(&mut self, Given(given): Given) -> Result<(), StoreError> {
+    pub async fn acknowledge(&mut self, Given(given): Given) -> Result<(), StoreError> {
         let to: Vec<_> = given
             .iter()
             .filter(|(month, place)| self.acknowledged.get(month) != Some(place))

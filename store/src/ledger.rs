@@ -41,7 +41,7 @@ pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked
 pub(crate) use self::exposure::{exposure, unseen};
 use self::notepad::Notepad;
 pub(crate) use self::query::{
-    EventReader, exchanges, gaps, last_notice, last_notice_in, notices, tunnels, was_judged_by_a_pin,
+    EventReader, exchanges, gaps, last_notice, notices, tunnels, was_judged_by_a_pin,
 };
 pub use self::query::{ExchangeRow, Filter, TunnelRow};
 pub use self::receivers::Receiver;

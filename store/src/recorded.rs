@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when a month cannot be read.
     pub async fn last_notice(&self, what: What) -> Result<Option<Notice>, StoreError> {
-        ledger::last_notice(&self.inner.data_dir, what).await
+        Ok(ledger::last_notice(&self.inner.data_dir, what).await?.map(|(_, notice)| notice))
     }
 
     /// Who received a body, as far back as the ledger reaches, the last first.
@@ -200,7 +200,9 @@ impl Store {
             let dropped = Notice::of_gateway(What::LedgerDropped, now, text, policy_version);
             self.notice(dropped.about(month.to_string())).await?;
             for what in KEPT {
-                if let Some(notice) = ledger::last_notice_in(&self.inner.data_dir, month, what).await? {
+                if let Some((told, notice)) = ledger::last_notice(&self.inner.data_dir, what).await?
+                    && told == month
+                {
                     ledger.keep_notice(notice, Month::of(now)).await?;
                 }
             }

@@ -203,6 +203,9 @@ pub struct Talked {
     pub last: Timestamp,
 }
 
+/// What [`Talked::opened`] says, as a condition.
+const OPENED: &str = "IN (101, 200)";
+
 impl Talked {
     /// Whether bytes may have flowed: also one that was ended for a reason had opened, and so had a WebSocket (101).
     #[must_use]
@@ -559,7 +562,7 @@ impl Reader<'_> {
         if let Some(since) = self.sought.since {
             // Of one whose end nobody saw, nobody knows how long it was open.
             query
-                .push(" AND coalesce(t.at + t.open_ms * 1000, CASE WHEN t.status IN (101, 200) THEN ")
+                .push(format!(" AND coalesce(t.at + t.open_ms * 1000, CASE WHEN t.status {OPENED} THEN "))
                 .push_bind(i64::MAX)
                 .push(" ELSE t.at END) >= ")
                 .push_bind(since.as_microsecond());
@@ -577,14 +580,15 @@ impl Reader<'_> {
                 UNION ALL SELECT (SELECT min(authority) FROM tunnel WHERE authority > host.id) FROM host
                 WHERE host.id IS NOT NULL)
              SELECT word.text AS text FROM host JOIN word ON word.id = host.id
-             WHERE EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id AND status IN (101, 200)",
+             WHERE EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id AND status ",
         );
+        query.push(OPENED);
         let until = self.sought.until.map_or(i64::MAX, Timestamp::as_microsecond);
         let since = self.sought.since.map_or(i64::MIN, Timestamp::as_microsecond);
         query.push(" AND at BETWEEN ").push_bind(since).push(" AND ").push_bind(until);
         // One that was opened before the window, and of which nobody knows that it ended before, counts too.
         query.push(") OR EXISTS (SELECT 1 FROM tunnel WHERE authority = host.id AND at < ").push_bind(since);
-        query.push(" AND status IN (101, 200) AND coalesce(at + open_ms * 1000, ").push_bind(i64::MAX);
+        query.push(format!(" AND status {OPENED} AND coalesce(at + open_ms * 1000, ")).push_bind(i64::MAX);
         query.push(") >= ").push_bind(since).push(")");
         let rows = query.build().fetch_all(&mut self.connection).await?;
         rows.iter().map(|row| Columns(row).text("text")).collect()

@@ -163,43 +163,20 @@ pub(crate) async fn notices(data_dir: &Path, limit: u32) -> Result<Vec<Notice>, 
     Ok(found)
 }
 
-/// The newest notice of its kind.
-pub(crate) async fn last_notice(data_dir: &Path, what: What) -> Result<Option<Notice>, StoreError> {
-    for (_, path) in files(&dir_in(data_dir))?.into_iter().rev() {
+/// The newest notice of its kind, and the month in which it is written down.
+pub(crate) async fn last_notice(data_dir: &Path, what: What) -> Result<Option<(Month, Notice)>, StoreError> {
+    for (month, path) in files(&dir_in(data_dir))?.into_iter().rev() {
         let mut connection = sqlite::open(&path, &SCHEMA).await?;
-        let found = last_of(&mut connection, what).await.map_err(StoreError::database(&path))?;
-        if found.is_some() {
-            return Ok(found);
+        let row = sqlx::query("SELECT * FROM notice_text WHERE what = ? ORDER BY at DESC, id DESC LIMIT 1")
+            .bind(what.as_str())
+            .fetch_optional(&mut connection)
+            .await;
+        let found = row.and_then(|row| row.as_ref().map(read_notice).transpose());
+        if let Some(notice) = found.map_err(StoreError::database(&path))? {
+            return Ok(Some((month, notice)));
         }
     }
     Ok(None)
-}
-
-/// The newest notice of its kind, where no newer month than this one has one.
-pub(crate) async fn last_notice_in(
-    data_dir: &Path,
-    month: Month,
-    what: What,
-) -> Result<Option<Notice>, StoreError> {
-    for (newer, path) in files(&dir_in(data_dir))?.into_iter().rev() {
-        if newer < month {
-            break;
-        }
-        let mut connection = sqlite::open(&path, &SCHEMA).await?;
-        let found = last_of(&mut connection, what).await.map_err(StoreError::database(&path))?;
-        if found.is_some() {
-            return Ok(found.filter(|_| newer == month));
-        }
-    }
-    Ok(None)
-}
-
-async fn last_of(connection: &mut SqliteConnection, what: What) -> Result<Option<Notice>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM notice_text WHERE what = ? ORDER BY at DESC, id DESC LIMIT 1")
-        .bind(what.as_str())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(read_notice).transpose()
 }
 
 /// Reads the events of one month.

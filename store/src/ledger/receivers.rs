@@ -49,7 +49,8 @@ pub(crate) async fn receivers(data_dir: &Path, id: BodyId) -> Result<Vec<Receive
              LEFT JOIN word outcome ON outcome.id = a.outcome
              LEFT JOIN word method ON method.id = a.method
              -- HEAD, and a part beyond the end (416), have no bytes of it.
-             WHERE a.body = ? AND a.count > 0 AND a.status <> 416 AND method.text <> 'HEAD' GROUP BY a.client, a.user, a.destination, a.outcome",
+             WHERE a.body = ? AND a.count > 0 AND a.status <> 416 AND method.text <> 'HEAD'
+             GROUP BY a.client, a.user, a.destination, a.outcome",
         )
         .bind(&id.0[..])
         .fetch_all(&mut connection)

@@ -10,9 +10,10 @@ use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::alike::{Common, Numbers};
-use super::visits::{Place, Times};
+use super::visits::Place;
 use super::{ExchangeRow, TunnelRow};
 use crate::columns::{Columns, client_tls_text, path_text, unreadable};
+use crate::count::Count;
 use crate::entry::{Asker, Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::incident::Incident;
 use crate::sqlite::int;
@@ -230,7 +231,7 @@ pub(super) async fn count_visit(
     connection: &mut SqliteConnection,
     known: &mut Known,
     place: &Place,
-    times: &Times,
+    count: &Count,
 ) -> Result<(), sqlx::Error> {
     let words = &mut known.words;
     let c = &mut *connection;
@@ -246,9 +247,9 @@ pub(super) async fn count_visit(
     .bind(client.unwrap_or(0))
     .bind(user.unwrap_or(0))
     .bind(authority.unwrap_or(0))
-    .bind(int(times.count))
-    .bind(times.first.as_microsecond())
-    .bind(times.last.as_microsecond())
+    .bind(int(count.times))
+    .bind(count.first.as_microsecond())
+    .bind(count.last.as_microsecond())
     .execute(connection)
     .await?;
     Ok(())

@@ -16,6 +16,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use super::exposure::push_word;
 use super::tally::Alike;
 use crate::columns::{Columns, unreadable};
+use crate::count::Count;
 use crate::entry::Visit;
 
 /// Places of one client and user that are told apart in an hour.
@@ -64,14 +65,6 @@ impl Place {
     }
 }
 
-/// How often, and from when to when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) count: u64,
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
-}
-
 /// The places that are told apart in the newest hour.
 #[derive(Debug, Default)]
 pub(super) struct Apart {
@@ -105,31 +98,28 @@ impl Apart {
 
 /// Visits that are not on disk yet.
 #[derive(Debug, Default)]
-pub(super) struct Visits(HashMap<Place, Times>);
+pub(super) struct Visits(HashMap<Place, Count>);
 
 impl Visits {
     pub(super) fn once(&mut self, place: Place, at: Timestamp) {
-        self.add(place, Times { count: 1, first: at, last: at });
+        self.add(place, Count::once(at));
     }
 
     /// Puts back what could not be written.
     pub(super) fn extend(&mut self, others: Self) {
-        for (place, times) in others.0 {
-            self.add(place, times);
+        for (place, count) in others.0 {
+            self.add(place, count);
         }
     }
 
     /// While nothing can be written, hour after hour, they are bounded too.
-    fn add(&mut self, place: Place, more: Times) {
+    fn add(&mut self, place: Place, more: Count) {
         let has_room = self.0.len() < MOST || self.0.contains_key(&place);
         let place = if has_room { place } else { Place::of_nobody(place.hour) };
-        let times = self.0.entry(place).or_insert(Times { count: 0, ..more });
-        times.count += more.count;
-        times.first = times.first.min(more.first);
-        times.last = times.last.max(more.last);
+        self.0.entry(place).and_modify(|count| *count = count.and(more)).or_insert(more);
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (&Place, &Times)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Place, &Count)> {
         self.0.iter()
     }
 }
@@ -268,7 +258,7 @@ mod tests {
         }
 
         assert_eq!(visits.all().count(), MOST + 1);
-        assert_eq!(visits.all().map(|(_, times)| times.count).sum::<u64>(), u64::from(asked));
+        assert_eq!(visits.all().map(|(_, count)| count.times).sum::<u64>(), u64::from(asked));
         assert_eq!((apart.places.len(), apart.of.len()), (MOST, MOST));
     }
 

@@ -253,8 +253,8 @@ impl Page<'_> {
             }
         }
         self.repeats(part).await?;
-        for (place, times) in part.visits.all() {
-            rows::count_visit(self.connection, self.known, place, times).await?;
+        for (place, count) in part.visits.all() {
+            rows::count_visit(self.connection, self.known, place, count).await?;
         }
         for opened in &part.tunnels {
             rows::insert_tunnel(self.connection, self.known, &opened.tunnel).await?;

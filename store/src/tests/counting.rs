@@ -21,7 +21,7 @@ async fn what_is_recorded_is_counted_each_repeat_of_it() {
     assert_eq!(store.backlog("file:events").await.unwrap(), 2);
     let mut feed = store.feed("file:events", Repeats::Counted);
     assert_eq!(feed.next(10).await.unwrap().len(), 2);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     assert_eq!(store.backlog("file:events").await.unwrap(), 0);
 }
 

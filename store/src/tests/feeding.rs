@@ -80,7 +80,7 @@ async fn what_was_given_out_after_what_is_acknowledged_comes_again() {
     let given = feed.given();
     assert_eq!(ids(&feed.next(2).await.unwrap()), all[2..]);
 
-    feed.acknowledge_up_to(given).await.unwrap();
+    feed.acknowledge(given).await.unwrap();
     feed.rewind();
 
     assert_eq!(ids(&feed.next(9).await.unwrap()), all[2..]);
@@ -98,7 +98,7 @@ async fn a_feed_goes_on_where_it_was_acknowledged() {
     let all: Vec<_> = refusals.iter().map(|refusal| refusal.id).collect();
     let mut feed = store.feed("test", Repeats::Counted);
     assert_eq!(ids(&feed.next(2).await.unwrap()), all[..2]);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     assert_eq!(ids(&feed.next(2).await.unwrap()), all[2..4]);
 
     let copy = as_after_a_crash(dir.path());
@@ -107,7 +107,7 @@ async fn a_feed_goes_on_where_it_was_acknowledged() {
     assert_eq!(ids(&events(&crashed, Repeats::Counted).await), all[2..]);
     // The feed of the store that lives on has not been disturbed.
     assert_eq!(ids(&feed.next(2).await.unwrap()), all[4..]);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     store.settle().await.unwrap();
     assert_eq!(feed.next(2).await.unwrap(), []);
     assert_eq!(store.feed("test", Repeats::Counted).next(9).await.unwrap(), []);
@@ -125,7 +125,7 @@ async fn months_come_one_after_the_other_and_a_late_end_is_not_missed() {
     let mut feed = store.feed("test", Repeats::Counted);
     assert_eq!(ids(&feed.next(10).await.unwrap()), [november.id]);
     assert_eq!(ids(&feed.next(10).await.unwrap()), [december.id]);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
 
     let end = TunnelEnd { sent: 1, received: 2, open_ms: 3 };
     open.closed(end);
@@ -170,7 +170,7 @@ async fn an_output_that_is_added_does_not_get_the_whole_past() {
     record(&store, &old).await;
     let mut feed = store.feed("first", Repeats::Counted);
     assert_eq!(ids(&feed.next(10).await.unwrap()), [old.id]);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     store.close().await.unwrap();
     drop((store, feed));
 
@@ -195,7 +195,7 @@ async fn an_output_that_has_taken_nothing_before_a_restart_has_lost_nothing() {
     }
     assert_eq!(down.next(9).await.unwrap().len(), 3);
     assert_eq!(reached.next(9).await.unwrap().len(), 3);
-    reached.acknowledge().await.unwrap();
+    reached.acknowledge(reached.given()).await.unwrap();
     let crashed = as_after_a_crash(dir.path());
 
     let after = gateway(&crashed).await;
@@ -269,7 +269,7 @@ async fn beyond_its_cap_an_output_never_gets_the_oldest_events_and_they_are_coun
     let untold = as_after_a_crash(dir.path());
     let again = gateway(&untold).await.feed("down", Repeats::Counted).next(99).await.unwrap();
     assert_eq!(again.len(), 40, "a crash before that was told");
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     assert!(feed.backlog().await.unwrap() <= all / 4);
     let crashed = as_after_a_crash(dir.path());
 

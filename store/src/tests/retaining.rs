@@ -95,7 +95,7 @@ async fn a_month_stays_until_each_output_has_its_events() {
     assert_eq!(drop_old(&store, 31, &["siem"], on("2126-11-24")).await, ["2126-09"]);
     assert_eq!(feed.next(1).await.unwrap().len(), 1);
     assert_eq!(drop_old(&store, 31, &["siem"], on("2126-11-24")).await, ["2126-09"]);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     assert_eq!(drop_old(&store, 31, &["siem", "other"], on("2126-11-24")).await, ["2126-09"]);
     assert!(drop_old(&store, 31, &["siem"], on("2126-11-24")).await.is_empty());
 
@@ -143,7 +143,7 @@ async fn rest(feed: &mut crate::Feed) -> Vec<Uuid> {
             return rest;
         }
         rest.extend(ids(&events));
-        feed.acknowledge().await.unwrap();
+        feed.acknowledge(feed.given()).await.unwrap();
     }
 }
 
@@ -160,7 +160,7 @@ async fn a_month_that_was_dropped_and_begins_anew_has_all_its_events_delivered()
         let mut store = refusing_on(&dir, &["2126-11-20", "2126-11-21", "2126-11-22"]).await;
         let mut feed = store.feed("siem", Repeats::Counted);
         assert_eq!(feed.next(9).await.unwrap().len(), 3);
-        feed.acknowledge().await.unwrap();
+        feed.acknowledge(feed.given()).await.unwrap();
         // For a moment the clock says 2128.
         assert!(drop_old(&store, 400, &["siem"], on("2128-11-23")).await.is_empty());
         assert!(!files(&dir).contains(&"2126-11.db".to_owned()));
@@ -218,7 +218,7 @@ async fn what_is_passed_over_of_a_month_that_begins_anew_is_counted_from_its_beg
     let store = refusing_on(&dir, &["2126-11-20", "2126-11-21", "2126-11-22"]).await;
     let mut feed = store.feed("siem", Repeats::Counted);
     assert_eq!(feed.next(9).await.unwrap().len(), 3);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     drop_old(&store, 400, &["siem"], on("2128-11-23")).await;
     for minute in 0..5 {
         refuse(&store, on("2126-11-23") + SignedDuration::from_mins(minute)).await;
@@ -226,6 +226,6 @@ async fn what_is_passed_over_of_a_month_that_begins_anew_is_counted_from_its_beg
 
     let passed = feed.pass_over(0).await.unwrap().unwrap();
     assert_eq!(passed.events, 6);
-    feed.acknowledge().await.unwrap();
+    feed.acknowledge(feed.given()).await.unwrap();
     assert_eq!(feed.backlog().await.unwrap(), 0);
 }
