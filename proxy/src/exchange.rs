@@ -133,9 +133,7 @@ async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Inco
     let on_shelf = gateway.answer_from_shelf(&ask, &policy, &policy.expect(&ask.url)).await;
     match on_shelf {
         shelf::Answer::Given(outbound) => outbound,
-        shelf::Answer::AskVendor(flight) => {
-            Box::pin(ask_vendor(Arc::clone(&gateway), policy, ask, body, flight)).await
-        }
+        shelf::Answer::AskVendor(flight) => Box::pin(ask_vendor(gateway, policy, ask, body, flight)).await,
     }
 }
 
@@ -301,7 +299,7 @@ impl Shared {
         let until = Instant::now() + policy.live.max_hold;
         let (gateway, store) = (Arc::clone(self), self.store.clone());
         let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
-        let room_again = policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, ask));
+        let room_again = || policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, ask));
         let again = self.shelf.expected(&ask.url, codings, announced, room_again);
         let mut hold = Box::pin(async move {
             let _holding = gateway.counters.holding();

@@ -118,7 +118,7 @@ pub(crate) async fn hold(
     room: Room,
     aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
 ) -> Result<Held, Failed> {
-    hold_or_recall(body, codings, announced, limits, room, aliases, None).await.map(|(held, _)| held)
+    Holding::new(codings, announced, limits, room).hold_all(body, aliases).await.map(|(held, _)| held)
 }
 
 /// The same for a body that may be the `expected` one: then it is not decoded again. Otherwise what came on the wire is
@@ -141,13 +141,8 @@ pub(crate) async fn hold_or_recall(
         }
     }
     let mut holding = Holding::new(codings, announced, limits, room);
-    if let Err(error) = holding.take_all(&mut body).await {
-        let rest = holding.give_back(body).await;
-        return Err(Failed { error, rest });
-    }
-    let wire = holding.measured.take().map(Measuring::finish);
-    let held = holding.finish(aliases).await.map_err(|error| Failed { error, rest: None })?;
-    Ok((held, wire))
+    holding.measured = (!codings.is_identity()).then(Measuring::default);
+    holding.hold_all(body, aliases).await
 }
 
 /// Takes a body that will pass unverified, as it came, and says what it could be known by.
@@ -173,7 +168,7 @@ struct Holding {
     /// The wire bytes, where they are to be kept and are not those of the body.
     wire: Option<Keep>,
     keeps_wire: bool,
-    /// The wire bytes so far, where they are not those of the body.
+    /// The wire bytes so far, where somebody asks what they are.
     measured: Option<Measuring>,
     room: Room,
     memory_body: u64,
@@ -188,10 +183,25 @@ impl Holding {
             decoder: Decoder::new(codings, decode),
             wire: (limits.keep_wire && !codings.is_identity()).then(|| Keep::new(announced)),
             keeps_wire: limits.keep_wire,
-            measured: (!codings.is_identity()).then(Measuring::default),
+            measured: None,
             room,
             memory_body: limits.memory_body,
         }
+    }
+
+    /// Gives what came on the wire too, if that is asked.
+    async fn hold_all(
+        mut self,
+        mut body: Arriving,
+        aliases: impl FnOnce(BodyId) -> Option<Digests> + Send + 'static,
+    ) -> Result<(Held, Option<Wire>), Failed> {
+        if let Err(error) = self.take_all(&mut body).await {
+            let rest = self.give_back(body).await;
+            return Err(Failed { error, rest });
+        }
+        let wire = self.measured.take().map(Measuring::finish);
+        let held = self.finish(aliases).await.map_err(|error| Failed { error, rest: None })?;
+        Ok((held, wire))
     }
 
     async fn take_all(&mut self, body: &mut Arriving) -> Result<(), HoldError> {

@@ -95,16 +95,16 @@ impl Shelf {
         self.stock.take_into_memory(held.unreserved());
     }
 
-    /// The body that a URL answered with last in these codings, if it may be that again; `room` is for its wire bytes.
+    /// The body that a URL answered with last in these codings, if it may be that again; `room` is made for its wire bytes.
     pub(crate) fn expected(
         &self,
         url: &ArtifactUrl,
         codings: Codings,
         announced: Option<u64>,
-        room: Reservation,
+        room: impl FnOnce() -> Reservation,
     ) -> Option<Expected> {
         let (wire, id) = self.decodings.expected(url, codings, announced)?;
-        Some(Expected::new(wire, self.stock.in_memory(id)?, room))
+        Some(Expected::new(wire, self.stock.in_memory(id)?, room()))
     }
 
     /// Remembers what coded bytes were decoded to.

@@ -92,7 +92,8 @@ impl Shared {
     }
 
     /// Whether a browser is to lose the worker that it has. Which one that is nobody knows: one that ever went out at this URL,
-    /// as far as that was written down, or that the lists name, counts whatever was served last, for that is for the vendor to decide.
+    /// as far as that was written down, or that the lists name, counts whatever was served last, for that is for the vendor
+    /// to decide.
     pub(super) async fn unregisters(&self, ask: &Ask, policy: &Snapshot, reason: Reason) -> bool {
         let expected = policy.expect(&ask.url);
         if !(ask.is_for_worker() && expected.rules().revoke_worker) {
