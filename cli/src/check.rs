@@ -6,13 +6,13 @@ use pinfold_config::Loaded;
 use pinfold_config::diagnostic::Diagnostic;
 use pinfold_config::settings::SiemTarget;
 use pinfold_policy::vendor::{Mode, OtherTls};
-use pinfold_store::{Store, StoreError};
+use pinfold_store::StoreError;
 use serde_json::{Value, json};
 
 use crate::Found;
 use crate::configuration::Configuration;
 use crate::failure::{Complaint, Failure};
-use crate::pin::asked;
+use crate::pin::{self, asked};
 use crate::terminal::{Terminal, Tone};
 use crate::wiring;
 use crate::words::counted;
@@ -53,11 +53,7 @@ pub(crate) async fn run(
 
 /// The pins that nobody has asked for, where a gateway has run for long enough to know.
 async fn unasked(config: &Config) -> Result<Vec<Diagnostic>, StoreError> {
-    let store = match Store::open_beside(&config.data_dir).await {
-        Ok(store) => store,
-        Err(StoreError::Absent { .. } | StoreError::DecisionsGone { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let Some(store) = pin::store(config).await? else { return Ok(Vec::new()) };
     let unasked =
         asked::unasked(&store, (&config.rulebook.pins, &config.ledger.redact), Timestamp::now()).await;
     store.close().await?;

@@ -63,11 +63,11 @@ fn unwritten(error: EditError) -> Failure {
 }
 
 /// The store of the gateway's data directory, if a gateway ever ran there.
-async fn store(config: &Config) -> Result<Option<Store>, Failure> {
+pub(crate) async fn store(config: &Config) -> Result<Option<Store>, StoreError> {
     match Store::open_beside(&config.data_dir).await {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Absent { .. } | StoreError::DecisionsGone { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

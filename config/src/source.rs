@@ -215,12 +215,12 @@ impl SourceFile {
         let line = self.line_at(offset);
         let before = self.text.get(self.line_range(line).start..offset).unwrap_or_default();
         let column = before.chars().filter(|char| *char != '\u{feff}').count() + 1;
-        Position { line: self.line(offset), column: u32::try_from(column).unwrap_or(u32::MAX) }
+        Position { line: number(line), column: number(column) }
     }
 
     /// The line of a byte.
     pub(crate) fn line(&self, offset: usize) -> u32 {
-        u32::try_from(self.line_at(offset)).unwrap_or(u32::MAX)
+        number(self.line_at(offset))
     }
 
     fn line_at(&self, offset: usize) -> usize {
@@ -256,6 +256,10 @@ impl SourceFile {
         let within = |at: usize| line.floor_char_boundary(at.saturating_sub(start).min(line.len()));
         Excerpt { underline: within(span.start)..within(span.end.max(span.start)), line: line.into() }
     }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 impl Findings {

@@ -184,24 +184,23 @@ impl Report {
                 who.entry(client).or_default().extend(visited.user.as_deref());
             }
         }
-        let mut said = format!(
-            "{} ({}) got answers from a host that no vendor claimed: nobody looked at what came.",
-            counted(who.len(), "client"),
-            list(&who, shown)
-        );
         let untold = self.visited.iter().filter(|visited| visited.authority.is_none());
         let untold: u64 = untold.map(|visited| visited.count).sum();
-        if who.is_empty() {
-            said.clear();
+        let mut said = Vec::new();
+        if !who.is_empty() {
+            said.push(format!(
+                "{} ({}) got answers from a host that no vendor claimed: nobody looked at what came.",
+                counted(who.len(), "client"),
+                list(&who, shown)
+            ));
         }
         if untold > 0 {
-            let parted = if said.is_empty() { "" } else { " " };
-            said.push_str(&format!(
-                "{parted}{} to hosts that no vendor claimed are not told apart: they may have gone there.",
+            said.push(format!(
+                "{} to hosts that no vendor claimed are not told apart: they may have gone there.",
                 counted(untold, "request"),
             ));
         }
-        said
+        said.join(" ")
     }
 
     /// What the ledger knows of the window, if it knows anything.

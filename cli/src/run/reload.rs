@@ -1,8 +1,9 @@
 //! Files that change while the gateway runs: all of them hold, or those before them.
 //!
 //! A change counts when it has settled, so that a file which is being written is not taken for one that has lost its
-//! pins, nor one that was cut short for one that guards less. A SIGHUP says that the files are as they should be, and counts at once,
-//! and for what they settle as where they are still being written. What cannot be used is said once. Where that does not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
+//! pins, nor one that was cut short for one that guards less. A SIGHUP says that the files are as they should be, and counts
+//! at once, and for what they settle as where they are still being written. What cannot be used is said once. Where that does
+//! not lie in the files it is tried again: a revocation that a full disk kept out must come in by itself.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
