@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Method, Version};
 use pinfold_integration_tests::{Answer, Coding, Gate, Pin, Rule, client, sha256};
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -54,18 +55,22 @@ async fn the_shelf_outlives_the_gateway() {
     assert_eq!(vendor.seen("/app.js").len(), 1);
 }
 
+/// So many clients that ask for the same.
+fn at_once(clients: usize, gateway: &Gateway, vendor: &Vendor) -> Vec<JoinHandle<Reply>> {
+    let ask = |_| {
+        let (client, url) = (client(gateway), vendor.url("/app.js"));
+        tokio::spawn(async move { client.get(url).await })
+    };
+    (0..clients).map(ask).collect()
+}
+
 #[tokio::test]
 async fn a_thousand_clients_cause_one_fetch() {
     let gate = Gate::closed();
     let vendor = vendor().serve("/app.js", Answer::script(REVIEWED).behind(&gate)).listen().await;
     let gateway = shelving(&vendor).listen().await;
 
-    let asking: Vec<_> = (0..1000)
-        .map(|_| {
-            let (client, url) = (client(&gateway), vendor.url("/app.js"));
-            tokio::spawn(async move { client.get(url).await })
-        })
-        .collect();
+    let asking = at_once(1000, &gateway, &vendor);
     vendor.asked("/app.js", 1).await;
     gate.open();
 
@@ -97,12 +102,7 @@ async fn where_a_vendor_refuses_whoever_asks_for_all_one_of_those_who_wait_asks_
         // The first one's request is sent twice.
         let vendor = refusing(refusal, 2, &gate).await;
         let gateway = shelving(&vendor).listen().await;
-        let asking: Vec<_> = (0..50)
-            .map(|_| {
-                let (client, url) = (client(&gateway), vendor.url("/app.js"));
-                tokio::spawn(async move { client.get(url).await })
-            })
-            .collect();
+        let asking = at_once(50, &gateway, &vendor);
         vendor.asked("/app.js", 1).await;
         gate.open();
 
