@@ -6,7 +6,7 @@ mod record;
 mod refuse;
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub(crate) async fn exchange(
     request: Request<Incoming>,
 ) -> Response<ClientBody> {
     if websocket::is_asked_for(&request) {
-        return websocket::open(gateway, link, request).await;
+        return Box::pin(websocket::open(gateway, link, request)).await;
     }
     let (head, body) = request.into_parts();
     let reader = reader(&head.method, &head.headers);
@@ -67,17 +67,20 @@ pub(crate) async fn exchange(
     let now = gateway.settings.clock.now();
     let ask = match Ask::admit(&link, head, policy.live.admission(), &gateway.via, now) {
         Ok(ask) => ask.with_content(!body.is_end_stream()),
-        Err(refusal) => return gateway.turn_down(&link, authority, refusal).await,
+        Err(refusal) => return Box::pin(gateway.turn_down(&link, authority, refusal)).await,
     };
     gateway.watch_for_lookalike_of(&ask, &policy);
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     let is_head = ask.method == Method::HEAD;
-    let carrying = carry(Arc::clone(&gateway), policy, ask, body);
+    let carrying = Box::pin(carry(Arc::clone(&gateway), policy, ask, body));
     match to_its_end(&gateway, Arc::clone(&link.place), carrying).await {
         // HTTP/2 would send the body of an answer to HEAD.
         Some(outbound) if is_head => respond(counted(outbound, &gateway)).map(|_| no_body()),
         Some(outbound) => respond(counted(outbound, &gateway)),
-        None => gateway.turn_down(&link, authority, early_refusal(id, Reason::Internal, &reader)).await,
+        None => {
+            let refusal = early_refusal(id, Reason::Internal, &reader);
+            Box::pin(gateway.turn_down(&link, authority, refusal)).await
+        }
     }
 }
 
@@ -86,9 +89,9 @@ pub(crate) async fn exchange(
 async fn to_its_end(
     gateway: &Shared,
     place: Place,
-    carrying: impl Future<Output = Outbound> + Send + 'static,
+    carrying: Pin<Box<impl Future<Output = Outbound> + Send + 'static>>,
 ) -> Option<Outbound> {
-    let mut carrying = Box::pin(AssertUnwindSafe(carrying).catch_unwind());
+    let mut carrying = AssertUnwindSafe(carrying).catch_unwind();
     let carried = match poll_immediate(&mut carrying).await {
         Some(carried) => Ok(carried),
         None => {

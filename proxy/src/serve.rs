@@ -31,26 +31,29 @@ const STREAMS: u32 = 128;
 const RESETS: usize = 32;
 
 impl Shared {
-    /// Serves an intercepted connection.
-    pub(crate) async fn serve<S>(self: &Arc<Self>, link: Link, stream: S, is_h2: bool)
+    /// Serves an intercepted connection, in a task of its own: what opened it takes more memory than what lasts.
+    pub(crate) fn serve<S>(self: &Arc<Self>, link: Link, stream: S, is_h2: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let client = link.client;
-        let link = Arc::new(link);
+        let (shared, link) = (Arc::clone(self), Arc::new(link));
         if is_h2 {
-            let streams = Arc::new(Streams::default());
-            return tokio::select! {
-                () = self.serve_http2(link, stream, &streams) => {}
-                never = streams.let_go_of_stalled(self.settings.limits.idle_timeout) => match never {},
-            };
+            self.tasks.spawn(async move {
+                let streams = Arc::new(Streams::default());
+                tokio::select! {
+                    () = shared.serve_http2(link, stream, &streams) => {}
+                    never = streams.let_go_of_stalled(shared.settings.limits.idle_timeout) => match never {},
+                }
+            });
+        } else {
+            self.tasks.spawn(async move {
+                let answer = |request| {
+                    let (shared, link) = (Arc::clone(&shared), Arc::clone(&link));
+                    async { switching(exchange(shared, link, request).await) }
+                };
+                shared.serve_http1(link.client, stream, answer).await;
+            });
         }
-        let shared = Arc::clone(self);
-        self.serve_http1(client, stream, move |request| {
-            let answering = exchange(Arc::clone(&shared), Arc::clone(&link), request);
-            async { switching(answering.await) }
-        })
-        .await;
     }
 
     /// Serves an HTTP/1 connection, one request after the other. The `bool` beside an answer says whether it switches
@@ -68,7 +71,8 @@ impl Shared {
         let timeouts = Timeouts { head: limits.header_timeout, idle: limits.idle_timeout };
         let (stream, turn) = HeadGate::new(stream, client, timeouts);
         let service = service_fn(|request| {
-            let (answering, turn) = (answer(request), turn.clone());
+            // hyper has room for this future as long as the connection lasts.
+            let (answering, turn) = (Box::pin(answer(request)), turn.clone());
             async move { Ok::<_, Infallible>(turn.take(answering).await) }
         });
         let mut http1 = hyper::server::conn::http1::Builder::new();

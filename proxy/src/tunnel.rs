@@ -174,7 +174,7 @@ impl Asking {
         client.unread(read.freeze());
         match opened {
             Opening::Tls(name) => self.intercept_tls(client, name).await,
-            Opening::Http => self.serve_clear(client, is_h2).await,
+            Opening::Http => self.serve_clear(client, is_h2),
             Opening::UnreadableTls | Opening::Other => self.end(client, Reason::NotHttp, None).await,
         }
     }
@@ -221,10 +221,10 @@ impl Asking {
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         // It has decided. A connection that lasts for hours must not keep the pins of its first minute.
         drop(self.policy);
-        self.gateway.serve(link, stream, is_h2).await;
+        self.gateway.serve(link, Box::new(stream), is_h2);
     }
 
-    async fn serve_clear(self, client: End, is_h2: bool) {
+    fn serve_clear(self, client: End, is_h2: bool) {
         let leads = match &self.authority.host {
             Host::Ip(_) => Leads::ToNamedHost(self.authority.port),
             Host::Name(_) => Leads::To(Scheme::Http, self.authority.clone()),
@@ -233,7 +233,7 @@ impl Asking {
         let Asker { address, user, .. } = self.asker;
         let link =
             Link { client: address, user, leads, tls: None, place: self.place, is_canary: self.is_canary };
-        self.gateway.serve(link, client, is_h2).await;
+        self.gateway.serve(link, client, is_h2);
     }
 
     /// Passes a tunnel's bytes, once it is clear that they are not a vendor's.
@@ -246,7 +246,7 @@ impl Asking {
             Opening::Http => {
                 let is_h2 = said.starts_with(HTTP2_PREFACE);
                 client.unread(said.freeze());
-                return self.serve_clear(client, is_h2).await;
+                return self.serve_clear(client, is_h2);
             }
             Opening::UnreadableTls => return self.end(client, Reason::SniMismatch, None).await,
             Opening::Other => None,
