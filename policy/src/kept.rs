@@ -243,8 +243,8 @@ impl Kept {
     /// # Errors
     /// What the medium says, or [`io::ErrorKind::InvalidData`] where it has other bytes than it was given.
     pub fn piece_at(&self, offset: u64) -> io::Result<Bytes> {
-        match &self.place {
-            Place::Memory(pieces) => Ok(in_memory(pieces, offset)),
+        let mut bytes = match &self.place {
+            Place::Memory(pieces) => in_memory(pieces, offset),
             Place::Medium { medium, pieces } => {
                 let after = pieces.partition_point(|piece| piece.offset <= offset);
                 let Some(piece) = after.checked_sub(1).and_then(|at| pieces.get(at)) else {
@@ -252,9 +252,34 @@ impl Kept {
                 };
                 let mut bytes = piece.read(&**medium)?;
                 let skipped = usize::try_from(offset - piece.offset).unwrap_or(usize::MAX);
-                Ok(bytes.split_off(skipped.min(bytes.len())))
+                bytes.split_off(skipped.min(bytes.len()))
             }
+        };
+        bytes.truncate(usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX));
+        Ok(bytes)
+    }
+
+    /// The first `len` bytes, or all where there are fewer.
+    #[must_use]
+    pub fn up_to(&self, len: u64) -> Self {
+        Self { len: len.min(self.len), ..self.clone() }
+    }
+
+    /// Whether `bytes` are the ones from `offset` on, and no more than there are. Blocks as [`Kept::piece_at`] does.
+    ///
+    /// # Errors
+    /// Those of [`Kept::piece_at`].
+    pub fn has_at(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<bool> {
+        while !bytes.is_empty() {
+            let piece = self.piece_at(offset)?;
+            let (now, later) = bytes.split_at(piece.len().min(bytes.len()));
+            if now.is_empty() || !piece.starts_with(now) {
+                return Ok(false);
+            }
+            offset += now.len() as u64;
+            bytes = later;
         }
+        Ok(true)
     }
 
     /// All pieces, one after the other; each is at most [`PIECE`] bytes. Blocks as [`Kept::piece_at`] does.
@@ -354,6 +379,16 @@ pub(crate) mod tests {
             let piece = kept.piece_at(from as u64).unwrap();
             prop_assert_eq!(piece.is_empty(), from == all.len());
             prop_assert!(all[from..].starts_with(&piece));
+
+            prop_assert_eq!(whole(&kept.up_to(from as u64)), &all[..from]);
+            prop_assert!(kept.has_at(from as u64, &all[from..]).unwrap());
+            prop_assert!(!kept.has_at(from as u64, &[&all[from..], b"x"].concat()).unwrap());
+            prop_assert!(from == 0 || !kept.up_to(from as u64 - 1).has_at(0, &all[..from]).unwrap());
+            let mut other = all[from..].to_vec();
+            if let Some(last) = other.last_mut() {
+                *last ^= 1;
+                prop_assert!(!kept.has_at(from as u64, &other).unwrap());
+            }
         }
     }
 

@@ -33,6 +33,7 @@ pub(crate) use self::learn::FullyLearned;
 pub use self::learn::MOST_LEARNED;
 use crate::ask::{Ask, Extent, early_refusal, reader};
 use crate::counters::Unjudged;
+use crate::decodings::Wire;
 use crate::encoded::Encoded;
 use crate::fetch::{self, FetchError};
 use crate::gateway::Shared;
@@ -318,11 +319,8 @@ impl Shared {
                 }
             };
             let (held, wire) = held.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
-            if let Some(wire) = wire {
-                gateway.shelf.learn(&asked.url, codings, wire, &held);
-            }
             let seen = Seen { kinds, head: &head_of, path: path_of.as_ref(), arrival };
-            gateway.shelve(&asked, &seen, &held);
+            gateway.shelve(&asked, &seen, &held, wire.map(|wire| (codings, wire))).await;
             // Whoever waited finds it on the shelf, also if this client does not come back.
             drop(flight);
             Ok(held)
@@ -487,7 +485,7 @@ impl Shared {
                         }
                     };
                     if is_bound_now {
-                        self.shelve(ask, seen, cleared.held());
+                        self.shelve(ask, seen, cleared.held(), None).await;
                     }
                     let kept = Box::pin(self.kept_together(ask, &policy, &expected, &cleared)).await;
                     if let Some(kept) = kept {
@@ -512,21 +510,23 @@ impl Shared {
     }
 
     /// Puts a body on the shelf that the newest policy allows where it was asked for, if it could ever be served from
-    /// there. Otherwise it is kept in memory alone: when the vendor sends it again, it is there in each coding.
-    fn shelve(&self, ask: &Ask, seen: &Seen<'_>, held: &Held) {
+    /// there. What `came` on the wire is remembered in any case: when the vendor sends it again, it is there in each coding.
+    async fn shelve(&self, ask: &Ask, seen: &Seen<'_>, held: &Held, came: Option<(Codings, Wire)>) {
         let (policy, now) = (self.policy.newest(), self.settings.clock.now());
         let expected = policy.expect(&ask.url);
-        let is_for_shelf = may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute);
-        match judge(&expected, Ok(held.clone()), now, policy.revocations()) {
-            Verdict::Allow(cleared) => {
-                if !is_for_shelf {
-                    return self.shelf.keep_in_memory(cleared.held());
-                }
-                let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) else { return };
-                let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
-                self.shelf.put(ask, &fresh, now, self.room_on_shelf());
-            }
-            Verdict::Bind(..) | Verdict::Withhold(..) => {}
+        let cleared = match judge(&expected, Ok(held.clone()), now, policy.revocations()) {
+            Verdict::Allow(cleared) => cleared,
+            Verdict::Bind(..) | Verdict::Withhold(..) => return,
+        };
+        if let Some((codings, wire)) = came {
+            self.shelf.learn(&ask.url, codings, wire, cleared.held()).await;
+        }
+        if !may_be_shelved(ask, &expected) && !(ask.asks() && expected.rules().substitute) {
+            return;
+        }
+        if let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) {
+            let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
+            self.shelf.put(ask, &fresh, now, self.room_on_shelf());
         }
     }
 

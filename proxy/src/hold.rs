@@ -121,8 +121,8 @@ pub(crate) async fn hold(
     Holding::new(codings, announced, limits, room).hold_all(body, aliases).await.map(|(held, _)| held)
 }
 
-/// The same for a body that may be the `expected` one: then it is not decoded again. Otherwise what came on the wire is
-/// given too, if it was coded.
+/// The same for a body that may be the `expected` one: then it is not measured again. Otherwise what came on the wire is
+/// given too.
 pub(crate) async fn hold_or_recall(
     mut body: Arriving,
     codings: Codings,
@@ -142,7 +142,9 @@ pub(crate) async fn hold_or_recall(
     }
     let mut holding = Holding::new(codings, announced, limits, room);
     holding.measured = (!codings.is_identity()).then(Measuring::default);
-    holding.hold_all(body, aliases).await
+    let (held, coded) = holding.hold_all(body, aliases).await?;
+    let wire = coded.unwrap_or_else(|| Wire::of_plain(&held));
+    Ok((held, Some(wire)))
 }
 
 /// Takes a body that will pass unverified, as it came, and says what it could be known by.

@@ -89,12 +89,6 @@ impl Shelf {
         })
     }
 
-    /// Keeps a body that was verified just now in memory, under its digest alone: nobody is answered with it who was not
-    /// sent the same by the vendor.
-    pub(crate) fn keep_in_memory(&self, held: &Held) {
-        self.stock.take_into_memory(held.unreserved());
-    }
-
     /// The body that a URL answered with last in these codings, if it may be that again; `room` is made for its wire bytes.
     pub(crate) fn expected(
         &self,
@@ -107,9 +101,11 @@ impl Shelf {
         Some(Expected::new(wire, self.stock.in_memory(id)?, room()))
     }
 
-    /// Remembers what coded bytes were decoded to.
-    pub(crate) fn learn(&self, url: &ArtifactUrl, codings: Codings, wire: Wire, held: &Held) {
+    /// Remembers what came on the wire, and keeps the verified body that it was in memory, under its digest alone: nobody is
+    /// answered with it who was not sent the same by the vendor.
+    pub(crate) async fn learn(&self, url: &ArtifactUrl, codings: Codings, wire: Wire, held: &Held) {
         self.decodings.learn(url, codings, wire, held.id());
+        self.stock.take_into_memory(held.unreserved()).await;
     }
 
     /// Puts a body there that was verified for `ask`, now; `room` is a reservation for it alone, if it lies on disk.

@@ -65,19 +65,29 @@ impl Stock {
     /// Keeps a body that was verified just now. `room` is for one that lies on disk.
     pub(crate) fn take_in(&self, held: Held, room: Reservation) {
         let key = (held.id(), Coding::Identity);
+        if self.cache.peek(&key).is_some() {
+            return;
+        }
         if !held.kept_for_quarantine().is_spilled() {
-            self.take_into_memory(held);
-        } else if self.cache.peek(&key).is_none() && self.files.peek(&held.id()).is_none() {
+            if held.len() <= self.largest {
+                self.cache.insert(key, Stocked::Body(held));
+            }
+        } else if self.files.peek(&held.id()).is_none() {
             self.keep_file(held, room);
         }
     }
 
-    /// Keeps a body in memory that is there already, unless it is too large for that.
-    pub(crate) fn take_into_memory(&self, held: Held) {
+    /// Keeps a body in memory, unless it is too large for that. Of those who bring the same one from disk, one reads it.
+    pub(crate) async fn take_into_memory(&self, held: Held) {
+        if held.len() > self.largest {
+            return;
+        }
         let key = (held.id(), Coding::Identity);
-        let is_for_memory = held.len() <= self.largest && !held.kept_for_quarantine().is_spilled();
-        if is_for_memory && self.cache.peek(&key).is_none() {
-            self.cache.insert(key, Stocked::Body(held));
+        let Err(place) = self.cache.get_value_or_guard_async(&key).await else { return };
+        let held = if held.kept_for_quarantine().is_spilled() { in_memory(held).await } else { Ok(held) };
+        if let Ok(held) = held {
+            // Whoever removed the place has put something there.
+            drop(place.insert(Stocked::Body(held)));
         }
     }
 
