@@ -143,6 +143,18 @@ pub enum AuthorityError {
 }
 
 impl Authority {
+    /// Whether `text` is this authority as it is usually spelled: then it need not be parsed. Where it is not, it may be the
+    /// same all the same.
+    #[must_use]
+    pub fn is_spelled(&self, text: &str, default_port: u16) -> bool {
+        let Host::Name(name) = &self.host else { return false };
+        match text.strip_prefix(&**name) {
+            Some("") => self.port == default_port,
+            Some(rest) => rest.strip_prefix(':') == Some(&*self.port.to_string()),
+            None => false,
+        }
+    }
+
     /// Parses `host:port` with the port required, or, given `default_port`, optional.
     ///
     /// # Errors
@@ -264,6 +276,32 @@ mod tests {
         }
         // Letters that look alike are others all the same: what is shown is punycode.
         assert_eq!(host("\u{441}dn.vendor.test").to_string(), "xn--dn-nmc.vendor.test");
+    }
+
+    #[test]
+    fn what_is_spelled_as_usual_need_not_be_parsed_and_means_the_same() {
+        let near = |text: &str| Authority::parse(text, Some(443)).ok();
+        for (spelled, text) in [
+            (true, "v.test"),
+            (true, "v.test:443"),
+            (false, "v.test:8443"),
+            (false, "v.test:0443"),
+            (false, "v.test:+443"),
+            (false, "v.test:"),
+            (false, "v.test.:443"),
+            (false, "V.test"),
+            (false, "v.test.evil.test"),
+            (false, "v.test@evil.test"),
+            (false, "w.test"),
+            (false, ""),
+        ] {
+            let authority = near("v.test").unwrap();
+            assert_eq!(authority.is_spelled(text, 443), spelled, "{text}");
+            assert!(!spelled || near(text) == Some(authority), "{text}");
+        }
+        assert!(!near("v.test:8443").unwrap().is_spelled("v.test", 443));
+        assert!(near("v.test:8443").unwrap().is_spelled("v.test:8443", 443));
+        assert!(!near("[::1]").unwrap().is_spelled("[::1]", 443));
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Link {
             Leads::Anywhere => absolute_form(head, named, egress),
             Leads::To(scheme, authority) => {
                 if let Some(named) = named
+                    && !authority.is_spelled(named, scheme.default_port())
                     && parse(named, *scheme)? != *authority
                 {
                     return Err(Reason::HostMismatch);

@@ -30,6 +30,9 @@ const PASSING: [&str; 6] = [
     "vary",
 ];
 
+const PINFOLD_VERDICT: HeaderName = HeaderName::from_static("pinfold-verdict");
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
 /// A cleared body in the coding that the client asked for.
 pub(crate) struct Release {
     response: Response<ClientBody>,
@@ -126,7 +129,7 @@ impl Release {
         (grounds, max_age): (Grounds, Duration),
     ) -> Self {
         let mut headers = headers(vendor, cleared, &encoded, max_age);
-        put(&mut headers, HeaderName::from_static("pinfold-verdict"), &grounds.verdict(cleared));
+        put(&mut headers, PINFOLD_VERDICT, &grounds.verdict(cleared));
         let len = encoded.kept.len();
         let status = given.status();
         let segments = match given {
@@ -145,9 +148,7 @@ impl Release {
                 Vec::new()
             }
             Given::NotModified => {
-                for name in
-                    [header::CONTENT_TYPE, header::CONTENT_ENCODING, HeaderName::from_static("repr-digest")]
-                {
+                for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, REPR_DIGEST] {
                     headers.remove(name);
                 }
                 Vec::new()
@@ -184,7 +185,7 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
     );
     put(&mut headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(&mut headers, header::ETAG, &etag(id, coding));
-    put(&mut headers, HeaderName::from_static("repr-digest"), &repr_digest(encoded.id));
+    put(&mut headers, REPR_DIGEST, &repr_digest(encoded.id));
     if coding == Coding::Identity {
         put(&mut headers, header::ACCEPT_RANGES, "bytes");
     } else {
