@@ -160,6 +160,9 @@ async fn measure(arguments: &Arguments) {
         is_full: arguments.full,
     };
     measure_side_by_side(&mut report, &bench, arguments).await;
+    if arguments.wants(Part::Requests) && arguments.row.is_none() {
+        rows::known_names(&mut report, &bench).await;
+    }
     if arguments.wants(Part::Idle) {
         rows::idle(&mut report, &bench).await;
     }

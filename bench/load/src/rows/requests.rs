@@ -1,16 +1,17 @@
 //! One request after another, of each size and kind.
 
-use super::{Bench, per_1000, unless_late};
+use super::{Bench, fresh, per_1000, unless_late};
 use crate::client::Failure;
-use crate::load::{Connections, Taken, put};
+use crate::load::{Connections, Load, Taken, put};
 use crate::origin::NAMES;
-use crate::proxies::Proxy;
+use crate::proxies::{Kind, Proxy};
 use crate::report::{Figures, Report};
 use crate::running::cpu_seconds;
 use crate::scenario::{Scenario, scaled};
 
 /// Requests of 1,000 that may reach the origin though the proxy keeps what they ask for: it looks now and then.
 const LOOKS: f64 = 20.0;
+const KNOWN_NAMES: &str = "new connection, new name, on the shelf";
 
 /// Each round goes through all proxies, so that whatever else this machine does meets all of them.
 pub(crate) async fn requests(report: &mut Report, bench: &Bench<'_>, scenario: &Scenario, running: &[Proxy]) {
@@ -57,9 +58,36 @@ async fn measured(
         );
     }
     load.requests = scaled(load.requests, proxy.kind.share(), load.clients);
+    run(bench, &load, proxy).await
+}
+
+/// New connections, each to another name whose script is on the shelf: the gateway was stopped since it was put there.
+pub(crate) async fn known_names(report: &mut Report, bench: &Bench<'_>) {
+    let kind = Kind::Pinfold;
+    if !bench.kinds.contains(&kind) {
+        return;
+    }
+    let requests = scaled(1_000, bench.share.min(1.0), 4);
+    let body = bench.origin.bodies[0].clone();
+    let load = Load { body, gzip: false, clients: 4, requests, connections: Connections::FreshName(1) };
+    for round in 0..=bench.rounds {
+        let proxy = fresh(bench, "names", kind).await;
+        let figures = run(bench, &load, &proxy).await;
+        let figures = figures.unwrap_or_else(|failure| panic!("{KNOWN_NAMES}: {failure}"));
+        // The first round puts them on the shelf.
+        if round > 0 {
+            assert!(figures.origin <= LOOKS, "{KNOWN_NAMES}: {} of 1,000 reached the origin", figures.origin);
+            report.add(KNOWN_NAMES, kind, figures);
+        }
+        proxy.stop().await;
+        eprintln!("{KNOWN_NAMES}: round {round} of {}", bench.rounds);
+    }
+}
+
+async fn run(bench: &Bench<'_>, load: &Load, proxy: &Proxy) -> Result<Figures, Failure> {
     let pids = proxy.pids(bench.origin);
     let (cpu, answered) = (cpu_seconds(&pids), bench.origin.answered().await);
-    let taken = put(&proxy.route(bench.origin), &load).await?;
+    let taken = put(&proxy.route(bench.origin), load).await?;
     let (cpu, answered) = (cpu_seconds(&pids) - cpu, bench.origin.answered().await - answered - 1);
     Ok(figures(&taken, cpu, answered))
 }
