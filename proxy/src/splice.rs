@@ -160,6 +160,8 @@ enum Carrier {
     Pipe {
         reads: OwnedFd,
         writes: OwnedFd,
+        /// What an ordinary read took instead: then nothing is in the pipe.
+        beside: Vec<u8>,
         _place: OwnedSemaphorePermit,
     },
     Buffer(Box<[u8]>),
@@ -175,7 +177,7 @@ impl Carrier {
         if let Err(error) = fcntl_setpipe_size(&writes, PIPE) {
             tracing::trace!(%error, "a pipe keeps its size");
         }
-        Some(Self::Pipe { reads, writes, _place: place })
+        Some(Self::Pipe { reads, writes, beside: Vec::new(), _place: place })
     }
 
     fn buffer() -> Self {
@@ -184,24 +186,13 @@ impl Carrier {
 
     /// Takes what is there of a socket, or as much as finds room; nothing at its end.
     fn fill(&mut self, from: &TcpStream) -> io::Result<usize> {
-        let len = match self {
+        match self {
             #[cfg(target_os = "linux")]
-            Self::Pipe { writes, .. } => {
-                let mut beside = [0; BESIDE];
-                let len = match from.try_io(Interest::READABLE, || taken(from, writes, &mut beside))? {
-                    Taken::ToPipe(len) | Taken::Beside(len @ 0) => return Ok(len),
-                    Taken::Beside(len) => len,
-                };
-                let mut buffer = vec![0; BUFFER];
-                for (to, byte) in buffer.iter_mut().zip(beside) {
-                    *to = byte;
-                }
-                *self = Self::Buffer(buffer.into());
-                len
+            Self::Pipe { writes, beside, .. } => {
+                from.try_io(Interest::READABLE, || taken(from, writes, beside))
             }
-            Self::Buffer(buffer) => from.try_read(buffer)?,
-        };
-        Ok(len)
+            Self::Buffer(buffer) => from.try_read(buffer),
+        }
     }
 
     /// Gives the `len` bytes that it has to a socket, and counts them as they go.
@@ -210,13 +201,12 @@ impl Carrier {
         while given < len {
             let now = match self {
                 #[cfg(target_os = "linux")]
-                Self::Pipe { reads, .. } => {
+                Self::Pipe { reads, beside, .. } if beside.is_empty() => {
                     to.async_io(Interest::WRITABLE, || moved(&*reads, to, len - given)).await?
                 }
-                Self::Buffer(buffer) => {
-                    let rest = buffer.get(given..len).unwrap_or_default();
-                    to.async_io(Interest::WRITABLE, || to.try_write(rest)).await?
-                }
+                #[cfg(target_os = "linux")]
+                Self::Pipe { beside: bytes, .. } => written(bytes, given, len, to).await?,
+                Self::Buffer(bytes) => written(bytes, given, len, to).await?,
             };
             if now == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -224,26 +214,32 @@ impl Carrier {
             given += now;
             passed.fetch_add(now as u64, Ordering::Relaxed);
         }
+        #[cfg(target_os = "linux")]
+        if let Self::Pipe { beside, .. } = self {
+            beside.clear();
+        }
         Ok(())
     }
 }
 
-/// Bytes of a socket.
-#[cfg(target_os = "linux")]
-enum Taken {
-    ToPipe(usize),
-    /// An ordinary read took them.
-    Beside(usize),
+async fn written(bytes: &[u8], from: usize, end: usize, to: &TcpStream) -> io::Result<usize> {
+    let rest = bytes.get(from..end).unwrap_or_default();
+    to.async_io(Interest::WRITABLE, || to.try_write(rest)).await
 }
 
 /// Takes bytes of a socket into a pipe. splice(2) goes no further than to an urgent byte, and says there that the socket has
 /// nothing, or has ended: an ordinary read passes over it, and knows.
 #[cfg(target_os = "linux")]
-fn taken(from: &TcpStream, pipe: &OwnedFd, beside: &mut [u8]) -> io::Result<Taken> {
+fn taken(from: &TcpStream, pipe: &OwnedFd, beside: &mut Vec<u8>) -> io::Result<usize> {
     match moved(from, pipe, PIPE) {
-        Ok(len) if len > 0 => Ok(Taken::ToPipe(len)),
+        Ok(len) if len > 0 => Ok(len),
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        Ok(_) | Err(_) => Ok(Taken::Beside(rustix::io::read(from, beside)?)),
+        Ok(_) | Err(_) => {
+            let mut bytes = [0; BESIDE];
+            let len = rustix::io::read(from, &mut bytes)?;
+            beside.extend(bytes.iter().take(len));
+            Ok(len)
+        }
     }
 }
 
@@ -330,6 +326,29 @@ mod tests {
             drop(vendor);
             assert!(passing.await.unwrap().0);
         }
+    }
+
+    #[tokio::test]
+    async fn behind_what_an_ordinary_read_took_the_pipe_goes_on() {
+        let ((mut client, near), (mut vendor, far)) = (connected().await, connected().await);
+        let (mut carrier, passed) = (Carriers::with_pipes(1).take(), Passed::default());
+        rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
+        client.write_all(b"behind").await.unwrap();
+        let mut carried = 0;
+        while carried < 6 {
+            near.readable().await.unwrap();
+            match carrier.fill(&near) {
+                Ok(len) => {
+                    carrier.empty(len, &far, &passed.sent).await.unwrap();
+                    carried += len;
+                }
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            assert!(matches!(&carrier, Carrier::Pipe { beside, .. } if beside.is_empty()));
+        }
+        let mut all = [0; 6];
+        vendor.read_exact(&mut all).await.unwrap();
+        assert_eq!((&all, passed.sent()), (b"behind", 6));
     }
 
     #[tokio::test]
