@@ -160,6 +160,38 @@ async fn coded_bytes_that_are_nearly_those_of_before() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_nearly_those_of_before() {
+    // One in memory while it is held, one on disk.
+    for reviewed in [REVIEWED.to_owned(), REVIEWED.repeat((5 << 18) / REVIEWED.len())] {
+        // As many bytes are announced, whatever comes.
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nContent-Length: {}\r\n\r\n",
+            reviewed.len()
+        );
+        let answer = |body: &[u8]| Answer::raw([head.as_bytes(), body].concat());
+        let vendor = vendor().serve("/app.js", answer(reviewed.as_bytes())).listen().await;
+        let gateway = gateway()
+            .rule(&vendor, Rule::default().set("recheck", "always"))
+            .pin(vendor.url("/app.js"), sha256(&reviewed))
+            .listen()
+            .await;
+        for round in 0..3 {
+            vendor.serve("/app.js", answer(reviewed.as_bytes()));
+            verified(&client(&gateway).get(vendor.url("/app.js")).await, &reviewed);
+            for at in [0, reviewed.len() / 2, reviewed.len() - 1] {
+                let mut other = reviewed.clone().into_bytes();
+                other[at] ^= 1;
+                vendor.serve("/app.js", answer(&other));
+                let reply = client(&gateway).get(vendor.url("/app.js")).await;
+                refused(&reply, 403, "quarantined", "digest-mismatch");
+            }
+            vendor.serve("/app.js", answer(&reviewed.as_bytes()[..reviewed.len() - 1 - round]));
+            refused(&client(&gateway).get(vendor.url("/app.js")).await, 502, "blocked", "truncated");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_cut_short_inside_its_coding() {
     for coding in [Coding::Gzip, Coding::Deflate, Coding::Br, Coding::Zstd] {
         let mut coded = coding.encode(&REVIEWED.repeat(50).into_bytes());

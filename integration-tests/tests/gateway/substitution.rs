@@ -252,10 +252,15 @@ async fn a_release_that_was_left_behind_stays_behind_over_a_restart() {
 async fn the_list_of_pins_says_what_a_release_waits_for() {
     let page = Release::of(Rule::default().set("recheck", "1s")).await;
     page.scripts().await;
-    let waits = async || {
+    let rows = async || {
         let listed = page.gateway.command(&["pin", "list", "--json"]).await.success().json();
-        let (pins, approvals): (Vec<_>, Vec<_>) =
-            listed.as_array().unwrap().iter().cloned().partition(|row| row["basis"] == "file");
+        let rows = listed.as_array().unwrap().clone();
+        rows.into_iter().partition::<Vec<_>, _>(|row| row["basis"] == "file")
+    };
+    // What was served is on the shelf's disk a moment later.
+    while rows().await.0.iter().any(|pin| !pin["waits_for"].is_null()) {}
+    let waits = async || {
+        let (pins, approvals) = rows().await;
         assert!(pins.iter().all(|pin| pin["waits_for"].is_null()), "all of it is there: {pins:?}");
         approvals.into_iter().find(|row| !row["waits_for"].is_null()).map(|row| row["waits_for"].clone())
     };

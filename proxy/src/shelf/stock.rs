@@ -12,6 +12,7 @@ use pinfold_policy::kept::{Keep, Kept};
 use pinfold_store::Store;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::budget::Reservation;
@@ -29,6 +30,8 @@ pub(crate) struct Stock {
     largest: u64,
     files: Cache<BodyId, Held>,
     damaged: Mutex<HashSet<BodyId>>,
+    /// Whoever reads a body into memory that nobody has asked for: one at a time, since nothing else bounds it.
+    reading: Semaphore,
 }
 
 #[derive(Clone)]
@@ -59,6 +62,7 @@ impl Stock {
             largest: memory / LARGEST,
             files: Cache::new(FILES),
             damaged: Mutex::default(),
+            reading: Semaphore::new(1),
         }
     }
 
@@ -68,26 +72,27 @@ impl Stock {
         if self.cache.peek(&key).is_some() {
             return;
         }
-        if !held.kept_for_quarantine().is_spilled() {
-            if held.len() <= self.largest {
-                self.cache.insert(key, Stocked::Body(held));
+        if held.kept_for_quarantine().is_spilled() {
+            if self.files.peek(&held.id()).is_none() {
+                self.keep_file(held, room);
             }
-        } else if self.files.peek(&held.id()).is_none() {
-            self.keep_file(held, room);
+        } else if held.len() <= self.largest {
+            self.cache.insert(key, Stocked::Body(held));
         }
     }
 
-    /// Keeps a body in memory, unless it is too large for that. Of those who bring the same one from disk, one reads it.
+    /// Keeps a body in memory, unless it is too large for that. One on disk is read, unless another is being read.
     pub(crate) async fn take_into_memory(&self, held: Held) {
-        if held.len() > self.largest {
+        let key = (held.id(), Coding::Identity);
+        if held.len() > self.largest || self.cache.peek(&key).is_some() {
             return;
         }
-        let key = (held.id(), Coding::Identity);
-        let Err(place) = self.cache.get_value_or_guard_async(&key).await else { return };
-        let held = if held.kept_for_quarantine().is_spilled() { in_memory(held).await } else { Ok(held) };
-        if let Ok(held) = held {
-            // Whoever removed the place has put something there.
-            drop(place.insert(Stocked::Body(held)));
+        if !held.kept_for_quarantine().is_spilled() {
+            self.cache.insert(key, Stocked::Body(held));
+        } else if let Ok(_turn) = self.reading.try_acquire()
+            && let Ok(held) = in_memory(held).await
+        {
+            self.cache.insert(key, Stocked::Body(held));
         }
     }
 
