@@ -15,7 +15,6 @@ mod init;
 mod listing;
 mod log;
 mod pin;
-mod printable;
 mod quarantine;
 mod received;
 mod replay;
@@ -33,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use pinfold_policy::printable;
 
 use crate::configuration::Configuration;
 use crate::demo::DemoOptions;

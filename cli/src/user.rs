@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use pinfold_config::Loaded;
 use pinfold_config::edit::{EditError, NewUser, UserChange, set_user};
-use pinfold_policy::user::{PasswordHash, Role, User, check_name};
+use pinfold_config::{Config, Loaded};
+use pinfold_policy::user::{PasswordHash, Role, User, Users, check_name};
 use rustls::crypto::aws_lc_rs::default_provider;
 use serde_json::{Value, json};
 
@@ -55,8 +55,8 @@ pub(crate) fn run(action: Action, configuration: &Configuration, terminal: &Term
 fn add(options: AddOptions, configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
     // A mistake in the users file must not keep anyone from mending it.
     let Loaded { config, .. } = configuration.load_without_pins()?;
-    let file = config.users_file.ok_or_else(no_users_file)?;
     let AddOptions { name, mut roles } = options;
+    let file = file_for(&roles, config).ok_or_else(no_users_file)?;
     roles.dedup();
     let password = terminal.password(&printable(&name))?;
     check_password(&password, terminal)?;
@@ -71,9 +71,23 @@ fn add(options: AddOptions, configuration: &Configuration, terminal: &Terminal) 
     tell(&new, change, &file, terminal)
 }
 
+/// Whoever is to sign in at the console is written where it looks.
+fn file_for(roles: &[Role], config: Config) -> Option<PathBuf> {
+    let of_proxy = |role: &Role| match role {
+        Role::Proxy => true,
+        Role::Viewer | Role::Reviewer | Role::Admin => false,
+    };
+    match roles.iter().all(of_proxy) {
+        true => config.users_file.or(config.console_users_file),
+        false => config.console_users_file,
+    }
+}
+
 fn no_users_file() -> Failure {
-    Failure::configuration("the configuration names no users file")
-        .hint("add users = \"users.toml\" to [clients] in pinfold.toml; everybody then needs a password")
+    Failure::configuration("the configuration names no users file").hint(
+        "in pinfold.toml, add users = \"reviewers.toml\" to [console] for those who sign in there, or users = \"users.toml\" \
+         to [clients]; everybody then needs a password",
+    )
 }
 
 fn check_password(password: &str, terminal: &Terminal) -> Result<(), Failure> {
@@ -92,7 +106,8 @@ fn check_password(password: &str, terminal: &Terminal) -> Result<(), Failure> {
     Err(Failure::configuration(fault).hint("nothing was written: choose another"))
 }
 
-fn salt() -> Result<[u8; 16], Failure> {
+/// For a new hash.
+pub(crate) fn salt() -> Result<[u8; 16], Failure> {
     let mut salt = [0; 16];
     let drawn = default_provider().secure_random.fill(&mut salt);
     drawn.map(|()| salt).map_err(|_| Failure::could_not("the system gives no random bytes"))
@@ -122,19 +137,26 @@ fn tell(new: &NewUser, change: UserChange, file: &Path, terminal: &Terminal) -> 
         UserChange::Changed => "changed",
     };
     terminal.print(&format!("{done} {} in {}", printable(&new.name), file.display()))?;
-    terminal.note("hint: a running gateway reads it when it is started again");
+    terminal.note("hint: a running gateway takes it on by itself");
     Ok(())
 }
 
 fn list(configuration: &Configuration, terminal: &Terminal) -> Result<(), Failure> {
     let Loaded { config, .. } = configuration.load()?;
-    let file: PathBuf = config.users_file.ok_or_else(no_users_file)?;
-    let users = config.users.as_ref().map(|users| users.all()).unwrap_or_default();
+    let of_proxy = config.users_file.as_deref().map(|file| (file, &config.users));
+    let of_console = config.console_users_file.as_deref().map(|file| (file, &config.console_users));
+    let of_console = of_console.filter(|(file, _)| Some(*file) != config.users_file.as_deref());
+    if of_proxy.or(of_console).is_none() {
+        return Err(no_users_file());
+    }
+    let in_files = of_proxy.into_iter().chain(of_console);
+    let users =
+        in_files.flat_map(|(file, users)| users.iter().flat_map(Users::all).map(move |user| (user, file)));
     if terminal.json {
-        return terminal.print_json(&users.iter().map(|user| user_json(user, &file)).collect());
+        return terminal.print_json(&users.map(|(user, file)| user_json(user, file)).collect());
     }
     let mut listing = Listing::new([Column::Text("NAME"), Column::Text("ROLES")]);
-    for user in users {
+    for (user, _) in users {
         listing.row([user.name.to_string(), words(user).join(", ")]);
     }
     terminal.print(&listing.render(terminal))

@@ -50,6 +50,7 @@ pub(crate) struct Gateway {
     pub(crate) approvers: u32,
     pub(crate) canary: Option<Duration>,
     pub(crate) console: Option<SocketAddr>,
+    pub(crate) console_users: Option<Spanned<String>>,
     pub(crate) vendors: Vec<PlacedVendor>,
     pub(crate) siem: Vec<SiemOutput>,
 }
@@ -81,7 +82,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let ledger = ledger(&mut root);
     let approvers = approvers(&mut root);
     let canary = canary(&mut root);
-    let console = console(&mut root, &listen);
+    let (console, console_users) = console(&mut root, &listen);
     let vendors = vendors::read(&mut root, mode, approvers);
     let siem = crate::siem::read(&mut root, base);
     root.finish();
@@ -104,6 +105,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
         approvers,
         canary,
         console,
+        console_users,
         vendors,
         siem,
     }
@@ -159,12 +161,12 @@ fn clients(root: &mut Section<'_>, listen: &[Spanned<SocketAddr>]) -> (Vec<IpNet
 }
 
 /// The name of the users file. An empty one would mean the directory itself.
-fn users(clients: &mut Section<'_>) -> Option<Spanned<String>> {
-    let name = clients.parse("users", |text| match text {
+fn users(section: &mut Section<'_>) -> Option<Spanned<String>> {
+    let name = section.parse("users", |text| match text {
         "" => Err(Mistake::new("users is empty, expected a file").hint("write users = \"users.toml\"")),
         name => Ok(name.to_owned()),
     })?;
-    Some(Spanned::new(clients.place_of("users").unwrap_or_default(), name))
+    Some(Spanned::new(section.place_of("users").unwrap_or_default(), name))
 }
 
 /// An issuing CA that may sign for vendor hosts only cannot intercept the others.
@@ -419,8 +421,11 @@ fn canary(root: &mut Section<'_>) -> Option<Duration> {
     every.unwrap_or(Some(settings::CANARY_EVERY))
 }
 
-/// Where health and metrics are. Nothing asks there who somebody is.
-fn console(root: &mut Section<'_>, proxy: &[Spanned<SocketAddr>]) -> Option<SocketAddr> {
+/// Where health, metrics and the review pages are, and the file of those who may sign in there.
+fn console(
+    root: &mut Section<'_>,
+    proxy: &[Spanned<SocketAddr>],
+) -> (Option<SocketAddr>, Option<Spanned<String>>) {
     let mut console = root.section("console");
     let listen = console.parse("listen", |text| address_and_port(text, 8081));
     if let (Some(listen), Some(place)) = (listen, console.place_of("listen")) {
@@ -428,11 +433,13 @@ fn console(root: &mut Section<'_>, proxy: &[Spanned<SocketAddr>]) -> Option<Sock
             console.file().error(place, Mistake::new(format!("{listen} is the proxy's own address")));
         } else if !listen.ip().to_canonical().is_loopback() {
             let message = format!("{listen} is not loopback: whoever reaches it can read health and metrics");
-            console.file().warn(place, Mistake::new(message));
+            let hint = "nobody can sign in there: passwords would cross the network in clear text";
+            console.file().warn(place, Mistake::new(message).hint(hint));
         }
     }
+    let users = users(&mut console);
     console.finish();
-    listen
+    (listen, users)
 }
 
 fn pins(root: &mut Section<'_>, base: &Path) -> PinsFiles {

@@ -16,7 +16,7 @@ use crate::gateway::{self, Gateway, PinsFiles};
 use crate::pins::{self, PinsFile, Reading};
 use crate::settings::Config;
 use crate::source::{Mistake, SourceFile, Unreadable};
-use crate::users::{self, UsersFile};
+use crate::users::{self, Purpose, UsersFile};
 use crate::vendors::PlacedVendor;
 
 /// A configuration that can be used, and what is questionable in it.
@@ -103,6 +103,15 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         Some(_) => read_users(&source, gateway.users.as_ref(), users_file.as_deref()),
         None => None,
     };
+    let named = gateway.console_users.as_ref().or(gateway.users.as_ref());
+    let console_users_file = console_users_file(named, gateway.console.is_some(), base);
+    let is_shared = console_users_file == users_file;
+    let console_users = match (today, &console_users_file) {
+        (Some(_), Some(path)) if !is_shared => {
+            read_console_users(&source, gateway.console_users.as_ref(), path)
+        }
+        (Some(_) | None, _) => None,
+    };
 
     let mut rulebook = Rulebook {
         vendors,
@@ -113,10 +122,12 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
     };
     let revoked_at = pins.files.iter().flat_map(PinsFile::revoked_at).collect();
     let mut found = findings(source, pins, &mut rulebook);
-    let users = users.and_then(|UsersFile { source, users }| {
+    let mut of_file = |UsersFile { source, users }: UsersFile| {
         found.extend(source.into_findings());
         Users::new(users)
-    });
+    };
+    let users = users.and_then(&mut of_file);
+    let console_users = if is_shared { users.clone() } else { console_users.and_then(&mut of_file) };
     if found.iter().any(|found| found.severity == Severity::Error) {
         return Err(Diagnostics(found));
     }
@@ -127,6 +138,8 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
         pins_files,
         mode,
         clients: gateway.clients,
+        console_users_file,
+        console_users,
         users_file,
         users,
         certs: gateway.certs,
@@ -196,13 +209,39 @@ fn read_pins(
 /// Reads the users file. Without it nobody could be told from anybody: unlike a pins file it must be there.
 fn read_users(main: &SourceFile, name: Option<&Spanned<String>>, path: Option<&Path>) -> Option<UsersFile> {
     let (name, path) = name.zip(path)?;
-    match users::read(path) {
+    match users::read(path, Purpose::Proxy) {
         Ok(file) => Some(file),
         Err(unreadable) => {
             let missing = "run 'pinfold user add NAME' to write it";
             let hint = unreadable.is_missing().then_some(missing);
             let mistake = unreadable.mistake().about(&path.display().to_string());
             main.error(name.span(), mistake.hint_if_any(hint));
+            None
+        }
+    }
+}
+
+/// The file of those who may sign in at the console: the one that is named for it or for the proxy, else one of its own name.
+fn console_users_file(named: Option<&Spanned<String>>, is_there: bool, base: &Path) -> Option<PathBuf> {
+    let usual = is_there.then_some("reviewers.toml");
+    named.map(|name| name.get_ref().as_str()).or(usual).map(|name| base.join(name))
+}
+
+/// Reads the file of those who may sign in. Without it nobody may, which is no reason not to protect anyone.
+fn read_console_users(main: &SourceFile, name: Option<&Spanned<String>>, path: &Path) -> Option<UsersFile> {
+    let place = name.map(Spanned::span);
+    match users::read(path, Purpose::Console) {
+        Ok(file) => Some(file),
+        Err(unreadable) if unreadable.is_missing() => {
+            // One that nobody named is made by whoever adds the first.
+            if let Some(place) = place {
+                let mistake = Mistake::new(format!("{} is not there: nobody can sign in", path.display()));
+                main.warn(place, mistake.hint("run 'pinfold user add NAME --role reviewer' to write it"));
+            }
+            None
+        }
+        Err(unreadable) => {
+            main.error(place.unwrap_or_default(), unreadable.mistake().about(&path.display().to_string()));
             None
         }
     }

@@ -57,8 +57,13 @@ pub struct Config {
     pub approvers: u32,
     /// How often the gateway tests itself; `None` where it does not.
     pub canary: Option<Duration>,
-    /// Where health, metrics and `proxy.pac` are served, if they are. Port 0 picks a free one.
+    /// Where health, metrics, `proxy.pac` and the review pages are served, if they are. Port 0 picks a free one.
     pub console: Option<SocketAddr>,
+    /// The file of those who may sign in at the console, whether or not it was read and is there: its own, else that of the
+    /// proxy's users, else `reviewers.toml`. None where there is no console either.
+    pub console_users_file: Option<PathBuf>,
+    /// Whoever may sign in there is one of these; `None` where nobody may, or the file was not read.
+    pub console_users: Option<Users>,
     /// Where events go.
     pub siem: Vec<SiemOutput>,
     /// Vendors, pins and revocations.

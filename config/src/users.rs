@@ -22,14 +22,23 @@ pub(crate) struct UsersFile {
 
 const ADD: &str = "run 'pinfold user add NAME' to write one";
 
+/// What a users file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Whoever uses the proxy must be in it: one in which nobody is would be an outage.
+    Proxy,
+    /// Whoever signs in at the console must be in it.
+    Console,
+}
+
 /// Reads the file at `path`.
-pub(crate) fn read(path: &Path) -> Result<UsersFile, Unreadable> {
+pub(crate) fn read(path: &Path, purpose: Purpose) -> Result<UsersFile, Unreadable> {
     let source = SourceFile::read_named(path)?.secret();
     guard(&source, path);
     let Some(table) = crate::document::parse(&source) else {
         return Ok(UsersFile { source, users: Vec::new() });
     };
-    let users = entries(&source, &table);
+    let users = entries(&source, &table, purpose);
     drop(table);
     Ok(UsersFile { source, users })
 }
@@ -42,7 +51,7 @@ fn guard(source: &SourceFile, path: &Path) {
     }
 }
 
-fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>) -> Vec<User> {
+fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>, purpose: Purpose) -> Vec<User> {
     let mut root = Section::root(source, table);
     let blocks = root.sections("user");
     let is_empty = blocks.is_empty() && root.place_of("user").is_none();
@@ -53,14 +62,23 @@ fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>) -> Vec<User> {
     let has_all = users.len() == complete;
     warn_of_uneven_costs(source, &users);
     refuse_repeats(source, &users);
-    if is_empty {
-        let mistake = Mistake::new("there is no user in it: nobody could use the proxy");
-        source.error(0..0, mistake.hint(ADD));
-    } else if has_all && !users.iter().any(|(_, user)| user.roles.contains(&Role::Proxy)) {
-        let mistake = Mistake::new("no user has the role \"proxy\": nobody could use the proxy");
-        source.error(0..0, mistake.hint("add it to the roles of those who may"));
+    let users: Vec<_> = users.into_iter().map(|(_, user)| user).collect();
+    match purpose {
+        Purpose::Proxy if is_empty => {
+            let mistake = Mistake::new("there is no user in it: nobody could use the proxy");
+            source.error(0..0, mistake.hint(ADD));
+        }
+        Purpose::Proxy if has_all && !users.iter().any(|user| user.roles.contains(&Role::Proxy)) => {
+            let mistake = Mistake::new("no user has the role \"proxy\": nobody could use the proxy");
+            source.error(0..0, mistake.hint("add it to the roles of those who may"));
+        }
+        Purpose::Console if has_all && !users.iter().any(User::may_look) => {
+            let mistake = Mistake::new("no user has the role viewer, reviewer or admin: nobody can sign in");
+            source.warn(0..0, mistake.hint("run 'pinfold user add NAME --role reviewer'"));
+        }
+        Purpose::Proxy | Purpose::Console => {}
     }
-    users.into_iter().map(|(_, user)| user).collect()
+    users
 }
 
 type Placed = (Range<usize>, User);

@@ -19,6 +19,7 @@ pub mod path;
 pub mod pin;
 pub mod pins;
 pub mod policy;
+pub mod printable;
 pub mod reason;
 pub mod redact;
 pub mod release;

@@ -232,6 +232,26 @@ pub struct User {
     pub roles: Vec<Role>,
 }
 
+impl User {
+    /// Whether they may sign in at the console and look.
+    #[must_use]
+    pub fn may_look(&self) -> bool {
+        self.roles.iter().any(|role| match role {
+            Role::Proxy => false,
+            Role::Viewer | Role::Reviewer | Role::Admin => true,
+        })
+    }
+
+    /// Whether they may decide what is released.
+    #[must_use]
+    pub fn may_decide(&self) -> bool {
+        self.roles.iter().any(|role| match role {
+            Role::Proxy | Role::Viewer => false,
+            Role::Reviewer | Role::Admin => true,
+        })
+    }
+}
+
 /// The users of a gateway. There is at least one.
 #[derive(Clone, Debug)]
 pub struct Users {
@@ -268,21 +288,31 @@ impl Users {
         self.find(name).map(|user| Arc::clone(&user.name))
     }
 
-    fn find(&self, name: &str) -> Option<&User> {
+    /// The user of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&User> {
         self.all.get(*self.by_name.get(name)?)
     }
 
     /// The user of this name, if the password is theirs and they have the role.
     ///
-    /// Whoever is unknown, or lacks the role, takes as long as whoever is known and has a wrong password: the time does
-    /// not tell who exists. Blocks for as long as hashing takes.
+    /// Takes as long as [`Users::recognise`].
     #[must_use]
     pub fn identify(&self, role: Role, name: &str, password: &str) -> Option<Arc<str>> {
+        let user = self.recognise(name, password).filter(|user| user.roles.contains(&role))?;
+        Some(Arc::clone(&user.name))
+    }
+
+    /// The user of this name, if the password is theirs, whatever they may do.
+    ///
+    /// Whoever is unknown takes as long as whoever is known and has a wrong password: the time does not tell who exists.
+    /// Blocks for as long as hashing takes.
+    #[must_use]
+    pub fn recognise(&self, name: &str, password: &str) -> Option<&User> {
         let user = self.find(name);
         let is_right = self.hash_for(user).is_of(password);
         // The decoy is somebody's: that it matches says nothing about a user who does not exist.
-        let user = user.filter(|user| is_right && user.roles.contains(&role))?;
-        Some(Arc::clone(&user.name))
+        user.filter(|_| is_right)
     }
 
     fn hash_for<'u>(&'u self, user: Option<&'u User>) -> &'u PasswordHash {
@@ -309,6 +339,16 @@ mod tests {
         assert_eq!(users.identify(Role::Proxy, "ada", "open sesame "), None);
         assert_eq!(users.identify(Role::Proxy, "eve", "open sesame"), None);
         assert!(Users::new(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_console_is_for_those_who_may_look_and_its_decisions_for_reviewers() {
+        let may = |role| (user("ada", &[role]).may_look(), user("ada", &[role]).may_decide());
+        assert_eq!(
+            Role::ALL.map(may),
+            [(false, false), (true, false), (true, true), (true, true)],
+            "proxy, viewer, reviewer, admin"
+        );
     }
 
     #[test]

@@ -51,6 +51,8 @@ impl StartOnly {
             clients: _,
             users_file: _,
             users: _,
+            console_users_file: _,
+            console_users: _,
             certs: _,
             egress: _,
             cache: Cache { memory, client_max_age: _ },

@@ -237,7 +237,10 @@ pub(crate) fn comes_once(configuration: &Configuration) -> bool {
 }
 
 fn files_of(config: &Config) -> Vec<PathBuf> {
-    config.file.iter().chain(&config.pins_files).chain(&config.users_file).cloned().collect()
+    let console_users =
+        config.console_users_file.iter().filter(|file| Some(*file) != config.users_file.as_ref());
+    let named = config.file.iter().chain(&config.pins_files).chain(&config.users_file);
+    named.chain(console_users).cloned().collect()
 }
 
 #[cfg(test)]

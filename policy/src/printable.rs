@@ -1,7 +1,7 @@
 //! Text from outside, made safe to look at.
 //!
 //! URLs, pages and user agents come from whoever attacks. On a terminal a control sequence can rewrite what stands
-//! there, and a bidirectional override can make one name look like another: each is shown as its escape.
+//! there, and there as on a page a bidirectional override can make one name look like another: each is shown as its escape.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use std::borrow::Cow;
 const BLANK: [char; 6] = ['\u{34f}', '\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
 /// `text` with every character escaped that a reader would not see as itself: `\u{202e}`.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|char| char == '\\' || is_deceptive(char)) {
         return Cow::Borrowed(text);
     }
@@ -27,7 +28,8 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 
 /// Whether a reader would not see this character as itself: control, format (bidirectional and zero-width ones among
 /// them), private and unassigned characters, separators other than the space, and fillers.
-pub(crate) fn is_deceptive(char: char) -> bool {
+#[must_use]
+pub fn is_deceptive(char: char) -> bool {
     if char.is_ascii() {
         return char.is_ascii_control();
     }
