@@ -9,6 +9,8 @@ mod configuration;
 mod darkened;
 mod decision;
 mod demo;
+mod desk;
+mod evidence;
 mod exposure;
 mod failure;
 mod init;

@@ -16,6 +16,7 @@ use pinfold_store::incident::Incident;
 
 use crate::Found;
 use crate::configuration::Configuration;
+use crate::desk::{Desk, unknown};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -114,6 +115,10 @@ impl Action {
 }
 
 impl Review<'_> {
+    fn desk(&self) -> Desk<'_> {
+        Desk { configuration: self.configuration, store: self.store, approvers: self.config.approvers }
+    }
+
     /// The incident that `text` names: whole, or the beginning of one alone, in either case of letters.
     async fn incident(&self, text: &str) -> Result<Incident, Failure> {
         if let Ok(incident) = text.parse() {
@@ -134,9 +139,4 @@ impl Review<'_> {
             (None, _) => Err(unknown(text)),
         }
     }
-}
-
-fn unknown(incident: &str) -> Failure {
-    Failure::could_not(format!("no incident {incident} in quarantine"))
-        .hint("'pinfold quarantine list' shows those that are there; what was blocked is not kept")
 }

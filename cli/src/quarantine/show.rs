@@ -1,22 +1,19 @@
 //! `pinfold quarantine show`: all the evidence on one page.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
-use pinfold_policy::digest::Digest;
-use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::item::{AskedBy, Item, ItemState, LastDecision};
 use pinfold_store::path::RefusedMark;
 use pinfold_store::sighting::Standing;
 use serde_json::{Value, json};
 
-use super::decide::still_needed;
+use super::Review;
 use super::list::{clients, item_json};
-use super::{Review, unknown};
-use crate::barred::{self, bars};
+use crate::barred::bars;
+use crate::desk::{mark_text, still_needed, unknown};
+use crate::evidence;
 use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::printable::printable;
@@ -32,10 +29,10 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let terminal = review.terminal;
     let incident = review.incident(id).await?;
     let Some((item, asked_by)) = review.store.item(incident).await? else { return Err(unknown(id)) };
-    let pinned = pinned(review, &item);
+    let pinned = evidence::pinned(review.configuration, &item);
     let items = review.store.quarantined().await?;
     let bars = bars(&items, &item.subject, item.digest);
-    let barred = barred(review, &item);
+    let barred = evidence::barred(review.store, &item);
     let there = review.store.standing(Some(&item.subject)).await?;
     let marks = review.store.refused_marks(incident).await?;
     if terminal.json {
@@ -155,31 +152,6 @@ fn said(decided: &LastDecision) -> String {
     format!("by {by}, {}{until}: {}", second(decided.at), printable(reason))
 }
 
-/// What is approved under another query and refused by the rejection of this item, if it is rejected.
-fn barred(review: &Review<'_>, item: &Item) -> Vec<(String, Value)> {
-    match item.state {
-        ItemState::Rejected => {
-            let decisions = Arc::clone(&review.store.decisions().borrow());
-            barred::barred(decisions.all_approvals(), &item.subject, item.digest)
-        }
-        ItemState::Waiting | ItemState::Approved | ItemState::Revoked => Vec::new(),
-    }
-}
-
-/// What the files pin at this URL, and where. `None` if they cannot be read.
-fn pinned(review: &Review<'_>, item: &Item) -> Option<Vec<String>> {
-    let loaded = review.configuration.load().ok()?;
-    let Ok(url) = ArtifactUrl::parse(&item.url) else { return Some(Vec::new()) };
-    let now = Timestamp::now();
-    let mut pinned = Vec::new();
-    for pin in loaded.config.rulebook.pins.deciding(&url).pins() {
-        let expired = if pin.is_active(now) { "" } else { ", expired" };
-        let digests = pin.digests.iter().map(Digest::to_string);
-        pinned.extend(digests.map(|digest| format!("{digest} at {}{expired}", pin.place)));
-    }
-    Some(pinned)
-}
-
 fn askers(asked_by: &[AskedBy], terminal: &Terminal) -> String {
     let mut listing = Listing::new([
         Column::Text("CLIENT"),
@@ -212,11 +184,6 @@ fn askers(asked_by: &[AskedBy], terminal: &Terminal) -> String {
         text.push_str(&format!("\nit came over {} delivery paths: --json has each", paths.len()));
     }
     text
-}
-
-/// `issuer Other CA at cdn.example`.
-pub(super) fn mark_text(mark: &RefusedMark) -> String {
-    format!("{} {} at {}", mark.aspect, printable(&mark.value), mark.host)
 }
 
 pub(super) fn mark_json(mark: &RefusedMark) -> Value {

@@ -1,0 +1,210 @@
+//! Deciding on what was kept, whoever asks for it: a command, or a page of the console. Both come by here, so that neither
+//! checks less than the other.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pinfold_config::{Config, Loaded};
+use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::pin::Place;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_store::incident::Incident;
+use pinfold_store::item::{Agreement, Decided, Item, ItemState, Opinion};
+use pinfold_store::path::RefusedMark;
+use pinfold_store::{DecideError, Store};
+
+use crate::barred::bars;
+use crate::configuration::Configuration;
+use crate::decision;
+use crate::failure::Failure;
+use crate::printable::printable;
+use crate::words::second;
+
+/// What deciding takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Desk<'a> {
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) store: &'a Store,
+    /// How many people must agree, as the files say now.
+    pub(crate) approvers: u32,
+}
+
+/// What somebody says of an item, in writing.
+pub(crate) struct Written<'a>(Opinion<'a>);
+
+impl<'a> Written<'a> {
+    /// # Errors
+    /// [`Failure`] where there is no reason, or the end has passed or is no day.
+    pub(crate) fn read(
+        who: &'a str,
+        reason: &'a str,
+        expires: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let expires = decision::expires(expires, now)?;
+        Ok(Self(Opinion { who, reason: decision::reason(reason)?, at: now, expires }))
+    }
+}
+
+impl Desk<'_> {
+    /// Lets an item's bytes be served at its URL, once enough people have said so.
+    pub(crate) async fn approve(
+        &self,
+        incident: Incident,
+        written: &Written<'_>,
+    ) -> Result<Decided, Failure> {
+        let decided = self.store.approve(incident, written.0, self.approvers).await;
+        decided.map_err(|error| cannot_decide(error, incident))
+    }
+
+    /// Bars an item's bytes from its URL.
+    pub(crate) async fn reject(&self, incident: Incident, written: &Written<'_>) -> Result<Decided, Failure> {
+        let decided = self.store.reject(incident, written.0).await;
+        decided.map_err(|error| cannot_decide(error, incident))
+    }
+
+    /// What keeps an item that was approved from being released all the same, and what to do about it. Of files with mistakes
+    /// nothing is known.
+    pub(crate) async fn against(
+        &self,
+        item: &Item,
+        now: Timestamp,
+    ) -> Result<Vec<(String, &'static str)>, Failure> {
+        let mut found = Vec::new();
+        if let Ok(Loaded { config, .. }) = self.configuration.load() {
+            if let Some(place) = revoked_by_file(&config, self.store, item.digest).await? {
+                found.push((
+                    format!(
+                        "the [[revoke]] block at {place} revokes these bytes: they are refused all the same"
+                    ),
+                    "a reviewed file says so, and only a change of that file takes it back",
+                ));
+            }
+            if let Some(release) = beside_release(&config, self.store, item, now).await? {
+                found.push((
+                    format!(
+                        "the pins there are of release {}, and these bytes are not: while all of that is on the shelf it goes \
+                         out, until the vendor was seen to serve something that is allowed at each of its URLs",
+                        printable(&release)
+                    ),
+                    "approve of what it serves at the others too, or pin all of it as a release",
+                ));
+            }
+        }
+        let others = self.store.quarantined().await?;
+        let bars = bars(&others, &item.subject, item.digest);
+        let hint = "approve that one to end it, or reject this one too";
+        found.extend(bars.into_iter().map(|bar| (bar.in_words(), hint)));
+        Ok(found)
+    }
+}
+
+/// What an approval has come to, line by line.
+pub(crate) fn approved(decided: &Decided) -> Vec<String> {
+    [vec![outcome(&decided.item)], paths(decided)].concat()
+}
+
+/// What a rejection has come to.
+pub(crate) fn rejected(item: &Item) -> String {
+    format!("these bytes are not released at {}{}", printable(&item.subject), until(item))
+}
+
+fn outcome(item: &Item) -> String {
+    match &item.agreement {
+        Some(agreement) if item.state == ItemState::Approved => {
+            format!("{}; an earlier approval still releases them{}", still_needed(agreement), until(item))
+        }
+        Some(agreement) => {
+            format!("{}; until then these bytes are not released", still_needed(agreement))
+        }
+        None if item.path_waits => {
+            "more people must approve of the paths that they came by; until then they are not released that way".to_owned()
+        }
+        None => {
+            let until = until(item);
+            format!("these bytes may be served as {} at {}{until}", item.kind, printable(&item.subject))
+        }
+    }
+}
+
+/// Each mark that the approval admits, or did not yet: it holds for more than this item.
+fn paths(decided: &Decided) -> Vec<String> {
+    let admitted = decided.admitted.iter().map(|mark| ("known from now on, for all URLs there", mark));
+    let waiting = decided.refused_marks.iter().map(|mark| ("not known yet", mark));
+    admitted.chain(waiting).map(|(what, mark)| format!("{what}: {}", mark_text(mark))).collect()
+}
+
+/// How many people it takes, and who they may not be.
+pub(crate) fn still_needed(agreement: &Agreement) -> String {
+    let by: Vec<_> = agreement.by.iter().map(|who| printable(who).into_owned()).collect();
+    let more = u64::from(agreement.needed).saturating_sub(agreement.by.len() as u64);
+    let people = if more == 1 { "1 more person".to_owned() } else { format!("{more} more people") };
+    format!(
+        "{} of {} approvals, by {}: {people} must approve, and none of these again",
+        agreement.by.len(),
+        agreement.needed,
+        by.join(", ")
+    )
+}
+
+fn until(item: &Item) -> String {
+    let end = item.decided.as_ref().and_then(|decided| decided.expires);
+    end.map(|end| format!(", until {}", second(end))).unwrap_or_default()
+}
+
+/// `issuer Other CA at cdn.example`.
+pub(crate) fn mark_text(mark: &RefusedMark) -> String {
+    format!("{} {} at {}", mark.aspect, printable(&mark.value), mark.host)
+}
+
+/// A release that the files pin where an item was approved, and that its body is not of.
+async fn beside_release(
+    config: &Config,
+    store: &Store,
+    item: &Item,
+    now: Timestamp,
+) -> Result<Option<Arc<str>>, Failure> {
+    let Ok(url) = ArtifactUrl::parse(&item.url) else { return Ok(None) };
+    let deciding = config.rulebook.pins.deciding(&url);
+    let active: Vec<_> = deciding.pins().iter().filter(|pin| pin.is_active(now)).collect();
+    let all = digests_of(store, item.digest)
+        .await?
+        .map_or_else(|| vec![item.digest.into()], |digests| digests.all().to_vec());
+    let is_pinned = active.iter().any(|pin| pin.digests.iter().any(|digest| all.contains(digest)));
+    let release = active.iter().find_map(|pin| pin.release.clone());
+    Ok(release.filter(|_| item.state == ItemState::Approved && !is_pinned))
+}
+
+/// Where a file revokes a body.
+async fn revoked_by_file(config: &Config, store: &Store, id: BodyId) -> Result<Option<Place>, Failure> {
+    if config.revoked_at.is_empty() {
+        return Ok(None);
+    }
+    let all = digests_of(store, id).await?.map_or_else(|| vec![id.into()], |digests| digests.all().to_vec());
+    Ok(config.revocation_of(&all).map(|(_, place)| place.clone()))
+}
+
+/// All digests of a body, as far as it is there to measure or was measured.
+pub(crate) async fn digests_of(store: &Store, id: BodyId) -> Result<Option<Digests>, Failure> {
+    if let Some(known) = store.digests_of(&id.into()).await? {
+        return Ok(Some(known));
+    }
+    Ok(store.body_of(id).await?.map(|body| Digests::of(&body)))
+}
+
+/// Why nothing was decided.
+pub(crate) fn cannot_decide(error: DecideError, incident: Incident) -> Failure {
+    match error {
+        DecideError::Unknown(_) => unknown(&incident.to_string()),
+        DecideError::Revoked { .. } | DecideError::Decided(_) | DecideError::NotKept => {
+            Failure::could_not(error.to_string())
+        }
+        DecideError::Store(error) => error.into(),
+    }
+}
+
+/// There is no such item.
+pub(crate) fn unknown(incident: &str) -> Failure {
+    Failure::could_not(format!("no incident {incident} in quarantine"))
+        .hint("'pinfold quarantine list' shows those that are there; what was blocked is not kept")
+}
