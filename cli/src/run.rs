@@ -6,6 +6,7 @@ mod greeting;
 mod health;
 mod reload;
 mod retention;
+mod review;
 mod signals;
 mod start_only;
 mod watch;
@@ -19,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use jiff::SignedDuration;
 use pinfold_certs::Opened;
 use pinfold_config::Loaded;
-use pinfold_console::Console;
+use pinfold_console::{Console, FirstLink, Review};
 use pinfold_proxy::{BindError, Clock, Gateway};
 use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
@@ -33,6 +34,7 @@ use self::canary::Canary;
 use self::greeting::Greeting;
 use self::health::Health;
 use self::reload::{Guards, Reloading, Standing};
+use self::review::{InForce, Reviewing};
 use self::signals::{HangUps, Signals};
 use self::start_only::StartOnly;
 use self::watch::{Read, Seen};
@@ -62,6 +64,9 @@ pub(crate) async fn run(configuration: &Configuration, terminal: &Terminal) -> R
         }
     };
     greeting.say(running.gateway.addresses(), &running.root, terminal, format);
+    if let Some(link) = running.first_link() {
+        greeting::say_first_link(&link, terminal, format);
+    }
     terminal.print(&running.ready_line()).or_else(unread)?;
     running.serve(&mut signals, hang_ups).await
 }
@@ -104,6 +109,9 @@ fn unread(failure: Failure) -> Result<(), Failure> {
 struct Running {
     gateway: Gateway,
     console: Option<Console>,
+    review: Review,
+    /// The way into the console while nobody may sign in.
+    first_link: Option<FirstLink>,
     store: Store,
     outputs: Vec<Output>,
     root: Root,
@@ -137,8 +145,11 @@ impl Running {
         tracing::info!("policy {version}: {}", seen.in_words());
         let (ca_dir, ca_options) = (wiring::ca_dir(&config), wiring::ca_options(&config));
         let (start_only, guards) = (StartOnly::of(&config), Guards::of(&config));
+        let rulebook = Arc::new(config.rulebook);
+        let in_force = InForce::new(config.console_users, Arc::clone(&rulebook));
+        let root = ca.root_fingerprint_sha256();
         let standing =
-            Standing { seen, start_only, ca_dir, ca_options, root: ca.root_fingerprint_sha256(), guards };
+            Standing { seen, start_only, ca_dir, ca_options, root, guards, in_force: in_force.clone() };
         let root = Root {
             file: ca.root_path().to_owned(),
             instructions: crate::trust::instructions(&ca),
@@ -146,7 +157,7 @@ impl Running {
         };
         let authority = Authority::of(&ca);
         let (canary, listen) = (Canary::new(config.canary), config.console);
-        let bound = Gateway::bind(settings, Arc::new(config.rulebook), Arc::new(ca), store.clone()).await;
+        let bound = Gateway::bind(settings, rulebook, Arc::new(ca), store.clone()).await;
         let bound = match bound {
             Ok(gateway) => listen_for_console(listen).await.map(|console| (gateway, console)),
             Err(error) => Err(cannot_bind(&error)),
@@ -168,8 +179,30 @@ impl Running {
             started: SystemTime::now(),
             listeners: gateway.addresses().into(),
         };
+        let configuration = configuration.clone();
+        let reviewing = Reviewing { configuration, store: store.clone(), in_force, clock: clock.clone() };
+        let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
-        Ok(Self { gateway, console, store, outputs, root, reloading, health, authority, keeping })
+        let review = reviewing.review(first_link.clone());
+        Ok(Self {
+            gateway,
+            console,
+            review,
+            first_link,
+            store,
+            outputs,
+            root,
+            reloading,
+            health,
+            authority,
+            keeping,
+        })
+    }
+
+    /// Where whoever has started it makes the first user of the console.
+    fn first_link(&self) -> Option<String> {
+        let (console, link) = self.console.as_ref().zip(self.first_link.as_ref())?;
+        Some(format!("http://{}{}", console.address(), link.path()))
     }
 
     fn ready_line(&self) -> String {
@@ -182,7 +215,7 @@ impl Running {
     }
 
     async fn serve(self, signals: &mut Signals, hang_ups: HangUps) -> Result<(), Failure> {
-        let Self { gateway, console, store, outputs, reloading, health, authority, .. } = self;
+        let Self { gateway, console, review, store, outputs, reloading, health, authority, .. } = self;
         let (keeps, clock) = self.keeping;
         let names = outputs.iter().map(Output::name).collect();
         let deliveries = Deliveries::start(outputs, &store);
@@ -194,7 +227,8 @@ impl Running {
         let testing = tokio::spawn(health.canary.clone().run(canary, gauge, store.clone(), stop.clone()));
         // It tells also while the gateway drains.
         let closed = CancellationToken::new();
-        let showing = console.map(|console| tokio::spawn(console.run(health.shown(), closed.clone())));
+        let showing =
+            console.map(|console| tokio::spawn(console.run(health.shown(), review, closed.clone())));
         let serving = tokio::spawn(gateway.run(stop.clone(), GRACE));
         authority.tell(&store, &clock).await;
         // One thread: it blocks while it reads, and an allocator that keeps memory by thread would keep the pins of each

@@ -1,12 +1,17 @@
-//! The console's listener: whether the gateway is well, what it has done, and how browsers find it.
+//! The console's listener: whether the gateway is well, what it has done, how browsers find it, and the review of what it kept.
 //!
-//! What is shown comes as plain closures from whoever runs the gateway ([`Shown`]); this crate knows nothing of proxies. Nobody
-//! is asked who they are here, so nothing here changes anything, and nothing names a host, a URL or a digest.
+//! What is shown and done comes as plain closures from whoever runs the gateway ([`Shown`], [`Review`]); this crate knows nothing
+//! of proxies. Health, metrics and `proxy.pac` ask nobody who they are, so they change nothing, and name no host, URL or
+//! digest of the traffic. All else is for who has signed in, and is made of text by whoever attacks: every word of it goes
+//! through `text::Text`.
 
+mod door;
 mod host;
 mod listener;
 mod pac;
 mod pages;
+mod review;
+mod text;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +19,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 pub use listener::Console;
+pub use review::{
+    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Overview, Review, Served, VendorState, WrongPassword,
+};
 
-/// What can be shown of a gateway.
+/// What can be shown of a gateway to everybody.
 #[derive(Clone)]
 pub struct Shown {
     /// Whether it can do its work now, check by check.

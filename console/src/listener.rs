@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Extension;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Shown;
 use crate::pages::pages;
+use crate::review::{Peer, Review, Room};
 
 /// Connections at one time. The others wait to be accepted.
 const CONNECTIONS: usize = 64;
@@ -51,8 +53,15 @@ impl Console {
     }
 
     /// Serves until `stop`. An answer that is under way is finished.
-    pub async fn run(self, shown: Shown, stop: CancellationToken) {
-        let service = TowerToHyperService::new(pages(shown));
+    pub async fn run(self, shown: Shown, review: Review, stop: CancellationToken) {
+        let room = match Room::new(shown.clone(), review, self.address.ip().to_canonical().is_loopback()) {
+            Ok(room) => room,
+            Err(error) => {
+                tracing::error!(%error, "the console cannot serve: the system gives no random bytes");
+                return;
+            }
+        };
+        let pages = pages(shown, room);
         let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
         loop {
             let (place, accepted) = tokio::select! {
@@ -60,8 +69,9 @@ impl Console {
                 accepted = self.accept(&places) => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let serving = serve(stream, service.clone(), stop.clone());
+                Ok((stream, peer)) => {
+                    let pages = pages.clone().layer(Extension(Peer(peer.ip())));
+                    let serving = serve(stream, TowerToHyperService::new(pages), stop.clone());
                     tasks.spawn(async move {
                         // However it ends, there is nobody to tell.
                         drop(timeout(LONGEST, serving).await);

@@ -1,4 +1,4 @@
-//! What there is to see.
+//! What there is to see, by everybody and by who has signed in.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::host::{is_ours, named};
 use crate::pac::program;
+use crate::review::{Room, routes};
 use crate::{Check, Shown};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -21,14 +22,18 @@ const PROXY_AUTOCONFIG: HeaderValue = HeaderValue::from_static("application/x-ns
 
 const PROXY_PAC: &str = "/proxy.pac";
 
+/// What everybody may ask, of everybody.
+const OPEN: [&str; 4] = ["/livez", "/readyz", "/metrics", PROXY_PAC];
+
 /// All of it.
-pub(crate) fn pages(shown: Shown) -> Router {
+pub(crate) fn pages(shown: Shown, room: Room) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route(PROXY_PAC, get(proxy_pac))
         .with_state(shown)
+        .merge(routes(room))
         .layer(from_fn(guarded))
 }
 
@@ -80,7 +85,7 @@ async fn guarded(request: Request, next: Next) -> Response {
     let mut response = if !is_right {
         (StatusCode::MISDIRECTED_REQUEST, "name this listener by its address, or as localhost\n")
             .into_response()
-    } else if request.method() != Method::GET && request.method() != Method::HEAD {
+    } else if OPEN.contains(&request.uri().path()) && !is_read(request.method()) {
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response()
     } else {
         next.run(request).await
@@ -89,7 +94,11 @@ async fn guarded(request: Request, next: Next) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
 }

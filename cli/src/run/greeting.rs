@@ -92,6 +92,16 @@ impl Greeting {
     }
 }
 
+/// Once, and where a person reads it: it is a key.
+pub(crate) fn say_first_link(link: &str, terminal: &Terminal, format: Format) {
+    match format {
+        Format::Text => terminal.note(&format!(
+            "nobody may sign in at the console yet; this link makes its first user, once and within an hour:\n  {link}"
+        )),
+        Format::Json => {}
+    }
+}
+
 /// An address that a client on this machine can use.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {

@@ -25,6 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::authority::Authority;
+use super::review::InForce;
 use super::signals::HangUps;
 use super::start_only::StartOnly;
 use super::watch::{self, Cause, Eyes, Found, Read, Seen, Settling};
@@ -49,6 +50,8 @@ pub(crate) struct Standing {
     /// The fingerprint of the root that clients trust.
     pub(crate) root: String,
     pub(crate) guards: Guards,
+    /// What the console has of them.
+    pub(crate) in_force: InForce,
 }
 
 /// What a file that was cut short, by a copy that stalls or a disk that is full, would say less of: it is mostly one that makes
@@ -245,12 +248,14 @@ impl Reloading {
         let options = wiring::ca_options(&config);
         let ca = self.open_ca(&options)?;
         let waiting = self.standing.start_only.differing(&config);
-        let Config { rulebook, quarantine, approvers, .. } = config;
+        let Config { rulebook, quarantine, approvers, console_users, .. } = config;
+        let rulebook = Arc::new(rulebook);
         let rules = in_numbers(&rulebook);
         let authority = ca.as_deref().map(Authority::of);
-        let taken = self.reloader.take(&settings, (Arc::new(rulebook), approvers), ca).await;
+        let taken = self.reloader.take(&settings, (Arc::clone(&rulebook), approvers), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
         self.standing.guards = guards;
+        self.standing.in_force.take(console_users, rulebook);
         if let Some(authority) = authority {
             authority.tell(&self.store, &settings.clock).await;
         }
@@ -327,7 +332,7 @@ fn without_issuer(error: CaError) -> Failure {
 }
 
 /// What is wrong, in one line, and what to do about it.
-fn told(failure: &Failure) -> (String, Option<&str>) {
+pub(super) fn told(failure: &Failure) -> (String, Option<&str>) {
     match failure {
         Failure::Files(found) => {
             let errors: Vec<_> = found.errors().collect();

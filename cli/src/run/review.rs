@@ -1,0 +1,249 @@
+//! What those who sign in at the console see and do: the store, the files in force, and the decisions of the commands.
+
+mod evidence;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use pinfold_config::Loaded;
+use pinfold_config::edit::{NewUser, set_user};
+use pinfold_console::{Act, Decision, Done, FirstLink, Flow, Overview, Review, VendorState, WrongPassword};
+use pinfold_policy::policy::Rulebook;
+use pinfold_policy::url::ArtifactUrl;
+use pinfold_policy::user::{PasswordHash, Role, Users};
+use pinfold_policy::vendor::{Mode, Vendor};
+use pinfold_policy::verdict::Outcome;
+use pinfold_proxy::Clock;
+use pinfold_siem::Observer;
+use pinfold_store::entry::{Notice, What};
+use pinfold_store::incident::Incident;
+use pinfold_store::item::Item;
+use pinfold_store::sighting::Standing;
+use pinfold_store::{Count, Store};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::reload::told;
+use crate::configuration::Configuration;
+use crate::decision;
+use crate::desk::{self, Desk, Written};
+use crate::failure::Failure;
+use crate::user::salt;
+
+/// The largest body that a page hands out, in bytes: it is in memory meanwhile, and the gateway has others to serve.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// What the files in force say that the console shows or asks.
+#[derive(Clone)]
+pub(crate) struct InForce {
+    users: Arc<watch::Sender<Option<Arc<Users>>>>,
+    rules: Arc<watch::Sender<Arc<Rulebook>>>,
+}
+
+impl InForce {
+    pub(crate) fn new(users: Option<Users>, rules: Arc<Rulebook>) -> Self {
+        Self {
+            users: Arc::new(watch::Sender::new(users.map(Arc::new))),
+            rules: Arc::new(watch::Sender::new(rules)),
+        }
+    }
+
+    /// Others are in force now.
+    pub(crate) fn take(&self, users: Option<Users>, rules: Arc<Rulebook>) {
+        self.users.send_replace(users.map(Arc::new));
+        self.rules.send_replace(rules);
+    }
+}
+
+/// As the console asks.
+type Asked<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
+
+/// The way to all of it.
+#[derive(Clone)]
+pub(crate) struct Reviewing {
+    pub(crate) configuration: Configuration,
+    pub(crate) store: Store,
+    pub(crate) in_force: InForce,
+    pub(crate) clock: Clock,
+}
+
+impl Reviewing {
+    /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
+    pub(crate) fn first_link(&self, console: SocketAddr) -> Option<FirstLink> {
+        let users = self.in_force.users.borrow();
+        let may_somebody = users.as_ref().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
+        (console.ip().to_canonical().is_loopback() && !may_somebody).then(FirstLink::new).flatten()
+    }
+
+    /// The same, for the console.
+    pub(crate) fn review(self, first_link: Option<FirstLink>) -> Review {
+        let wrong = self.clone();
+        Review {
+            users: self.in_force.users.subscribe(),
+            first_link,
+            add_first: self
+                .asked(|this, (name, password)| async move { this.add_first(name, password).await }),
+            wrong_password: Arc::new(move |wrong_password| wrong.wrong_password(wrong_password)),
+            items: self.asked(|this, ()| async move { Ok(this.store.quarantined().await?) }),
+            evidence: self.asked(|this, incident| async move { this.evidence(incident).await }),
+            body: self.asked(|this, incident| async move { this.body(incident).await }),
+            decide: self.asked(|this, decision| async move { this.decide(decision).await }),
+            overview: self.asked(|this, ()| async move { this.overview().await }),
+        }
+    }
+
+    fn asked<I, O, F>(&self, answer: impl Fn(Self, I) -> F + Send + Sync + 'static) -> Asked<I, O>
+    where
+        F: Future<Output = Result<O, Failure>> + Send + 'static,
+    {
+        let this = self.clone();
+        Arc::new(move |input| {
+            let answering = answer(this.clone(), input);
+            Box::pin(async move { answering.await.map_err(|failure| in_words(&failure)) })
+        })
+    }
+
+    async fn body(&self, incident: Incident) -> Result<Option<Vec<u8>>, Failure> {
+        let Some((item, _)) = self.store.item(incident).await? else { return Ok(None) };
+        if item.len > LARGEST {
+            return Err(Failure::could_not(format!(
+                "these are more than 64 MiB: 'pinfold quarantine export {incident}' writes them out"
+            )));
+        }
+        Ok(self.store.body_of(item.digest).await?)
+    }
+
+    /// Decides as the command does that decides the same. Who decides has the name that they sign in with, at this machine: as
+    /// the command names who is of that name here, so that nobody agrees with themselves.
+    async fn decide(&self, decision: Decision) -> Result<Done, Failure> {
+        let Decision { incident, act, user, reason, expires } = decision;
+        let who = format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname);
+        let now = Timestamp::now();
+        let written = Written::read(&who, &reason, expires.as_deref(), now)?;
+        let approvers = self.configuration.load_without_pins()?.config.approvers;
+        let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
+        let (decided, mut said) = match act {
+            Act::Approve => {
+                let decided = desk.approve(incident, &written).await?;
+                let said = desk::approved(&decided);
+                (decided, said)
+            }
+            Act::Reject => {
+                let decided = desk.reject(incident, &written).await?;
+                let said = vec![desk::rejected(&decided.item)];
+                (decided, said)
+            }
+        };
+        if decided.already {
+            said.push("it had been decided so before; nothing was changed".to_owned());
+        }
+        let in_force = decision::in_force(&self.store, decided.version).await?;
+        said.push(decision::in_force_text(in_force).to_owned());
+        let against = match act {
+            Act::Approve => {
+                self.blocking(move |this| async move { this.against(&decided.item, approvers).await }).await?
+            }
+            Act::Reject => Vec::new(),
+        };
+        Ok(Done { said, warnings: against })
+    }
+
+    async fn against(&self, item: &Item, approvers: u32) -> Result<Vec<String>, Failure> {
+        let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
+        let found = desk.against(item, Timestamp::now()).await?;
+        Ok(found.into_iter().map(|(warning, hint)| format!("{warning}; {hint}")).collect())
+    }
+
+    /// Reading files blocks, and a list of pins can be long.
+    async fn blocking<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (this, runtime) = (self.clone(), Handle::current());
+        let working = spawn_blocking(move || runtime.block_on(work(this)));
+        working.await.map_err(|error| Failure::could_not(format!("it was given up: {error}")))?
+    }
+
+    async fn add_first(&self, name: String, password: String) -> Result<(), Failure> {
+        self.blocking(move |this| async move {
+            let Loaded { config, .. } = this.configuration.load_without_pins()?;
+            let Some(file) = config.console_users_file else {
+                return Err(Failure::configuration("the configuration names no file for users"));
+            };
+            let password = PasswordHash::of(&password, &salt()?)
+                .map_err(|error| Failure::could_not(format!("the password {error}")))?;
+            let new = NewUser { name, password, roles: Some(vec![Role::Admin]) };
+            set_user(&file, &new).map_err(|error| Failure::could_not(error.to_string()))?;
+            tracing::info!("the first user of the console was written to {}", file.display());
+            // Whoever made them wants to sign in now, and not when the files have settled.
+            let Loaded { config, .. } = this.configuration.load()?;
+            this.in_force.users.send_replace(config.console_users.map(Arc::new));
+            Ok(())
+        })
+        .await
+    }
+
+    fn wrong_password(&self, wrong: WrongPassword) {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        tokio::spawn(async move {
+            let text = format!("{}, at the console", Count::once(now));
+            let version = store.decisions().borrow().version();
+            let notice = Notice::of_gateway(What::LoginFailed, now, text, version);
+            let notice = Notice { who: wrong.user, ..notice.about(wrong.source.to_string()) };
+            if let Err(error) = store.notice(notice).await {
+                tracing::error!(%error, "cannot record a wrong password at the console");
+            }
+        });
+    }
+
+    async fn overview(&self) -> Result<Overview, Failure> {
+        let now = Timestamp::now();
+        let hour = self.flow(now - SignedDuration::from_hours(1)).await?;
+        let day = self.flow(now - SignedDuration::from_hours(24)).await?;
+        let rules = Arc::clone(&self.in_force.rules.borrow());
+        let standing = self.store.standing(None).await?;
+        let vendors = rules.vendors.all().iter().map(|vendor| state(vendor, &rules, &standing));
+        Ok(Overview { flows: [hour, day], vendors: vendors.collect(), now })
+    }
+
+    async fn flow(&self, since: Timestamp) -> Result<Flow, Failure> {
+        let traffic = self.store.traffic(Some(since), None, |_| {}).await?;
+        let mut outcomes: Vec<(Outcome, u64)> = Vec::new();
+        for carried in &traffic.exchanges {
+            match outcomes.iter_mut().find(|(outcome, _)| *outcome == carried.outcome) {
+                Some((_, count)) => *count += carried.count,
+                None => outcomes.push((carried.outcome, carried.count)),
+            }
+        }
+        Ok(Flow { outcomes })
+    }
+}
+
+fn state(vendor: &Vendor, rules: &Rulebook, standing: &[Standing]) -> VendorState {
+    let is_theirs = |there: &&Standing| {
+        let url = ArtifactUrl::parse(&there.url).ok();
+        let claimed = url.and_then(|url| rules.vendors.of(url.host()).map(|vendor| vendor.name.clone()));
+        claimed.as_deref() == Some(&*vendor.name)
+    };
+    let count = |fits: fn(&Standing) -> bool| {
+        standing.iter().filter(is_theirs).filter(|there| fits(there)).fold(0, |count, _| count + 1)
+    };
+    VendorState {
+        name: (&*vendor.name).into(),
+        mode: match vendor.rules.mode {
+            Mode::Enforce => "enforce",
+            Mode::Observe => "observe",
+        },
+        hosts: vendor.hosts.iter().map(ToString::to_string).collect(),
+        drifting: count(|there| there.is_drift),
+        unreachable: count(|there| there.failing.is_some()),
+    }
+}
+
+/// For whoever reads a page: what to type is no help there.
+fn in_words(failure: &Failure) -> String {
+    told(failure).0
+}

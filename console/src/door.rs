@@ -1,0 +1,62 @@
+//! Who is let in: a password, few tries, and a session that ends by itself.
+
+mod forms;
+mod sessions;
+mod throttle;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pinfold_policy::user::{User, Users};
+use tokio::sync::Semaphore;
+
+pub(crate) use self::forms::Forms;
+pub(crate) use self::sessions::{Session, Sessions, Token};
+use self::throttle::Throttle;
+
+/// Passwords that are checked at one time: each takes milliseconds and megabytes on purpose.
+const AT_ONE_TIME: usize = 2;
+
+/// Checks passwords.
+pub(crate) struct Door {
+    throttle: Throttle,
+    at_work: Arc<Semaphore>,
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// The name, the password or the role is wrong: which of them is nobody's business.
+    Wrong,
+    /// There were too many wrong ones; for so long nothing is checked.
+    Wait(Duration),
+}
+
+impl Door {
+    pub(crate) fn new() -> Self {
+        Self { throttle: Throttle::default(), at_work: Arc::new(Semaphore::new(AT_ONE_TIME)) }
+    }
+
+    /// The user of this name who may look, if the password is theirs. Without users it takes no time, and tells no more than
+    /// that there are none.
+    pub(crate) async fn admit(
+        &self,
+        users: Option<Arc<Users>>,
+        source: IpAddr,
+        name: &str,
+        password: &str,
+    ) -> Result<User, Denied> {
+        self.throttle.enter(name, source, Instant::now()).map_err(Denied::Wait)?;
+        let turn = Arc::clone(&self.at_work).acquire_owned().await;
+        let (typed, password) = (name.to_owned(), password.to_owned());
+        let checking = tokio::task::spawn_blocking(move || {
+            // Whoever hangs up does not end the work: until it is done, it counts.
+            let _counts = turn;
+            users.and_then(|users| users.recognise(&typed, &password).filter(|user| user.may_look()).cloned())
+        });
+        let user = checking.await.ok().flatten().ok_or(Denied::Wrong)?;
+        self.throttle.passed(name, source);
+        Ok(user)
+    }
+}

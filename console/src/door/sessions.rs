@@ -1,0 +1,183 @@
+//! Sessions: opaque random tokens, of which the memory holds the digests alone. None outlives the process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pinfold_policy::user::{User, Users};
+use sha2::{Digest as _, Sha256};
+
+use crate::review::Told;
+
+/// A session ends when nothing was asked for this long.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+/// A session ends this long after it began.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+/// Sessions at one time. Beyond them the one that was idle for longest ends.
+const MOST: usize = 256;
+
+/// What a browser shows to be let in. It has no `Debug`, so that nothing can print it.
+pub(crate) struct Token(String);
+
+impl Token {
+    /// A new one of 256 random bits.
+    ///
+    /// # Errors
+    /// Where the system has no random bytes.
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    pub(crate) fn of_browser(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether both are the same. By their digests: the time of the comparison tells nothing of either.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.digest() == other.digest()
+    }
+
+    /// What stands for it here. Whoever reads this cannot show it.
+    fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+}
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// As they were when they signed in: with another password or role it has ended.
+    pub(crate) user: User,
+    begun: Instant,
+    seen: Instant,
+    /// What the next page is to tell them.
+    told: Option<Told>,
+}
+
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
+
+impl Sessions {
+    pub(crate) fn begin(&self, token: &Token, user: User, now: Instant) {
+        let mut all = self.all();
+        if all.len() >= MOST
+            && let Some(idlest) = all.iter().min_by_key(|(_, session)| session.seen).map(|(key, _)| *key)
+        {
+            all.remove(&idlest);
+        }
+        all.insert(token.digest(), Session { user, begun: now, seen: now, told: None });
+    }
+
+    /// Whose token it is, if the session has not ended: for idling, for its age, or since its user is not among `users` as they
+    /// were.
+    pub(crate) fn of(&self, token: &Token, users: Option<&Users>, now: Instant) -> Option<Session> {
+        let mut all = self.all();
+        all.retain(|_, session| {
+            let user = users.and_then(|users| users.find(&session.user.name));
+            now.duration_since(session.seen) < IDLE
+                && now.duration_since(session.begun) < LONGEST
+                && user == Some(&session.user)
+        });
+        let session = all.get_mut(&token.digest())?;
+        session.seen = now;
+        Some(session.clone())
+    }
+
+    /// Keeps what the next page of this session is to tell.
+    pub(crate) fn tell(&self, token: &Token, told: Told) {
+        if let Some(session) = self.all().get_mut(&token.digest()) {
+            session.told = Some(told);
+        }
+    }
+
+    /// What was kept to be told, once.
+    pub(crate) fn told(&self, token: &Token) -> Option<Told> {
+        self.all().get_mut(&token.digest())?.told.take()
+    }
+
+    pub(crate) fn end(&self, token: &Token) {
+        self.all().remove(&token.digest());
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_policy::user::{PasswordHash, Role};
+
+    use super::*;
+
+    fn user(password: &str, role: Role) -> User {
+        let password = PasswordHash::of(password, b"0123456789abcdef").unwrap();
+        User { name: "ada".into(), password, roles: vec![role] }
+    }
+
+    fn users(user: &User) -> Users {
+        Users::new(vec![user.clone()]).unwrap()
+    }
+
+    #[test]
+    fn a_session_ends_when_it_idles_and_when_it_is_old() {
+        let (ada, sessions, start) = (user("x", Role::Reviewer), Sessions::default(), Instant::now());
+        let (users, token) = (users(&ada), Token::new().unwrap());
+        sessions.begin(&token, ada.clone(), start);
+        assert!(sessions.of(&token, Some(&users), start + IDLE - Duration::from_secs(1)).is_some());
+        let mut now = start;
+        while now < start + LONGEST {
+            assert!(sessions.of(&token, Some(&users), now).is_some());
+            now += IDLE / 2;
+        }
+        assert!(sessions.of(&token, Some(&users), now).is_none());
+
+        sessions.begin(&token, ada, start);
+        assert!(sessions.of(&token, Some(&users), start + IDLE).is_none());
+        assert!(sessions.of(&token, Some(&users), start).is_none());
+    }
+
+    #[test]
+    fn a_session_ends_with_another_password_or_role_and_when_its_user_is_gone() {
+        let (ada, now) = (user("x", Role::Reviewer), Instant::now());
+        let other = [users(&user("y", Role::Reviewer)), users(&user("x", Role::Viewer))];
+        for users in other.iter().map(Some).chain([None]) {
+            let (sessions, token) = (Sessions::default(), Token::new().unwrap());
+            sessions.begin(&token, ada.clone(), now);
+            assert!(sessions.of(&token, users, now).is_none());
+        }
+    }
+
+    #[test]
+    fn a_token_that_nobody_was_given_is_nobodys() {
+        let (ada, sessions, now) = (user("x", Role::Reviewer), Sessions::default(), Instant::now());
+        let (users, token) = (users(&ada), Token::new().unwrap());
+        assert!(sessions.of(&Token::of_browser("made-up"), Some(&users), now).is_none());
+        sessions.begin(&token, ada, now);
+        assert!(sessions.of(&Token::of_browser("made-up"), Some(&users), now).is_none());
+        sessions.end(&token);
+        assert!(sessions.of(&token, Some(&users), now).is_none());
+    }
+
+    #[test]
+    fn sessions_are_bounded_and_the_idlest_gives_way() {
+        let (ada, sessions, start) = (user("x", Role::Reviewer), Sessions::default(), Instant::now());
+        let users = users(&ada);
+        let tokens: Vec<_> = (0..=MOST).map(|_| Token::new().unwrap()).collect();
+        for (at, token) in (0..).zip(&tokens) {
+            sessions.begin(token, ada.clone(), start + Duration::from_millis(at));
+        }
+        let now = start + Duration::from_secs(1);
+        let live = tokens.iter().filter(|token| sessions.of(token, Some(&users), now).is_some()).count();
+        assert_eq!(live, MOST);
+        assert!(sessions.of(&tokens[0], Some(&users), now).is_none());
+    }
+}

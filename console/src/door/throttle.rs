@@ -1,0 +1,173 @@
+//! Few tries: after some wrong passwords each further one has to wait twice as long as the one before.
+//!
+//! A try counts when it begins, so that many at once are not all the first. A name counts whether or not it is a user's: the
+//! wait does not tell who exists, and what was typed is kept as its digest alone.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+/// Tries for one name that wait for nothing.
+const FREE_FOR_NAME: u32 = 5;
+/// Tries from one address that wait for nothing: an office can be behind it.
+const FREE_FOR_SOURCE: u32 = 20;
+/// The longest wait.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Tries are forgotten this long after the last of them.
+const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
+/// Names and addresses that are remembered. Beyond them the one that was tried longest ago is forgotten.
+const REMEMBERED: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Name([u8; 32]),
+    Source(IpAddr),
+}
+
+impl Key {
+    fn free(self) -> u32 {
+        match self {
+            Self::Name(_) => FREE_FOR_NAME,
+            Self::Source(_) => FREE_FOR_SOURCE,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tries {
+    count: u32,
+    last: Instant,
+}
+
+impl Tries {
+    /// How long after the last try the next one may be.
+    fn wait(self, free: u32) -> Duration {
+        match self.count.checked_sub(free) {
+            None => Duration::ZERO,
+            Some(over) => Duration::from_secs(1_u64.checked_shl(over).unwrap_or(u64::MAX)).min(LONGEST),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Throttle(Mutex<HashMap<Key, Tries>>);
+
+impl Throttle {
+    /// Counts a try.
+    ///
+    /// # Errors
+    /// How long to wait: then it was none.
+    pub(super) fn enter(&self, name: &str, source: IpAddr, now: Instant) -> Result<(), Duration> {
+        let keys = keys(name, source);
+        let mut known = self.known();
+        known.retain(|_, tries| now.duration_since(tries.last) < FORGOTTEN);
+        let left = |key: &Key| {
+            let tries = known.get(key)?;
+            tries.wait(key.free()).checked_sub(now.duration_since(tries.last)).filter(|left| !left.is_zero())
+        };
+        if let Some(wait) = keys.iter().filter_map(left).max() {
+            return Err(wait);
+        }
+        for key in keys {
+            make_room(&mut known);
+            let tries = known.entry(key).or_insert(Tries { count: 0, last: now });
+            *tries = Tries { count: tries.count.saturating_add(1), last: now };
+        }
+        Ok(())
+    }
+
+    /// The try was right. What else came from there stays counted.
+    pub(super) fn passed(&self, name: &str, source: IpAddr) {
+        let mut known = self.known();
+        for key in keys(name, source) {
+            match key {
+                Key::Name(_) => drop(known.remove(&key)),
+                Key::Source(_) => {
+                    if let Some(tries) = known.get_mut(&key) {
+                        tries.count = tries.count.saturating_sub(1);
+                    }
+                }
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, Tries>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keys(name: &str, source: IpAddr) -> [Key; 2] {
+    [Key::Name(Sha256::digest(name).into()), Key::Source(source.to_canonical())]
+}
+
+fn make_room(known: &mut HashMap<Key, Tries>) {
+    if known.len() >= REMEMBERED
+        && let Some(oldest) = known.iter().min_by_key(|(_, tries)| tries.last).map(|(key, _)| *key)
+    {
+        known.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(last: u8) -> IpAddr {
+        IpAddr::from([127, 0, 0, last])
+    }
+
+    #[test]
+    fn of_one_name_some_tries_are_free_and_then_each_waits_longer_than_the_one_before() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        for last in 0..5 {
+            assert_eq!(throttle.enter("ada", source(last), start), Ok(()));
+        }
+        let mut now = start;
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+            let wait = Duration::from_secs(seconds);
+            // From wherever, and it is not counted.
+            assert_eq!(throttle.enter("ada", source(9), now), Err(wait));
+            now += wait;
+            assert_eq!(throttle.enter("ada", source(10), now), Ok(()), "after {seconds} s");
+        }
+        assert_eq!(throttle.enter("eve", source(1), now), Ok(()));
+        assert_eq!(throttle.enter("ada", source(1), now + FORGOTTEN), Ok(()));
+    }
+
+    #[test]
+    fn of_one_source_tries_with_many_names_wait_too() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for name in 0..20 {
+            assert_eq!(throttle.enter(&format!("user {name}"), source(1), now), Ok(()));
+        }
+        assert_eq!(throttle.enter("ada", source(1), now), Err(Duration::from_secs(1)));
+        assert_eq!(throttle.enter("ada", source(2), now), Ok(()));
+    }
+
+    #[test]
+    fn who_was_right_begins_anew_and_the_source_keeps_its_wrong_ones() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for at in 0..19 {
+            assert_eq!(throttle.enter(&format!("user {at}"), source(1), now), Ok(()));
+        }
+        for _ in 0..30 {
+            assert_eq!(throttle.enter("ada", source(1), now), Ok(()));
+            throttle.passed("ada", source(1));
+        }
+        assert_eq!(throttle.enter("eve", source(1), now), Ok(()));
+        assert!(throttle.enter("ada", source(1), now).is_err());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for at in 0..REMEMBERED {
+            let from = IpAddr::from(u32::try_from(at).unwrap().to_be_bytes());
+            assert_eq!(throttle.enter(&format!("user {at}"), from, now), Ok(()));
+        }
+        assert!(throttle.known().len() <= REMEMBERED);
+    }
+}

@@ -1,0 +1,150 @@
+//! The review pages: what waits for a decision, the evidence for it, and the decision.
+
+mod answer;
+mod decide;
+mod evidence;
+mod first;
+mod item;
+mod overview;
+mod picture;
+mod queue;
+mod routes;
+mod sign_in;
+mod words;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use pinfold_policy::user::Users;
+use pinfold_policy::verdict::Outcome;
+use pinfold_store::incident::Incident;
+use pinfold_store::item::Item;
+use tokio::sync::watch;
+
+pub use self::evidence::{Evidence, Served};
+pub use self::first::FirstLink;
+pub(crate) use self::routes::{Peer, Room, routes};
+
+/// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
+type Ask<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
+
+/// What those who have signed in can see and do.
+#[derive(Clone)]
+pub struct Review {
+    /// Who may sign in, as the files in force say it.
+    pub users: watch::Receiver<Option<Arc<Users>>>,
+    /// The way in while nobody may sign in yet.
+    pub first_link: Option<FirstLink>,
+    /// Writes the first user, by name and password.
+    pub add_first: Ask<(String, String), ()>,
+    /// A password was wrong.
+    pub wrong_password: Arc<dyn Fn(WrongPassword) + Send + Sync>,
+    /// Everything that was kept, in any order.
+    pub items: Ask<(), Vec<Item>>,
+    /// All that is known of one item; none where there is no such item.
+    pub evidence: Ask<Incident, Option<Evidence>>,
+    /// Its bytes, decoded; none where they are not kept.
+    pub body: Ask<Incident, Option<Vec<u8>>>,
+    /// Decides, with all that the command that decides the same does.
+    pub decide: Ask<Decision, Done>,
+    /// What passed lately, and how the vendors are.
+    pub overview: Ask<(), Overview>,
+}
+
+/// A try to sign in, or to prove again who one is, that was wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongPassword {
+    /// From where.
+    pub source: IpAddr,
+    /// Whose name it was, where it is a user's: what else somebody has typed is nobody's to keep.
+    pub user: Option<Arc<str>>,
+}
+
+/// What somebody wants decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Of which item.
+    pub incident: Incident,
+    /// What.
+    pub act: Act,
+    /// The user who decides.
+    pub user: Arc<str>,
+    /// The written reason, as it was typed.
+    pub reason: String,
+    /// The last day on which it counts, as it was typed; none for ever.
+    pub expires: Option<String>,
+}
+
+/// What can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// These bytes may be served at this URL.
+    Approve,
+    /// They are not released at this URL.
+    Reject,
+}
+
+/// What a decision has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What was decided, and whether it is in force, in sentences.
+    pub said: Vec<String>,
+    /// What stands against it all the same.
+    pub warnings: Vec<String>,
+}
+
+/// What the next page tells somebody, once.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    Done(Done),
+    /// Nothing was decided, and why not. What was typed as a reason is not to be typed again.
+    Refused {
+        why: String,
+        act: Act,
+        reason: String,
+    },
+}
+
+/// How the gateway fares.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// What was judged in the last hour and in the last day.
+    pub flows: [Flow; 2],
+    /// The vendors of the files in force.
+    pub vendors: Vec<VendorState>,
+    /// When this is from.
+    pub now: Timestamp,
+}
+
+/// What became of what was judged in some time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// How often each outcome was.
+    pub outcomes: Vec<(Outcome, u64)>,
+}
+
+/// One vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VendorState {
+    /// Its name.
+    pub name: Box<str>,
+    /// The mode that it is judged in: `enforce`, `observe`.
+    pub mode: &'static str,
+    /// The patterns of its hosts.
+    pub hosts: Vec<String>,
+    /// URLs at which it serves something else than expected.
+    pub drifting: u64,
+    /// URLs at which nothing could be seen at the last recheck.
+    pub unreachable: u64,
+}
+
+/// What was asked for in the last day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// Clients that asked for the URL in the last day.
+    pub clients: u64,
+    /// By hour, the oldest first, how often the item was asked for in the last day.
+    pub hours: [u64; 24],
+}

@@ -1,0 +1,328 @@
+//! One item: the facts, who asked, how it came, what the URL served before, and the decision.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
+use pinfold_store::incident::Incident;
+use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
+
+use super::answer::{page, problem, to, trouble};
+use super::evidence::{Evidence, Served};
+use super::picture::{Column, columns};
+use super::routes::{Room, Visitor};
+use super::words::{ago, counted, minute, path_rows, size, state_mark};
+use super::{Act, Done, Told};
+use crate::text::Text;
+
+/// Rows of clients on one page.
+const ASKERS: usize = 50;
+/// Bodies of the timeline.
+const HISTORY: usize = 20;
+
+#[derive(Template)]
+#[template(path = "item.html")]
+struct ItemPage {
+    user: Text,
+    form: String,
+    incident: String,
+    url: Text,
+    state: &'static str,
+    mark: &'static str,
+    reason: &'static str,
+    reason_text: &'static str,
+    facts: Vec<Fact>,
+    notes: Vec<Text>,
+    said: Vec<Text>,
+    warnings: Vec<Text>,
+    refused: Option<Text>,
+    drafts: [Text; 2],
+    may_decide: bool,
+    is_open: bool,
+    approve_effect: Text,
+    reject_effect: Text,
+    clients: String,
+    asked: String,
+    columns: Vec<Column>,
+    askers: Vec<Asker>,
+    more_askers: usize,
+    paths: Vec<PathRow>,
+    then: Option<String>,
+    history: Vec<Past>,
+    body_kept: bool,
+}
+
+struct Fact {
+    name: &'static str,
+    values: Vec<Text>,
+    is_code: bool,
+}
+
+struct Asker {
+    client: Text,
+    user: Text,
+    times: u64,
+    last: String,
+    page: Text,
+    agent: Text,
+}
+
+struct PathRow {
+    name: &'static str,
+    now: Text,
+    then: Option<Text>,
+    differs: bool,
+}
+
+struct Past {
+    digest: String,
+    is_this: bool,
+    incident: Option<String>,
+    outcome: &'static str,
+    first: String,
+    last: String,
+    count: u64,
+    x: i64,
+    width: i64,
+}
+
+pub(super) async fn show(
+    State(room): State<Room>,
+    headers: HeaderMap,
+    Path(incident): Path<String>,
+) -> Response {
+    let Ok(incident) = incident.parse::<Incident>() else { return none() };
+    let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
+    match (room.review.evidence)(incident).await {
+        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence)),
+        Ok(None) => none(),
+        Err(why) => trouble(&why),
+    }
+}
+
+/// The bytes, as nothing that any browser would show or run.
+pub(super) async fn body(
+    State(room): State<Room>,
+    headers: HeaderMap,
+    Path(incident): Path<String>,
+) -> Response {
+    let Ok(incident) = incident.parse::<Incident>() else { return none() };
+    if room.visitor(&headers).is_none() {
+        return to("/sign-in");
+    }
+    let bytes = match (room.review.body)(incident).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return none(),
+        Err(why) => return trouble(&why),
+    };
+    let inert = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
+    let name = format!("attachment; filename=\"{incident}.quarantined\"");
+    let fields = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (header::CONTENT_SECURITY_POLICY, inert),
+        (
+            header::CONTENT_DISPOSITION,
+            HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment")),
+        ),
+    ];
+    (fields, bytes).into_response()
+}
+
+fn none() -> Response {
+    problem(StatusCode::NOT_FOUND, "There is no such item in quarantine. What was blocked is not kept.")
+}
+
+fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
+    let Evidence { item, now, .. } = evidence;
+    let mut page = ItemPage {
+        user: Text::of(&visitor.session.user.name),
+        form: room.forms.token(Some(&visitor.token)),
+        incident: item.incident.to_string(),
+        url: Text::of(&item.url),
+        state: item.state.as_str(),
+        mark: state_mark(item.state),
+        reason: item.reason.code(),
+        reason_text: item.reason.text(),
+        facts: facts(evidence),
+        notes: notes(evidence),
+        said: Vec::new(),
+        warnings: Vec::new(),
+        refused: None,
+        drafts: Default::default(),
+        may_decide: visitor.session.user.may_decide(),
+        is_open: item.state != ItemState::Revoked,
+        approve_effect: approve_effect(evidence),
+        reject_effect: reject_effect(evidence),
+        clients: clients(item),
+        asked: counted(item.asked, "time"),
+        columns: columns(&evidence.day.hours),
+        askers: askers(evidence),
+        more_askers: evidence.asked_by.len().saturating_sub(ASKERS),
+        paths: paths(evidence),
+        then: evidence.path_then.as_ref().map(|(_, at)| ago(*at, *now)),
+        history: history(evidence),
+        body_kept: item.body_kept,
+    };
+    match room.sessions.told(&visitor.token) {
+        Some(Told::Done(Done { said, warnings })) => {
+            page.said = said.iter().map(|line| Text::of(line)).collect();
+            page.warnings = warnings.iter().map(|line| Text::of(line)).collect();
+        }
+        Some(Told::Refused { why, act, reason }) => {
+            page.refused = Some(Text::of(&why));
+            page.drafts = match act {
+                Act::Approve => [Text::of(&reason), Text::default()],
+                Act::Reject => [Text::default(), Text::of(&reason)],
+            };
+        }
+        None => {}
+    }
+    page
+}
+
+/// How many clients asked for it, as far as they are told apart.
+fn clients(item: &Item) -> String {
+    let at_least = if item.clients >= MAX_CLIENTS { "at least " } else { "" };
+    format!("{at_least}{}", counted(item.clients, "client"))
+}
+
+fn facts(evidence: &Evidence) -> Vec<Fact> {
+    let Evidence { item, now, .. } = evidence;
+    let word = |name, text: String| Fact { name, values: vec![Text::of(&text)], is_code: false };
+    let code = |name, texts: Vec<String>| Fact {
+        name,
+        values: texts.iter().map(|text| Text::of(text)).collect(),
+        is_code: true,
+    };
+    let mut facts = vec![word("Vendor", item.vendor.as_deref().unwrap_or("none claims the host").to_owned())];
+    if item.subject != item.url {
+        facts.push(code("A decision holds for", vec![item.subject.to_string()]));
+    }
+    facts.push(code("Digest", vec![item.digest.to_string(), item.digest.to_hex()]));
+    facts.push(match &evidence.pinned {
+        None => word("Pinned here", "the pins cannot be read: 'pinfold check' says why".to_owned()),
+        Some(pinned) if pinned.is_empty() => word("Pinned here", "nothing: this URL has no pin".to_owned()),
+        Some(pinned) => code("Pinned here", pinned.clone()),
+    });
+    let media_type = item.media_type.as_deref().unwrap_or("no media type");
+    let kept = if item.body_kept { "kept" } else { "not kept: there was no room for it" };
+    facts.push(word("Body", format!("{}, {}, {media_type}; {kept}", size(item.len), item.kind)));
+    facts.push(word("First seen", format!("{} UTC, {}", minute(item.first), ago(item.first, *now))));
+    facts.push(word("Last seen", format!("{} UTC, {}", minute(item.last), ago(item.last, *now))));
+    if !evidence.vendor_now.is_empty() {
+        facts.push(code("The vendor serves now", evidence.vendor_now.clone()));
+    }
+    facts.push(word("Approvals", approvals(evidence)));
+    if let Some(decided) = &item.decided {
+        facts.push(word("Last decision", decision(decided)));
+    }
+    facts
+}
+
+fn approvals(evidence: &Evidence) -> String {
+    match &evidence.item.agreement {
+        Some(agreement) => format!(
+            "{} of {}, by {}; none of these counts again",
+            agreement.by.len(),
+            agreement.needed,
+            agreement.by.join(", ")
+        ),
+        None => format!("{} needed", evidence.approvers),
+    }
+}
+
+fn decision(decided: &LastDecision) -> String {
+    let by = match decided.basis {
+        Basis::Reviewed => &*decided.who,
+        Basis::Cooldown => "the rule cooldown",
+        Basis::Learned => "nobody: it was learned",
+    };
+    let until = decided.expires.map(|end| format!(", until {} UTC", minute(end))).unwrap_or_default();
+    let reason = if decided.reason.is_empty() { "no reason given" } else { &decided.reason };
+    format!("by {by}, {} UTC{until}: {reason}", minute(decided.at))
+}
+
+/// What a reviewer must not miss.
+fn notes(evidence: &Evidence) -> Vec<Text> {
+    let marks = evidence.marks.iter().map(|mark| {
+        format!(
+            "{} was never reached so before: {} {}. Approving these bytes admits that path, for all URLs there.",
+            mark.host, mark.aspect, mark.value
+        )
+    });
+    marks.chain(evidence.conflicts.iter().cloned()).map(|note| Text::of(&note)).collect()
+}
+
+fn approve_effect(evidence: &Evidence) -> Text {
+    let (item, day) = (&evidence.item, &evidence.day);
+    let so_far = item.agreement.as_ref().map_or(0, |agreement| agreement.by.len() as u64);
+    let missing = u64::from(evidence.approvers).saturating_sub(so_far);
+    let first = if missing > 1 {
+        format!(
+            "It takes {} to release it; until then nothing changes. Then it ",
+            counted(missing, "approval")
+        )
+    } else {
+        "It ".to_owned()
+    };
+    let asked = counted(day.clients, "client");
+    Text::of(&format!(
+        "{first}will be served as {} at {} to the {asked} that asked for it in the last day, and to whoever asks next.",
+        item.kind, item.subject
+    ))
+}
+
+fn reject_effect(evidence: &Evidence) -> Text {
+    let asked = counted(evidence.day.clients, "client");
+    Text::of(&format!(
+        "These bytes will be refused at {} whatever the vendor does; {asked} asked there in the last day. Other bytes, and \
+         other URLs, are judged as before.",
+        evidence.item.subject
+    ))
+}
+
+fn askers(evidence: &Evidence) -> Vec<Asker> {
+    let asker = |asked: &pinfold_store::item::AskedBy| Asker {
+        client: asked.address.into(),
+        user: Text::of(asked.user.as_deref().unwrap_or("–")),
+        times: asked.count,
+        last: ago(asked.last, evidence.now),
+        page: Text::of(asked.page.as_deref().unwrap_or("no page named")),
+        agent: Text::of(asked.user_agent.as_deref().unwrap_or("no user agent named")),
+    };
+    evidence.asked_by.iter().take(ASKERS).map(asker).collect()
+}
+
+fn paths(evidence: &Evidence) -> Vec<PathRow> {
+    let Some(now) = &evidence.item.path else { return Vec::new() };
+    let then = evidence.path_then.as_ref().map(|(path, _)| path_rows(path).map(|(_, text)| text));
+    let mut then = then.into_iter().flatten();
+    let rows = path_rows(now).into_iter();
+    rows.map(|(name, now)| {
+        let then = then.next();
+        let differs = then.as_ref().is_some_and(|then| *then != now);
+        PathRow { name, now, then, differs }
+    })
+    .collect()
+}
+
+/// Each body as a bar over the time in which it was served.
+fn history(evidence: &Evidence) -> Vec<Past> {
+    let start = evidence.history.iter().map(|served| served.first).min().unwrap_or(evidence.now);
+    let span = evidence.now.duration_since(start).as_secs().max(1);
+    let x = |time: Timestamp| time.duration_since(start).as_secs().clamp(0, span) * 1000 / span;
+    let past = |served: &Served| Past {
+        digest: served.digest.to_string(),
+        is_this: served.digest == evidence.item.digest,
+        incident: served.incident.map(|incident| incident.to_string()),
+        outcome: served.outcome.as_str(),
+        first: minute(served.first),
+        last: minute(served.last),
+        count: served.count,
+        x: x(served.first).min(988),
+        width: (x(served.last) - x(served.first)).max(12),
+    };
+    evidence.history.iter().take(HISTORY).map(past).collect()
+}

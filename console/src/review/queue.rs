@@ -1,0 +1,143 @@
+//! What was kept, what is most urgent first.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use jiff::Timestamp;
+use pinfold_policy::reason::Reason;
+use pinfold_store::item::{Item, ItemState};
+use serde::Deserialize;
+
+use super::answer::{page, to, trouble};
+use super::routes::Room;
+use super::words::{ago, state_mark};
+use crate::text::Text;
+
+/// Rows of one page. Whoever has more of them narrows the filter.
+const ROWS: usize = 200;
+
+/// Which of them, as the URL says it, so that a view can be shared.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    vendor: String,
+    #[serde(default)]
+    q: String,
+}
+
+#[derive(Template)]
+#[template(path = "queue.html")]
+struct QueuePage {
+    user: Text,
+    form: String,
+    rows: Vec<Row>,
+    more: usize,
+    waiting: usize,
+    states: [(&'static str, &'static str, bool); 4],
+    vendors: Vec<(Text, bool)>,
+    q: Text,
+}
+
+struct Row {
+    incident: String,
+    state: &'static str,
+    mark: &'static str,
+    agreed: Option<String>,
+    url: Text,
+    reason: &'static str,
+    vendor: Text,
+    clients: u64,
+    asked: u64,
+    since: String,
+    last: String,
+}
+
+pub(super) async fn show(
+    State(room): State<Room>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
+    let mut items = match (room.review.items)(()).await {
+        Ok(items) => items,
+        Err(why) => return trouble(&why),
+    };
+    let waiting = items.iter().filter(|item| item.state == ItemState::Waiting).count();
+    let vendors = vendors(&items, &asked.vendor);
+    items.retain(|item| asked.wants(item));
+    items.sort_by_key(urgency);
+    let now = Timestamp::now();
+    let more = items.len().saturating_sub(ROWS);
+    page(
+        StatusCode::OK,
+        &QueuePage {
+            user: Text::of(&visitor.session.user.name),
+            form: room.forms.token(Some(&visitor.token)),
+            rows: items.iter().take(ROWS).map(|item| row(item, now)).collect(),
+            more,
+            waiting,
+            states: asked.states(),
+            vendors,
+            q: Text::of(&asked.q),
+        },
+    )
+}
+
+/// What waits comes first; of that, what is in place of something that was expected, then what most people wait for, then
+/// what has waited for longest.
+fn urgency(item: &Item) -> impl Ord + use<> {
+    let replaces = matches!(item.reason, Reason::DigestMismatch | Reason::PathChanged | Reason::ExpiredPin);
+    (item.state != ItemState::Waiting, !replaces, std::cmp::Reverse((item.clients, item.asked)), item.first)
+}
+
+impl Asked {
+    fn states(&self) -> [(&'static str, &'static str, bool); 4] {
+        [("", "Waiting"), ("approved", "Approved"), ("rejected", "Rejected or revoked"), ("all", "All")]
+            .map(|(word, name)| (word, name, self.state == word))
+    }
+
+    fn wants(&self, item: &Item) -> bool {
+        let is_of_state = match self.state.as_str() {
+            "all" => true,
+            "approved" => item.state == ItemState::Approved,
+            "rejected" => matches!(item.state, ItemState::Rejected | ItemState::Revoked),
+            _ => item.state == ItemState::Waiting,
+        };
+        let is_of_vendor = self.vendor.is_empty() || item.vendor.as_deref() == Some(self.vendor.as_str());
+        let sought = self.q.trim();
+        let is_sought = || {
+            item.url.contains(sought)
+                || item.incident.to_string().starts_with(&sought.to_ascii_uppercase())
+                || item.digest.to_string() == sought
+                || item.digest.to_hex() == sought
+        };
+        is_of_state && is_of_vendor && (sought.is_empty() || is_sought())
+    }
+}
+
+fn vendors(items: &[Item], chosen: &str) -> Vec<(Text, bool)> {
+    let mut names: Vec<_> = items.iter().filter_map(|item| item.vendor.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| (Text::of(name), name == chosen)).collect()
+}
+
+fn row(item: &Item, now: Timestamp) -> Row {
+    let agreed = item.agreement.as_ref();
+    Row {
+        incident: item.incident.to_string(),
+        state: item.state.as_str(),
+        mark: state_mark(item.state),
+        agreed: agreed.map(|agreed| format!("{} of {} approvals", agreed.by.len(), agreed.needed)),
+        url: Text::of(&item.subject),
+        reason: item.reason.code(),
+        vendor: Text::of(item.vendor.as_deref().unwrap_or("none")),
+        clients: item.clients,
+        asked: item.asked,
+        since: ago(item.first, now),
+        last: ago(item.last, now),
+    }
+}

@@ -1,0 +1,174 @@
+//! Signing in and out.
+
+use std::time::{Duration, Instant};
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Extension, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use pinfold_store::incident::Incident;
+use serde::Deserialize;
+
+use super::WrongPassword;
+use super::answer::{page, problem, to};
+use super::routes::{Peer, Room, cookie_of, no_cookie};
+use crate::door::{Denied, Token};
+
+#[derive(Template)]
+#[template(path = "sign-in.html")]
+struct SignInPage {
+    form: String,
+    next: String,
+    trouble: Option<String>,
+    nobody_may: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Filled {
+    form: String,
+    #[serde(default)]
+    next: String,
+    name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SignedOut {
+    form: String,
+}
+
+pub(super) async fn show(State(room): State<Room>, Query(asked): Query<Asked>) -> Response {
+    if !room.is_private {
+        return not_here();
+    }
+    form(&room, &asked.next, StatusCode::OK, None)
+}
+
+pub(super) async fn sign_in(
+    State(room): State<Room>,
+    Extension(Peer(source)): Extension<Peer>,
+    headers: HeaderMap,
+    Form(filled): Form<Filled>,
+) -> Response {
+    if !room.is_private {
+        return not_here();
+    }
+    if !room.forms.are_ours(&headers, None, &filled.form) {
+        return not_ours();
+    }
+    let Filled { next, name, password, .. } = filled;
+    match room.door.admit(room.users(), source, &name, &password).await {
+        Ok(user) => {
+            let Ok(token) = Token::new() else {
+                return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");
+            };
+            // Whatever this browser showed before: a session begins with a token that nobody knew.
+            if let Some(visitor) = room.visitor(&headers) {
+                room.sessions.end(&visitor.token);
+            }
+            tracing::info!(user = %user.name, %source, "signed in at the console");
+            room.sessions.begin(&token, user, Instant::now());
+            with_cookie(to(&target(&next)), &cookie_of(&token))
+        }
+        Err(denied) => {
+            room.count_wrong(denied, source, &name);
+            let (status, trouble) = said(denied);
+            let response = form(&room, &next, status, Some(trouble));
+            retried_after(response, denied)
+        }
+    }
+}
+
+pub(super) async fn sign_out(
+    State(room): State<Room>,
+    headers: HeaderMap,
+    Form(form): Form<SignedOut>,
+) -> Response {
+    let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
+    if !room.forms.are_ours(&headers, Some(&visitor.token), &form.form) {
+        return not_ours();
+    }
+    room.sessions.end(&visitor.token);
+    with_cookie(to("/sign-in"), &no_cookie())
+}
+
+impl Room {
+    /// Tells of a wrong password. One that was not looked at is none.
+    pub(super) fn count_wrong(&self, denied: Denied, source: std::net::IpAddr, name: &str) {
+        match denied {
+            Denied::Wrong => {
+                let user = self.users().and_then(|users| users.known(name));
+                (self.review.wrong_password)(WrongPassword { source: source.to_canonical(), user });
+            }
+            Denied::Wait(_) => {}
+        }
+    }
+}
+
+/// What somebody is told who is not let in.
+pub(super) fn said(denied: Denied) -> (StatusCode, String) {
+    match denied {
+        Denied::Wrong => (
+            StatusCode::FORBIDDEN,
+            "Name or password is wrong, or this user may not sign in here.".to_owned(),
+        ),
+        Denied::Wait(wait) => {
+            let text = format!("Too many tries: wait {} s before the next one.", seconds(wait));
+            (StatusCode::TOO_MANY_REQUESTS, text)
+        }
+    }
+}
+
+fn retried_after(mut response: Response, denied: Denied) -> Response {
+    match denied {
+        Denied::Wrong => {}
+        Denied::Wait(wait) => {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
+        }
+    }
+    response
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+/// Where to, once signed in: an item and nothing else, so that no link can lead elsewhere.
+fn target(next: &str) -> String {
+    match next.parse::<Incident>() {
+        Ok(incident) => format!("/quarantine/{incident}"),
+        Err(_) => "/".to_owned(),
+    }
+}
+
+fn form(room: &Room, next: &str, status: StatusCode, trouble: Option<String>) -> Response {
+    let next = next.parse::<Incident>().map(|incident| incident.to_string()).unwrap_or_default();
+    let nobody_may = !room.users().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
+    page(status, &SignInPage { form: room.forms.token(None), next, trouble, nobody_may })
+}
+
+pub(super) fn not_ours() -> Response {
+    let text = "This form did not come from a page of this console, or from one of an earlier session. Open the page again.";
+    problem(StatusCode::FORBIDDEN, text)
+}
+
+fn not_here() -> Response {
+    let text = "Nobody can sign in here: this console listens beyond loopback and speaks no TLS, so a password would cross the \
+                network in clear text. Set console.listen to a loopback address, and reach it through a tunnel, such as \
+                'ssh -L 8081:127.0.0.1:8081'.";
+    problem(StatusCode::FORBIDDEN, text)
+}
+
+fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    response
+}

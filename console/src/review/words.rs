@@ -1,0 +1,84 @@
+//! Numbers and times in words.
+
+use jiff::Timestamp;
+use pinfold_store::entry::DeliveryPath;
+use pinfold_store::item::ItemState;
+
+use crate::text::Text;
+
+/// `1 client`, `2 clients`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Bytes: `41.2 KiB (42188 bytes)`.
+pub(super) fn size(bytes: u64) -> String {
+    let (mut scaled, mut unit) = (bytes as f64, "bytes");
+    for larger in ["KiB", "MiB", "GiB"] {
+        if scaled < 1024.0 {
+            break;
+        }
+        (scaled, unit) = (scaled / 1024.0, larger);
+    }
+    if unit == "bytes" { counted(bytes, "byte") } else { format!("{scaled:.1} {unit} ({bytes} bytes)") }
+}
+
+/// To the minute, in UTC.
+pub(super) fn minute(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `5 min`, `3 h`, `12 days`.
+pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
+    let minutes = now.duration_since(time).as_mins().max(0);
+    match minutes {
+        0 => "just now".to_owned(),
+        1..60 => format!("{minutes} min ago"),
+        60..2880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1440),
+    }
+}
+
+/// The rows of a delivery path, by the same names in the same order for each.
+pub(super) fn path_rows(path: &DeliveryPath) -> [(&'static str, Text); 5] {
+    let or = |text: Option<&str>, none: &str| Text::of(text.unwrap_or(none));
+    [
+        ("Address", Text::from(path.address.ip())),
+        ("Protocol", Text::of(&format!("HTTP/{}", path.http_version))),
+        ("TLS", or(path.tls_version.as_deref(), "none: clear text")),
+        ("Certificate issuer", or(path.issuer.as_deref(), "none")),
+        ("Certificate SHA-256", or(path.fingerprint.as_deref(), "none")),
+    ]
+}
+
+/// A mark and a word, so that no meaning hangs on a colour.
+pub(super) fn state_mark(state: ItemState) -> &'static str {
+    match state {
+        ItemState::Waiting => "◷",
+        ItemState::Approved => "✓",
+        ItemState::Rejected => "✕",
+        ItemState::Revoked => "⊘",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_short_and_exact_where_it_counts() {
+        assert_eq!(size(1), "1 byte");
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(42_188), "41.2 KiB (42188 bytes)");
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-28T12:00:00Z");
+        for (time, said) in [
+            ("2026-11-28T12:00:01Z", "just now"),
+            ("2026-11-28T11:55:00Z", "5 min ago"),
+            ("2026-11-27T12:00:00Z", "24 h ago"),
+            ("2026-11-01T12:00:00Z", "27 days ago"),
+        ] {
+            assert_eq!(ago(at(time), now), said);
+        }
+    }
+}
