@@ -218,7 +218,7 @@ fn quantities() {
             ),
             (
                 "[console]\nlisten = \"0.0.0.0:8081\"",
-                "warning:2:10: 0.0.0.0:8081 is not loopback: whoever reaches it can read health and metrics",
+                "warning:2:10: 0.0.0.0:8081 is not loopback: whoever reaches it can read health and metrics | nobody can sign in there: passwords would cross the network in clear text",
             ),
             ("[limits]\nmax_ratio = 0", "error:2:13: max_ratio is 0, expected 1 to 1000000"),
             ("[limits]\nmax_connections = -1", "error:2:19: max_connections is -1, expected 1 to 10000000"),

@@ -97,6 +97,44 @@ fn a_users_file_that_is_named_must_be_there_and_hold_somebody_who_may_use_the_pr
 }
 
 #[test]
+fn who_may_sign_in_at_the_console_stands_in_a_file_of_its_own_and_the_proxy_asks_nobody() {
+    let files = Files::new(&user("ada", HASH, "[\"reviewer\"]"));
+    let toml = files.0.path().join("pinfold.toml");
+    fs::write(&toml, "[console]\nlisten = \"127.0.0.1:8081\"\nusers = \"users.toml\"\n").unwrap();
+    let config = files.load().unwrap().config;
+    assert!(config.users.is_none() && config.users_file.is_none());
+    assert_eq!(config.console_users_file, Some(files.path()));
+    assert!(config.console_users.unwrap().find("ada").is_some());
+
+    // Nobody in it is no outage: whoever adds the first signs in then.
+    for nobody in [String::new(), user("ada", HASH, "[\"proxy\"]")] {
+        fs::write(files.path(), nobody).unwrap();
+        let found = files.found().join("");
+        assert!(found.starts_with("warning:1:1: no user has the role viewer, reviewer or admin"), "{found}");
+    }
+    fs::remove_file(files.path()).unwrap();
+    let found = files.found().join("");
+    assert!(found.starts_with("warning:3:9: users.toml is not there: nobody can sign in"), "{found}");
+    assert!(files.load().unwrap().config.console_users.is_none());
+
+    // One that nobody named is looked for, and not missed.
+    fs::write(&toml, "[console]\nlisten = \"127.0.0.1:8081\"\n").unwrap();
+    assert_eq!(files.found(), Vec::<String>::new());
+    let config = files.load().unwrap().config;
+    assert_eq!(config.console_users_file, Some(files.0.path().join("reviewers.toml")));
+    fs::write(&toml, "").unwrap();
+    assert_eq!(files.load().unwrap().config.console_users_file, None);
+}
+
+#[test]
+fn the_users_of_the_proxy_may_sign_in_too_where_the_console_has_none_of_its_own() {
+    let files = Files::new(&user("ada", HASH, "[\"proxy\", \"reviewer\"]"));
+    let config = files.load().unwrap().config;
+    assert!(config.console_users.unwrap().find("ada").is_some());
+    assert_eq!(config.console_users_file, Some(files.path()));
+}
+
+#[test]
 fn a_users_file_that_others_can_read_or_write_is_refused() {
     let files = Files::new(&user("ada", HASH, "[\"proxy\"]"));
     for mode in [0o640, 0o604, 0o620] {
