@@ -15,6 +15,7 @@ tools=(
   javac:default-jdk-headless
   keytool:default-jdk-headless
   chromium:chromium
+  chromedriver:chromium-driver
   certutil:libnss3-tools
   curl:curl
   node:nodejs

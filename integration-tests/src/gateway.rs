@@ -115,6 +115,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Opens a console, and lets these sign in there: triples as in [`GatewayBuilder::users`].
+    #[must_use]
+    pub fn reviewers(mut self, users: &[(&str, &str, &str)]) -> Self {
+        self.files.reviewers(users);
+        self
+    }
+
     /// Sets a key at the top of `pinfold.toml`.
     #[must_use]
     pub fn set(self, key: &str, value: impl Into<Value>) -> Self {

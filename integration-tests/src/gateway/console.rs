@@ -19,6 +19,13 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// The value of a field of its head, by its name in lower case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.find(|(is, _)| is.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// Its body as JSON.
     #[must_use]
     pub fn json(&self) -> Value {

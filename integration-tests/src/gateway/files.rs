@@ -75,6 +75,7 @@ pub(super) struct Files {
     pins: String,
     resolv_conf: Option<String>,
     users: Option<String>,
+    reviewers: Option<String>,
     secrets: BTreeMap<String, String>,
 }
 
@@ -86,6 +87,7 @@ impl Files {
             pins: String::new(),
             resolv_conf: None,
             users: None,
+            reviewers: None,
             secrets: BTreeMap::new(),
         };
         files.set("", "listen", json!(["127.0.0.1:0"]));
@@ -147,12 +149,14 @@ impl Files {
     }
 
     pub(super) fn users(&mut self, users: &[(&str, &str, &str)]) {
-        let block = |(name, password, role): &(&str, &str, &str)| {
-            let (name, password, roles) = (json!(name), json!(password), json!([role]));
-            format!("[[user]]\nname = {name}\npassword = {password}\nroles = {roles}\n")
-        };
-        self.users = Some(users.iter().map(block).collect());
+        self.users = Some(users.iter().map(user_block).collect());
         self.set("clients", "users", "users.toml".into());
+    }
+
+    pub(super) fn reviewers(&mut self, users: &[(&str, &str, &str)]) {
+        self.reviewers = Some(users.iter().map(user_block).collect());
+        self.set("console", "listen", "127.0.0.1:0".into());
+        self.set("console", "users", "reviewers.toml".into());
     }
 
     pub(super) fn write(&self, dir: &Path) {
@@ -173,6 +177,7 @@ impl Files {
             std::fs::write(dir.join(RESOLV_CONF), text).unwrap();
         }
         let users = self.users.iter().map(|users| ("users.toml", users));
+        let users = users.chain(self.reviewers.iter().map(|users| ("reviewers.toml", users)));
         for (name, contents) in self.secrets.iter().map(|(name, text)| (&**name, text)).chain(users) {
             let path = dir.join(name);
             std::fs::write(&path, contents).unwrap();
@@ -187,4 +192,9 @@ impl Files {
             writeln!(self.blocks, "{key} = {value}").unwrap();
         }
     }
+}
+
+fn user_block((name, password, role): &(&str, &str, &str)) -> String {
+    let (name, password, roles) = (json!(name), json!(password), json!([role]));
+    format!("[[user]]\nname = {name}\npassword = {password}\nroles = {roles}\n")
 }

@@ -25,7 +25,7 @@ fn commands(text: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn every_command_that_the_papers_of_a_watcher_name_exists_with_its_options() {
-    let commands = commands(&(text(&folder("deploy")) + &text(&folder("docs/alerts.md"))));
+    let commands = commands(&(text(&folder("deploy")) + text(&folder("docs/alerts.md")).as_str()));
     assert!(commands.len() > 8, "{commands:?}");
     for command in commands {
         let words: Vec<_> = command.split_whitespace().collect();

@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use crate::{REVIEWED, TAMPERED, fetched_verified, gateway_pinning, pinning, refused, vendor_of, verified};
 
 /// Of `open sesame`, at the least costs that argon2id has.
-const CHEAP: &str =
+pub(crate) const CHEAP: &str =
     "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$xaW9jW1nqBjBzztRIhRyK5oGq6/azN5UkLyxA9sPeBo";
 
-const PASSWORD: &str = "open sesame";
+pub(crate) const PASSWORD: &str = "open sesame";
 
 /// With two users of that password: ada may use the proxy, and eve may not.
 pub(crate) fn asking_for_passwords(gateway: GatewayBuilder) -> GatewayBuilder {

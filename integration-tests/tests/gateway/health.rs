@@ -30,7 +30,7 @@ async fn without_a_console_there_is_none() {
 }
 
 #[tokio::test]
-async fn the_console_is_read_only_and_nothing_of_it_is_kept() {
+async fn what_everybody_may_ask_is_read_only_and_nothing_of_it_is_kept() {
     let gateway = shown(gateway()).listen().await;
     for path in ["/livez", "/readyz", "/metrics", "/proxy.pac"] {
         let answer = gateway.shows(path).await;
@@ -49,7 +49,7 @@ async fn the_console_is_read_only_and_nothing_of_it_is_kept() {
             );
         }
     }
-    assert_eq!(gateway.shows("/").await.status, 404);
+    assert_eq!(gateway.shows("/nothing").await.status, 404);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ async fn who_got_a_url_with_a_masked_value_is_found_by_that_url_and_told_togethe
     assert_eq!(found["coverage"]["masked"], true);
     for form in ["--markdown", "--csv", "--verdict=verified"] {
         let said = gateway.command(&["exposure", "--url", &url, form]).await;
-        let text = said.text() + &said.stderr;
+        let text = said.text() + said.stderr.as_str();
         assert!(text.contains("URLs that are told apart by nothing else are one here"), "{text}");
         assert!(!text.contains("s3cr3t"), "{text}");
     }

@@ -290,7 +290,7 @@ async fn a_receiver_that_repeats_its_token_gets_it_into_no_log() {
         gateway.says("works again").await;
         let said = gateway.complaints().await;
         assert!(said.contains("not with authorization=Splunk ****"), "{said}");
-        let told = told(&gateway).await.join(" ") + &gateway.complaints().await;
+        let told = told(&gateway).await.join(" ") + gateway.complaints().await.as_str();
         let parts = |text: &str| [text[..12].to_owned(), text[text.len() / 2..][..12].to_owned()];
         let basic = base64::engine::general_purpose::STANDARD.encode(format!("x:{TOKEN}"));
         for part in parts(TOKEN).into_iter().chain([basic[8..20].to_owned(), basic[30..42].to_owned()]) {
