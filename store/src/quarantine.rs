@@ -98,6 +98,14 @@ impl Store {
     pub async fn body_of(&self, id: BodyId) -> Result<Option<Vec<u8>>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
         let Some(len) = body_len(&mut reader, id).await? else { return Ok(None) };
+        self.bytes_of(id, len).await
+    }
+
+    /// A body of `len` bytes that is kept or on the shelf, decoded. `None` if there is no file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the file does not hold that body any more; else what cannot be read.
+    pub async fn bytes_of(&self, id: BodyId, len: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let held = self.inner.read_body(id, len, u64::MAX).await?;
         let pieces: Option<io::Result<Vec<Bytes>>> =
             held.map(|held| held.kept_for_quarantine().pieces().collect());
