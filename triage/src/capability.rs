@@ -1,0 +1,374 @@
+//! What a script can do to a page, a person and a network, and by which names.
+
+/// One thing that a script can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// `fetch`
+    Fetch,
+    /// `XMLHttpRequest`
+    Xhr,
+    /// `navigator.sendBeacon`
+    Beacon,
+    /// `WebSocket`
+    WebSocket,
+    /// `EventSource`
+    EventSource,
+    /// `RTCPeerConnection`
+    WebRtc,
+    /// `import(…)`
+    DynamicImport,
+    /// A script element, or `importScripts`.
+    InjectedScript,
+    /// An image that is made.
+    Image,
+    /// A frame that is made.
+    Frame,
+    /// A form that is made, sent, or sent elsewhere.
+    Form,
+    /// The page goes elsewhere.
+    Navigation,
+    /// `eval`
+    Eval,
+    /// `Function` as a constructor.
+    FunctionConstructor,
+    /// A string as a timer's code.
+    StringTimer,
+    /// `document.write`
+    DocumentWrite,
+    /// `innerHTML` and its like.
+    Html,
+    /// An attribute that is code.
+    InlineHandler,
+    /// `Worker`, `SharedWorker`
+    Worker,
+    /// `navigator.serviceWorker`
+    ServiceWorker,
+    /// `WebAssembly`
+    WebAssembly,
+    /// `document.cookie`
+    Cookies,
+    /// Web storage and databases.
+    Storage,
+    /// Listens to keys.
+    KeyListener,
+    /// Listens to forms and their fields.
+    FormListener,
+    /// Names password fields.
+    PasswordField,
+    /// Names fields of payment cards.
+    CardField,
+    /// The clipboard.
+    Clipboard,
+    /// `navigator.credentials`
+    Credentials,
+    /// `navigator.geolocation`
+    Geolocation,
+    /// Camera, microphone or screen.
+    MediaCapture,
+    /// A message to any origin.
+    PostMessageAny,
+    /// `debugger`
+    Debugger,
+    /// Asks whether a program drives the browser, or whether its tools are open.
+    Automation,
+    /// Asks for language or time zone.
+    Locale,
+    /// Asks where it runs.
+    Location,
+    /// Asks which browser it is.
+    UserAgent,
+    /// Compares the date.
+    Date,
+    /// Mines, by the words of those who do.
+    Miner,
+    /// A member of a global object, by a name that nobody can read off the code.
+    UnknownGlobal,
+    /// A known global, by a name that has to be put together.
+    HiddenGlobal,
+}
+
+/// What capabilities are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// What leaves the page, or comes into it.
+    Network,
+    /// Text becomes code.
+    Code,
+    /// What people type, and what pages keep.
+    Data,
+    /// It does not do the same everywhere.
+    Environment,
+    /// It does not want to be read.
+    Obfuscation,
+}
+
+impl Group {
+    /// In the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::Network, Self::Code, Self::Data, Self::Environment, Self::Obfuscation];
+
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Code => "code",
+            Self::Data => "data",
+            Self::Environment => "environment",
+            Self::Obfuscation => "obfuscation",
+        }
+    }
+}
+
+impl Capability {
+    /// What it is about.
+    #[must_use]
+    pub fn group(self) -> Group {
+        match self {
+            Self::Fetch
+            | Self::Xhr
+            | Self::Beacon
+            | Self::WebSocket
+            | Self::EventSource
+            | Self::WebRtc
+            | Self::DynamicImport
+            | Self::InjectedScript
+            | Self::Image
+            | Self::Frame
+            | Self::Form
+            | Self::Navigation => Group::Network,
+            Self::Eval
+            | Self::FunctionConstructor
+            | Self::StringTimer
+            | Self::DocumentWrite
+            | Self::Html
+            | Self::InlineHandler
+            | Self::Worker
+            | Self::ServiceWorker
+            | Self::WebAssembly
+            | Self::Miner => Group::Code,
+            Self::Cookies
+            | Self::Storage
+            | Self::KeyListener
+            | Self::FormListener
+            | Self::PasswordField
+            | Self::CardField
+            | Self::Clipboard
+            | Self::Credentials
+            | Self::Geolocation
+            | Self::MediaCapture
+            | Self::PostMessageAny => Group::Data,
+            Self::Debugger
+            | Self::Automation
+            | Self::Locale
+            | Self::Location
+            | Self::UserAgent
+            | Self::Date => Group::Environment,
+            Self::UnknownGlobal | Self::HiddenGlobal => Group::Obfuscation,
+        }
+    }
+
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.names().0
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        self.names().1
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Fetch => ("fetch", "sends or loads with fetch"),
+            Self::Xhr => ("xhr", "sends or loads with XMLHttpRequest"),
+            Self::Beacon => ("beacon", "sends a beacon"),
+            Self::WebSocket => ("websocket", "opens a WebSocket"),
+            Self::EventSource => ("event-source", "opens an EventSource"),
+            Self::WebRtc => ("webrtc", "connects to a peer"),
+            Self::DynamicImport => ("dynamic-import", "imports a module at run time"),
+            Self::InjectedScript => ("injected-script", "adds a script element"),
+            Self::Image => ("image", "makes an image, which loads from anywhere"),
+            Self::Frame => ("frame", "adds a frame"),
+            Self::Form => ("form", "makes, sends or redirects a form"),
+            Self::Navigation => ("navigation", "takes the page elsewhere"),
+            Self::Eval => ("eval", "runs text as code: eval"),
+            Self::FunctionConstructor => ("function-constructor", "runs text as code: Function"),
+            Self::StringTimer => ("string-timer", "runs text as code: a timer"),
+            Self::DocumentWrite => ("document-write", "writes into the document"),
+            Self::Html => ("html", "sets HTML from text"),
+            Self::InlineHandler => ("inline-handler", "sets an attribute that is code"),
+            Self::Worker => ("worker", "starts a worker"),
+            Self::ServiceWorker => ("service-worker", "installs a service worker"),
+            Self::WebAssembly => ("webassembly", "runs WebAssembly"),
+            Self::Cookies => ("cookies", "reads or sets cookies"),
+            Self::Storage => ("storage", "reads or writes what the browser stores"),
+            Self::KeyListener => ("key-listener", "listens to keys"),
+            Self::FormListener => ("form-listener", "listens to forms and fields"),
+            Self::PasswordField => ("password-field", "names password fields"),
+            Self::CardField => ("card-field", "names payment card fields"),
+            Self::Clipboard => ("clipboard", "uses the clipboard"),
+            Self::Credentials => ("credentials", "uses stored credentials"),
+            Self::Geolocation => ("geolocation", "asks where the person is"),
+            Self::MediaCapture => ("media-capture", "uses camera, microphone or screen"),
+            Self::PostMessageAny => ("post-message-any", "posts a message to any origin"),
+            Self::Debugger => ("debugger", "stops where a debugger is open"),
+            Self::Automation => ("automation", "asks whether it is watched"),
+            Self::Locale => ("locale", "asks for language or time zone"),
+            Self::Location => ("location", "asks on which page it runs"),
+            Self::UserAgent => ("user-agent", "asks which browser it is"),
+            Self::Date => ("date", "asks for or compares the date"),
+            Self::Miner => ("miner", "speaks a miner's words"),
+            Self::UnknownGlobal => ("unknown-global", "uses a global by a name that cannot be read"),
+            Self::HiddenGlobal => ("hidden-global", "puts the name of a global together"),
+        }
+    }
+}
+
+/// What the path of a global stands for, once `window.` and its like are gone.
+pub(crate) fn of_global(path: &str) -> Option<Capability> {
+    Some(match path {
+        "fetch" | "fetchLater" => Capability::Fetch,
+        "XMLHttpRequest" | "XDomainRequest" => Capability::Xhr,
+        "navigator.sendBeacon" => Capability::Beacon,
+        "WebSocket" | "WebSocketStream" | "WebTransport" => Capability::WebSocket,
+        "EventSource" => Capability::EventSource,
+        "RTCPeerConnection" | "webkitRTCPeerConnection" => Capability::WebRtc,
+        "importScripts" => Capability::InjectedScript,
+        "Image" => Capability::Image,
+        "open"
+        | "location.assign"
+        | "location.replace"
+        | "document.location.assign"
+        | "document.location.replace" => Capability::Navigation,
+        "eval" | "execScript" => Capability::Eval,
+        "Function" => Capability::FunctionConstructor,
+        "document.write" | "document.writeln" => Capability::DocumentWrite,
+        "Worker" | "SharedWorker" => Capability::Worker,
+        "navigator.serviceWorker" => Capability::ServiceWorker,
+        "WebAssembly" => Capability::WebAssembly,
+        "document.cookie" | "cookieStore" => Capability::Cookies,
+        "localStorage" | "sessionStorage" | "indexedDB" | "caches" | "openDatabase" => Capability::Storage,
+        "navigator.clipboard" => Capability::Clipboard,
+        "navigator.credentials" => Capability::Credentials,
+        "navigator.geolocation" => Capability::Geolocation,
+        "navigator.mediaDevices" | "navigator.getUserMedia" => Capability::MediaCapture,
+        "navigator.webdriver"
+        | "outerWidth"
+        | "outerHeight"
+        | "callPhantom"
+        | "_phantom"
+        | "__nightmare"
+        | "Firebug" => Capability::Automation,
+        "navigator.language" | "navigator.languages" | "navigator.userLanguage" | "Intl.DateTimeFormat" => {
+            Capability::Locale
+        }
+        "location.hostname"
+        | "location.host"
+        | "location.href"
+        | "location.origin"
+        | "location.pathname"
+        | "document.location"
+        | "document.domain"
+        | "document.URL"
+        | "document.referrer"
+        | "document.documentURI" => Capability::Location,
+        "navigator.userAgent"
+        | "navigator.platform"
+        | "navigator.vendor"
+        | "navigator.userAgentData"
+        | "navigator.appVersion" => Capability::UserAgent,
+        _ => return None,
+    })
+}
+
+/// What the name of a member says by itself, whatever it is a member of.
+pub(crate) fn of_member(name: &str) -> Option<Capability> {
+    Some(match name {
+        "sendBeacon" => Capability::Beacon,
+        "XMLHttpRequest" => Capability::Xhr,
+        "WebSocket" => Capability::WebSocket,
+        "EventSource" => Capability::EventSource,
+        "RTCPeerConnection" => Capability::WebRtc,
+        "importScripts" => Capability::InjectedScript,
+        "innerHTML"
+        | "outerHTML"
+        | "insertAdjacentHTML"
+        | "createContextualFragment"
+        | "srcdoc"
+        | "setHTMLUnsafe"
+        | "parseFromString" => Capability::Html,
+        "serviceWorker" => Capability::ServiceWorker,
+        "WebAssembly" => Capability::WebAssembly,
+        "cookie" => Capability::Cookies,
+        "localStorage" | "sessionStorage" | "indexedDB" => Capability::Storage,
+        "clipboardData" | "clipboard" => Capability::Clipboard,
+        "geolocation" => Capability::Geolocation,
+        "getUserMedia" | "getDisplayMedia" => Capability::MediaCapture,
+        "webdriver" => Capability::Automation,
+        "resolvedOptions" | "timeZone" => Capability::Locale,
+        "formAction" => Capability::Form,
+        "getHours" | "getUTCHours" | "getDay" | "getUTCDay" | "getDate" | "getMonth"
+        | "getTimezoneOffset" => Capability::Date,
+        "onkeydown" | "onkeyup" | "onkeypress" => Capability::KeyListener,
+        "onsubmit" | "oninput" | "onbeforeinput" => Capability::FormListener,
+        "onpaste" | "oncopy" | "oncut" => Capability::Clipboard,
+        _ => return None,
+    })
+}
+
+/// What an event is about.
+pub(crate) fn of_event(name: &str) -> Option<Capability> {
+    Some(match name {
+        "keydown" | "keyup" | "keypress" => Capability::KeyListener,
+        "submit" | "input" | "change" | "beforeinput" | "formdata" => Capability::FormListener,
+        "paste" | "copy" | "cut" => Capability::Clipboard,
+        _ => return None,
+    })
+}
+
+/// What an element can do that is made.
+pub(crate) fn of_element(tag: &str) -> Option<Capability> {
+    Some(match tag {
+        "script" => Capability::InjectedScript,
+        "img" | "image" => Capability::Image,
+        "iframe" | "frame" | "embed" | "object" => Capability::Frame,
+        "form" => Capability::Form,
+        _ => return None,
+    })
+}
+
+/// What a text is about, if it names something that people want to keep to themselves.
+pub(crate) fn of_text(text: &str) -> Option<Capability> {
+    // A page of text names everything.
+    if text.len() > 256 {
+        return None;
+    }
+    let text: String = text.chars().filter(|char| !matches!(char, '-' | '_' | ' ')).collect();
+    let text = text.to_ascii_lowercase();
+    const CARD: [&str; 11] = [
+        "cardnum",
+        "ccnum",
+        "cardcvc",
+        "cardcvv",
+        "cccsc",
+        "ccexp",
+        "cvv",
+        "creditcard",
+        "cardexp",
+        "securitycode",
+        "cardholder",
+    ];
+    const MINER: [&str; 6] =
+        ["stratum+tcp", "cryptonight", "coinhive", "hashespersecond", "randomx", "monero"];
+    if CARD.iter().any(|word| text.contains(word)) || text == "cvc" || text == "pan" {
+        Some(Capability::CardField)
+    } else if text.contains("password") || text.contains("passwd") {
+        Some(Capability::PasswordField)
+    } else if MINER.iter().any(|word| text.contains(word)) {
+        Some(Capability::Miner)
+    } else {
+        None
+    }
+}

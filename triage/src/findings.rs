@@ -1,0 +1,286 @@
+//! What an analysis says. Text in it is the attacker's: it is bounded, and whoever shows it escapes it.
+
+use crate::capability::Capability;
+
+/// Characters of a text that is shown at most.
+pub const SHOWN: usize = 160;
+/// Places of one fact that are named.
+pub const SITES: usize = 12;
+/// Changed literals, hosts, functions of a kind that are named.
+pub const LISTED: usize = 200;
+
+/// All that was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// What kind of change it is.
+    pub change: Change,
+    /// Why there is no more, if there is not.
+    pub not_analysed: Option<NotAnalysed>,
+    /// What it newly does, or does more often.
+    pub facts: Vec<Fact>,
+    /// Hosts that it newly names.
+    pub hosts: Vec<Host>,
+    /// Functions that are not what they were.
+    pub functions: Vec<Function>,
+    /// Literals that are not what they were, where nothing else is.
+    pub literals: Vec<Literal>,
+    /// How much it is obfuscated.
+    pub measures: Vec<Measure>,
+    /// Both versions, formatted: what is not the same, with a few lines around it.
+    pub diff: Diff,
+}
+
+/// What kind of change it is, from cheap to expensive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Change {
+    /// There is no reviewed version.
+    #[default]
+    New,
+    /// The bytes are the same.
+    Same,
+    /// Comments, whitespace, notation: the formatted texts are the same.
+    Trivia,
+    /// Names of local variables, and nothing else.
+    Names,
+    /// Literals, and nothing that is done with them.
+    Data,
+    /// Code.
+    Code,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl Change {
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Same => "same",
+            Self::Trivia => "trivia",
+            Self::Names => "names",
+            Self::Data => "data",
+            Self::Code => "code",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::New => "there is no reviewed version to compare with",
+            Self::Same => "the bytes are the same",
+            Self::Trivia => "only comments, whitespace or notation changed",
+            Self::Names => "only names of local variables changed",
+            Self::Data => "only literals changed, and nothing that is done with them",
+            Self::Code => "code changed",
+            Self::Unknown => "it cannot be said what changed",
+        }
+    }
+}
+
+/// Why a script was not analysed. Hosts that stand in its bytes are named all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAnalysed {
+    /// One side is larger than the limit, in bytes.
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// It nests deeper than the limit.
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// It is no script: what the parser says.
+    NoScript {
+        /// The parser's words.
+        said: Box<str>,
+    },
+    /// The reviewed version is none that can be read: what is listed is all that the new one does.
+    Reviewed(Box<NotAnalysed>),
+    /// The time was over. What was found until then is listed.
+    TimeOver,
+    /// There was more to work out than the limit. What was found until then is listed.
+    TooMuch,
+    /// There was no room for a stack, or the parser failed.
+    Failed,
+}
+
+impl NotAnalysed {
+    /// The stable name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too-large",
+            Self::TooDeep { .. } => "too-deep",
+            Self::NoScript { .. } => "no-script",
+            Self::Reviewed(_) => "reviewed-unreadable",
+            Self::TimeOver => "time-over",
+            Self::TooMuch => "too-much",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::TooLarge { limit } => format!("it is larger than {limit} bytes"),
+            Self::TooDeep { limit } => format!("it nests more than {limit} deep"),
+            Self::NoScript { said } => format!("it is no script: {said}"),
+            Self::Reviewed(why) => format!("the reviewed version cannot be compared with: {}", why.text()),
+            Self::TimeOver => "the time was over; what was found until then is listed".to_owned(),
+            Self::TooMuch => {
+                "there was more to work out than the limit; what was found until then is listed".to_owned()
+            }
+            Self::Failed => "the analysis failed".to_owned(),
+        }
+    }
+}
+
+/// Something that a script can do, and how often it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What.
+    pub capability: Capability,
+    /// Places in the reviewed version.
+    pub reviewed: usize,
+    /// Places in the new version.
+    pub new: usize,
+    /// Places of the new version, those first that the reviewed one does not have; [`SITES`] at most.
+    pub sites: Vec<Site>,
+}
+
+/// Where something is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The line in the formatted new version, from 1.
+    pub line: usize,
+    /// What stands there.
+    pub excerpt: Box<str>,
+    /// What it comes to, where that is not what stands there: `window.fetch` for `self["fe" + "tch"]`.
+    pub means: Option<Box<str>>,
+    /// Whether it is code in a string: what stands there is inside of the string.
+    pub in_string: bool,
+}
+
+/// A host that the new version names and the reviewed one does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name or address.
+    pub host: Box<str>,
+    /// What was registered.
+    pub domain: Box<str>,
+    /// Where, as it is written there: URLs, or the host alone.
+    pub urls: Vec<Box<str>>,
+    /// The first line that names it. `None` where the script was not analysed.
+    pub line: Option<usize>,
+    /// Whether it is hidden: no reader of the bytes would find it.
+    pub hidden: bool,
+    /// Whose name it imitates.
+    pub imitates: Option<Box<str>>,
+}
+
+/// A function that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name, or what it was assigned to.
+    pub name: Box<str>,
+    /// How it changed.
+    pub how: FunctionChange,
+    /// The line in the formatted new version, in the reviewed one if it was removed.
+    pub line: usize,
+}
+
+/// How a function changed, without those that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FunctionChange {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It does something else.
+    Changed,
+    /// It is somewhere else.
+    Moved,
+}
+
+impl FunctionChange {
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::Moved => "moved",
+        }
+    }
+}
+
+/// A literal that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// The line in the formatted new version.
+    pub line: usize,
+    /// What it was.
+    pub old: Box<str>,
+    /// What it is.
+    pub new: Box<str>,
+}
+
+/// One measure of obfuscation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measure {
+    /// What is measured.
+    pub what: &'static str,
+    /// In the reviewed version.
+    pub reviewed: Option<f64>,
+    /// In the new version.
+    pub new: f64,
+}
+
+/// What is not the same in two formatted texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// Lines, in order.
+    pub hunks: Vec<Hunk>,
+    /// Lines that were added.
+    pub added: usize,
+    /// Lines that were removed.
+    pub removed: usize,
+    /// Changed lines that are not in [`Diff::hunks`], because there are too many.
+    pub left_out: usize,
+}
+
+/// Lines that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hunk {
+    /// The first line in the reviewed version, from 1.
+    pub old_start: usize,
+    /// The first line in the new version, from 1.
+    pub new_start: usize,
+    /// The lines.
+    pub lines: Vec<(Mark, Box<str>)>,
+}
+
+/// Which side a line is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Both.
+    Both,
+    /// The reviewed one.
+    Removed,
+    /// The new one.
+    Added,
+}
+
+/// The beginning of a text, as far as it is shown.
+pub(crate) fn bounded(text: &str, most: usize) -> Box<str> {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Which functions were added, removed, changed and moved, and which literals are others.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+
+use crate::findings::{Function, FunctionChange, LISTED, Literal};
+use crate::skeleton::{Own, Skeleton};
+
+/// A shorter function that is somewhere else is another of the same.
+const MOVED: usize = 60;
+const ANONYMOUS: &str = "(anonymous)";
+
+/// Compares the functions of two scripts.
+pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> Vec<Function> {
+    let (same, old, new) =
+        paired(old.functions.iter().collect(), new.functions.iter().collect(), |own| Some(own.named));
+    // Under the same name, or the same but for its literals: changed.
+    let (by_name, old, new) = paired(old, new, |own| (&*own.name != ANONYMOUS).then_some(&*own.name));
+    let (by_shape, old, new) = paired(old, new, |own| Some(own.blank));
+    let changed = by_name.iter().chain(&by_shape).map(|(_, new)| *new);
+    let of = |functions: Vec<&Own>, how| {
+        functions.into_iter().map(move |own| function(own, how)).collect::<Vec<_>>()
+    };
+    let mut found = of(changed.collect(), FunctionChange::Changed);
+    found.extend(of(new, FunctionChange::Added));
+    found.extend(of(old, FunctionChange::Removed));
+    found.extend(of(moved(same), FunctionChange::Moved));
+    found.sort_by_key(|function| (function.how, function.line));
+    found.truncate(LISTED);
+    found
+}
+
+fn function(own: &Own, how: FunctionChange) -> Function {
+    Function { name: own.name.clone(), how, line: own.line }
+}
+
+type Paired<'s> = (Vec<(&'s Own, &'s Own)>, Vec<&'s Own>, Vec<&'s Own>);
+
+/// Those of both sides with the same key, in order, and what is left of each side.
+fn paired<'s, K: Hash + Eq>(
+    old: Vec<&'s Own>,
+    new: Vec<&'s Own>,
+    key: impl Fn(&'s Own) -> Option<K>,
+) -> Paired<'s> {
+    let mut waiting: HashMap<K, VecDeque<&'s Own>> = HashMap::new();
+    let mut old_left = Vec::new();
+    for own in old {
+        match key(own) {
+            Some(key) => waiting.entry(key).or_default().push_back(own),
+            None => old_left.push(own),
+        }
+    }
+    let (mut pairs, mut new_left) = (Vec::new(), Vec::new());
+    for own in new {
+        match key(own).and_then(|key| waiting.get_mut(&key)).and_then(VecDeque::pop_front) {
+            Some(partner) => pairs.push((partner, own)),
+            None => new_left.push(own),
+        }
+    }
+    old_left.extend(waiting.into_values().flatten());
+    old_left.sort_by_key(|own| own.start);
+    (pairs, old_left, new_left)
+}
+
+/// Of what is the same on both sides, those that do not keep the order of the most that do.
+fn moved<'s>(mut same: Vec<(&'s Own, &'s Own)>) -> Vec<&'s Own> {
+    same.retain(|(_, new)| new.len >= MOVED);
+    same.sort_by_key(|(_, new)| new.start);
+    let order: Vec<u32> = same.iter().map(|(old, _)| old.start).collect();
+    let kept = longest_rising(&order);
+    let mut kept = kept.into_iter().peekable();
+    let is_moved = |(at, pair): (usize, &(&'s Own, &'s Own))| {
+        if kept.peek() == Some(&at) {
+            kept.next();
+            return None;
+        }
+        Some(pair.1)
+    };
+    same.iter().enumerate().filter_map(is_moved).collect()
+}
+
+/// The places of a longest rising subsequence.
+fn longest_rising(numbers: &[u32]) -> Vec<usize> {
+    // The place of the smallest number that ends one of each length, and what stands before each place.
+    let mut ends: Vec<(u32, usize)> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(numbers.len());
+    for (at, number) in numbers.iter().enumerate() {
+        let len = ends.partition_point(|(end, _)| end < number);
+        before.push(len.checked_sub(1).and_then(|shorter| ends.get(shorter)).map(|(_, place)| *place));
+        match ends.get_mut(len) {
+            Some(end) => *end = (*number, at),
+            None => ends.push((*number, at)),
+        }
+    }
+    let mut places = Vec::new();
+    let mut at = ends.last().map(|(_, place)| *place);
+    while let Some(place) = at {
+        places.push(place);
+        at = before.get(place).copied().flatten();
+    }
+    places.reverse();
+    places
+}
+
+/// The literals that are others, where both scripts have the same skeleton.
+pub(crate) fn literals(old: &Skeleton, new: &Skeleton) -> Vec<Literal> {
+    let pairs = old.literals.iter().zip(&new.literals).filter(|(old, new)| old.2 != new.2);
+    let literals = pairs.map(|((_, old, _), (line, new, _))| Literal {
+        line: *line,
+        old: old.clone(),
+        new: new.clone(),
+    });
+    literals.take(LISTED).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_its_order_is_as_long_as_can_be() {
+        assert_eq!(longest_rising(&[]), [0; 0]);
+        assert_eq!(longest_rising(&[5, 1, 2, 9, 3]), [1, 2, 4]);
+        assert_eq!(longest_rising(&[3, 2, 1]).len(), 1);
+    }
+}

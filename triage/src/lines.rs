@@ -1,0 +1,51 @@
+//! Lines of a text, and what is shown of them.
+
+use oxc_span::Span;
+
+use crate::findings::{SHOWN, bounded};
+
+/// Where the lines of a text begin.
+pub(crate) struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub(crate) fn of(text: &'t str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    /// What stands at a place.
+    pub(crate) fn slice(&self, span: Span) -> &'t str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// The line, from 1, that a byte is in.
+    pub(crate) fn line(&self, at: u32) -> usize {
+        self.starts.partition_point(|start| *start <= at as usize)
+    }
+
+    /// What stands around a byte on its line: all of it, where that is short.
+    pub(crate) fn excerpt(&self, at: u32) -> Box<str> {
+        let at = at as usize;
+        let line = self.line(at as u32);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
+        let whole = self.text.get(start..end).unwrap_or_default();
+        if whole.trim().chars().count() <= SHOWN {
+            return whole.trim().into();
+        }
+        let mut from = at.saturating_sub(SHOWN / 4).max(start);
+        while !self.text.is_char_boundary(from) {
+            from -= 1;
+        }
+        let before = if self.text.get(start..from).is_some_and(|before| !before.trim().is_empty()) {
+            "…"
+        } else {
+            ""
+        };
+        let shown = bounded(self.text.get(from..end).unwrap_or_default().trim(), SHOWN - 2);
+        format!("{before}{shown}").into()
+    }
+}

@@ -1,0 +1,271 @@
+//! Looks at every node of a script once: which capabilities it names, and which texts it holds.
+
+mod calls;
+mod texts;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use oxc_ast::AstKind;
+use oxc_ast::ast::{AssignmentTarget, BindingPattern, Expression};
+use oxc_semantic::{AstNode, Semantic};
+use oxc_span::{GetSpan as _, Span};
+use oxc_syntax::operator::{BinaryOperator, UnaryOperator};
+
+use crate::bindings::Bindings;
+use crate::capability::{Capability, Group, of_global, of_member};
+use crate::findings::{NotAnalysed, Site, bounded};
+use crate::fold::{Env, Folder};
+use crate::limits::Limits;
+use crate::lines::Lines;
+use crate::value::Value;
+
+/// Places of one capability that are remembered.
+const REMEMBERED: usize = 2000;
+/// Strings inside of strings that are read as code.
+pub(crate) const NESTED: usize = 3;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) sites: HashMap<Capability, Vec<Site>>,
+    /// Each text that the script holds or comes to, and the line it is at.
+    pub(crate) texts: Vec<(usize, Box<str>)>,
+    /// Why not all was seen, if it was not.
+    pub(crate) cut_short: Option<NotAnalysed>,
+}
+
+/// How the code that is looked at came to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inside {
+    /// Strings around it.
+    pub(crate) strings: usize,
+    /// The line of the outermost one.
+    pub(crate) line: Option<usize>,
+}
+
+impl Inside {
+    pub(crate) const NOTHING: Self = Self { strings: 0, line: None };
+}
+
+/// Looks at a formatted script.
+pub(crate) fn look(text: &str, semantic: &Semantic<'_>, limits: &Limits) -> Seen {
+    look_inside(text, semantic, limits, Inside::NOTHING)
+}
+
+fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Inside) -> Seen {
+    let is_over = || limits.is_over();
+    let folder = Folder::new(semantic.scoping(), Bindings::of(semantic), &is_over);
+    let mut look = Look {
+        semantic,
+        folder,
+        lines: Lines::of(text),
+        limits,
+        inside,
+        seen: Seen::default(),
+        covered: Vec::new(),
+        read_as_code: 0,
+    };
+    for (at, node) in semantic.nodes().iter().enumerate() {
+        if at.is_multiple_of(256) && limits.is_over() {
+            look.seen.cut_short = Some(NotAnalysed::TimeOver);
+            break;
+        }
+        look.folder.begin();
+        look.node(node);
+    }
+    if look.folder.is_empty() {
+        look.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
+    }
+    look.seen
+}
+
+struct Look<'a, 's> {
+    semantic: &'s Semantic<'a>,
+    folder: Folder<'a, 's>,
+    lines: Lines<'s>,
+    limits: &'s Limits,
+    inside: Inside,
+    seen: Seen,
+    /// Where every text is part of one that was seen.
+    covered: Vec<Span>,
+    read_as_code: usize,
+}
+
+impl<'a> Look<'a, '_> {
+    fn node(&mut self, node: &AstNode<'a>) {
+        match node.kind() {
+            AstKind::IdentifierReference(name) => {
+                if let Some(path) = self.folder.global_name(name) {
+                    self.named(node, &path, name.span, false);
+                }
+            }
+            AstKind::StaticMemberExpression(member) => {
+                let object = self.folder.value(&member.object);
+                let name = member.property.name.as_str();
+                self.member(node, &object, Some(name), member.span, false);
+            }
+            AstKind::ComputedMemberExpression(member) => {
+                let object = self.folder.value(&member.object);
+                let key = self.folder.value(&member.expression);
+                let plain =
+                    matches!(member.expression, Expression::StringLiteral(_) | Expression::NumericLiteral(_));
+                let name = key.to_text();
+                self.member(node, &object, name.as_deref(), member.span, !plain);
+                self.text_of_member(&object, &key, member.span);
+            }
+            AstKind::VariableDeclarator(declared) => {
+                if let (BindingPattern::ObjectPattern(pattern), Some(init)) = (&declared.id, &declared.init) {
+                    let object = self.folder.value(init);
+                    for property in &pattern.properties {
+                        if let Some(name) = property.key.static_name() {
+                            self.member(node, &object, Some(&name), property.span, false);
+                        }
+                    }
+                }
+            }
+            AstKind::AssignmentExpression(assigned) => self.assigned(assigned),
+            AstKind::CallExpression(call) => self.call(node, call),
+            AstKind::NewExpression(made) => self.made(made),
+            AstKind::ImportExpression(import) => self.at(Capability::DynamicImport, import.span, None),
+            AstKind::DebuggerStatement(statement) => self.at(Capability::Debugger, statement.span, None),
+            AstKind::BinaryExpression(binary) => self.binary(node, binary),
+            AstKind::TemplateLiteral(template) => self.template(template),
+            AstKind::StringLiteral(literal) => self.text(literal.value.as_str(), literal.span),
+            AstKind::ArrayExpression(array) => self.array(array),
+            _ => {}
+        }
+    }
+
+    /// A name without an object before it.
+    fn named(&mut self, node: &AstNode<'a>, path: &Rc<str>, span: Span, hidden: bool) {
+        let Some(capability) = of_global(path) else { return };
+        if !self.is_used(node, capability, span) {
+            return;
+        }
+        let means = self.lines_other_than(span, path);
+        if hidden {
+            self.at(Capability::HiddenGlobal, span, means.clone());
+        }
+        let capability = if capability == Capability::Location && self.is_assigned(node, span) {
+            Capability::Navigation
+        } else {
+            capability
+        };
+        self.at(capability, span, means);
+    }
+
+    /// A member, by a name that is written or worked out.
+    fn member(
+        &mut self,
+        node: &AstNode<'a>,
+        object: &Value<'a>,
+        name: Option<&str>,
+        span: Span,
+        computed: bool,
+    ) {
+        let Some(name) = name else {
+            // Of what is not known nobody expects that its members are.
+            if object.as_global().is_some_and(|path| matches!(&**path, "" | "document" | "navigator")) {
+                self.at(Capability::UnknownGlobal, span, None);
+            }
+            return;
+        };
+        let value = self.folder.member_of(object, name, &mut Env::new());
+        match value.as_global() {
+            Some(path) if of_global(path).is_some() => self.named(node, path, span, computed),
+            _ => {
+                let Some(capability) = of_member(name) else { return };
+                if computed {
+                    self.at(Capability::HiddenGlobal, span, Some(name.into()));
+                }
+                self.at(capability, span, computed.then(|| name.into()));
+            }
+        }
+    }
+
+    /// Whether a name is used, and not only asked for: `typeof fetch`, `x instanceof Function`. What is asked of the
+    /// environment is asked.
+    fn is_used(&self, node: &AstNode<'a>, capability: Capability, span: Span) -> bool {
+        let parent = self.semantic.nodes().parent_kind(node.id());
+        match capability.group() {
+            Group::Network | Group::Code => {}
+            Group::Data | Group::Environment | Group::Obfuscation => return true,
+        }
+        let called = match parent {
+            AstKind::UnaryExpression(unary) => return unary.operator != UnaryOperator::Typeof,
+            AstKind::BinaryExpression(binary) => return binary.operator == BinaryOperator::Addition,
+            AstKind::CallExpression(call) => call.callee.span() == span,
+            _ => false,
+        };
+        match capability {
+            // A method of many things.
+            Capability::Navigation => called,
+            Capability::FunctionConstructor => match parent {
+                AstKind::StaticMemberExpression(member) => {
+                    matches!(member.property.name.as_str(), "call" | "apply" | "bind")
+                }
+                AstKind::ComputedMemberExpression(_) => false,
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+
+    fn is_assigned(&self, node: &AstNode<'a>, span: Span) -> bool {
+        match self.semantic.nodes().parent_kind(node.id()) {
+            AstKind::AssignmentExpression(assigned) => assigned.left.span() == span,
+            _ => false,
+        }
+    }
+
+    fn assigned(&mut self, assigned: &'a oxc_ast::ast::AssignmentExpression<'a>) {
+        let span = assigned.left.span();
+        if let AssignmentTarget::AssignmentTargetIdentifier(name) = &assigned.left {
+            let global = self.folder.global_name(name);
+            if global.is_some_and(|path| &*path == "location") {
+                self.at(Capability::Navigation, span, None);
+            }
+            return;
+        }
+        let Some((object, name)) = assigned
+            .left
+            .as_member_expression()
+            .and_then(|member| self.folder.method(member, &mut Env::new()))
+        else {
+            return;
+        };
+        match (&object, &*name) {
+            (Value::Global(path), "location") if matches!(&**path, "" | "document") => {
+                self.at(Capability::Navigation, span, None);
+            }
+            (_, "action") if self.folder.value(&assigned.right).as_text().is_some() => {
+                self.at(Capability::Form, span, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a place means, where that does not stand there.
+    fn lines_other_than(&self, span: Span, path: &str) -> Option<Box<str>> {
+        let written = self.lines.slice(span);
+        let last = path.rsplit('.').next().unwrap_or(path);
+        (!written.ends_with(last)).then(|| path.into())
+    }
+
+    /// Notes that something is done at a place.
+    fn at(&mut self, capability: Capability, span: Span, means: Option<Box<str>>) {
+        let sites = self.seen.sites.entry(capability).or_default();
+        if sites.len() >= REMEMBERED {
+            return;
+        }
+        let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
+        let means = means.map(|means| bounded(&means, 60));
+        sites.push(Site {
+            line,
+            excerpt: self.lines.excerpt(span.start),
+            means,
+            in_string: self.inside.strings > 0,
+        });
+    }
+}

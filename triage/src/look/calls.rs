@@ -1,0 +1,161 @@
+//! What calls do: by what they call, and with what.
+
+use oxc_ast::ast::{Argument, BinaryExpression, CallExpression, Expression, NewExpression};
+use oxc_semantic::AstNode;
+use oxc_span::{GetSpan as _, Span};
+use oxc_syntax::operator::BinaryOperator;
+
+use super::Look;
+use crate::capability::{Capability, of_element, of_event, of_global};
+use crate::fold::Env;
+use crate::value::Value;
+
+impl<'a> Look<'a, '_> {
+    pub(super) fn call(&mut self, node: &AstNode<'a>, call: &'a CallExpression<'a>) {
+        let callee = self.folder.value(&call.callee);
+        let arguments: Vec<_> = call.arguments.iter().map(|argument| self.argument(Some(argument))).collect();
+        let member = call.callee.as_member_expression();
+        match (callee, member.and_then(|member| self.folder.method(member, &mut Env::new()))) {
+            (Value::Global(path), _) if &*path == "Reflect.apply" => {
+                if let [function, _, Value::Array(list)] = arguments.as_slice() {
+                    self.invoked(function, list, call.span);
+                }
+            }
+            (_, Some((function @ Value::Global(_), method)))
+                if matches!(&*method, "call" | "apply" | "bind") =>
+            {
+                match (&*method, arguments.as_slice()) {
+                    ("apply", [_, Value::Array(list), ..]) => self.invoked(&function, list, call.span),
+                    (_, [_, rest @ ..]) => self.invoked(&function, rest, call.span),
+                    (_, []) => {}
+                }
+            }
+            (function @ Value::Global(_), _) => self.invoked(&function, &arguments, call.span),
+            (_, Some((_, method))) => self.invoked_by_name(&method, &arguments, call.span),
+            (_, None) => {}
+        }
+        // `Reflect.get(window, "fetch")`: what it gives is used where it is called.
+        match self.folder.call(call, &mut Env::new()) {
+            Value::Global(path) if of_global(&path).is_some() => self.named(node, &path, call.span, true),
+            Value::Text(text) => self.text(&text, call.span),
+            _ => {}
+        }
+    }
+
+    pub(super) fn made(&mut self, made: &'a NewExpression<'a>) {
+        let Value::Global(path) = self.folder.value(&made.callee) else { return };
+        match &*path {
+            "Function" => self.run(&self.argument(made.arguments.last()), made.span),
+            "Date" => {
+                let [argument] = made.arguments.as_slice() else { return };
+                if matches!(self.argument(Some(argument)), Value::Text(_) | Value::Number(_)) {
+                    self.at(Capability::Date, made.span, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Something of the browser is called.
+    fn invoked(&mut self, function: &Value<'a>, arguments: &[Value<'a>], span: Span) {
+        let Value::Global(path) = function else { return };
+        let unknown = Value::Unknown;
+        let (first, last) = (arguments.first().unwrap_or(&unknown), arguments.last().unwrap_or(&unknown));
+        match &**path {
+            "eval" | "execScript" | "document.write" | "document.writeln" => self.run(first, span),
+            "Function" => self.run(last, span),
+            "setTimeout" | "setInterval" | "setImmediate" => {
+                if first.as_text().is_some() {
+                    self.at(Capability::StringTimer, span, None);
+                    self.run(first, span);
+                }
+            }
+            path => self.invoked_by_name(path.rsplit('.').next().unwrap_or(path), arguments, span),
+        }
+    }
+
+    /// A method of whatever is called.
+    fn invoked_by_name(&mut self, method: &str, arguments: &[Value<'a>], span: Span) {
+        let text = |at: usize| arguments.get(at).and_then(Value::to_text);
+        let known = match method {
+            "createElement" => text(0).and_then(|tag| of_element(&tag.to_ascii_lowercase())),
+            "createElementNS" => text(1).and_then(|tag| of_element(&tag.to_ascii_lowercase())),
+            "addEventListener" | "attachEvent" | "on" | "one" | "once" => {
+                let events = text(0).unwrap_or_default();
+                for event in events.split_whitespace().take(8) {
+                    let event = event.split('.').next().unwrap_or(event);
+                    if let Some(capability) = of_event(event.strip_prefix("on").unwrap_or(event)) {
+                        self.at(capability, span, None);
+                    }
+                }
+                None
+            }
+            "keydown" | "keyup" | "keypress" if !arguments.is_empty() => Some(Capability::KeyListener),
+            "submit" if arguments.is_empty() => Some(Capability::Form),
+            "requestSubmit" => Some(Capability::Form),
+            "postMessage" => self.is_any_origin(arguments.get(1)).then_some(Capability::PostMessageAny),
+            "setAttribute" => attribute(&text(0).unwrap_or_default().to_ascii_lowercase()),
+            _ => None,
+        };
+        if let Some(capability) = known {
+            self.at(capability, span, None);
+        }
+    }
+
+    fn is_any_origin(&self, target: Option<&Value<'a>>) -> bool {
+        let origin = match target {
+            Some(target @ Value::Object(_)) => self.folder.member_of(target, "targetOrigin", &mut Env::new()),
+            Some(other) => other.clone(),
+            None => Value::Undefined,
+        };
+        origin.as_text().is_some_and(|origin| &**origin == "*")
+    }
+
+    fn argument(&self, argument: Option<&'a Argument<'a>>) -> Value<'a> {
+        argument
+            .and_then(Argument::as_expression)
+            .map_or(Value::Unknown, |argument| self.folder.value(argument))
+    }
+
+    /// A text that is run.
+    fn run(&mut self, code: &Value<'a>, span: Span) {
+        if let Value::Text(code) = code {
+            self.read_as_code(code, span);
+        }
+    }
+
+    pub(super) fn binary(&mut self, node: &AstNode<'a>, binary: &'a BinaryExpression<'a>) {
+        match binary.operator {
+            BinaryOperator::Addition => self.sum(node, binary),
+            BinaryOperator::LessThan
+            | BinaryOperator::LessEqualThan
+            | BinaryOperator::GreaterThan
+            | BinaryOperator::GreaterEqualThan
+                if is_time(&binary.left) || is_time(&binary.right) =>
+            {
+                self.at(Capability::Date, binary.span(), None);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn attribute(name: &str) -> Option<Capability> {
+    match name {
+        "srcdoc" => Some(Capability::Html),
+        "action" | "formaction" => Some(Capability::Form),
+        handler if handler.starts_with("on") && handler.len() > 4 => Some(Capability::InlineHandler),
+        _ => None,
+    }
+}
+
+/// A number that is a time of our days, in seconds or milliseconds since 1970.
+fn is_time(expression: &Expression<'_>) -> bool {
+    match expression {
+        Expression::NumericLiteral(literal) => {
+            let value = literal.value;
+            (1.5e9..2.1e9).contains(&value) || (1.5e12..4.2e12).contains(&value)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,258 @@
+//! A script without what may change and leave it the same: names of local variables, and literals.
+//!
+//! Local names are numbered as they come, so that a script that was only minified anew is the same. Strings that name a member
+//! stay, as what they name is code.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+
+use oxc_ast::AstKind;
+use oxc_ast::ast::Expression;
+use oxc_semantic::{AstNode, Semantic};
+use oxc_span::{GetSpan as _, Span};
+use oxc_syntax::symbol::SymbolId;
+
+use crate::bindings::symbol_of;
+use crate::findings::bounded;
+use crate::lines::Lines;
+
+/// What is left of a script.
+#[derive(Debug, Default)]
+pub(crate) struct Skeleton {
+    /// Of all of it, with its literals.
+    pub(crate) named: u64,
+    /// Of all of it, without.
+    pub(crate) blank: u64,
+    /// Its literals, in order: the line, what is shown, and the hash of all of it.
+    pub(crate) literals: Vec<(usize, Box<str>, u64)>,
+    /// Its functions, in the order in which they end; all of them are in the last one, which is the script.
+    pub(crate) functions: Vec<Own>,
+}
+
+/// A function without those that it holds.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) name: Box<str>,
+    pub(crate) line: usize,
+    /// With its literals.
+    pub(crate) named: u64,
+    /// Without.
+    pub(crate) blank: u64,
+    /// Bytes of its text.
+    pub(crate) len: usize,
+    /// The place where it begins.
+    pub(crate) start: u32,
+}
+
+/// Something in the text.
+enum Mark {
+    Local(SymbolId),
+    Literal,
+    Function(Box<str>),
+}
+
+/// Takes a formatted script apart.
+pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>) -> Skeleton {
+    let mut marks: Vec<(Span, Mark)> = semantic
+        .nodes()
+        .iter()
+        .filter_map(|node| Some((node.kind().span(), mark(semantic, node)?)))
+        .collect();
+    marks.sort_by_key(|(span, mark)| {
+        (span.start, std::cmp::Reverse(span.end), !matches!(mark, Mark::Function(_)))
+    });
+    let lines = Lines::of(text);
+    let mut building =
+        Building { text, lines, whole: Parts::default(), open: Vec::new(), done: Skeleton::default(), at: 0 };
+    building.open.push(Open {
+        name: "(top level)".into(),
+        span: Span::new(0, text.len() as u32),
+        own: Parts::default(),
+    });
+    for (span, mark) in marks {
+        building.close_until(span.start);
+        building.copy_to(span.start);
+        match mark {
+            Mark::Function(name) => {
+                building.add("ƒ");
+                building.open.push(Open { name, span, own: Parts::default() });
+            }
+            Mark::Local(symbol) => building.local(symbol, span),
+            Mark::Literal => building.literal(span),
+        }
+    }
+    building.finished()
+}
+
+fn mark(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<Mark> {
+    Some(match node.kind() {
+        AstKind::BindingIdentifier(id) => Mark::Local(id.symbol_id.get()?),
+        AstKind::IdentifierReference(name) => Mark::Local(symbol_of(semantic.scoping(), name)?),
+        AstKind::StringLiteral(literal) => {
+            let names = match semantic.nodes().parent_kind(node.id()) {
+                AstKind::ComputedMemberExpression(member) => member.expression.span() == literal.span,
+                AstKind::ObjectProperty(property) => property.key.span() == literal.span,
+                AstKind::MethodDefinition(_) | AstKind::ImportDeclaration(_) | AstKind::Directive(_) => true,
+                _ => false,
+            };
+            return (!names).then_some(Mark::Literal);
+        }
+        AstKind::NumericLiteral(_)
+        | AstKind::BigIntLiteral(_)
+        | AstKind::RegExpLiteral(_)
+        | AstKind::TemplateElement(_) => Mark::Literal,
+        AstKind::Function(function) => {
+            let own = function.id.as_ref().map(|id| id.name.as_str().to_owned());
+            Mark::Function(own.or_else(|| given_name(semantic, node)).unwrap_or_else(anonymous).into())
+        }
+        AstKind::ArrowFunctionExpression(_) => {
+            Mark::Function(given_name(semantic, node).unwrap_or_else(anonymous).into())
+        }
+        _ => return None,
+    })
+}
+
+fn anonymous() -> String {
+    "(anonymous)".to_owned()
+}
+
+/// What a function without a name is bound to.
+fn given_name(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<String> {
+    let name = match semantic.nodes().parent_kind(node.id()) {
+        AstKind::VariableDeclarator(declared) => declared.id.get_binding_identifier()?.name.to_string(),
+        AstKind::ObjectProperty(property) => property.key.static_name()?.into_owned(),
+        AstKind::MethodDefinition(method) => method.key.static_name()?.into_owned(),
+        AstKind::PropertyDefinition(property) => property.key.static_name()?.into_owned(),
+        AstKind::AssignmentExpression(assigned) => written(semantic, assigned.left.span())?.to_owned(),
+        // Many functions have no name and are handed to something that has.
+        AstKind::CallExpression(call) => match &call.callee {
+            Expression::FunctionExpression(_) | Expression::ArrowFunctionExpression(_) => return None,
+            callee => format!("(handed to {})", bounded(written(semantic, callee.span())?, 40)),
+        },
+        _ => return None,
+    };
+    Some(bounded(&name, 80).into())
+}
+
+fn written<'s>(semantic: &'s Semantic<'_>, span: Span) -> Option<&'s str> {
+    let text = semantic.source_text().get(span.start as usize..span.end as usize)?;
+    text.lines().next()
+}
+
+/// Two hashes that grow together, and the numbers of names.
+#[derive(Default)]
+struct Parts {
+    named: DefaultHasher,
+    blank: DefaultHasher,
+    numbers: HashMap<SymbolId, usize>,
+    len: usize,
+}
+
+impl Parts {
+    fn add(&mut self, text: &str) {
+        text.hash(&mut self.named);
+        text.hash(&mut self.blank);
+        self.len += text.len();
+    }
+
+    fn local(&mut self, symbol: SymbolId) {
+        let next = self.numbers.len();
+        let number = *self.numbers.entry(symbol).or_insert(next);
+        number.hash(&mut self.named);
+        number.hash(&mut self.blank);
+        self.len += 1;
+    }
+
+    fn literal(&mut self, text: &str) {
+        text.hash(&mut self.named);
+        "#".hash(&mut self.blank);
+        self.len += text.len();
+    }
+}
+
+struct Open {
+    name: Box<str>,
+    span: Span,
+    own: Parts,
+}
+
+struct Building<'t> {
+    text: &'t str,
+    lines: Lines<'t>,
+    whole: Parts,
+    open: Vec<Open>,
+    done: Skeleton,
+    at: u32,
+}
+
+impl Building<'_> {
+    fn close_until(&mut self, at: u32) {
+        while self.open.len() > 1 && self.open.last().is_some_and(|open| open.span.end <= at) {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(end) = self.open.last().map(|open| open.span.end) else { return };
+        self.copy_to(end);
+        let Some(Open { name, span, own }) = self.open.pop() else { return };
+        let line = self.lines.line(span.start);
+        let (named, blank) = (own.named.finish(), own.blank.finish());
+        self.done.functions.push(Own { name, line, named, blank, len: own.len, start: span.start });
+    }
+
+    fn copy_to(&mut self, to: u32) {
+        if to > self.at {
+            let piece = self.text.get(self.at as usize..to as usize).unwrap_or_default();
+            self.add(piece);
+            self.at = to;
+        }
+    }
+
+    fn add(&mut self, piece: &str) {
+        // Indentation says how deep it stands, which is no part of a function.
+        for word in piece.split_ascii_whitespace() {
+            self.whole.add(word);
+            if let Some(open) = self.open.last_mut() {
+                open.own.add(word);
+            }
+        }
+    }
+
+    fn local(&mut self, symbol: SymbolId, span: Span) {
+        if span.end <= self.at {
+            return;
+        }
+        self.whole.local(symbol);
+        if let Some(open) = self.open.last_mut() {
+            open.own.local(symbol);
+        }
+        self.at = self.at.max(span.end);
+    }
+
+    fn literal(&mut self, span: Span) {
+        if span.end <= self.at {
+            return;
+        }
+        let text = self.lines.slice(span);
+        self.whole.literal(text);
+        if let Some(open) = self.open.last_mut() {
+            open.own.literal(text);
+        }
+        let shown = bounded(text, crate::findings::SHOWN);
+        let mut all = DefaultHasher::new();
+        text.hash(&mut all);
+        self.done.literals.push((self.lines.line(span.start), shown, all.finish()));
+        self.at = self.at.max(span.end);
+    }
+
+    fn finished(mut self) -> Skeleton {
+        while !self.open.is_empty() {
+            self.close();
+        }
+        self.done.named = self.whole.named.finish();
+        self.done.blank = self.whole.blank.finish();
+        self.done
+    }
+}

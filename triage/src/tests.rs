@@ -1,0 +1,350 @@
+//! What is said of whole scripts; the attacks are in `tests/planted.rs`.
+
+use std::time::Instant;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn changed(old: &str, new: &str) -> Findings {
+    compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None)
+}
+
+fn alone(new: &str) -> Findings {
+    compare(None, new.as_bytes(), Limits::default(), &|_| None)
+}
+
+fn capabilities(findings: &Findings) -> Vec<Capability> {
+    findings.facts.iter().map(|fact| fact.capability).collect()
+}
+
+#[test]
+fn the_kind_of_a_change_is_named() {
+    let old = "/*! v1 */ function f(first) { return send(first, 'one', 1); }";
+    for (new, change) in [
+        (old, Change::Same),
+        (
+            "/*! v2 */\nfunction f(first) {\n  return send(first, \"one\", 1)\n}\n//# sourceMappingURL=f.js.map",
+            Change::Trivia,
+        ),
+        ("function f(a) { return send(a, 'one', 1); }", Change::Names),
+        ("function f(a) { return send(a, 'two', 2); }", Change::Data),
+        ("function f(first) { return send(first, 'one', 1, 2); }", Change::Code),
+        ("function f(first) { return post(first, 'one', 1); }", Change::Code),
+        ("function g(first) { return send(g, 'one', 1); }", Change::Code),
+    ] {
+        assert_eq!(changed(old, new).change, change, "{new}");
+    }
+    assert_eq!(changed("var a, b; f(a, b)", "var a, b; f(b, a)").change, Change::Code);
+    assert_eq!(changed("x['get'](1)", "x['set'](1)").change, Change::Code);
+}
+
+#[test]
+fn changed_literals_are_listed_with_what_they_were() {
+    let findings = changed("var a = ['x', 1]; f('same')", "var a = ['y', 2]; f('same')");
+    let found: Vec<_> = findings.literals.iter().map(|literal| (&*literal.old, &*literal.new)).collect();
+    assert_eq!(found, [("\"x\"", "\"y\""), ("1", "2")]);
+}
+
+#[test]
+fn a_script_that_was_minified_anew_has_no_changed_functions() {
+    let old = "function one(a){return function(){return a+1}}function two(b){return one(b)()*2}";
+    let new = "function one(x){return function(){return x+1}}function two(y){return one(y)()*2}two(3)";
+    let names: Vec<_> = changed(old, new).functions.into_iter().map(|function| function.name).collect();
+    assert_eq!(names, ["(top level)".into()]);
+}
+
+#[test]
+fn functions_are_added_removed_changed_and_moved() {
+    let body = "if (a > b) { return call(a, b, 'some words that make it long'); } return call(b, a, 0);";
+    let old = format!(
+        "function gone() {{ return 7; }} function stays(a, b) {{ {body} }} function moves(a, b) {{ {body} more(); }} function edited() {{ one(); }}"
+    );
+    let new = format!(
+        "function moves(a, b) {{ {body} more(); }} function stays(a, b) {{ {body} }} function edited() {{ two(); }} function fresh() {{ x(); }}"
+    );
+    let found = changed(&old, &new).functions;
+    let found: Vec<_> = found.iter().map(|function| (&*function.name, function.how)).collect();
+    for wanted in [
+        ("fresh", FunctionChange::Added),
+        ("gone", FunctionChange::Removed),
+        ("edited", FunctionChange::Changed),
+    ] {
+        assert!(found.contains(&wanted), "{wanted:?}: {found:?}");
+    }
+    let moved: Vec<_> = found.iter().filter(|(_, how)| *how == FunctionChange::Moved).collect();
+    assert_eq!(moved.len(), 1, "{found:?}");
+}
+
+#[test]
+fn what_was_there_before_is_no_news_and_more_of_it_is() {
+    assert_eq!(changed("fetch('/a')", "fetch('/b')").facts, []);
+    let facts = changed("fetch('/a')", "fetch('/a'); fetch('/b')").facts;
+    let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    assert_eq!((fact.capability, fact.reviewed, fact.new), (Capability::Fetch, 1, 2));
+    assert_eq!((fact.sites.len(), fact.sites[0].line), (1, 2));
+}
+
+#[test]
+fn an_alias_is_what_it_stands_for() {
+    for (script, capability) in [
+        ("const f = window.fetch; f(u)", Capability::Fetch),
+        ("const { fetch: f } = self; f(u)", Capability::Fetch),
+        ("window['fe' + 'tch'](u)", Capability::Fetch),
+        ("window[`fe${'tch'}`](u)", Capability::Fetch),
+        ("self[atob('ZmV0Y2g=')](u)", Capability::Fetch),
+        ("this['\\x66etch'](u)", Capability::Fetch),
+        ("globalThis?.['hctef'.split('').reverse().join('')]?.(u)", Capability::Fetch),
+        ("Reflect.get(window, 'fet' + 'ch')(u)", Capability::Fetch),
+        ("Function('return this')()['fet' + 'ch'](u)", Capability::Fetch),
+        ("(function (w) { w['fet'.concat('ch')](u) })(this)", Capability::Fetch),
+        ("fetch.call(null, u)", Capability::Fetch),
+        ("(0, eval)(s)", Capability::Eval),
+        ("window['ev' + 'al'](s)", Capability::Eval),
+        ("const g = eval; g(s)", Capability::Eval),
+        ("[]['constructor']['constructor']('x')()", Capability::FunctionConstructor),
+        ("[]['filter'].constructor('x')()", Capability::FunctionConstructor),
+        ("(function () {}).constructor('x')()", Capability::FunctionConstructor),
+        ("(async () => {}).constructor('x')()", Capability::FunctionConstructor),
+        ("''.sub.constructor('x')()", Capability::FunctionConstructor),
+        ("x.constructor.constructor('x')()", Capability::FunctionConstructor),
+        ("new Function('x')", Capability::FunctionConstructor),
+        ("setTimeout('f()', 1)", Capability::StringTimer),
+        ("document['cook' + 'ie']", Capability::Cookies),
+        ("var d = document, c = 'cookie'; d[c] = 'x'", Capability::Cookies),
+        ("navigator.sendBeacon.bind(navigator)(u, d)", Capability::Beacon),
+        ("el['inner' + 'HTML'] = h", Capability::Html),
+        ("var o = { a: 'loc', b: 'ation' }; window[o.a + o.b] = u", Capability::Navigation),
+        ("new (window.XMLHttpRequest || ActiveXObject)('Microsoft.XMLHTTP')", Capability::Xhr),
+        ("document.addEventListener(['key', 'down'].join(''), f)", Capability::KeyListener),
+        ("window[k](u)", Capability::UnknownGlobal),
+        ("eval(atob('ZG9jdW1lbnQuY29va2ll'))", Capability::Cookies),
+        ("s.text = 'fetch(\"/x\")'", Capability::Fetch),
+    ] {
+        let findings = alone(script);
+        assert_eq!(findings.not_analysed, None, "{script}");
+        assert!(capabilities(&findings).contains(&capability), "{script}: {:?}", capabilities(&findings));
+    }
+}
+
+#[test]
+fn what_is_only_asked_for_is_not_used() {
+    for script in [
+        "typeof fetch",
+        "x instanceof Function",
+        "Function.prototype.call",
+        "o.fetch(u)",
+        "function fetch() {} fetch()",
+    ] {
+        assert_eq!(capabilities(&alone(script)), [], "{script}");
+    }
+}
+
+#[test]
+fn hidden_hosts_are_found_and_marked() {
+    for script in [
+        "f('https://' + 'evil' + '.test/a')",
+        "f(`https://${'evil'}.test/a`)",
+        "f(['https:/', ['evil', 'test'].join('.'), 'a'].join('/'))",
+        "f(atob('aHR0cHM6Ly9ldmlsLnRlc3QvYQ=='))",
+        "var key = 'aHR0cHM6Ly9ldmlsLnRlc3QvYQ=='",
+        "f('\\x68ttps://ev\\u0069l.test/a')",
+        "f(String.fromCharCode(104,116,116,112,115,58,47,47,101,118,105,108,46,116,101,115,116,47,97))",
+        "f([104,116,116,112,115,58,47,47,101,118,105,108,46,116,101,115,116,47,97])",
+        "f('68747470733a2f2f6576696c2e746573742f61')",
+        "f('https%3A%2F%2F%65vil.test%2Fa')",
+        "f('a/tset.live//:sptth')",
+        "f(x + 'https://ev' + 'il.test/a' + y)",
+    ] {
+        let findings = alone(script);
+        let found: Vec<_> = findings.hosts.iter().map(|host| (&*host.host, host.hidden)).collect();
+        assert_eq!(found, [("evil.test", true)], "{script}");
+    }
+    assert!(!alone("f('https://evil.test/a')").hosts[0].hidden);
+}
+
+#[test]
+fn a_decoder_with_a_loop_is_worked_out() {
+    let script = "function d(s, k) { var r = ''; for (var i = 0; i < s.length; i++) { r += String.fromCharCode(s.charCodeAt(i) ^ k); } return r; }
+        window[d('gdubi', 1)](d('iuuqr;..dwhm/udru.', 1))";
+    let findings = alone(script);
+    assert!(capabilities(&findings).contains(&Capability::Fetch), "{findings:?}");
+    assert_eq!(&*findings.hosts[0].host, "evil.test");
+}
+
+#[test]
+fn what_cannot_be_analysed_is_said_and_its_hosts_are_named() {
+    let limits = Limits { size: 100, ..Limits::default() };
+    let large = format!("f('https://evil.test/'); {}", " ".repeat(100));
+    let over = Limits::default().until(Instant::now());
+    for (script, limits, code) in [
+        (large.clone(), limits, "too-large"),
+        (format!("f('https://evil.test/', {}", "[".repeat(5000)), Limits::default(), "too-deep"),
+        ("f('https://evil.test/'".to_owned(), Limits::default(), "no-script"),
+        ("MZ\0\u{1} https://evil.test/ ".to_owned(), Limits::default(), "no-script"),
+    ] {
+        let findings = compare(Some(b"f('https://known.test/')"), script.as_bytes(), limits, &|_| None);
+        assert_eq!(findings.not_analysed.as_ref().map(NotAnalysed::code), Some(code));
+        let hosts: Vec<_> = findings.hosts.iter().map(|host| &*host.host).collect();
+        assert_eq!((findings.change, hosts), (Change::Unknown, vec!["evil.test"]), "{code}");
+    }
+    let findings = compare(None, large.as_bytes(), over, &|_| None);
+    assert_eq!(findings.not_analysed, Some(NotAnalysed::TimeOver));
+    let findings = changed("f(", "fetch('/a')");
+    assert_eq!(findings.not_analysed.as_ref().map(NotAnalysed::code), Some("reviewed-unreadable"));
+    assert_eq!(capabilities(&findings), [Capability::Fetch]);
+}
+
+#[test]
+fn a_module_is_read_as_one() {
+    let findings = alone("import a from 'https://cdn.test/a.js'; export default await fetch(a)");
+    assert_eq!((findings.not_analysed, findings.hosts.len()), (None, 1));
+}
+
+/// Each link, as often as the limit lets through, is parsed, formatted and looked at: the stack holds it.
+#[test]
+fn whatever_is_let_through_the_stack_holds() {
+    for (link, end) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{", "}"),
+        ("!", ""),
+        ("a=>", ""),
+        ("a=>{", "}"),
+        ("a?b:", ""),
+        ("a?", ":b"),
+        ("a=", ""),
+        ("1+", ""),
+        ("a**", ""),
+        ("if(a)", ""),
+        ("if(a);else ", ""),
+        ("for(;;)", ""),
+        ("a:", ""),
+        ("new a(", ")"),
+        ("`${", "}`"),
+        ("f(function(){return ", "})"),
+        ("a.b(", ")"),
+        ("({a:", "})"),
+        ("class A extends (", "){}"),
+        ("async()=>await ", ""),
+        ("function f(a=", "){}"),
+        ("a[", "]"),
+    ] {
+        let most = (1..)
+            .map(|doubled| 1_usize << doubled)
+            .take_while(|count| nesting::nesting(&link.repeat(*count)).depth < 1900);
+        let count = most.last().unwrap_or(1);
+        let script = format!("{}a{}", link.repeat(count), end.repeat(count));
+        let findings = changed("a", &script);
+        assert_ne!(findings.not_analysed, Some(NotAnalysed::Failed), "{link}");
+        for count in [100_000, 1_000_000] {
+            let code = alone(&link.repeat(count)).not_analysed.map(|why| why.code());
+            assert!(matches!(code, Some("too-deep" | "too-large")), "{link}: {code:?}");
+        }
+    }
+    let chain = format!("a{}", ".b()".repeat(900));
+    assert_eq!(alone(&chain).not_analysed, None);
+}
+
+#[test]
+fn names_that_stand_for_each_other_end() {
+    let circle =
+        "var a = b, b = c, c = a; window[a](a + b); function f(x) { return f(x + 'a'); } window[f('')]()";
+    assert_eq!(alone(circle).not_analysed, None);
+    let doubling: String = (1..60).map(|at| format!("var a{at} = a{0} + a{0};", at - 1)).collect();
+    assert_eq!(alone(&format!("var a0 = 'aaaaaaaa'; {doubling} window[a59]()")).not_analysed, None);
+    let chain: String = (1..20_000).rev().map(|at| format!("var a{at} = a{};", at - 1)).collect();
+    assert_ne!(
+        alone(&format!("{chain} var a0 = 'x'; window[a19999]()")).not_analysed,
+        Some(NotAnalysed::Failed)
+    );
+    let endless = "function f() { var i = 0; while (true) { i++; } return i; } window[f()]()";
+    assert_eq!(alone(endless).not_analysed, None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_bytes_break_it(old: Vec<u8>, new: Vec<u8>) {
+        let findings = compare(Some(&old), &new, Limits::default(), &|_| None);
+        prop_assert_ne!(findings.not_analysed, Some(NotAnalysed::Failed));
+    }
+
+    #[test]
+    fn no_pieces_of_scripts_break_it(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)) {
+        let script = pieces.concat();
+        let findings = changed("var a = 1;", &script);
+        prop_assert_ne!(findings.not_analysed, Some(NotAnalysed::Failed), "{}", script);
+    }
+}
+
+const PIECES: &[&str] = &[
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "`",
+    "${",
+    "'",
+    "\"",
+    "/",
+    "//",
+    "/*",
+    "*/",
+    "\\",
+    "\n",
+    ";",
+    ",",
+    ":",
+    "?",
+    "=>",
+    "=",
+    "+",
+    ".",
+    "!",
+    "...",
+    "function ",
+    "async ",
+    "class ",
+    "a",
+    "b",
+    "window",
+    "atob",
+    "'aGk='",
+    "fetch",
+    "eval",
+    "return ",
+    "if",
+    "else ",
+    "for",
+    "while",
+    "var ",
+    "const ",
+    "new ",
+    "constructor",
+    "split",
+    "join",
+    "reverse",
+    "\u{2028}",
+    "\u{feff}",
+    "\\u{61}",
+    "1",
+    "0x1f",
+    "1e9",
+    "<!--",
+    "-->",
+    "#a",
+    "@",
+    "import ",
+    "export ",
+    "await ",
+    "yield ",
+    "of ",
+    "in ",
+    "typeof ",
+    "é",
+    "𝒳",
+];

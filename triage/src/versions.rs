@@ -1,0 +1,233 @@
+//! Two versions side by side.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::capability::Capability;
+use crate::difference::difference;
+use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SITES, Site, bounded};
+use crate::functions::{functions, literals};
+use crate::hosts::{domain_of, hosts_in, in_urls};
+use crate::limits::Limits;
+use crate::look::{Seen, look};
+use crate::measures::{Measured, measure, measures};
+use crate::script;
+use crate::skeleton::{Skeleton, skeleton};
+
+/// What is compared.
+#[derive(Clone, Copy)]
+pub(crate) struct Versions<'v> {
+    pub(crate) reviewed: Option<&'v [u8]>,
+    pub(crate) new: &'v [u8],
+    pub(crate) limits: Limits,
+}
+
+/// One version, read.
+struct Version {
+    formatted: String,
+    skeleton: Skeleton,
+    seen: Seen,
+    measured: Measured,
+}
+
+impl Versions<'_> {
+    /// All that can be said.
+    pub(crate) fn compared(&self) -> Findings {
+        let new = script::text_of(self.new);
+        let (new_text, new_type) = match script::formatted(&new, &self.limits) {
+            Ok(formatted) => formatted,
+            Err(why) => return self.in_bytes(why),
+        };
+        let reviewed = self.reviewed.map(script::text_of);
+        let old = reviewed.as_deref().map(|old| (old, script::formatted(old, &self.limits)));
+        if let Some((_, Ok((old_text, _)))) = &old
+            && *old_text == new_text
+        {
+            return Findings { change: Change::Trivia, ..Findings::default() };
+        }
+        let read = |raw: &str, text: String, source_type| {
+            let read = script::with_tree(&text, source_type, |semantic| {
+                (skeleton(&text, semantic), look(&text, semantic, &self.limits), measure(raw, semantic))
+            });
+            read.map(|(skeleton, seen, measured)| Version { formatted: text, skeleton, seen, measured })
+        };
+        let new_version = match read(&new, new_text, new_type) {
+            Ok(version) => version,
+            Err(why) => return self.in_bytes(why),
+        };
+        match old
+            .map(|(raw, formatted)| formatted.and_then(|(text, source_type)| read(raw, text, source_type)))
+        {
+            None => findings(Change::New, None, &new_version, (&new, reviewed.as_deref()), &self.limits),
+            Some(Ok(old)) => {
+                let change = change(&old.skeleton, &new_version.skeleton);
+                findings(change, Some(&old), &new_version, (&new, reviewed.as_deref()), &self.limits)
+            }
+            Some(Err(why)) => {
+                let mut found =
+                    findings(Change::Unknown, None, &new_version, (&new, reviewed.as_deref()), &self.limits);
+                found.not_analysed.get_or_insert(NotAnalysed::Reviewed(Box::new(why)));
+                found
+            }
+        }
+    }
+
+    /// What can be said of bytes that are not read as a script: the hosts in them.
+    pub(crate) fn in_bytes(&self, why: NotAnalysed) -> Findings {
+        let reviewed = self
+            .reviewed
+            .map(|reviewed| String::from_utf8_lossy(reviewed).to_lowercase())
+            .unwrap_or_default();
+        let mut found = Hosts::default();
+        for named in in_urls(&String::from_utf8_lossy(self.new)) {
+            if !reviewed.contains(&named.host) {
+                found.add(None, named.host, named.url, false);
+            }
+        }
+        let change = if self.reviewed.is_some() { Change::Unknown } else { Change::New };
+        Findings { change, not_analysed: Some(why), hosts: found.listed(), ..Findings::default() }
+    }
+}
+
+fn change(old: &Skeleton, new: &Skeleton) -> Change {
+    if old.named == new.named {
+        Change::Names
+    } else if old.blank == new.blank {
+        Change::Data
+    } else {
+        Change::Code
+    }
+}
+
+fn findings(
+    change: Change,
+    old: Option<&Version>,
+    new: &Version,
+    (raw, reviewed): (&str, Option<&str>),
+    limits: &Limits,
+) -> Findings {
+    let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
+    let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
+    Findings {
+        change,
+        not_analysed: cut_short,
+        facts: facts(old.map(|old| &old.seen), &new.seen),
+        hosts: hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed),
+        functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
+        literals: match (change, skeletons) {
+            (Change::Data, Some((old, new))) => literals(old, new),
+            _ => Vec::new(),
+        },
+        measures: measures(old.map(|old| old.measured), new.measured),
+        diff: old.map(|old| difference(&old.formatted, &new.formatted, limits)).unwrap_or_default(),
+    }
+}
+
+/// What is done at more places than before.
+fn facts(old: Option<&Seen>, new: &Seen) -> Vec<Fact> {
+    let before = |capability: &Capability| {
+        old.and_then(|old| old.sites.get(capability)).map(Vec::as_slice).unwrap_or_default()
+    };
+    let by_capability: BTreeMap<_, _> = new.sites.iter().collect();
+    let more = by_capability.into_iter().filter(|(capability, sites)| sites.len() > before(capability).len());
+    let mut facts: Vec<Fact> = more
+        .map(|(capability, sites)| {
+            let before = before(capability);
+            Fact {
+                capability: *capability,
+                reviewed: before.len(),
+                new: sites.len(),
+                sites: named(before, sites),
+            }
+        })
+        .collect();
+    facts.sort_by_key(|fact| (fact.capability.group(), fact.reviewed > 0, fact.capability));
+    facts
+}
+
+/// The places to name: first those that look like none of the reviewed version.
+fn named(before: &[Site], sites: &[Site]) -> Vec<Site> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for site in before {
+        *known.entry(&site.excerpt).or_default() += 1;
+    }
+    let (old, new): (Vec<&Site>, Vec<&Site>) =
+        sites.iter().partition(|site| match known.get_mut(&*site.excerpt) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        });
+    let added = sites.len() - before.len();
+    let mut seen = HashSet::new();
+    let each =
+        new.into_iter().chain(old).take(added.max(1)).filter(|site| seen.insert((site.line, &site.excerpt)));
+    each.take(SITES).cloned().collect()
+}
+
+/// Hosts that only the new version names.
+fn hosts(old: Option<&Seen>, new: &Seen, raw: &str, reviewed: Option<&str>) -> Vec<Host> {
+    let old_texts = old.into_iter().flat_map(|old| &old.texts);
+    let mut known: HashSet<String> =
+        old_texts.flat_map(|(_, text)| hosts_in(text)).map(|named| named.host).collect();
+    // Where the reviewed version could not be read, what stands in its bytes is known all the same.
+    known.extend(reviewed.into_iter().flat_map(in_urls).map(|named| named.host));
+    let raw = raw.to_lowercase();
+    let mut found = Hosts::default();
+    for (line, text) in &new.texts {
+        for named in hosts_in(text) {
+            if !known.contains(&named.host) {
+                let hidden = !raw.contains(&named.host);
+                found.add(Some(*line), named.host, named.url, hidden);
+            }
+        }
+    }
+    found.listed()
+}
+
+/// Hosts as they are found, each once.
+#[derive(Default)]
+struct Hosts {
+    found: Vec<Host>,
+    places: HashMap<String, usize>,
+}
+
+impl Hosts {
+    /// URLs of one host that are listed.
+    const URLS: usize = 5;
+
+    fn add(&mut self, line: Option<usize>, host: String, url: String, hidden: bool) {
+        let url = bounded(&url, SHOWN);
+        let at = *self.places.entry(host.clone()).or_insert(self.found.len());
+        match self.found.get_mut(at) {
+            Some(known) => {
+                if known.urls.len() < Self::URLS && !known.urls.contains(&url) {
+                    known.urls.push(url);
+                }
+            }
+            None => {
+                let domain = domain_of(&host).into();
+                self.found.push(Host {
+                    host: host.into(),
+                    domain,
+                    urls: vec![url],
+                    line,
+                    hidden,
+                    imitates: None,
+                });
+            }
+        }
+    }
+
+    /// Those of one domain together, what is hidden first.
+    fn listed(mut self) -> Vec<Host> {
+        self.found.truncate(LISTED);
+        let mut hidden: HashSet<Box<str>> = HashSet::new();
+        hidden.extend(self.found.iter().filter(|host| host.hidden).map(|host| host.domain.clone()));
+        self.found.sort_by(|a, b| {
+            let key = |host: &Host| (!hidden.contains(&host.domain), host.domain.clone(), host.host.clone());
+            key(a).cmp(&key(b))
+        });
+        self.found
+    }
+}

