@@ -3,6 +3,7 @@
 //! A gateway may be running on the same data directory; what is decided here is in force there at once.
 
 mod decide;
+mod diff;
 mod export;
 mod list;
 mod show;
@@ -27,6 +28,8 @@ pub(crate) enum Action {
     List,
     /// Show one item: what it is, how it came, who asked for it.
     Show(Named),
+    /// Say what it newly does, against what was verified at its URL last.
+    Diff(Named),
     /// Let these bytes be served at this URL, once as many people agree as review.approvers says.
     Approve {
         #[command(flatten)]
@@ -98,6 +101,7 @@ impl Action {
         match self {
             Self::List => list::run(review).await.map(|()| Found::Nothing),
             Self::Show(named) => show::run(review, &named.id).await.map(|()| Found::Nothing),
+            Self::Diff(named) => diff::run(review, &named.id).await.map(|()| Found::Nothing),
             Self::Approve { named, reason, expires } => {
                 decide::approve(review, &named.id, &reason, expires.as_deref()).await
             }

@@ -211,6 +211,7 @@ fn next_steps(item: &Item) -> String {
     let id = item.incident;
     let mut steps = Vec::new();
     if item.body_kept {
+        steps.push(format!("  pinfold quarantine diff {id}                  to see what it newly does"));
         steps.push(format!("  pinfold quarantine export {id} --output FILE   to look at it"));
     }
     let decide = [

@@ -25,6 +25,7 @@ mod codings;
 mod console;
 mod crash;
 mod decisions;
+mod diff;
 mod drain;
 mod egress;
 mod evasions;

@@ -1,0 +1,96 @@
+//! What was found, for programs. The fields are listed in `docs/reference.md`.
+
+use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Mark, Measure, NotAnalysed, Site};
+use serde_json::{Value, json};
+
+use super::{Compared, Verified};
+
+/// All of it.
+pub(super) fn of(compared: &Compared) -> Value {
+    let Compared { item, verified, findings } = compared;
+    let Findings { change, not_analysed, facts, hosts, functions, literals, measures, diff } = findings;
+    json!({
+        "incident": item.incident.to_string(),
+        "url": &*item.url,
+        "subject": &*item.subject,
+        "digest": item.digest.to_string(),
+        "size": item.len,
+        "verified": verified.as_ref().map(verified_json),
+        "change": change.code(),
+        "not_analysed": not_analysed.as_ref().map(not_analysed_json),
+        "hosts": hosts.iter().map(host_json).collect::<Value>(),
+        "capabilities": facts.iter().map(fact_json).collect::<Value>(),
+        "functions": functions.iter().map(function_json).collect::<Value>(),
+        "literals": literals.iter().map(literal_json).collect::<Value>(),
+        "measures": measures.iter().map(measure_json).collect::<Value>(),
+        "diff": diff_json(diff),
+    })
+}
+
+fn verified_json(verified: &Verified) -> Value {
+    json!({ "digest": verified.digest.to_string(), "size": verified.bytes.len(), "at": verified.at.to_string() })
+}
+
+fn not_analysed_json(why: &NotAnalysed) -> Value {
+    json!({ "code": why.code(), "text": why.text() })
+}
+
+fn host_json(host: &Host) -> Value {
+    json!({
+        "host": &*host.host,
+        "domain": &*host.domain,
+        "urls": host.urls.iter().map(|url| &**url).collect::<Vec<_>>(),
+        "line": host.line,
+        "hidden": host.hidden,
+        "imitates": host.imitates.as_deref(),
+    })
+}
+
+fn fact_json(fact: &Fact) -> Value {
+    json!({
+        "capability": fact.capability.code(),
+        "group": fact.capability.group().code(),
+        "text": fact.capability.text(),
+        "verified": fact.reviewed,
+        "new": fact.new,
+        "sites": fact.sites.iter().map(site_json).collect::<Value>(),
+    })
+}
+
+fn site_json(site: &Site) -> Value {
+    json!({ "line": site.line, "excerpt": &*site.excerpt, "means": site.means.as_deref(), "in_string": site.in_string })
+}
+
+fn function_json(function: &Function) -> Value {
+    json!({ "name": &*function.name, "change": function.how.code(), "line": function.line })
+}
+
+fn literal_json(literal: &Literal) -> Value {
+    json!({ "line": literal.line, "old": &*literal.old, "new": &*literal.new })
+}
+
+fn measure_json(measure: &Measure) -> Value {
+    json!({ "what": measure.what, "verified": measure.reviewed, "new": measure.new })
+}
+
+fn diff_json(diff: &Diff) -> Value {
+    let hunks = diff.hunks.iter().map(|hunk| {
+        let lines = hunk.lines.iter().map(|(mark, line)| json!([mark_text(*mark), &**line]));
+        json!({ "old_start": hunk.old_start, "new_start": hunk.new_start, "lines": lines.collect::<Value>() })
+    });
+    json!({
+        "added": diff.added,
+        "removed": diff.removed,
+        "left_out": diff.left_out,
+        "hunks": hunks.collect::<Value>(),
+    })
+}
+
+/// As diffs have it.
+pub(super) fn mark_text(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Both => " ",
+        Mark::Removed => "-",
+        Mark::Added => "+",
+    }
+}

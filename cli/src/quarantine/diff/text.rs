@@ -1,0 +1,314 @@
+//! What was found, for people: facts before hosts, hosts before capabilities, and the difference last.
+
+use pinfold_triage::{Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Mark};
+
+use super::Compared;
+use super::json::mark_text;
+use crate::printable::printable;
+use crate::terminal::{Terminal, Tone};
+use crate::words::{counted, exact_size, second};
+
+/// Functions of each kind that are shown; JSON has more.
+const FUNCTIONS: usize = 10;
+/// Literals that are shown.
+const LITERALS: usize = 40;
+/// Columns of a name, in front of counts.
+const NAME: usize = 46;
+
+/// The page. No final newline.
+pub(super) fn of(compared: &Compared, terminal: &Terminal) -> String {
+    let page = Page { compared, terminal };
+    let findings = &compared.findings;
+    let sections = [
+        page.head(),
+        page.hosts(&findings.hosts),
+        page.capabilities(&findings.facts),
+        page.literals(),
+        page.measures(),
+        page.functions(&findings.functions),
+        page.diff(),
+    ];
+    let sections: Vec<_> =
+        sections.iter().map(|section| section.trim_end()).filter(|section| !section.is_empty()).collect();
+    sections.join("\n\n")
+}
+
+struct Page<'a> {
+    compared: &'a Compared,
+    terminal: &'a Terminal,
+}
+
+impl Page<'_> {
+    fn title(&self, title: &str, rest: &str) -> String {
+        let rest = if rest.is_empty() { String::new() } else { format!("  {}", self.faint(rest)) };
+        format!("{}{rest}\n", self.terminal.paint(Tone::Strong, title))
+    }
+
+    fn faint(&self, text: &str) -> String {
+        self.terminal.paint(Tone::Faint, text)
+    }
+
+    fn head(&self) -> String {
+        let Compared { item, verified, findings } = self.compared;
+        let mut text = format!(
+            "{}  {}\n{}\n\n",
+            self.terminal.paint(Tone::Strong, &item.incident.to_string()),
+            item.state,
+            printable(&item.url)
+        );
+        let against = match verified {
+            Some(verified) => {
+                let size = exact_size(verified.bytes.len() as u64);
+                format!("{}, {size}; verified last {}", verified.digest, second(verified.at))
+            }
+            None => "nothing: no verified body of this URL is kept, so that all it does is listed".to_owned(),
+        };
+        let mut facts = vec![
+            ("new", format!("{}, {}", item.digest, exact_size(item.len))),
+            ("against", against),
+            ("change", change(findings)),
+        ];
+        if let Some(why) = &findings.not_analysed {
+            let why = format!("not analysed because {}", printable(&why.text()));
+            facts.push(("note", self.terminal.paint(Tone::Warning, &why)));
+        }
+        facts.push(("summary", self.summary()));
+        for (name, value) in facts {
+            text.push_str(&format!("  {name:<8}  {value}\n"));
+        }
+        text
+    }
+
+    fn summary(&self) -> String {
+        let findings = &self.compared.findings;
+        let mut parts = Vec::new();
+        let hidden = findings.hosts.iter().filter(|host| host.hidden).count();
+        let imitating = findings.hosts.iter().filter(|host| host.imitates.is_some()).count();
+        parts.push(match findings.hosts.len() {
+            0 => "no new host".to_owned(),
+            1 if hidden == 1 => "1 new host, hidden".to_owned(),
+            count if hidden == 0 => counted(count, "new host"),
+            count => format!("{}, {hidden} of them hidden", counted(count, "new host")),
+        });
+        if imitating > 0 {
+            parts.push(format!("{imitating} that imitates one that is expected"));
+        }
+        let novel = findings.facts.iter().filter(|fact| fact.reviewed == 0).count();
+        parts.push(match (novel, findings.facts.len() - novel) {
+            (0, 0) => "nothing that it did not do before".to_owned(),
+            (novel, 0) => format!("does {} that it did not do before", counted(novel, "thing")),
+            (0, more) => format!("does {} more often", counted(more, "thing")),
+            (novel, more) => {
+                format!("does {} that it did not do before, and {more} more often", counted(novel, "thing"))
+            }
+        });
+        parts.join("; ")
+    }
+
+    fn hosts(&self, hosts: &[Host]) -> String {
+        if hosts.is_empty() {
+            return String::new();
+        }
+        let mut text = self.title("NEW HOSTS", "");
+        let mut domain = None;
+        for host in hosts {
+            let is_other = domain.replace(&host.domain) != Some(&host.domain);
+            if is_other && host.domain != host.host {
+                text.push_str(&format!("  {}\n", printable(&host.domain)));
+            }
+            let indent = if host.domain == host.host { "  " } else { "    " };
+            let mut notes = Vec::new();
+            notes.extend(host.line.map(|line| self.faint(&format!("line {line}"))));
+            if host.hidden {
+                notes.push(
+                    self.terminal.paint(Tone::Warning, "hidden: it does not stand in the code as it is"),
+                );
+            }
+            if let Some(imitated) = &host.imitates {
+                notes.push(self.terminal.paint(Tone::Bad, &format!("imitates {}", printable(imitated))));
+            }
+            text.push_str(&format!(
+                "{indent}{}  {}\n",
+                self.terminal.paint(Tone::Strong, &printable(&host.host)),
+                notes.join("  ")
+            ));
+            for url in host.urls.iter().filter(|url| **url != host.host) {
+                text.push_str(&format!("{indent}  {}\n", printable(url)));
+            }
+        }
+        text
+    }
+
+    fn capabilities(&self, facts: &[Fact]) -> String {
+        if facts.is_empty() {
+            return String::new();
+        }
+        let rest = if self.compared.verified.is_some() { "places before → now" } else { "places" };
+        let mut text = self.title("WHAT IT NEWLY DOES", rest);
+        for group in Group::ALL {
+            let of_group: Vec<_> = facts.iter().filter(|fact| fact.capability.group() == group).collect();
+            if of_group.is_empty() {
+                continue;
+            }
+            text.push_str(&format!("  {}\n", self.faint(group.code())));
+            for fact in of_group {
+                text.push_str(&self.fact(fact));
+            }
+        }
+        text
+    }
+
+    fn fact(&self, fact: &Fact) -> String {
+        let tone = if fact.reviewed == 0 { Tone::Bad } else { Tone::Warning };
+        let name = self.terminal.paint(tone, &format!("{:<NAME$}", fact.capability.text()));
+        let counts = match self.compared.verified {
+            Some(_) => format!("{} → {}", fact.reviewed, fact.new),
+            None => fact.new.to_string(),
+        };
+        let mut text = format!("    {name}  {counts}\n");
+        for site in &fact.sites {
+            let inside =
+                if site.in_string { format!("{} ", self.faint("in a string:")) } else { String::new() };
+            let means = site.means.as_ref().map(|means| self.faint(&format!("  means {}", printable(means))));
+            let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
+            text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
+        }
+        let more = (fact.new - fact.reviewed).saturating_sub(fact.sites.len());
+        if more > 0 {
+            text.push_str(&format!("{:>8}  {}\n", "", self.faint(&format!("and {more} more"))));
+        }
+        text
+    }
+
+    /// Text of the attacker, safe to look at, and no longer than a line of the terminal.
+    fn cut(&self, text: &str, indent: usize) -> String {
+        let shown = printable(text);
+        let most = self.terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40));
+        match shown.char_indices().nth(most) {
+            None => shown.into_owned(),
+            Some(_) => shown.chars().take(most - 1).chain(['…']).collect(),
+        }
+    }
+
+    fn literals(&self) -> String {
+        let literals = &self.compared.findings.literals;
+        if literals.is_empty() {
+            return String::new();
+        }
+        let mut text = self.title("CHANGED LITERALS", "nothing else changed");
+        for literal in literals.iter().take(LITERALS) {
+            let line = self.faint(&format!("{:>8}", literal.line));
+            text.push_str(&format!(
+                "{line}  {}\n",
+                self.terminal.paint(Tone::Bad, &self.cut(&literal.old, 12))
+            ));
+            text.push_str(&format!(
+                "{:>8}  {}\n",
+                "→",
+                self.terminal.paint(Tone::Good, &self.cut(&literal.new, 12))
+            ));
+        }
+        text + &self.left_out(literals.len(), LITERALS)
+    }
+
+    fn left_out(&self, count: usize, shown: usize) -> String {
+        match count.saturating_sub(shown) {
+            0 => String::new(),
+            more => format!("{:>8}  {}\n", "", self.faint(&format!("and {more} more: --json has them"))),
+        }
+    }
+
+    fn measures(&self) -> String {
+        let measures = &self.compared.findings.measures;
+        if measures.is_empty() {
+            return String::new();
+        }
+        let mut text =
+            self.title("HOW IT READS", if self.compared.verified.is_some() { "before → now" } else { "" });
+        for measure in measures {
+            let before = measure.reviewed.map(|before| format!("{before} → ")).unwrap_or_default();
+            text.push_str(&format!("    {:<NAME$}  {before}{}\n", measure.what, measure.new));
+        }
+        text
+    }
+
+    fn functions(&self, functions: &[Function]) -> String {
+        if functions.is_empty() {
+            return String::new();
+        }
+        let mut text = self.title("FUNCTIONS", "without those that they hold");
+        for how in KINDS {
+            let of_kind: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
+            for (at, function) in of_kind.iter().take(FUNCTIONS).enumerate() {
+                let word = if at == 0 { how.code() } else { "" };
+                let line = self.faint(&format!("{:>6}", function.line));
+                text.push_str(&format!("    {word:<8}{line}  {}\n", self.cut(&function.name, 20)));
+            }
+            text.push_str(&self.left_out(of_kind.len(), FUNCTIONS));
+        }
+        text
+    }
+
+    fn diff(&self) -> String {
+        let diff = &self.compared.findings.diff;
+        if diff.hunks.is_empty() {
+            return String::new();
+        }
+        let mut text = self.title("DIFFERENCE", "of both versions in one format");
+        for hunk in &diff.hunks {
+            text.push_str(&self.hunk(hunk));
+        }
+        if diff.left_out > 0 {
+            let most = format!("{} more changed lines are not shown", diff.left_out);
+            text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &most)));
+        }
+        text
+    }
+
+    fn hunk(&self, hunk: &Hunk) -> String {
+        let mut text = self.faint(&format!("  ··· line {}", hunk.new_start)) + "\n";
+        let (mut old, mut new) = (hunk.old_start, hunk.new_start);
+        for (mark, line) in &hunk.lines {
+            let number = match mark {
+                Mark::Both | Mark::Added => new,
+                Mark::Removed => old,
+            };
+            let line = format!("{} {}", mark_text(*mark), self.cut(line, 12));
+            let line = match mark {
+                Mark::Both => line,
+                Mark::Removed => self.terminal.paint(Tone::Bad, &line),
+                Mark::Added => self.terminal.paint(Tone::Good, &line),
+            };
+            text.push_str(&format!("{}  {line}\n", self.faint(&format!("{number:>8}"))));
+            old += usize::from(*mark != Mark::Added);
+            new += usize::from(*mark != Mark::Removed);
+        }
+        text
+    }
+}
+
+const KINDS: [FunctionChange; 4] =
+    [FunctionChange::Changed, FunctionChange::Added, FunctionChange::Removed, FunctionChange::Moved];
+
+/// The change in words, and how much of it there is.
+fn change(findings: &Findings) -> String {
+    let mut text = findings.change.text().to_owned();
+    match findings.change {
+        Change::Code | Change::Data | Change::Names => {
+            let functions = KINDS.into_iter().filter_map(|how| {
+                let count = findings.functions.iter().filter(|function| function.how == how).count();
+                (count > 0).then(|| format!("{count} {}", how.code()))
+            });
+            let functions: Vec<_> = functions.collect();
+            if !functions.is_empty() {
+                text.push_str(&format!("; functions: {}", functions.join(", ")));
+            }
+            text.push_str(&format!(
+                "; lines: {} added, {} removed",
+                findings.diff.added, findings.diff.removed
+            ));
+        }
+        Change::New | Change::Same | Change::Trivia | Change::Unknown => {}
+    }
+    text
+}
