@@ -1,0 +1,31 @@
+//! Libraries that pages load, each with two versions that were published one after the other.
+
+/// Package, the two versions, and the file that pages load.
+pub(crate) const LIBRARIES: [(&str, &str, &str, &str); 26] = [
+    ("jquery", "3.7.0", "3.7.1", "dist/jquery.js"),
+    ("jquery", "3.6.4", "3.7.0", "dist/jquery.min.js"),
+    ("lodash", "4.17.20", "4.17.21", "lodash.js"),
+    ("moment", "2.30.0", "2.30.1", "moment.js"),
+    ("vue", "3.4.37", "3.4.38", "dist/vue.global.js"),
+    ("react-dom", "18.2.0", "18.3.0", "umd/react-dom.development.js"),
+    ("preact", "10.22.0", "10.22.1", "dist/preact.umd.js"),
+    ("bootstrap", "5.3.2", "5.3.3", "dist/js/bootstrap.js"),
+    ("axios", "1.7.2", "1.7.3", "dist/axios.js"),
+    ("d3", "7.8.4", "7.8.5", "dist/d3.js"),
+    ("three", "0.149.0", "0.150.0", "build/three.js"),
+    ("chart.js", "4.4.2", "4.4.3", "dist/chart.umd.js"),
+    ("@popperjs/core", "2.11.7", "2.11.8", "dist/umd/popper.js"),
+    ("handlebars", "4.7.7", "4.7.8", "dist/handlebars.js"),
+    ("underscore", "1.13.5", "1.13.6", "underscore-umd.js"),
+    ("backbone", "1.4.1", "1.5.0", "backbone.js"),
+    ("angular", "1.8.2", "1.8.3", "angular.js"),
+    ("dayjs", "1.11.9", "1.11.10", "dayjs.min.js"),
+    ("swiper", "11.1.3", "11.1.4", "swiper-bundle.js"),
+    ("htmx.org", "1.9.11", "1.9.12", "dist/htmx.js"),
+    ("alpinejs", "3.13.9", "3.13.10", "dist/cdn.js"),
+    ("leaflet", "1.9.3", "1.9.4", "dist/leaflet-src.js"),
+    ("video.js", "8.9.0", "8.10.0", "dist/video.js"),
+    ("socket.io-client", "4.7.4", "4.7.5", "dist/socket.io.js"),
+    ("dompurify", "3.1.4", "3.1.5", "dist/purify.js"),
+    ("hls.js", "1.5.8", "1.5.9", "dist/hls.js"),
+];
