@@ -1,5 +1,6 @@
-//! What vendors sent last. Where one sends the same bytes once more, they need not be hashed, decoded and encoded once more:
-//! they mean what they meant. The body is taken from the shelf's memory, where it was measured, and is judged anew.
+//! What vendors sent last. Where one sends the same bytes once more, they need not be decoded and encoded once more, and what
+//! is in no coding need not be hashed: they mean what they meant. The body is taken from the shelf's memory, where it was
+//! measured, and is judged anew. It counts as held, since the shelf may forget it while a client still reads.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -12,6 +13,7 @@ use pinfold_policy::kept::Keep;
 use pinfold_policy::url::ArtifactUrl;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use tokio::task::consume_budget;
 
 use crate::budget::Reservation;
 use crate::incoming::Arriving;
@@ -40,7 +42,7 @@ pub(crate) struct Decodings {
     hasher: RandomState,
 }
 
-/// A body, the wire bytes that it was decoded from, and what is reserved for these while it is not known what they are.
+/// A body, the wire bytes that it was decoded from, and what is reserved for whichever of them is larger.
 pub(crate) struct Expected {
     wire: Wire,
     held: Held,
@@ -84,7 +86,10 @@ impl Expected {
     }
 
     /// The body, if it is what arrives. Otherwise all that came is there to be read again.
-    pub(crate) async fn arrives(self, body: &mut Arriving) -> io::Result<Option<Held>> {
+    pub(crate) async fn arrives(mut self, body: &mut Arriving) -> io::Result<Option<Held>> {
+        if !self.room.try_memory(self.wire.len.max(self.held.len())) {
+            return Ok(None);
+        }
         if self.wire.id == self.held.id() {
             self.arrives_plain(body).await
         } else {
@@ -98,25 +103,26 @@ impl Expected {
         let mut same = 0;
         loop {
             match body.next().await {
-                Some(Ok(bytes)) if known.has_at(same, &bytes)? => same += bytes.len() as u64,
+                Some(Ok(bytes)) if known.has_at(same, &bytes)? => {
+                    same += bytes.len() as u64;
+                    // Bytes that are there already come without a pause: others have their turn too.
+                    consume_budget().await;
+                }
                 Some(Ok(bytes)) => {
                     body.put_back(bytes);
                     break;
                 }
-                None if same == known.len() => return Ok(Some(self.held)),
+                None if same == known.len() => return Ok(Some(self.held.reserved_by(Arc::new(self.room)))),
                 // A failure comes again behind what was the same.
                 Some(Err(_)) | None => break,
             }
         }
-        body.unread(known.up_to(same));
+        body.unread(known.up_to(same).reserved_by(Arc::new(self.room)));
         Ok(None)
     }
 
     /// What is coded is copied as it comes: a frame of one byte can hold on to hundreds.
-    async fn arrives_coded(mut self, body: &mut Arriving) -> io::Result<Option<Held>> {
-        if !self.room.try_memory(self.wire.len) {
-            return Ok(None);
-        }
+    async fn arrives_coded(self, body: &mut Arriving) -> io::Result<Option<Held>> {
         let mut keep = Keep::new(Some(self.wire.len));
         let (mut is_whole, mut beyond) = (false, None);
         loop {
@@ -136,7 +142,7 @@ impl Expected {
         }
         let (kept, id) = keep.finish()?;
         if is_whole && (Wire { id, len: kept.len() }) == self.wire {
-            return Ok(Some(self.held));
+            return Ok(Some(self.held.reserved_by(Arc::new(self.room))));
         }
         if let Some(bytes) = beyond {
             body.put_back(bytes);
@@ -213,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_plain_bytes_are_the_same_body() {
-        let expected = Expected::new(wire(b"plain"), held(b"plain"), room(0));
+        let expected = Expected::new(wire(b"plain"), held(b"plain"), room(1 << 20));
         let held = expected.arrives(&mut pieces(b"plain")).await.unwrap().unwrap();
         assert_eq!(held.id(), BodyId::of(&[Bytes::from_static(b"plain")]));
     }
@@ -234,11 +240,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_room_for_the_wire_nothing_of_it_is_kept() {
-        let mut body = pieces(b"coded");
-        let expected = Expected::new(wire(b"coded"), held(b"plain"), room(4));
-        assert!(expected.arrives(&mut body).await.unwrap().is_none());
-        assert_eq!(rest(body).await, b"coded");
+    async fn without_room_for_the_wire_or_the_body_nothing_is_taken_from_memory() {
+        for (came, known) in [(&b"coded"[..], &b"body"[..]), (b"code", b"plain"), (b"plain", b"plain")] {
+            let mut body = pieces(came);
+            let expected = Expected::new(wire(came), held(known), room(4));
+            assert!(expected.arrives(&mut body).await.unwrap().is_none());
+            assert_eq!(rest(body).await, came);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_a_client_reads_counts_as_held_though_the_shelf_forgets_it() {
+        let budget = Budget::new(
+            Bounds { memory: 1 << 20, disk: 1 << 20, largest: 1 << 20 },
+            Duration::from_millis(1),
+        );
+        for came in [&b"coded"[..], b"plain"] {
+            let room = budget.reservation(IpAddr::from([10, 0, 0, 1]), "v".into());
+            let expected = Expected::new(wire(came), held(b"plain"), room);
+            let read = expected.arrives(&mut pieces(came)).await.unwrap().unwrap();
+            assert_eq!(budget.reserved().0, 5);
+            drop(read);
+            assert_eq!(budget.reserved().0, 0);
+        }
     }
 
     #[test]

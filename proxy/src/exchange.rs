@@ -521,10 +521,8 @@ impl Shared {
         if let Some((codings, wire)) = came {
             self.shelf.learn(&ask.url, codings, wire, cleared.held()).await;
         }
-        if !may_be_shelved(ask, &expected) && !(ask.asks() && expected.rules().substitute) {
-            return;
-        }
-        if let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) {
+        let is_for_shelf = may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute);
+        if is_for_shelf && let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) {
             let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
             self.shelf.put(ask, &fresh, now, self.room_on_shelf());
         }

@@ -121,7 +121,7 @@ pub(crate) async fn hold(
     Holding::new(codings, announced, limits, room).hold_all(body, aliases).await.map(|(held, _)| held)
 }
 
-/// The same for a body that may be the `expected` one: then it is not measured again. Otherwise what came on the wire is
+/// The same for a body that may be the `expected` one: then it is the known one. Otherwise what came on the wire is
 /// given too.
 pub(crate) async fn hold_or_recall(
     mut body: Arriving,

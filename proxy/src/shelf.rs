@@ -89,7 +89,7 @@ impl Shelf {
         })
     }
 
-    /// The body that a URL answered with last in these codings, if it may be that again; `room` is made for its wire bytes.
+    /// The body that a URL answered with last in these codings, if it may be that again; `room` is made for it.
     pub(crate) fn expected(
         &self,
         url: &ArtifactUrl,

@@ -143,7 +143,7 @@ impl Carriers {
 
     fn give_back(&self, carrier: Carrier) {
         let mut spare = self.spare();
-        if spare.len() < SPARE {
+        if carrier.is_for_later() && spare.len() < SPARE {
             spare.push(carrier);
         }
     }
@@ -178,6 +178,15 @@ impl Carrier {
             tracing::trace!(%error, "a pipe keeps its size");
         }
         Some(Self::Pipe { reads, writes, beside: Vec::new(), _place: place })
+    }
+
+    /// A buffer was all that there was: the next may find a pipe.
+    fn is_for_later(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Pipe { .. } => true,
+            Self::Buffer(_) => cfg!(not(target_os = "linux")),
+        }
     }
 
     fn buffer() -> Self {
@@ -349,6 +358,16 @@ mod tests {
         let mut all = [0; 6];
         vendor.read_exact(&mut all).await.unwrap();
         assert_eq!((&all, passed.sent()), (b"behind", 6));
+    }
+
+    #[test]
+    fn who_finds_no_pipe_takes_none_from_those_who_come_later() {
+        let carriers = Carriers::with_pipes(1);
+        let (pipe, buffer) = (carriers.take(), carriers.take());
+        assert!(matches!((&pipe, &buffer), (Carrier::Pipe { .. }, Carrier::Buffer(_))));
+        carriers.give_back(pipe);
+        carriers.give_back(buffer);
+        assert!(matches!(carriers.take(), Carrier::Pipe { .. }));
     }
 
     #[tokio::test]
