@@ -25,8 +25,14 @@ fn bounded(findings: &Findings) {
     assert_ne!(findings.not_analysed, Some(NotAnalysed::Failed), "the parser or its stack gave up");
     assert_ne!(findings.not_analysed, Some(NotAnalysed::TimeOver));
     for fact in &findings.facts {
-        assert!(fact.new > fact.reviewed && !fact.sites.is_empty() && fact.sites.len() <= pinfold_triage::SITES);
-        assert!(fact.sites.iter().all(|site| site.line > 0 && site.excerpt.chars().count() <= pinfold_triage::SHOWN + 2));
+        assert!(
+            fact.new > fact.reviewed && !fact.sites.is_empty() && fact.sites.len() <= pinfold_triage::SITES
+        );
+        assert!(
+            fact.sites
+                .iter()
+                .all(|site| site.line > 0 && site.excerpt.chars().count() <= pinfold_triage::SHOWN + 2)
+        );
     }
     assert!(findings.hosts.iter().all(|host| !host.host.is_empty() && host.host.ends_with(&*host.domain)));
 }
