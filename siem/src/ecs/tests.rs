@@ -644,7 +644,10 @@ fn page() -> String {
         let ecs = fields(&event, &observer());
         let (code, action) = (ecs.text("event.code").unwrap(), ecs.text("event.action").unwrap());
         let ocsf = crate::ocsf::fields(&event, &ecs);
-        let pretty = serde_json::to_string_pretty(&Value::from(ecs.clone())).unwrap();
+        // By name, whatever order other crates in a build ask serde_json to keep.
+        let mut sorted = Value::from(ecs.clone());
+        sorted.sort_all_objects();
+        let pretty = serde_json::to_string_pretty(&sorted).unwrap();
         let (class, activity) = (ocsf.text("class_name").unwrap(), ocsf.text("activity_name").unwrap());
         let cef = crate::cef::line(&ecs);
         page.push_str(&format!(
