@@ -1,7 +1,7 @@
 //! Works out what a function gives back for arguments that are known: decoders are short, and take no part in the page.
 
 use oxc_ast::ast::{
-    ArrowFunctionBody, AssignmentExpression, AssignmentTarget, BindingPattern, ForStatement,
+    ArrowFunctionBody, AssignmentExpression, AssignmentTarget, BindingPattern, Expression, ForStatement,
     ForStatementInit, SimpleAssignmentTarget, Statement, UpdateExpression, VariableDeclaration,
 };
 use oxc_syntax::operator::{AssignmentOperator, UpdateOperator};
@@ -94,15 +94,8 @@ impl<'a> Folder<'a, '_> {
             }
             Statement::ForStatement(repeated) => self.repeat(repeated, env),
             Statement::WhileStatement(repeated) => loop {
-                match self.fold(&repeated.test, env).to_bool() {
-                    Some(true) => {}
-                    Some(false) => return Flow::Next,
-                    None => return Flow::Lost,
-                }
-                match self.statement(&repeated.body, env) {
-                    Flow::Next | Flow::Continue => {}
-                    Flow::Break => return Flow::Next,
-                    ended @ (Flow::Return(_) | Flow::Lost) => return ended,
+                if let Some(ended) = self.turn(Some(&repeated.test), &repeated.body, env) {
+                    return ended;
                 }
             },
             Statement::BreakStatement(ended) if ended.label.is_none() => Flow::Break,
@@ -131,16 +124,8 @@ impl<'a> Folder<'a, '_> {
             None => {}
         }
         loop {
-            let goes_on = repeated.test.as_ref().map_or(Some(true), |test| self.fold(test, env).to_bool());
-            match goes_on {
-                Some(true) => {}
-                Some(false) => return Flow::Next,
-                None => return Flow::Lost,
-            }
-            match self.statement(&repeated.body, env) {
-                Flow::Next | Flow::Continue => {}
-                Flow::Break => return Flow::Next,
-                ended @ (Flow::Return(_) | Flow::Lost) => return ended,
+            if let Some(ended) = self.turn(repeated.test.as_ref(), &repeated.body, env) {
+                return ended;
             }
             if let Some(update) = &repeated.update {
                 self.fold(update, env);
@@ -148,6 +133,25 @@ impl<'a> Folder<'a, '_> {
             if !self.step() {
                 return Flow::Lost;
             }
+        }
+    }
+
+    /// One turn of a loop: how the loop ends, if it does.
+    fn turn(
+        &self,
+        test: Option<&'a Expression<'a>>,
+        body: &'a Statement<'a>,
+        env: &mut Env<'a>,
+    ) -> Option<Flow<'a>> {
+        match test.map_or(Some(true), |test| self.fold(test, env).to_bool()) {
+            Some(true) => {}
+            Some(false) => return Some(Flow::Next),
+            None => return Some(Flow::Lost),
+        }
+        match self.statement(body, env) {
+            Flow::Next | Flow::Continue => None,
+            Flow::Break => Some(Flow::Next),
+            ended @ (Flow::Return(_) | Flow::Lost) => Some(ended),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use oxc_allocator::Allocator;
 use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
-use oxc_parser::{ParseOptions, Parser};
+use oxc_parser::{ParseOptions, Parser, ParserReturn};
 use oxc_semantic::{Semantic, SemanticBuilder};
 use oxc_span::SourceType;
 
@@ -29,12 +29,7 @@ pub(crate) fn formatted(text: &str, limits: &Limits) -> Result<(String, SourceTy
     let mut first = None;
     for source_type in types.into_iter().flatten() {
         let allocator = Allocator::default();
-        let options = ParseOptions {
-            preserve_parens: false,
-            allow_return_outside_function: true,
-            ..ParseOptions::default()
-        };
-        let parsed = Parser::new(&allocator, text, source_type).with_options(options).parse();
+        let parsed = parsed(&allocator, text, source_type);
         if parsed.panicked || parsed.diagnostics.has_errors() {
             let said = parsed.diagnostics.iter().next().map(|diagnostic| diagnostic.message.to_string());
             first.get_or_insert(said.unwrap_or_default());
@@ -53,16 +48,20 @@ pub(crate) fn with_tree<T>(
     look: impl FnOnce(&Semantic<'_>) -> T,
 ) -> Result<T, NotAnalysed> {
     let allocator = Allocator::default();
-    let options = ParseOptions {
-        preserve_parens: false,
-        allow_return_outside_function: true,
-        ..ParseOptions::default()
-    };
-    let parsed = Parser::new(&allocator, text, source_type).with_options(options).parse();
+    let parsed = parsed(&allocator, text, source_type);
     if parsed.panicked {
         return Err(NotAnalysed::NoScript { said: "it cannot be read once it is formatted".into() });
     }
     let program = allocator.alloc(parsed.program);
     let built = SemanticBuilder::new().with_build_nodes(true).build(program);
     Ok(look(&built.semantic))
+}
+
+fn parsed<'a>(allocator: &'a Allocator, text: &'a str, source_type: SourceType) -> ParserReturn<'a> {
+    let options = ParseOptions {
+        preserve_parens: false,
+        allow_return_outside_function: true,
+        ..ParseOptions::default()
+    };
+    Parser::new(allocator, text, source_type).with_options(options).parse()
 }

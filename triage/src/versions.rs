@@ -54,21 +54,17 @@ impl Versions<'_> {
             Ok(version) => version,
             Err(why) => return self.in_bytes(why),
         };
-        match old
-            .map(|(raw, formatted)| formatted.and_then(|(text, source_type)| read(raw, text, source_type)))
-        {
-            None => findings(Change::New, None, &new_version, (&new, reviewed.as_deref()), &self.limits),
-            Some(Ok(old)) => {
-                let change = change(&old.skeleton, &new_version.skeleton);
-                findings(change, Some(&old), &new_version, (&new, reviewed.as_deref()), &self.limits)
-            }
-            Some(Err(why)) => {
-                let mut found =
-                    findings(Change::Unknown, None, &new_version, (&new, reviewed.as_deref()), &self.limits);
-                found.not_analysed.get_or_insert(NotAnalysed::Reviewed(Box::new(why)));
-                found
-            }
-        }
+        let old = old
+            .map(|(raw, formatted)| formatted.and_then(|(text, source_type)| read(raw, text, source_type)));
+        let (change, old, unread) = match old {
+            None => (Change::New, None, None),
+            Some(Ok(old)) => (change(&old.skeleton, &new_version.skeleton), Some(old), None),
+            Some(Err(why)) => (Change::Unknown, None, Some(NotAnalysed::Reviewed(Box::new(why)))),
+        };
+        let texts = (&*new, reviewed.as_deref());
+        let mut found = findings(change, old.as_ref(), &new_version, texts, &self.limits);
+        found.not_analysed = found.not_analysed.or(unread);
+        found
     }
 
     /// What can be said of bytes that are not read as a script: the hosts in them.
