@@ -76,32 +76,35 @@ impl Stock {
 
     /// Keeps a body that was verified just now. `room` is for one that lies on disk.
     pub(crate) fn take_in(&self, held: Held, room: Reservation) {
-        let key = (held.id(), Coding::Identity);
-        if self.cache.peek(&key).is_some() {
-            return;
-        }
-        if held.kept_for_quarantine().is_spilled() {
-            if self.files.peek(&held.id()).is_none() {
-                self.keep_file(held, room);
-            }
-        } else if held.len() <= self.largest {
-            self.cache.insert(key, Stocked::Body(held));
+        if !held.kept_for_quarantine().is_spilled() {
+            self.keep_in_memory(held);
+        } else if !self.is_in_memory(held.id()) && self.files.peek(&held.id()).is_none() {
+            self.keep_file(held, room);
         }
     }
 
     /// Keeps a body in memory, unless it is too large for that. One on disk is read, unless another is being read.
     pub(crate) async fn take_into_memory(&self, held: Held) {
-        let key = (held.id(), Coding::Identity);
-        if held.len() > self.largest || self.cache.peek(&key).is_some() {
-            return;
-        }
         if !held.kept_for_quarantine().is_spilled() {
-            self.cache.insert(key, Stocked::Body(held));
-        } else if let Ok(_turn) = self.reading.try_acquire()
+            self.keep_in_memory(held);
+        } else if held.len() <= self.largest
+            && !self.is_in_memory(held.id())
+            && let Ok(_turn) = self.reading.try_acquire()
             && let Ok(held) = in_memory(held).await
         {
-            self.cache.insert(key, Stocked::Body(held));
+            self.keep_in_memory(held);
         }
+    }
+
+    /// Keeps a body that is in memory already, unless it is too large or known.
+    fn keep_in_memory(&self, held: Held) {
+        if held.len() <= self.largest && !self.is_in_memory(held.id()) {
+            self.cache.insert((held.id(), Coding::Identity), Stocked::Body(held));
+        }
+    }
+
+    fn is_in_memory(&self, id: BodyId) -> bool {
+        self.cache.peek(&(id, Coding::Identity)).is_some()
     }
 
     /// A body, if it lies in memory.
@@ -175,8 +178,7 @@ impl Stock {
         reservation: Reservation,
     ) -> Encoded {
         let (kept, digests) = (held.kept_for_quarantine(), held.digests());
-        let is_stocked = self.cache.peek(&(held.id(), Coding::Identity)).is_some();
-        if coding == Coding::Identity || !is_stocked {
+        if coding == Coding::Identity || !self.is_in_memory(held.id()) {
             return encoders.encode(kept, digests, coding, reservation).await;
         }
         let place = match self.cache.get_value_or_guard_async(&(held.id(), coding)).await {
