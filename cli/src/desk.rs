@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use pinfold_config::{Config, Loaded};
-use pinfold_policy::digest::{BodyId, Digests};
+use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::pin::Place;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::incident::Incident;
@@ -167,9 +167,7 @@ async fn beside_release(
     let Ok(url) = ArtifactUrl::parse(&item.url) else { return Ok(None) };
     let deciding = config.rulebook.pins.deciding(&url);
     let active: Vec<_> = deciding.pins().iter().filter(|pin| pin.is_active(now)).collect();
-    let all = digests_of(store, item.digest)
-        .await?
-        .map_or_else(|| vec![item.digest.into()], |digests| digests.all().to_vec());
+    let all = aliases(store, item.digest).await?;
     let is_pinned = active.iter().any(|pin| pin.digests.iter().any(|digest| all.contains(digest)));
     let release = active.iter().find_map(|pin| pin.release.clone());
     Ok(release.filter(|_| item.state == ItemState::Approved && !is_pinned))
@@ -180,8 +178,13 @@ async fn revoked_by_file(config: &Config, store: &Store, id: BodyId) -> Result<O
     if config.revoked_at.is_empty() {
         return Ok(None);
     }
-    let all = digests_of(store, id).await?.map_or_else(|| vec![id.into()], |digests| digests.all().to_vec());
-    Ok(config.revocation_of(&all).map(|(_, place)| place.clone()))
+    Ok(config.revocation_of(&aliases(store, id).await?).map(|(_, place)| place.clone()))
+}
+
+/// A body by every digest that it is known by, its own at least.
+async fn aliases(store: &Store, id: BodyId) -> Result<Vec<Digest>, Failure> {
+    let digests = digests_of(store, id).await?;
+    Ok(digests.map_or_else(|| vec![id.into()], |digests| digests.all().to_vec()))
 }
 
 /// All digests of a body, as far as it is there to measure or was measured.
