@@ -37,13 +37,20 @@ pub(crate) fn of_global<'a>(path: &str, arguments: &[Value<'a>]) -> Value<'a> {
             text().map(|text| Value::Number(parse_int(&text, radix)))
         }
         "String.fromCharCode" | "String.fromCodePoint" => from_char_codes(arguments),
-        "Array.from" => match first {
+        "Array.from" if arguments.len() == 1 => match first {
             Some(Value::Text(text)) => Some(characters(text)),
             Some(array @ Value::Array(_)) => Some(array.clone()),
             _ => None,
         },
         "Array" | "Array.of" if arguments.len() != 1 => Some(Value::array(arguments.to_vec())),
         "Object" | "Object.freeze" | "Object.seal" => first.cloned(),
+        // What is made of a global leads to all that it has.
+        "Object.create" | "Object.assign" | "Proxy" => {
+            first.filter(|first| first.as_global().is_some()).cloned()
+        }
+        "Object.getPrototypeOf" | "Reflect.getPrototypeOf" => {
+            first.filter(|first| matches!(first, Value::Function(_) | Value::Builtin)).map(|_| Value::Builtin)
+        }
         "Function" => {
             text().filter(|code| code.trim_start().starts_with("return this")).map(|_| Value::GlobalGetter)
         }
@@ -102,14 +109,26 @@ fn parse_int(text: &str, radix: f64) -> f64 {
     if negative { -value } else { value }
 }
 
+/// Methods that count in UTF-16.
+const INDEXED: [&str; 8] =
+    ["split", "charAt", "at", "charCodeAt", "codePointAt", "slice", "substring", "substr"];
+
+/// Whether a text has characters that are two in UTF-16: places in it are not counted here.
+pub(crate) fn is_astral(text: &str) -> bool {
+    text.bytes().any(|byte| byte >= 0xf0)
+}
+
 /// What a method of a text makes of values.
 pub(crate) fn of_text<'a>(text: &str, method: &str, arguments: &[Value<'a>]) -> Value<'a> {
+    if is_astral(text) && INDEXED.contains(&method) {
+        return Value::Unknown;
+    }
     let number = |at: usize| arguments.get(at).and_then(Value::to_number);
     let first = arguments.first();
     let chars = || text.chars();
     let len = chars().count();
     let known = match method {
-        "split" => split(text, first),
+        "split" if arguments.len() == 1 => split(text, first),
         "toString" | "valueOf" | "trim" | "normalize" if arguments.is_empty() => {
             Some(Value::text(text.trim()))
         }
@@ -136,6 +155,8 @@ pub(crate) fn of_text<'a>(text: &str, method: &str, arguments: &[Value<'a>]) -> 
                 "substring" => index(to.max(0.0), len),
                 _ => index(to, len),
             });
+            // `substring` takes its ends in either order.
+            let (from, to) = if method == "substring" { (from.min(to), from.max(to)) } else { (from, to) };
             Some(Value::text(chars().skip(from).take(to.saturating_sub(from)).collect::<String>()))
         }
         "concat" => joined(arguments, "").map(|rest| Value::text(format!("{text}{rest}"))),
@@ -153,7 +174,7 @@ fn split<'a>(text: &str, by: Option<&Value<'a>>) -> Option<Value<'a>> {
     match by? {
         Value::Text(by) if by.is_empty() => Some(characters(text)),
         Value::Text(by) => Some(Value::array(text.split(&**by).map(Value::text).collect())),
-        Value::Regex(pattern) => {
+        Value::Regex { pattern, .. } => {
             let set = Set::of(pattern)?;
             Some(Value::array(text.split(|char| set.has(char)).map(Value::text).collect()))
         }
@@ -162,11 +183,12 @@ fn split<'a>(text: &str, by: Option<&Value<'a>>) -> Option<Value<'a>> {
 }
 
 fn replace<'a>(text: &str, what: Option<&Value<'a>>, by: Option<&Value<'a>>, all: bool) -> Option<Value<'a>> {
-    let by = by?.as_text()?;
+    // A dollar stands for what was found.
+    let by = by?.as_text().filter(|by| !by.contains('$'))?;
     match what? {
         Value::Text(what) if all => Some(Value::text(text.replace(&**what, by))),
         Value::Text(what) => Some(Value::text(text.replacen(&**what, by, 1))),
-        Value::Regex(pattern) => {
+        Value::Regex { pattern, global: true } => {
             let set = Set::of(pattern)?;
             let each = text.chars().map(|char| if set.has(char) { by.to_string() } else { char.to_string() });
             Some(Value::text(each.collect::<String>()))
@@ -177,7 +199,7 @@ fn replace<'a>(text: &str, what: Option<&Value<'a>>, by: Option<&Value<'a>>, all
 
 /// `match(/.{1,2}/g)`: a text in pieces.
 fn pieces<'a>(text: &str, pattern: Option<&Value<'a>>) -> Option<Value<'a>> {
-    let Value::Regex(pattern) = pattern? else { return None };
+    let Value::Regex { pattern, global: true } = pattern? else { return None };
     let size = match &**pattern {
         "." => 1,
         ".." | "\\w\\w" => 2,

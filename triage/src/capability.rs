@@ -25,6 +25,8 @@ pub enum Capability {
     Frame,
     /// A form that is made, sent, or sent elsewhere.
     Form,
+    /// Style sheets, media, fonts and whatever else has an address.
+    Resource,
     /// The page goes elsewhere.
     Navigation,
     /// `eval`
@@ -85,6 +87,12 @@ pub enum Capability {
     UnknownGlobal,
     /// A known global, by a name that has to be put together.
     HiddenGlobal,
+    /// An element that is made, by a name that nobody can read off the code.
+    UnknownElement,
+    /// A listener, for an event that nobody can read off the code.
+    UnknownEvent,
+    /// A table that is turned round before it is read.
+    ShuffledTable,
 }
 
 /// What capabilities are about.
@@ -135,6 +143,7 @@ impl Capability {
             | Self::Image
             | Self::Frame
             | Self::Form
+            | Self::Resource
             | Self::Navigation => Group::Network,
             Self::Eval
             | Self::FunctionConstructor
@@ -163,7 +172,11 @@ impl Capability {
             | Self::Location
             | Self::UserAgent
             | Self::Date => Group::Environment,
-            Self::UnknownGlobal | Self::HiddenGlobal => Group::Obfuscation,
+            Self::UnknownGlobal
+            | Self::HiddenGlobal
+            | Self::UnknownElement
+            | Self::UnknownEvent
+            | Self::ShuffledTable => Group::Obfuscation,
         }
     }
 
@@ -187,11 +200,12 @@ impl Capability {
             Self::WebSocket => ("websocket", "opens a WebSocket"),
             Self::EventSource => ("event-source", "opens an EventSource"),
             Self::WebRtc => ("webrtc", "connects to a peer"),
-            Self::DynamicImport => ("dynamic-import", "imports a module at run time"),
+            Self::DynamicImport => ("dynamic-import", "imports a module"),
             Self::InjectedScript => ("injected-script", "adds a script element"),
             Self::Image => ("image", "makes an image, which loads from anywhere"),
             Self::Frame => ("frame", "adds a frame"),
             Self::Form => ("form", "makes, sends or redirects a form"),
+            Self::Resource => ("resource", "loads a style, a font or media from an address"),
             Self::Navigation => ("navigation", "takes the page elsewhere"),
             Self::Eval => ("eval", "runs text as code: eval"),
             Self::FunctionConstructor => ("function-constructor", "runs text as code: Function"),
@@ -205,7 +219,7 @@ impl Capability {
             Self::Cookies => ("cookies", "reads or sets cookies"),
             Self::Storage => ("storage", "reads or writes what the browser stores"),
             Self::KeyListener => ("key-listener", "listens to keys"),
-            Self::FormListener => ("form-listener", "listens to forms and fields"),
+            Self::FormListener => ("form-listener", "listens to or reads forms and fields"),
             Self::PasswordField => ("password-field", "names password fields"),
             Self::CardField => ("card-field", "names payment card fields"),
             Self::Clipboard => ("clipboard", "uses the clipboard"),
@@ -222,6 +236,9 @@ impl Capability {
             Self::Miner => ("miner", "speaks a miner's words"),
             Self::UnknownGlobal => ("unknown-global", "uses a global by a name that cannot be read"),
             Self::HiddenGlobal => ("hidden-global", "puts the name of a global together"),
+            Self::UnknownElement => ("unknown-element", "makes an element whose name cannot be read"),
+            Self::UnknownEvent => ("unknown-event", "listens to an event whose name cannot be read"),
+            Self::ShuffledTable => ("shuffled-table", "reads names from a table that it turns round first"),
         }
     }
 }
@@ -237,11 +254,13 @@ pub(crate) fn of_global(path: &str) -> Option<Capability> {
         "RTCPeerConnection" | "webkitRTCPeerConnection" => Capability::WebRtc,
         "importScripts" => Capability::InjectedScript,
         "Image" => Capability::Image,
+        "Audio" | "FontFace" => Capability::Resource,
         "open"
         | "location.assign"
         | "location.replace"
         | "document.location.assign"
-        | "document.location.replace" => Capability::Navigation,
+        | "document.location.replace"
+        | "navigation.navigate" => Capability::Navigation,
         "eval" | "execScript" => Capability::Eval,
         "Function" => Capability::FunctionConstructor,
         "document.write" | "document.writeln" => Capability::DocumentWrite,
@@ -249,9 +268,11 @@ pub(crate) fn of_global(path: &str) -> Option<Capability> {
         "navigator.serviceWorker" => Capability::ServiceWorker,
         "WebAssembly" => Capability::WebAssembly,
         "document.cookie" | "cookieStore" => Capability::Cookies,
-        "localStorage" | "sessionStorage" | "indexedDB" | "caches" | "openDatabase" => Capability::Storage,
+        "localStorage" | "sessionStorage" | "indexedDB" | "caches" | "openDatabase" | "Storage" => {
+            Capability::Storage
+        }
         "navigator.clipboard" => Capability::Clipboard,
-        "navigator.credentials" => Capability::Credentials,
+        "navigator.credentials" | "PasswordCredential" | "FederatedCredential" => Capability::Credentials,
         "navigator.geolocation" => Capability::Geolocation,
         "navigator.mediaDevices" | "navigator.getUserMedia" => Capability::MediaCapture,
         "navigator.webdriver"
@@ -270,6 +291,11 @@ pub(crate) fn of_global(path: &str) -> Option<Capability> {
         | "location.origin"
         | "location.pathname"
         | "document.location"
+        | "document.location.href"
+        | "document.location.host"
+        | "document.location.hostname"
+        | "document.baseURI"
+        | "origin"
         | "document.domain"
         | "document.URL"
         | "document.referrer"
@@ -308,9 +334,11 @@ pub(crate) fn of_member(name: &str) -> Option<Capability> {
         "getUserMedia" | "getDisplayMedia" => Capability::MediaCapture,
         "webdriver" => Capability::Automation,
         "resolvedOptions" | "timeZone" => Capability::Locale,
+        "addModule" => Capability::Worker,
+        "insertRule" | "replaceSync" => Capability::Resource,
         "formAction" => Capability::Form,
-        "getHours" | "getUTCHours" | "getDay" | "getUTCDay" | "getDate" | "getMonth"
-        | "getTimezoneOffset" => Capability::Date,
+        "getFullYear" | "getUTCFullYear" | "getHours" | "getUTCHours" | "getDay" | "getUTCDay"
+        | "getDate" | "getMonth" | "getTimezoneOffset" => Capability::Date,
         "onkeydown" | "onkeyup" | "onkeypress" => Capability::KeyListener,
         "onsubmit" | "oninput" | "onbeforeinput" => Capability::FormListener,
         "onpaste" | "oncopy" | "oncut" => Capability::Clipboard,
@@ -335,6 +363,7 @@ pub(crate) fn of_element(tag: &str) -> Option<Capability> {
         "img" | "image" => Capability::Image,
         "iframe" | "frame" | "embed" | "object" => Capability::Frame,
         "form" => Capability::Form,
+        "link" | "video" | "audio" | "source" | "track" => Capability::Resource,
         _ => return None,
     })
 }

@@ -7,9 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use oxc_ast::ast::RegExpFlags;
 use oxc_ast::ast::{
-    Argument, ArrayExpressionElement, BinaryExpression, CallExpression, Expression, IdentifierReference,
-    ObjectPropertyKind, TemplateLiteral, UnaryExpression,
+    Argument, ArrayExpression, ArrayExpressionElement, BinaryExpression, CallExpression, Expression,
+    IdentifierReference, ObjectPropertyKind, TemplateLiteral, UnaryExpression,
 };
 use oxc_semantic::Scoping;
 use oxc_span::{GetSpan as _, Span};
@@ -18,6 +19,7 @@ use oxc_syntax::symbol::SymbolId;
 
 use crate::bindings::{Binding, Bindings, symbol_of};
 use crate::builtins;
+use crate::capability::of_global;
 use crate::operators::{ROOTS, global_member, operands, operate};
 use crate::value::{Callable, Value, int32};
 
@@ -103,6 +105,18 @@ impl<'a, 's> Folder<'a, 's> {
         true
     }
 
+    /// What is large takes time and memory to make: it costs more than a step.
+    fn pay(&self, value: &Value<'a>) {
+        let cost = match value {
+            Value::Text(text) => text.len() / 128,
+            Value::Array(elements) => elements.len(),
+            _ => 0,
+        };
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+        self.fuel.set(self.fuel.get().saturating_sub(cost));
+        self.steps.set(self.steps.get().saturating_sub(cost));
+    }
+
     pub(crate) fn fold(&self, expression: &'a Expression<'a>, env: &mut Env<'a>) -> Value<'a> {
         if self.depth.get() > DEEPEST || !self.step() {
             self.gave_up.set(true);
@@ -118,6 +132,9 @@ impl<'a, 's> Folder<'a, 's> {
         }
         self.depth.set(self.depth.get() + 1);
         let value = self.fold_new(expression, env);
+        if !matches!(expression, Expression::Identifier(_)) {
+            self.pay(&value);
+        }
         self.depth.set(self.depth.get() - 1);
         if is_plain {
             // What was given up here may be known where less is around it.
@@ -135,12 +152,19 @@ impl<'a, 's> Folder<'a, 's> {
             Expression::StringLiteral(literal) => Value::text(literal.value.as_str()),
             Expression::NumericLiteral(literal) => Value::Number(literal.value),
             Expression::BooleanLiteral(literal) => Value::Bool(literal.value),
-            Expression::RegExpLiteral(literal) => Value::Regex(literal.regex.pattern.text.as_str().into()),
+            Expression::RegExpLiteral(literal) => {
+                let pattern = literal.regex.pattern.text.as_str().into();
+                let global = literal.regex.flags.contains(RegExpFlags::G);
+                // Other flags change what is matched.
+                let is_plain = (literal.regex.flags - RegExpFlags::G).is_empty();
+                if is_plain { Value::Regex { pattern, global } } else { Value::Unknown }
+            }
             Expression::TemplateLiteral(template) => self.template(template, env),
             Expression::Identifier(name) => self.name(name, env),
             Expression::ThisExpression(this) if self.bindings.global_this.contains(&this.span) => {
                 Value::Global("".into())
             }
+            Expression::ArrayExpression(array) if self.bindings.turned && is_table(array) => Value::Unknown,
             Expression::ArrayExpression(array) => {
                 self.elements(&array.elements, env).map_or(Value::Unknown, Value::array)
             }
@@ -155,8 +179,9 @@ impl<'a, 's> Folder<'a, 's> {
                 match (logical.operator, left.to_bool()) {
                     (LogicalOperator::Or, Some(true)) | (LogicalOperator::And, Some(false)) => left,
                     (LogicalOperator::Or, Some(false)) | (LogicalOperator::And, Some(true)) => right(env),
-                    (LogicalOperator::Coalesce, _) if left.is_known() => left,
-                    (LogicalOperator::Or, None) if left.is_known() => left,
+                    (LogicalOperator::Coalesce, _) | (LogicalOperator::Or, None) if left.is_known() => {
+                        self.one_of(left, right(env))
+                    }
                     (LogicalOperator::Or | LogicalOperator::And | LogicalOperator::Coalesce, _) => right(env),
                 }
             }
@@ -189,7 +214,7 @@ impl<'a, 's> Folder<'a, 's> {
             }
             Expression::CallExpression(call) => self.call(call, env),
             Expression::NewExpression(made) => match self.fold(&made.callee, env) {
-                Value::Global(path) if &*path == "Function" || &*path == "Array" => self
+                Value::Global(path) if matches!(&*path, "Function" | "Array" | "Proxy") => self
                     .arguments(&made.arguments, env)
                     .map_or(Value::Unknown, |all| builtins::of_global(&path, &all)),
                 _ => Value::Unknown,
@@ -207,6 +232,14 @@ impl<'a, 's> Folder<'a, 's> {
             (_, Value::Unknown) => one,
             _ => Value::Unknown,
         }
+    }
+
+    /// Of two ways, the global object or a global that is known, whichever is one.
+    fn one_of(&self, left: Value<'a>, right: Value<'a>) -> Value<'a> {
+        let is_telling = |value: &Value<'a>| {
+            value.as_global().is_some_and(|path| path.is_empty() || of_global(path).is_some())
+        };
+        if is_telling(&right) && !is_telling(&left) { right } else { left }
     }
 
     fn name(&self, name: &IdentifierReference<'a>, env: &mut Env<'a>) -> Value<'a> {
@@ -235,6 +268,7 @@ impl<'a, 's> Folder<'a, 's> {
                 self.member_of(&self.value(expression), name, &mut Env::new())
             }
             Binding::Function(callable) => Value::Function(*callable),
+            Binding::Open => Value::Unknown,
         }
     }
 
@@ -342,6 +376,11 @@ impl<'a, 's> Folder<'a, 's> {
     pub(crate) fn member_of(&self, object: &Value<'a>, name: &str, env: &mut Env<'a>) -> Value<'a> {
         let at = || name.parse::<usize>().ok();
         match (object, name) {
+            // Every frame and every node leads to them.
+            (Value::Unknown | Value::Global(_), "contentWindow" | "defaultView") => Value::Global("".into()),
+            (Value::Unknown | Value::Global(_), "contentDocument" | "ownerDocument") => {
+                Value::Global("document".into())
+            }
             (Value::Global(path), _) => global_member(path, name),
             (Value::Constructor, "constructor") | (Value::Builtin | Value::Function(_), "constructor") => {
                 Value::Global("Function".into())
@@ -349,8 +388,12 @@ impl<'a, 's> Folder<'a, 's> {
             (Value::Text(_), "constructor") => Value::Global("String".into()),
             (Value::Array(_), "constructor") => Value::Global("Array".into()),
             (Value::Number(_), "constructor") => Value::Global("Number".into()),
-            (Value::Bool(_) | Value::Regex(_) | Value::Object(_), "constructor") => Value::Constructor,
+            (Value::Bool(_) | Value::Regex { .. } | Value::Object(_), "constructor") => Value::Constructor,
             (Value::Unknown, "constructor") => Value::Constructor,
+            // Its places are those of UTF-16, which are not counted here.
+            (Value::Text(text), _) if builtins::is_astral(text) && (name == "length" || at().is_some()) => {
+                Value::Unknown
+            }
             (Value::Text(text), "length") => Value::Number(text.chars().count() as f64),
             (Value::Array(elements), "length") => Value::Number(elements.len() as f64),
             (Value::Text(text), _) => match at() {
@@ -388,6 +431,12 @@ impl<'a, 's> Folder<'a, 's> {
             return value;
         }
         let callee = self.fold(&call.callee, env);
+        if let Value::Function(callable) = callee
+            && !call.callee.is_member_expression()
+            && callable.gives_this()
+        {
+            return Value::Global("".into());
+        }
         let Some(arguments) = self.arguments(&call.arguments, env) else { return Value::Unknown };
         self.call_value(&callee, &arguments, env)
     }
@@ -420,7 +469,10 @@ impl<'a, 's> Folder<'a, 's> {
     ) -> Option<Value<'a>> {
         let arguments = |env: &mut Env<'a>| self.arguments(&call.arguments, env);
         match object {
-            Value::Text(text) => Some(builtins::of_text(text, method, &arguments(env)?)),
+            Value::Text(text) => {
+                self.pay(object);
+                Some(builtins::of_text(text, method, &arguments(env)?))
+            }
             Value::Number(number) if method == "toString" => {
                 Some(builtins::number_in_radix(*number, arguments(env)?.first().and_then(Value::to_number)))
             }
@@ -456,6 +508,9 @@ impl<'a, 's> Folder<'a, 's> {
                 ("Reflect.get", [object, name, ..]) => {
                     name.to_text().map_or(Value::Unknown, |name| self.member_of(object, &name, env))
                 }
+                ("Array.from", [Value::Array(elements), function]) => self.map(elements, function, env),
+                ("open", _) => Value::Global("".into()),
+                ("document.open", _) => Value::Global("document".into()),
                 ("Reflect.apply", [function, _, Value::Array(list)]) => self.call_value(function, list, env),
                 _ => builtins::of_global(path, arguments),
             },
@@ -499,4 +554,11 @@ impl<'a, 's> Folder<'a, 's> {
             }
         })
     }
+}
+
+/// Four texts and nothing else: fewer are no table of strings.
+fn is_table(array: &ArrayExpression<'_>) -> bool {
+    let mut elements = array.elements.iter();
+    array.elements.len() >= 4
+        && elements.all(|element| matches!(element, ArrayExpressionElement::StringLiteral(_)))
 }

@@ -80,12 +80,17 @@ fn by_itself(text: &str) -> Option<Named> {
     is_host.then(|| Named { host, url: text.to_owned() })
 }
 
+/// What hosts are written with.
+pub(crate) fn is_of_host(char: char) -> bool {
+    char.is_alphanumeric() || matches!(char, '-' | '_' | '.')
+}
+
 /// The host of an authority, in lower case.
 fn host_of(authority: &str) -> Option<String> {
     let host = authority.split(':').next().unwrap_or_default().trim_end_matches('.');
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
+            && label.chars().all(|char| is_of_host(char) && char != '.')
             && !label.starts_with('-')
     };
     let is_host = host.len() <= 253 && host.contains('.') && host.split('.').all(is_label);

@@ -33,7 +33,7 @@ impl<'t> Lines<'t> {
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
         let whole = self.text.get(start..end).unwrap_or_default();
-        if whole.trim().chars().count() <= SHOWN {
+        if whole.trim().chars().nth(SHOWN).is_none() {
             return whole.trim().into();
         }
         let mut from = at.saturating_sub(SHOWN / 4).max(start);

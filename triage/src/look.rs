@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use oxc_ast::AstKind;
-use oxc_ast::ast::{AssignmentTarget, BindingPattern, Expression};
+use oxc_ast::ast::{
+    AssignmentExpression, AssignmentTarget, AssignmentTargetProperty, Expression, ObjectAssignmentTarget,
+    ObjectPattern, PropertyKey,
+};
 use oxc_semantic::{AstNode, Semantic};
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::{BinaryOperator, UnaryOperator};
@@ -64,6 +67,7 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         inside,
         seen: Seen::default(),
         covered: Vec::new(),
+        withs: 0,
         read_as_code: 0,
     };
     for (at, node) in semantic.nodes().iter().enumerate() {
@@ -89,6 +93,8 @@ struct Look<'a, 's> {
     seen: Seen,
     /// Where every text is part of one that was seen.
     covered: Vec<Span>,
+    /// Where the last `with` ends.
+    withs: u32,
     read_as_code: usize,
 }
 
@@ -98,6 +104,7 @@ impl<'a> Look<'a, '_> {
             AstKind::IdentifierReference(name) => {
                 if let Some(path) = self.folder.global_name(name) {
                     self.named(node, &path, name.span, false);
+                    self.in_with(&path, name.span);
                 }
             }
             AstKind::StaticMemberExpression(member) => {
@@ -114,20 +121,17 @@ impl<'a> Look<'a, '_> {
                 self.member(node, &object, name.as_deref(), member.span, !plain);
                 self.text_of_member(&object, &key, member.span);
             }
-            AstKind::VariableDeclarator(declared) => {
-                if let (BindingPattern::ObjectPattern(pattern), Some(init)) = (&declared.id, &declared.init) {
-                    let object = self.folder.value(init);
-                    for property in &pattern.properties {
-                        if let Some(name) = property.key.static_name() {
-                            self.member(node, &object, Some(&name), property.span, false);
-                        }
-                    }
-                }
+            AstKind::ObjectPattern(pattern) => self.taken_apart(node, pattern),
+            AstKind::WithStatement(with) => {
+                self.withs = self.withs.max(with.span.end);
+                self.at(Capability::UnknownGlobal, with.span, None);
             }
-            AstKind::AssignmentExpression(assigned) => self.assigned(assigned),
+            AstKind::AssignmentExpression(assigned) => self.assigned(node, assigned),
             AstKind::CallExpression(call) => self.call(node, call),
             AstKind::NewExpression(made) => self.made(made),
             AstKind::ImportExpression(import) => self.at(Capability::DynamicImport, import.span, None),
+            AstKind::ImportDeclaration(import) => self.at(Capability::DynamicImport, import.span, None),
+            AstKind::ExportAllDeclaration(export) => self.at(Capability::DynamicImport, export.span, None),
             AstKind::DebuggerStatement(statement) => self.at(Capability::Debugger, statement.span, None),
             AstKind::BinaryExpression(binary) => self.binary(node, binary),
             AstKind::TemplateLiteral(template) => self.template(template),
@@ -137,9 +141,39 @@ impl<'a> Look<'a, '_> {
         }
     }
 
+    /// Inside of `with`, a name may be a member of anything.
+    fn in_with(&mut self, name: &str, span: Span) {
+        if span.start < self.withs
+            && let Some(capability) = of_member(name)
+        {
+            self.at(capability, span, None);
+        }
+    }
+
+    /// `{ fetch: f }`, where something is taken apart.
+    fn taken_apart(&mut self, node: &AstNode<'a>, pattern: &'a ObjectPattern<'a>) {
+        let init = self.folder.bindings.taken_apart.get(&pattern.span).copied();
+        let object = init.map_or(Value::Unknown, |init| self.folder.value(init));
+        for property in &pattern.properties {
+            self.property(node, &object, &property.key, property.span);
+        }
+    }
+
+    fn property(&mut self, node: &AstNode<'a>, object: &Value<'a>, key: &'a PropertyKey<'a>, span: Span) {
+        match key.static_name() {
+            Some(name) => self.member(node, object, Some(&name), span, false),
+            None => {
+                let name = key.as_expression().and_then(|name| self.folder.value(name).to_text());
+                self.member(node, object, name.as_deref(), span, true);
+            }
+        }
+    }
+
     /// A name without an object before it.
     fn named(&mut self, node: &AstNode<'a>, path: &Rc<str>, span: Span, hidden: bool) {
-        let Some(capability) = of_global(path) else { return };
+        let of_path = of_global(path)
+            .or_else(|| (&**path == "location" && self.is_text(node, span)).then_some(Capability::Location));
+        let Some(capability) = of_path else { return };
         if !self.is_used(node, capability, span) {
             return;
         }
@@ -166,7 +200,10 @@ impl<'a> Look<'a, '_> {
     ) {
         let Some(name) = name else {
             // Of what is not known nobody expects that its members are.
-            if object.as_global().is_some_and(|path| matches!(&**path, "" | "document" | "navigator")) {
+            if object
+                .as_global()
+                .is_some_and(|path| matches!(&**path, "" | "document" | "navigator" | "location"))
+            {
                 self.at(Capability::UnknownGlobal, span, None);
             }
             return;
@@ -175,7 +212,11 @@ impl<'a> Look<'a, '_> {
         match value.as_global() {
             Some(path) if of_global(path).is_some() => self.named(node, path, span, computed),
             _ => {
-                let Some(capability) = of_member(name) else { return };
+                // Who puts the name of a global together has the global in hand, whatever holds it.
+                let put_together = of_global(name).filter(|capability| {
+                    computed && !matches!(capability, Capability::Navigation | Capability::Location)
+                });
+                let Some(capability) = of_member(name).or(put_together) else { return };
                 if computed {
                     self.at(Capability::HiddenGlobal, span, Some(name.into()));
                 }
@@ -200,15 +241,42 @@ impl<'a> Look<'a, '_> {
         };
         match capability {
             // A method of many things.
-            Capability::Navigation => called,
+            Capability::Navigation => called || self.is_handed_on(node, span),
             Capability::FunctionConstructor => match parent {
                 AstKind::StaticMemberExpression(member) => {
                     matches!(member.property.name.as_str(), "call" | "apply" | "bind")
                 }
-                AstKind::ComputedMemberExpression(_) => false,
+                AstKind::ComputedMemberExpression(member) => {
+                    let name = self.folder.value(&member.expression).to_text();
+                    name.is_none_or(|name| matches!(&*name, "call" | "apply" | "bind"))
+                }
                 _ => true,
             },
             _ => true,
+        }
+    }
+
+    /// Whether a function is kept under another name, or given to what calls it.
+    fn is_handed_on(&self, node: &AstNode<'a>, span: Span) -> bool {
+        match self.semantic.nodes().parent_kind(node.id()) {
+            AstKind::StaticMemberExpression(member) => {
+                matches!(member.property.name.as_str(), "call" | "apply" | "bind")
+            }
+            AstKind::AssignmentExpression(assigned) => assigned.right.span() == span,
+            AstKind::VariableDeclarator(_)
+            | AstKind::CallExpression(_)
+            | AstKind::ArrayExpression(_)
+            | AstKind::ObjectProperty(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it is made a text, or handed to what makes it one.
+    fn is_text(&self, node: &AstNode<'a>, span: Span) -> bool {
+        match self.semantic.nodes().parent_kind(node.id()) {
+            AstKind::CallExpression(call) => call.callee.span() != span,
+            AstKind::BinaryExpression(_) | AstKind::TemplateLiteral(_) => true,
+            _ => false,
         }
     }
 
@@ -219,7 +287,7 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    fn assigned(&mut self, assigned: &'a oxc_ast::ast::AssignmentExpression<'a>) {
+    fn assigned(&mut self, node: &AstNode<'a>, assigned: &'a AssignmentExpression<'a>) {
         let span = assigned.left.span();
         if let AssignmentTarget::AssignmentTargetIdentifier(name) = &assigned.left {
             let global = self.folder.global_name(name);
@@ -227,6 +295,9 @@ impl<'a> Look<'a, '_> {
                 self.at(Capability::Navigation, span, None);
             }
             return;
+        }
+        if let AssignmentTarget::ObjectAssignmentTarget(target) = &assigned.left {
+            return self.assigned_apart(node, target, &assigned.right);
         }
         let Some((object, name)) = assigned
             .left
@@ -242,7 +313,28 @@ impl<'a> Look<'a, '_> {
             (_, "action") if self.folder.value(&assigned.right).as_text().is_some() => {
                 self.at(Capability::Form, span, None);
             }
+            (_, "src" | "srcset" | "ping") => self.at(Capability::Resource, span, None),
             _ => {}
+        }
+    }
+
+    /// `({ fetch: f } = window)`
+    fn assigned_apart(
+        &mut self,
+        node: &AstNode<'a>,
+        target: &'a ObjectAssignmentTarget<'a>,
+        right: &'a Expression<'a>,
+    ) {
+        let object = self.folder.value(right);
+        for property in &target.properties {
+            match property {
+                AssignmentTargetProperty::AssignmentTargetPropertyIdentifier(short) => {
+                    self.member(node, &object, Some(short.binding.name.as_str()), short.span, false);
+                }
+                AssignmentTargetProperty::AssignmentTargetPropertyProperty(named) => {
+                    self.property(node, &object, &named.name, named.span);
+                }
+            }
         }
     }
 

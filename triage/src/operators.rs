@@ -6,13 +6,17 @@ use oxc_syntax::operator::BinaryOperator;
 use crate::value::{Value, int32};
 
 /// Names of the global object.
-pub(crate) const ROOTS: [&str; 8] =
-    ["window", "self", "globalThis", "top", "parent", "frames", "global", "defaultView"];
+pub(crate) const ROOTS: [&str; 9] =
+    ["window", "self", "globalThis", "top", "parent", "opener", "frames", "global", "defaultView"];
 
 /// A member of something that the browser gives.
 pub(crate) fn global_member<'a>(path: &str, name: &str) -> Value<'a> {
     let is_root = path.is_empty() || path == "document";
     if is_root && (ROOTS.contains(&name) && (path.is_empty() || name == "defaultView")) {
+        return Value::Global("".into());
+    }
+    // `frames[0]`
+    if path.is_empty() && name.parse::<u32>().is_ok() {
         return Value::Global("".into());
     }
     if name == "constructor" && !path.is_empty() {

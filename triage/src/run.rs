@@ -21,6 +21,22 @@ enum Flow<'a> {
     Lost,
 }
 
+impl Callable<'_> {
+    /// `function () { return this }`, which is the global object where it is called by itself.
+    pub(crate) fn gives_this(self) -> bool {
+        let body = match self {
+            Self::Function(function) => function.body.as_ref(),
+            Self::Arrow(_) => None,
+        };
+        body.is_some_and(|body| match body.statements.first() {
+            Some(Statement::ReturnStatement(back)) => {
+                matches!(back.argument, Some(Expression::ThisExpression(_)))
+            }
+            _ => false,
+        })
+    }
+}
+
 impl<'a> Folder<'a, '_> {
     /// What a function gives back.
     pub(crate) fn run(

@@ -16,7 +16,10 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Number(f64),
     Text(Rc<str>),
-    Regex(Rc<str>),
+    Regex {
+        pattern: Rc<str>,
+        global: bool,
+    },
     Array(Rc<[Value<'a>]>),
     Object(&'a ObjectExpression<'a>),
     Function(Callable<'a>),
@@ -71,11 +74,17 @@ impl<'a> Value<'a> {
             Self::Text(text) => text.to_string(),
             Self::Undefined => "undefined".to_owned(),
             Self::Bool(value) => value.to_string(),
+            // JavaScript writes these with an exponent.
+            Self::Number(value)
+                if value.is_finite() && *value != 0.0 && !(1e-6..1e21).contains(&value.abs()) =>
+            {
+                return None;
+            }
             Self::Number(value) => number_text(*value),
             Self::Array(elements) => joined(elements, ",")?,
             Self::Object(object) if object.properties.is_empty() => "[object Object]".to_owned(),
             Self::Unknown
-            | Self::Regex(_)
+            | Self::Regex { .. }
             | Self::Object(_)
             | Self::Function(_)
             | Self::Global(_)
@@ -98,6 +107,9 @@ impl<'a> Value<'a> {
                 Some(match hex {
                     Some(hex) => u32::from_str_radix(hex, 16).map_or(f64::NAN, f64::from),
                     None if text.is_empty() => 0.0,
+                    None if text.starts_with(['0']) && text.contains(['b', 'B', 'o', 'O']) => return None,
+                    // Rust reads more words as numbers than JavaScript.
+                    None if text.contains(['n', 'N', 'i', 'I']) && text != "Infinity" => f64::NAN,
                     None => text.parse().unwrap_or(f64::NAN),
                 })
             }
@@ -161,7 +173,8 @@ fn number_text(value: f64) -> String {
     } else if value.is_infinite() {
         write!(text, "{}Infinity", if value < 0.0 { "-" } else { "" })
     } else {
-        write!(text, "{value}")
+        // Minus zero is written without its sign.
+        write!(text, "{}", value + 0.0)
     };
     text
 }

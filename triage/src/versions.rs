@@ -6,7 +6,7 @@ use crate::capability::Capability;
 use crate::difference::difference;
 use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SITES, Site, bounded};
 use crate::functions::{functions, literals};
-use crate::hosts::{domain_of, hosts_in, in_urls};
+use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
 use crate::look::{Seen, look};
 use crate::measures::{Measured, measure, measures};
@@ -103,11 +103,12 @@ fn findings(
 ) -> Findings {
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
+    let hosts = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed);
     Findings {
         change,
-        not_analysed: cut_short,
+        not_analysed: cut_short.or_else(|| hosts.is_full().then_some(NotAnalysed::TooMuch)),
         facts: facts(old.map(|old| &old.seen), &new.seen),
-        hosts: hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed),
+        hosts: hosts.listed(),
         functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
         literals: match (change, skeletons) {
             (Change::Data, Some((old, new))) => literals(old, new),
@@ -162,23 +163,25 @@ fn named(before: &[Site], sites: &[Site]) -> Vec<Site> {
 }
 
 /// Hosts that only the new version names.
-fn hosts(old: Option<&Seen>, new: &Seen, raw: &str, reviewed: Option<&str>) -> Vec<Host> {
+fn hosts(old: Option<&Seen>, new: &Seen, raw: &str, reviewed: Option<&str>) -> Hosts {
     let old_texts = old.into_iter().flat_map(|old| &old.texts);
     let mut known: HashSet<String> =
         old_texts.flat_map(|(_, text)| hosts_in(text)).map(|named| named.host).collect();
     // Where the reviewed version could not be read, what stands in its bytes is known all the same.
     known.extend(reviewed.into_iter().flat_map(in_urls).map(|named| named.host));
     let raw = raw.to_lowercase();
+    let in_sight: HashSet<&str> = raw.split(|char| !is_of_host(char)).collect();
     let mut found = Hosts::default();
     for (line, text) in &new.texts {
         for named in hosts_in(text) {
             if !known.contains(&named.host) {
-                let hidden = !raw.contains(&named.host);
+                let hidden = !in_sight.contains(&*named.host);
                 found.add(Some(*line), named.host, named.url, hidden);
             }
         }
     }
-    found.listed()
+    found.confirm_hidden(&raw);
+    found
 }
 
 /// Hosts as they are found, each once.
@@ -215,8 +218,22 @@ impl Hosts {
         }
     }
 
+    /// Whether there are more than are listed.
+    fn is_full(&self) -> bool {
+        self.found.len() > LISTED
+    }
+
+    /// What is part of a longer word stands there too. Only what may be listed is looked for.
+    fn confirm_hidden(&mut self, raw: &str) {
+        for host in self.found.iter_mut().filter(|host| host.hidden).take(LISTED) {
+            host.hidden = !raw.contains(&*host.host);
+        }
+    }
+
     /// Those of one domain together, what is hidden first.
     fn listed(mut self) -> Vec<Host> {
+        // Whoever names many in plain sight does not push out the one that is hidden.
+        self.found.sort_by_key(|host| !host.hidden);
         self.found.truncate(LISTED);
         let mut hidden: HashSet<Box<str>> = HashSet::new();
         hidden.extend(self.found.iter().filter(|host| host.hidden).map(|host| host.domain.clone()));

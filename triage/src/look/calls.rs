@@ -1,13 +1,17 @@
 //! What calls do: by what they call, and with what.
 
-use oxc_ast::ast::{Argument, BinaryExpression, CallExpression, Expression, NewExpression};
+use oxc_ast::ast::{
+    Argument, BinaryExpression, CallExpression, Expression, NewExpression, ObjectPropertyKind,
+};
 use oxc_semantic::AstNode;
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::BinaryOperator;
 
 use super::Look;
-use crate::capability::{Capability, of_element, of_event, of_global};
+use crate::bindings::is_turned;
+use crate::capability::{Capability, Group, of_element, of_event, of_global, of_member};
 use crate::fold::Env;
+use crate::operators::operands;
 use crate::value::Value;
 
 impl<'a> Look<'a, '_> {
@@ -15,6 +19,7 @@ impl<'a> Look<'a, '_> {
         let callee = self.folder.value(&call.callee);
         let arguments: Vec<_> = call.arguments.iter().map(|argument| self.argument(Some(argument))).collect();
         let member = call.callee.as_member_expression();
+        self.by_name(node, call, &callee, &arguments);
         match (callee, member.and_then(|member| self.folder.method(member, &mut Env::new()))) {
             (Value::Global(path), _) if &*path == "Reflect.apply" => {
                 if let [function, _, Value::Array(list)] = arguments.as_slice() {
@@ -31,7 +36,12 @@ impl<'a> Look<'a, '_> {
                 }
             }
             (function @ Value::Global(_), _) => self.invoked(&function, &arguments, call.span),
-            (_, Some((_, method))) => self.invoked_by_name(&method, &arguments, call.span),
+            (_, Some((_, method))) => {
+                if is_turned(call) {
+                    self.at(Capability::ShuffledTable, call.span, None);
+                }
+                self.invoked_by_name(&method, &arguments, call.span);
+            }
             (_, None) => {}
         }
         // `Reflect.get(window, "fetch")`: what it gives is used where it is called.
@@ -42,10 +52,72 @@ impl<'a> Look<'a, '_> {
         }
     }
 
+    /// Functions of the language that reach members by their names.
+    fn by_name(
+        &mut self,
+        node: &AstNode<'a>,
+        call: &'a CallExpression<'a>,
+        callee: &Value<'a>,
+        arguments: &[Value<'a>],
+    ) {
+        let Value::Global(path) = callee else { return };
+        match (&**path, arguments) {
+            (
+                "Reflect.set"
+                | "Object.defineProperty"
+                | "Object.getOwnPropertyDescriptor"
+                | "Reflect.getOwnPropertyDescriptor"
+                | "Reflect.defineProperty",
+                [object, name, ..],
+            ) => self.member(node, object, name.to_text().as_deref(), call.span, true),
+            ("Reflect.get", [Value::Unknown, name, ..]) => {
+                self.member(node, &Value::Unknown, name.to_text().as_deref(), call.span, true);
+            }
+            ("Object.assign", [_, sources @ ..]) => {
+                for source in sources {
+                    self.members_set(node, source, call.span);
+                }
+            }
+            (
+                "Object.keys"
+                | "Object.values"
+                | "Object.entries"
+                | "Object.getOwnPropertyNames"
+                | "Object.getOwnPropertyDescriptors"
+                | "Reflect.ownKeys",
+                [Value::Global(of), ..],
+            ) if matches!(&**of, "" | "document" | "navigator") => {
+                self.at(Capability::UnknownGlobal, call.span, None);
+            }
+            ("setTimeout" | "setInterval" | "setImmediate", [first, ..]) => {
+                let code = call.arguments.first().and_then(Argument::as_expression);
+                if first.as_text().is_none() && code.is_some_and(is_text) {
+                    self.at(Capability::StringTimer, call.span, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `Object.assign(element, { innerHTML: text })`
+    fn members_set(&mut self, node: &AstNode<'a>, source: &Value<'a>, span: Span) {
+        let Value::Object(source) = source else { return };
+        for property in &source.properties {
+            if let ObjectPropertyKind::ObjectProperty(property) = property
+                && let Some(name) = property.key.static_name()
+            {
+                self.member(node, &Value::Unknown, Some(&name), span, false);
+            }
+        }
+    }
+
     pub(super) fn made(&mut self, made: &'a NewExpression<'a>) {
         let Value::Global(path) = self.folder.value(&made.callee) else { return };
         match &*path {
             "Function" => self.run(&self.argument(made.arguments.last()), made.span),
+            "FormData" if !made.arguments.is_empty() => {
+                self.at(Capability::FormListener, made.span, None);
+            }
             "Date" => {
                 let [argument] = made.arguments.as_slice() else { return };
                 if matches!(self.argument(Some(argument)), Value::Text(_) | Value::Number(_)) {
@@ -78,8 +150,15 @@ impl<'a> Look<'a, '_> {
     fn invoked_by_name(&mut self, method: &str, arguments: &[Value<'a>], span: Span) {
         let text = |at: usize| arguments.get(at).and_then(Value::to_text);
         let known = match method {
-            "createElement" => text(0).and_then(|tag| of_element(&tag.to_ascii_lowercase())),
-            "createElementNS" => text(1).and_then(|tag| of_element(&tag.to_ascii_lowercase())),
+            "createElement" => element(text(0)),
+            "createElementNS" => element(text(1)),
+            "__lookupGetter__" | "__lookupSetter__" => text(0).and_then(|name| of_member(&name)),
+            "execCommand" => text(0)
+                .filter(|name| of_event(name) == Some(Capability::Clipboard))
+                .map(|_| Capability::Clipboard),
+            "addEventListener" if !arguments.is_empty() && text(0).is_none() => {
+                Some(Capability::UnknownEvent)
+            }
             "addEventListener" | "attachEvent" | "on" | "one" | "once" => {
                 let events = text(0).unwrap_or_default();
                 for event in events.split_whitespace().take(8) {
@@ -99,6 +178,16 @@ impl<'a> Look<'a, '_> {
         };
         if let Some(capability) = known {
             self.at(capability, span, None);
+        }
+    }
+
+    /// `"webdriver" in navigator`: what is asked of the environment is asked.
+    fn asked(&mut self, node: &AstNode<'a>, binary: &'a BinaryExpression<'a>) {
+        let Some(name) = self.folder.value(&binary.left).to_text() else { return };
+        let object = self.folder.value(&binary.right);
+        let Value::Global(path) = self.folder.member_of(&object, &name, &mut Env::new()) else { return };
+        if of_global(&path).is_some_and(|capability| capability.group() == Group::Environment) {
+            self.named(node, &path, binary.span(), false);
         }
     }
 
@@ -127,6 +216,7 @@ impl<'a> Look<'a, '_> {
     pub(super) fn binary(&mut self, node: &AstNode<'a>, binary: &'a BinaryExpression<'a>) {
         match binary.operator {
             BinaryOperator::Addition => self.sum(node, binary),
+            BinaryOperator::In => self.asked(node, binary),
             BinaryOperator::LessThan
             | BinaryOperator::LessEqualThan
             | BinaryOperator::GreaterThan
@@ -140,10 +230,43 @@ impl<'a> Look<'a, '_> {
     }
 }
 
+/// An element that is made: one whose name is not known may be any.
+fn element(tag: Option<String>) -> Option<Capability> {
+    tag.map_or(Some(Capability::UnknownElement), |tag| of_element(&tag.to_ascii_lowercase()))
+}
+
+/// What is a text by what it is made with, whatever stands in it.
+fn is_text(expression: &Expression<'_>) -> bool {
+    match expression {
+        Expression::TemplateLiteral(_) => true,
+        Expression::BinaryExpression(sum) if sum.operator == BinaryOperator::Addition => operands(sum)
+            .into_iter()
+            .any(|part| matches!(part, Expression::StringLiteral(_)) || is_text_made(part)),
+        other => is_text_made(other),
+    }
+}
+
+fn is_text_made(expression: &Expression<'_>) -> bool {
+    match expression {
+        Expression::TemplateLiteral(_) => true,
+        Expression::CallExpression(call) => match &call.callee {
+            Expression::Identifier(name) => {
+                matches!(name.name.as_str(), "atob" | "String" | "unescape" | "decodeURIComponent")
+            }
+            Expression::StaticMemberExpression(member) => {
+                matches!(member.property.name.as_str(), "join" | "fromCharCode" | "replace" | "substring")
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 fn attribute(name: &str) -> Option<Capability> {
     match name {
         "srcdoc" => Some(Capability::Html),
         "action" | "formaction" => Some(Capability::Form),
+        "src" | "srcset" | "ping" => Some(Capability::Resource),
         handler if handler.starts_with("on") && handler.len() > 4 => Some(Capability::InlineHandler),
         _ => None,
     }
