@@ -395,6 +395,8 @@ pub(crate) fn of_text(text: &str) -> Option<Capability> {
         Some(Capability::CardField)
     } else if text.contains("password") || text.contains("passwd") {
         Some(Capability::PasswordField)
+    } else if text.contains("url(") && !text.contains("url(#") && !text.contains("url(data:") {
+        Some(Capability::Resource)
     } else if MINER.iter().any(|word| text.contains(word)) {
         Some(Capability::Miner)
     } else {

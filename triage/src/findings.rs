@@ -98,6 +98,8 @@ pub enum NotAnalysed {
         /// The parser's words.
         said: Box<str>,
     },
+    /// As a script it is one thing and as a module another: comments of the one are code of the other.
+    TwoReadings,
     /// The reviewed version is none that can be read: what is listed is all that the new one does.
     Reviewed(Box<NotAnalysed>),
     /// The time was over. What was found until then is listed.
@@ -116,6 +118,7 @@ impl NotAnalysed {
             Self::TooLarge { .. } => "too-large",
             Self::TooDeep { .. } => "too-deep",
             Self::NoScript { .. } => "no-script",
+            Self::TwoReadings => "two-readings",
             Self::Reviewed(_) => "reviewed-unreadable",
             Self::TimeOver => "time-over",
             Self::TooMuch => "too-much",
@@ -130,6 +133,10 @@ impl NotAnalysed {
             Self::TooLarge { limit } => format!("it is larger than {limit} bytes"),
             Self::TooDeep { limit } => format!("it nests more than {limit} deep"),
             Self::NoScript { said } => format!("it is no script: {said}"),
+            Self::TwoReadings => {
+                "it hides code from one of two readers: a comment of scripts that is code in modules"
+                    .to_owned()
+            }
             Self::Reviewed(why) => format!("the reviewed version cannot be compared with: {}", why.text()),
             Self::TimeOver => "the time was over; what was found until then is listed".to_owned(),
             Self::TooMuch => {

@@ -32,6 +32,9 @@ const STEPS: u32 = 100_000;
 /// Steps for all of one script.
 const FUEL: u32 = 10_000_000;
 
+/// Bytes of texts and lists that are made for one script.
+const MADE: usize = 192 << 20;
+
 /// What names stand for while a function is worked out.
 pub(crate) type Env<'a> = HashMap<SymbolId, Value<'a>>;
 
@@ -41,6 +44,8 @@ pub(crate) struct Folder<'a, 's> {
     pub(crate) bindings: Bindings<'a>,
     known: RefCell<HashMap<Span, Value<'a>>>,
     fuel: Cell<u32>,
+    /// Bytes that may still be made.
+    room: Cell<usize>,
     /// What is left of it for the place that is looked at.
     steps: Cell<u32>,
     depth: Cell<usize>,
@@ -58,6 +63,7 @@ impl<'a, 's> Folder<'a, 's> {
             bindings,
             known,
             fuel: Cell::new(FUEL),
+            room: Cell::new(MADE),
             steps: Cell::new(STEPS),
             depth: Cell::new(0),
             calls: Cell::new(0),
@@ -107,14 +113,16 @@ impl<'a, 's> Folder<'a, 's> {
 
     /// What is large takes time and memory to make: it costs more than a step.
     fn pay(&self, value: &Value<'a>) {
-        let cost = match value {
-            Value::Text(text) => text.len() / 128,
-            Value::Array(elements) => elements.len(),
-            _ => 0,
+        let (steps, bytes) = match value {
+            Value::Text(text) => (text.len() / 128, text.len()),
+            Value::Array(elements) => (elements.len(), size_of_val(&**elements)),
+            _ => return,
         };
-        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
-        self.fuel.set(self.fuel.get().saturating_sub(cost));
-        self.steps.set(self.steps.get().saturating_sub(cost));
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        self.steps.set(self.steps.get().saturating_sub(steps));
+        self.room.set(self.room.get().saturating_sub(bytes));
+        let left = if self.room.get() == 0 { 0 } else { self.fuel.get().saturating_sub(steps) };
+        self.fuel.set(left);
     }
 
     pub(crate) fn fold(&self, expression: &'a Expression<'a>, env: &mut Env<'a>) -> Value<'a> {

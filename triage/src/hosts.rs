@@ -15,13 +15,45 @@ const PLAIN: [&str; 28] = [
     "site", "club", "shop", "de", "uk", "eu", "fr", "nl", "tk", "pw", "su", "test", "example",
 ];
 
+/// Schemes behind which slashes may be left out.
+const SCHEMES: [&str; 5] = ["https:", "http:", "wss:", "ws:", "ftp:"];
+/// Characters of a URL that are looked at.
+const LONGEST: usize = 1 << 16;
+
 /// All hosts that a text names.
 pub(crate) fn hosts_in(text: &str) -> Vec<Named> {
     let mut found = in_urls(text);
     if found.is_empty() {
+        found = as_browsers_read(text).map(|text| in_urls(&text)).unwrap_or_default();
+    }
+    if found.is_empty() {
         found.extend(by_itself(text));
     }
     found
+}
+
+/// A text that is a URL to browsers, in the one way of writing it: `https:evil.test`, `/\\evil.test`, with line breaks.
+fn as_browsers_read(text: &str) -> Option<String> {
+    let text: String = text
+        .trim_start_matches(|char: char| char <= ' ')
+        .chars()
+        .filter(|char| !matches!(char, '\t' | '\n' | '\r'))
+        .map(|char| match char {
+            '\\' => '/',
+            '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => '.',
+            other => other,
+        })
+        .take(LONGEST)
+        .collect();
+    let scheme = SCHEMES
+        .into_iter()
+        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let rest = match scheme {
+        Some(scheme) => text.get(scheme.len()..)?,
+        None if text.starts_with("//") => &text,
+        None => return None,
+    };
+    Some(format!("{}//{}", scheme.unwrap_or_default(), rest.trim_start_matches('/')))
 }
 
 /// Hosts behind two slashes.
@@ -42,9 +74,11 @@ pub(crate) fn in_urls(text: &str) -> Vec<Named> {
             .next()
             .unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
-        let Some(host) = host_of(host) else { continue };
+        let number = || scheme.filter(|scheme| !scheme.is_empty()).and_then(|_| number_of(host));
+        let Some(host) = number().or_else(|| host_of(host)) else { continue };
         let is_named = match scheme {
-            Some(scheme) => !scheme.is_empty(),
+            Some("") => is_registered(&host),
+            Some(_) => true,
             None => !before.ends_with(':') && is_registered(&host),
         };
         if !is_named {
@@ -99,8 +133,32 @@ fn host_of(authority: &str) -> Option<String> {
     (is_host && (!is_number || is_address(host))).then(|| host.to_lowercase())
 }
 
+/// An address that is written in another way: `3232235777`, `0x7f.1`, `[2001:db8::1]`.
+fn number_of(authority: &str) -> Option<String> {
+    if let Some((address, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address.parse::<std::net::Ipv6Addr>().ok().map(|address| format!("[{address}]"));
+    }
+    let parts: Vec<u64> = authority.split(':').next()?.split('.').map(number).collect::<Option<_>>()?;
+    let (last, first) = parts.split_last()?;
+    if first.len() > 3 || first.iter().any(|part| *part > 0xff) {
+        return None;
+    }
+    let start = first.iter().zip([24, 16, 8]).map(|(part, shift)| part << shift).sum::<u64>();
+    let address = u32::try_from(start.checked_add(*last)?).ok()?;
+    Some(std::net::Ipv4Addr::from(address).to_string())
+}
+
+fn number(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    match lower.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None if lower.len() > 1 && lower.starts_with('0') => u64::from_str_radix(&lower, 8).ok(),
+        None => lower.parse().ok(),
+    }
+}
+
 fn is_address(host: &str) -> bool {
-    host.parse::<std::net::Ipv4Addr>().is_ok()
+    host.parse::<std::net::Ipv4Addr>().is_ok() || host.starts_with('[')
 }
 
 fn is_registered(host: &str) -> bool {

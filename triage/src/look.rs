@@ -34,6 +34,8 @@ pub(crate) struct Seen {
     pub(crate) sites: HashMap<Capability, Vec<Site>>,
     /// Each text that the script holds or comes to, and the line it is at.
     pub(crate) texts: Vec<(usize, Box<str>)>,
+    /// Bytes of them.
+    text_bytes: usize,
     /// Why not all was seen, if it was not.
     pub(crate) cut_short: Option<NotAnalysed>,
 }

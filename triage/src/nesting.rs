@@ -10,13 +10,21 @@
 pub(crate) struct Nesting {
     /// The greatest depth.
     pub(crate) depth: usize,
-    /// Whether there is `<!--`, which begins a comment in scripts and not in modules.
+    /// Whether there is `<!--` or `-->`, which may begin a comment in scripts and does not in modules.
     pub(crate) html_comment: bool,
 }
 
-/// Scans a script.
+/// Scans a script, and what it is as a module where that is another: it is parsed as both.
 pub(crate) fn nesting(source: &str) -> Nesting {
-    let mut scan = Scan::new(source.as_bytes());
+    let as_script = scanned(source, true);
+    if !as_script.html_comment {
+        return as_script;
+    }
+    Nesting { depth: as_script.depth.max(scanned(source, false).depth), html_comment: true }
+}
+
+fn scanned(source: &str, html_comments: bool) -> Nesting {
+    let mut scan = Scan::new(source.as_bytes(), html_comments);
     while let Some(byte) = scan.peek(0) {
         scan.token(byte);
     }
@@ -75,11 +83,15 @@ struct Scan<'s> {
     /// `if`, `for`, `while` or `with`: what follows its brackets is a statement.
     head: bool,
     function: Option<bool>,
+    /// Whether comments like those of HTML are comments.
+    html_comments: bool,
     html_comment: bool,
+    /// Nothing but space and comments stands before it on its line.
+    line_start: bool,
 }
 
 impl<'s> Scan<'s> {
-    fn new(bytes: &'s [u8]) -> Self {
+    fn new(bytes: &'s [u8], html_comments: bool) -> Self {
         let mut scan = Self {
             bytes,
             at: 0,
@@ -91,7 +103,9 @@ impl<'s> Scan<'s> {
             newline: false,
             head: false,
             function: None,
+            html_comments,
             html_comment: false,
+            line_start: true,
         };
         scan.push(Bracket::Curly { expression: false });
         scan
@@ -106,19 +120,29 @@ impl<'s> Scan<'s> {
     }
 
     fn token(&mut self, byte: u8) {
+        let html = self.starts_with(b"<!--") || self.starts_with(b"-->");
+        self.html_comment |= html;
         match byte {
-            b'\n' | b'\r' => {
+            _ if self.at_line_end() => {
                 self.newline = self.before == Before::Operand;
-                self.at += 1;
+                self.line_start = true;
+                self.at += if byte < 0x80 { 1 } else { 3 };
             }
             b' ' | b'\t' | 0x0b | 0x0c => self.at += 1,
             b'/' if self.peek(1) == Some(b'/') => self.line_comment(),
             b'/' if self.peek(1) == Some(b'*') => self.block_comment(),
-            b'<' if self.starts_with(b"<!--") => {
-                self.html_comment = true;
-                self.line_comment();
-            }
+            b'<' if html && self.html_comments => self.line_comment(),
+            b'-' if html && self.html_comments && self.line_start => self.line_comment(),
             b'#' if self.at == 0 && self.peek(1) == Some(b'!') => self.line_comment(),
+            _ => {
+                self.line_start = false;
+                self.code(byte);
+            }
+        }
+    }
+
+    fn code(&mut self, byte: u8) {
+        match byte {
             b'"' | b'\'' => self.string(byte),
             b'`' => {
                 self.settle(false);
@@ -132,12 +156,15 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// U+2028 and U+2029 end a line too.
+    fn at_line_end(&self) -> bool {
+        matches!(self.peek(0), Some(b'\n' | b'\r'))
+            || self.starts_with(&[0xe2, 0x80, 0xa8])
+            || self.starts_with(&[0xe2, 0x80, 0xa9])
+    }
+
     fn line_comment(&mut self) {
-        while self.peek(0).is_some_and(|byte| byte != b'\n' && byte != b'\r') {
-            // U+2028 and U+2029 end a line too.
-            if self.starts_with(&[0xe2, 0x80, 0xa8]) || self.starts_with(&[0xe2, 0x80, 0xa9]) {
-                return;
-            }
+        while self.peek(0).is_some() && !self.at_line_end() {
             self.at += 1;
         }
     }
@@ -145,6 +172,7 @@ impl<'s> Scan<'s> {
     fn block_comment(&mut self) {
         self.at += 2;
         while self.at < self.bytes.len() && !self.starts_with(b"*/") {
+            self.line_start |= self.at_line_end();
             self.at += 1;
         }
         self.at += 2;
@@ -221,7 +249,8 @@ impl<'s> Scan<'s> {
         let from = self.at;
         while self.peek(0).is_some_and(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'#' | b'\\' | 0x80..)
-        }) {
+        }) && !self.at_line_end()
+        {
             self.at += 1;
         }
         let word = self.bytes.get(from..self.at).unwrap_or_default();

@@ -12,10 +12,24 @@ use crate::findings::NotAnalysed;
 use crate::limits::Limits;
 use crate::nesting::nesting;
 
-/// Bytes as text: whatever is not UTF-8 is replaced, a byte order mark is none of the script.
+/// Bytes as text, without a byte order mark. Browsers take UTF-16 by its mark. What is not UTF-8 stands for itself as in
+/// Latin-1, so that two scripts in another encoding are not the same for what cannot be decoded.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()
+    let utf_16 = |read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.as_chunks().0.iter().skip(1).map(|unit| read(*unit)).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => return utf_16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => return utf_16(u16::from_be_bytes),
+        _ => {}
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().copied().map(char::from));
+    }
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
 /// The text in one format: without comments, one statement to a line, strings as they are at run time.
@@ -24,21 +38,34 @@ pub(crate) fn formatted(text: &str, limits: &Limits) -> Result<(String, SourceTy
     if nesting.depth > limits.depth {
         return Err(NotAnalysed::TooDeep { limit: limits.depth });
     }
-    // Most scripts are scripts; what is none may be a module, unless a comment of the one is code of the other.
-    let types = [Some(SourceType::script()), (!nesting.html_comment).then(SourceType::mjs)];
-    let mut first = None;
-    for source_type in types.into_iter().flatten() {
-        let allocator = Allocator::default();
-        let parsed = parsed(&allocator, text, source_type);
-        if parsed.panicked || parsed.diagnostics.has_errors() {
-            let said = parsed.diagnostics.iter().next().map(|diagnostic| diagnostic.message.to_string());
-            first.get_or_insert(said.unwrap_or_default());
-            continue;
-        }
-        let options = CodegenOptions { comments: CommentOptions::disabled(), ..CodegenOptions::default() };
-        return Ok((Codegen::new().with_options(options).build(&parsed.program).code, source_type));
+    let as_script = in_format(text, SourceType::script());
+    // A comment like those of HTML is one in scripts, and code in modules: who reads the one does not see the other.
+    if nesting.html_comment
+        && let (Ok(script), Ok(module)) = (&as_script, in_format(text, SourceType::mjs()))
+        && *script != module
+    {
+        return Err(NotAnalysed::TwoReadings);
     }
-    Err(NotAnalysed::NoScript { said: first.unwrap_or_default().into() })
+    match as_script {
+        Ok(code) => Ok((code, SourceType::script())),
+        // Most scripts are scripts; what is none may be a module.
+        Err(said) => match in_format(text, SourceType::mjs()) {
+            Ok(code) => Ok((code, SourceType::mjs())),
+            Err(_) => Err(NotAnalysed::NoScript { said }),
+        },
+    }
+}
+
+/// The text in one format, or what the parser says.
+fn in_format(text: &str, source_type: SourceType) -> Result<String, Box<str>> {
+    let allocator = Allocator::default();
+    let parsed = parsed(&allocator, text, source_type);
+    if parsed.panicked || parsed.diagnostics.has_errors() {
+        let said = parsed.diagnostics.iter().next().map(|diagnostic| diagnostic.message.to_string());
+        return Err(said.unwrap_or_default().into());
+    }
+    let options = CodegenOptions { comments: CommentOptions::disabled(), ..CodegenOptions::default() };
+    Ok(Codegen::new().with_options(options).build(&parsed.program).code)
 }
 
 /// Reads a formatted text and gives its meaning to `look`.

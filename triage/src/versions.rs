@@ -69,12 +69,10 @@ impl Versions<'_> {
 
     /// What can be said of bytes that are not read as a script: the hosts in them.
     pub(crate) fn in_bytes(&self, why: NotAnalysed) -> Findings {
-        let reviewed = self
-            .reviewed
-            .map(|reviewed| String::from_utf8_lossy(reviewed).to_lowercase())
-            .unwrap_or_default();
+        let reviewed =
+            self.reviewed.map(|reviewed| script::text_of(reviewed).to_lowercase()).unwrap_or_default();
         let mut found = Hosts::default();
-        for named in in_urls(&String::from_utf8_lossy(self.new)) {
+        for named in in_urls(&script::text_of(self.new)) {
             if !reviewed.contains(&named.host) {
                 found.add(None, named.host, named.url, false);
             }

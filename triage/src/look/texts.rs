@@ -8,7 +8,7 @@ use oxc_syntax::operator::BinaryOperator;
 
 use super::{Inside, Look, NESTED, look_inside};
 use crate::capability::of_text;
-use crate::findings::bounded;
+use crate::findings::{NotAnalysed, bounded};
 use crate::hidden::{decoded, looks_like_code, of_numbers};
 use crate::operators::operands;
 use crate::script;
@@ -18,6 +18,8 @@ use crate::value::Value;
 const READ_AS_CODE: usize = 200;
 /// All texts of a script.
 const TEXTS: usize = 200_000;
+/// Bytes of them: what stands in the largest script, and as much again many times.
+const TEXT_BYTES: usize = 64 << 20;
 
 impl<'a> Look<'a, '_> {
     /// A text that the script comes to, unless it is part of one that was seen.
@@ -32,7 +34,12 @@ impl<'a> Look<'a, '_> {
     }
 
     fn text_at(&mut self, text: &str, span: Span, encodings: usize) {
-        if text.len() < 3 || self.seen.texts.len() >= TEXTS {
+        if text.len() < 3 {
+            return;
+        }
+        self.seen.text_bytes += text.len();
+        if self.seen.texts.len() >= TEXTS || self.seen.text_bytes > TEXT_BYTES {
+            self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
         if let Some(capability) = of_text(text) {
@@ -67,6 +74,7 @@ impl<'a> Look<'a, '_> {
             let known = self.seen.sites.entry(capability).or_default();
             known.extend(sites.into_iter().filter(|site| !known.contains(site)).collect::<Vec<_>>());
         }
+        self.seen.text_bytes += seen.text_bytes;
         self.seen.texts.extend(seen.texts);
         self.seen.cut_short = self.seen.cut_short.take().or(seen.cut_short);
     }

