@@ -6,6 +6,7 @@ mod text;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::Host;
 use pinfold_policy::lookalike::Lookalikes;
@@ -54,13 +55,14 @@ struct Verified {
     bytes: Vec<u8>,
     /// When it was verified or approved last.
     at: Timestamp,
+    /// Whether pinfold approved it by itself, and nobody has confirmed it.
+    learned: bool,
 }
 
 impl Verified {
     /// The body that was verified there last, of those that are still there: on the shelf, or approved and kept. What is revoked
     /// or rejected by now is nothing to compare with.
     async fn of(review: &Review<'_>, item: &Item) -> Result<Option<Self>, Failure> {
-        let plain = |url: &str| url.split('?').next().unwrap_or(url).to_owned();
         let is_there = |url: &str| url == &*item.url || plain(url) == plain(&item.subject);
         let items = review.store.quarantined().await?;
         let is_barred = |digest: BodyId| {
@@ -85,11 +87,28 @@ impl Verified {
         candidates.sort_by_key(|(at, _, _)| std::cmp::Reverse(*at));
         for (at, digest, len) in candidates {
             if let Some(bytes) = review.store.bytes_of(digest, len).await? {
-                return Ok(Some(Self { digest, bytes, at }));
+                let learned = is_learned(review, item, digest).await?;
+                return Ok(Some(Self { digest, bytes, at, learned }));
             }
         }
         Ok(None)
     }
+}
+
+/// Whether a body counts for an item's subject only because it was learned.
+async fn is_learned(review: &Review<'_>, item: &Item, digest: BodyId) -> Result<bool, Failure> {
+    let approved = review.store.approved().await?;
+    let mut of_body = approved
+        .iter()
+        .map(|approved| &approved.approval)
+        .filter(|approval| approval.digest == digest && plain(&approval.subject) == plain(&item.subject))
+        .peekable();
+    Ok(of_body.peek().is_some() && of_body.all(|approval| approval.basis == Basis::Learned))
+}
+
+/// A match key without its query.
+fn plain(url: &str) -> &str {
+    url.split('?').next().unwrap_or(url)
 }
 
 /// What the files expect. Of files with mistakes the vendors are left.

@@ -28,7 +28,12 @@ pub(super) fn of(compared: &Compared) -> Value {
 }
 
 fn verified_json(verified: &Verified) -> Value {
-    json!({ "digest": verified.digest.to_string(), "size": verified.bytes.len(), "at": verified.at.to_string() })
+    json!({
+        "digest": verified.digest.to_string(),
+        "size": verified.bytes.len(),
+        "at": verified.at.to_string(),
+        "learned": verified.learned,
+    })
 }
 
 fn not_analysed_json(why: &NotAnalysed) -> Value {

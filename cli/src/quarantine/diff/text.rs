@@ -59,7 +59,12 @@ impl Page<'_> {
         let against = match verified {
             Some(verified) => {
                 let size = exact_size(verified.bytes.len() as u64);
-                format!("{}, {size}; verified last {}", verified.digest, second(verified.at))
+                let learned = if verified.learned {
+                    self.terminal.paint(Tone::Warning, "; learned: nobody has reviewed it")
+                } else {
+                    String::new()
+                };
+                format!("{}, {size}; verified last {}{learned}", verified.digest, second(verified.at))
             }
             None => "nothing: no verified body of this URL is kept, so that all it does is listed".to_owned(),
         };
@@ -94,7 +99,12 @@ impl Page<'_> {
             parts.push(format!("{imitating} that imitates one that is expected"));
         }
         let novel = findings.facts.iter().filter(|fact| fact.reviewed == 0).count();
+        let is_unread = findings.change == Change::Unknown && findings.facts.is_empty();
         parts.push(match (novel, findings.facts.len() - novel) {
+            // Who makes a script that cannot be analysed does not get an all-clear for it.
+            (0, 0) if is_unread || findings.not_analysed.is_some() => {
+                "what else it does is not known".to_owned()
+            }
             (0, 0) => "nothing that it did not do before".to_owned(),
             (novel, 0) => format!("does {} that it did not do before", counted(novel, "thing")),
             (0, more) => format!("does {} more often", counted(more, "thing")),
@@ -173,7 +183,7 @@ impl Page<'_> {
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
         }
-        let more = (fact.new - fact.reviewed).saturating_sub(fact.sites.len());
+        let more = fact.new.saturating_sub(fact.reviewed).saturating_sub(fact.sites.len());
         if more > 0 {
             text.push_str(&format!("{:>8}  {}\n", "", self.faint(&format!("and {more} more"))));
         }
