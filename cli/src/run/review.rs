@@ -169,10 +169,15 @@ impl Reviewing {
 
     async fn add_first(&self, name: String, password: String) -> Result<(), Failure> {
         self.blocking(move |this| async move {
-            let Loaded { config, .. } = this.configuration.load_without_pins()?;
+            let Loaded { config, .. } = this.configuration.load()?;
             let Some(file) = config.console_users_file else {
                 return Err(Failure::configuration("the configuration names no file for users"));
             };
+            // As the file says now, which a running gateway may not have taken up yet.
+            let users = config.console_users.as_ref().map(Users::all).unwrap_or_default();
+            if users.iter().any(|user| user.may_look() || *user.name == *name) {
+                return Err(Failure::could_not("somebody may sign in by now, or has this name already"));
+            }
             let password = PasswordHash::of(&password, &salt()?)
                 .map_err(|error| Failure::could_not(format!("the password {error}")))?;
             let new = NewUser { name, password, roles: Some(vec![Role::Admin]) };

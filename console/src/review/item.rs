@@ -165,7 +165,7 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         history: history(evidence),
         body_kept: item.body_kept,
     };
-    match room.sessions.told(&visitor.token) {
+    match room.sessions.told(&visitor.token, item.incident) {
         Some(Told::Done(Done { said, warnings })) => {
             page.said = said.iter().map(|line| Text::of(line)).collect();
             page.warnings = warnings.iter().map(|line| Text::of(line)).collect();

@@ -2,16 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use pinfold_policy::user::Users;
+use tokio::time::timeout;
 
+use super::answer::problem;
 use super::first::FirstLink;
 use super::{Review, decide, first, item, overview, queue, sign_in};
 use crate::Shown;
@@ -19,6 +22,8 @@ use crate::door::{Door, Forms, Session, Sessions, Token};
 
 /// A form has a reason in it, and no book.
 const LONGEST_FORM: usize = 16 * 1024;
+/// For all of it, once its head is there.
+const FORM_WITHIN: Duration = Duration::from_secs(10);
 /// No script but our own, nothing from elsewhere, nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -120,8 +125,18 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/style.css", get(style))
         .route("/icon.svg", get(icon))
         .with_state(room)
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(from_fn(whole))
         .layer(from_fn(framed))
+}
+
+/// A form is there within its time, or nobody looks at it: whoever sends half of one keeps no place for long.
+async fn whole(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match timeout(FORM_WITHIN, to_bytes(body, LONGEST_FORM)).await {
+        Ok(Ok(form)) => next.run(Request::from_parts(head, form.into())).await,
+        Ok(Err(_)) => problem(StatusCode::PAYLOAD_TOO_LARGE, "This form is too long, or was cut short."),
+        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "This form took too long to come."),
+    }
 }
 
 async fn style() -> Response {
