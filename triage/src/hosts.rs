@@ -15,6 +15,9 @@ const PLAIN: [&str; 28] = [
     "site", "club", "shop", "de", "uk", "eu", "fr", "nl", "tk", "pw", "su", "test", "example",
 ];
 
+/// Bytes of a URL that are looked at.
+const LONGEST: usize = 2048;
+
 /// All hosts that a text names.
 pub(crate) fn hosts_in(text: &str) -> Vec<Named> {
     let mut found = in_urls(text);
@@ -30,6 +33,8 @@ pub(crate) fn in_urls(text: &str) -> Vec<Named> {
     for (slashes, _) in text.match_indices("//") {
         let (before, after) =
             (text.get(..slashes).unwrap_or_default(), text.get(slashes + 2..).unwrap_or_default());
+        // A text of slashes alone would be as many URLs, each of them as long as what is left of it.
+        let after = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or_default();
         let scheme = before.strip_suffix(':').map(|before| {
             let from =
                 before.rfind(|char: char| !char.is_ascii_alphanumeric() && char != '+').map_or(0, |at| {
@@ -151,6 +156,13 @@ mod tests {
         ] {
             assert_eq!(hosts(text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_of_slashes_alone_takes_no_more_room_than_its_hosts() {
+        let found = in_urls(&"//a.test".repeat(20_000));
+        assert_eq!(found.len(), 20_000);
+        assert!(found.iter().all(|named| named.host == "a.test" && named.url.len() <= LONGEST + 2));
     }
 
     #[test]
