@@ -1,5 +1,6 @@
 //! What those who sign in at the console see and do: the store, the files in force, and the decisions of the commands.
 
+mod analyst;
 mod evidence;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use self::analyst::Analyst;
 use super::reload::told;
 use crate::configuration::Configuration;
 use crate::decision;
@@ -64,13 +66,19 @@ type Asked<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send
 /// The way to all of it.
 #[derive(Clone)]
 pub(crate) struct Reviewing {
-    pub(crate) configuration: Configuration,
-    pub(crate) store: Store,
-    pub(crate) in_force: InForce,
-    pub(crate) clock: Clock,
+    configuration: Configuration,
+    store: Store,
+    in_force: InForce,
+    clock: Clock,
+    analyst: Analyst,
 }
 
 impl Reviewing {
+    pub(crate) fn new(configuration: Configuration, store: Store, in_force: InForce, clock: Clock) -> Self {
+        let analyst = Analyst::new(store.clone());
+        Self { configuration, store, in_force, clock, analyst }
+    }
+
     /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
     pub(crate) fn first_link(&self, console: SocketAddr) -> Option<FirstLink> {
         let users = self.in_force.users.borrow();

@@ -3,7 +3,8 @@
 use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Mark, Measure, NotAnalysed, Site};
 use serde_json::{Value, json};
 
-use super::{Compared, Verified};
+use super::Compared;
+use crate::comparison::Known;
 
 /// All of it.
 pub(super) fn of(compared: &Compared) -> Value {
@@ -27,8 +28,8 @@ pub(super) fn of(compared: &Compared) -> Value {
     })
 }
 
-fn verified_json(verified: &Verified) -> Value {
-    json!({ "digest": verified.digest.to_string(), "size": verified.bytes.len(), "at": verified.at.to_string() })
+fn verified_json(verified: &Known) -> Value {
+    json!({ "digest": verified.digest.to_string(), "size": verified.len, "at": verified.at.to_string() })
 }
 
 fn not_analysed_json(why: &NotAnalysed) -> Value {
