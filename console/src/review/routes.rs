@@ -27,7 +27,7 @@ const FORM_WITHIN: Duration = Duration::from_secs(10);
 /// No script but our own, nothing from elsewhere, nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'",
+     connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 );
 /// Of the one cookie.
 const COOKIE: &str = "pinfold-session";
@@ -124,6 +124,7 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/first-start", get(first::show).post(first::fill))
         .route("/style.css", get(style))
         .route("/icon.svg", get(icon))
+        .route("/app.js", get(script))
         .with_state(room)
         .layer(from_fn(whole))
         .layer(from_fn(framed))
@@ -147,6 +148,11 @@ async fn style() -> Response {
 async fn icon() -> Response {
     let svg = HeaderValue::from_static("image/svg+xml");
     ([(header::CONTENT_TYPE, svg)], include_str!("../../assets/icon.svg")).into_response()
+}
+
+async fn script() -> Response {
+    let javascript = HeaderValue::from_static("text/javascript; charset=utf-8");
+    ([(header::CONTENT_TYPE, javascript)], include_str!("../../assets/app.js")).into_response()
 }
 
 /// What holds for every page, whatever it is about.

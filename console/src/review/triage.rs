@@ -151,6 +151,11 @@ impl Triaged {
         }
     }
 
+    /// Whether there is little to say: then there is room for more above the difference.
+    pub(super) fn is_short(&self) -> bool {
+        self.domains.is_empty() && self.groups.is_empty()
+    }
+
     pub(super) fn has_details(&self) -> bool {
         !(self.domains.is_empty()
             && self.groups.is_empty()

@@ -121,10 +121,8 @@ fn nothing(findings: &Findings) -> Option<&'static str> {
     }
     match findings.change {
         Change::Same | Change::Trivia | Change::Names => Some("does what the verified version does"),
-        Change::Data | Change::Code => {
-            Some("names no new host, and does nothing of what is looked for more often than before")
-        }
-        Change::New => Some("names no host, and does nothing of what is looked for"),
+        Change::Data | Change::Code => Some("names no new host, and has no new capability"),
+        Change::New => Some("names no host, and has none of the capabilities that are looked for"),
         Change::Unknown => None,
     }
 }
