@@ -39,7 +39,18 @@ pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
             lines: Vec::new(),
         };
         (old_next, new_next) = (last.old_range().end, last.new_range().end);
-        for change in group.iter().flat_map(|op| compared.iter_changes(op)) {
+        let changes = group.iter().flat_map(|op| compared.iter_changes(op).map(move |change| (op, change)));
+        for (op, change) in changes {
+            // The line of the other side that stands beside it.
+            let beside = match (change.old_index(), change.new_index()) {
+                (Some(at), None) => {
+                    new.get(op.new_range()).and_then(|new| new.get(at - op.old_range().start))
+                }
+                (None, Some(at)) => {
+                    old.get(op.old_range()).and_then(|old| old.get(at - op.new_range().start))
+                }
+                (_, _) => None,
+            };
             let mark = match change.tag() {
                 ChangeTag::Equal => Mark::Both,
                 ChangeTag::Delete => {
@@ -55,7 +66,7 @@ pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
                 diff.left_out += usize::from(mark != Mark::Both);
                 continue;
             }
-            hunk.lines.push((mark, shown(change.value())));
+            hunk.lines.push((mark, shown_beside(change.value(), beside.copied().unwrap_or_default())));
         }
         if !hunk.lines.is_empty() {
             diff.hunks.push(hunk);
@@ -99,6 +110,16 @@ pub(crate) fn excerpts(text: &str, named: impl Iterator<Item = usize>) -> Diff {
 
 fn lines(text: &str) -> Vec<&str> {
     text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
+}
+
+/// A line from where it differs, if that would be cut off else.
+fn shown_beside(line: &str, beside: &str) -> Box<str> {
+    let same = line.chars().zip(beside.chars()).take_while(|(here, there)| here == there).count();
+    if same < 2 * SHOWN - SHOWN / 4 {
+        return shown(line);
+    }
+    let from = line.char_indices().nth(same - SHOWN / 4).map_or(0, |(at, _)| at);
+    format!("…{}", shown(line.get(from..).unwrap_or_default())).into()
 }
 
 fn shown(line: &str) -> Box<str> {
@@ -153,6 +174,15 @@ mod tests {
         assert_eq!((second.head.len(), second.left_out, second.tail.len()), (100, 763, 100));
         assert_eq!((second.new_start, &*second.head[0], &*second.tail[99]), (24, "line 24", "line 986"));
         assert_eq!(diff.rest.head.first().map(|line| &**line), Some("line 994"));
+    }
+
+    #[test]
+    fn a_change_far_down_a_long_line_is_seen() {
+        let long = |end: &str| format!("a\nf(\"{}{end}\");\n", "x".repeat(5000));
+        let diff = difference(&long("good"), &long("bad"), &Limits::default());
+        let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
+        assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
+        assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
     }
 
     #[test]
