@@ -214,16 +214,21 @@ impl Reviewing {
 
     async fn overview(&self) -> Result<Overview, Failure> {
         let now = Timestamp::now();
-        let hour = self.flow(now - SignedDuration::from_hours(1)).await?;
-        let day = self.flow(now - SignedDuration::from_hours(24)).await?;
+        let hour_ago = now - SignedDuration::from_hours(1);
+        let hour = self.flow(hour_ago, None).await?;
+        let before = self.flow(now - SignedDuration::from_hours(24), Some(hour_ago)).await?;
+        // What was in the last hour is not read again.
+        let day = Flow { outcomes: [hour.outcomes.clone(), before.outcomes].concat() };
         let rules = Arc::clone(&self.in_force.rules.borrow());
         let standing = self.store.standing(None).await?;
         let vendors = rules.vendors.all().iter().map(|vendor| state(vendor, &rules, &standing));
         Ok(Overview { flows: [hour, day], vendors: vendors.collect(), now })
     }
 
-    async fn flow(&self, since: Timestamp) -> Result<Flow, Failure> {
-        let traffic = self.store.traffic(Some(since), None, |_| {}).await?;
+    /// What was judged from `since` to right before `until`.
+    async fn flow(&self, since: Timestamp, until: Option<Timestamp>) -> Result<Flow, Failure> {
+        let until = until.map(|until| until - SignedDuration::from_micros(1));
+        let traffic = self.store.traffic(Some(since), until, |_| {}).await?;
         let mut outcomes: Vec<(Outcome, u64)> = Vec::new();
         for carried in &traffic.exchanges {
             match outcomes.iter_mut().find(|(outcome, _)| *outcome == carried.outcome) {
