@@ -115,6 +115,50 @@ pub(crate) async fn queue(ada: &Reviewer<'_>) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
+async fn what_is_compared_with_is_what_the_command_compares_with_and_a_decision_leads_to_the_next_item() {
+    let (_vendor, gateway) = with_ten(&ten()[..2]).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let queue = queue(&ada).await;
+    let (first, second) = (&queue[0].0, &queue[1].0);
+    let page = ada.open(first).await.body;
+    assert!(page.contains(&sha256(LIBRARY)) && page.contains(&format!("rel=\"next\" href=\"{second}\"")));
+    let incident = first.rsplit('/').next().unwrap();
+    let found = gateway.command(&["--json", "quarantine", "diff", incident]).await.success().json();
+    assert_eq!(found["verified"]["digest"], sha256(LIBRARY));
+
+    ada.fill(first, &format!("{first}/decide"), &[("act", "reject"), ("reason", "SEC-1")]).await;
+
+    let after = ada.open(first).await.body;
+    assert!(after.contains(&format!("<a href=\"{second}\">To the next item that waits")), "{after}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
+    let vendor = vendor().script("/page.js", "<p>no script").script("/app.js", LIBRARY).listen().await;
+    let gateway = gateway().vendor(&vendor);
+    let gateway = ["/page.js", "/app.js"]
+        .iter()
+        .fold(gateway, |gateway, path| gateway.pin(vendor.url(path), sha256("never served")));
+    let gateway = with_reviewers(gateway).listen().await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    for (path, says) in [
+        ("/page.js", &["Not analysed in full</b> because it is no script"][..]),
+        (
+            "/app.js",
+            &["this is all that it does", "sends or loads with fetch", "href=\"#n", "Where it does so"],
+        ),
+    ] {
+        let reply = client(&gateway).get(vendor.url(path)).await;
+        let page = ada.open(&format!("/quarantine/{}", reply.verdict().incident().unwrap())).await.body;
+        for said in says {
+            assert!(page.contains(said), "{path}: {said}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_ten_items_the_pages_of_three_attacks_name_what_they_do_and_those_of_seven_updates_nothing_of_it()
 {
     let updates = ten();
