@@ -16,50 +16,48 @@ const PLAIN: [&str; 28] = [
 ];
 
 /// Bytes of a URL that are looked at.
-const LONGEST: usize = 2048;
+const LONGEST: usize = 512;
 
-/// All hosts that a text names.
-pub(crate) fn hosts_in(text: &str) -> Vec<Named> {
-    let mut found = in_urls(text);
-    if found.is_empty() {
-        found.extend(by_itself(text));
-    }
-    found
+/// All hosts that a text names, as they are asked for: a text can hold more of them than there is time or room for.
+pub(crate) fn hosts_in(text: &str) -> impl Iterator<Item = Named> {
+    let mut found = in_urls(text).peekable();
+    let alone = if found.peek().is_none() { by_itself(text) } else { None };
+    found.chain(alone)
 }
 
 /// Hosts behind two slashes.
-pub(crate) fn in_urls(text: &str) -> Vec<Named> {
-    let mut found = Vec::new();
-    for (slashes, _) in text.match_indices("//") {
-        let (before, after) =
-            (text.get(..slashes).unwrap_or_default(), text.get(slashes + 2..).unwrap_or_default());
-        // A text of slashes alone would be as many URLs, each of them as long as what is left of it.
-        let after = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or_default();
-        let scheme = before.strip_suffix(':').map(|before| {
-            let from =
-                before.rfind(|char: char| !char.is_ascii_alphanumeric() && char != '+').map_or(0, |at| {
-                    at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-                });
-            before.get(from..).unwrap_or_default()
+pub(crate) fn in_urls(text: &str) -> impl Iterator<Item = Named> {
+    text.match_indices("//").filter_map(|(slashes, _)| in_url(text, slashes))
+}
+
+/// The host behind the two slashes at a place.
+fn in_url(text: &str, slashes: usize) -> Option<Named> {
+    let (before, after) =
+        (text.get(..slashes).unwrap_or_default(), text.get(slashes + 2..).unwrap_or_default());
+    // A text of slashes alone would be as many URLs, each of them as long as what is left of it.
+    let after = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or_default();
+    let scheme = before.strip_suffix(':').map(|before| {
+        let from = before.rfind(|char: char| !char.is_ascii_alphanumeric() && char != '+').map_or(0, |at| {
+            at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
         });
-        let authority = after
-            .split(|char: char| is_end(char) || matches!(char, '/' | '?' | '#' | '\\'))
-            .next()
-            .unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let Some(host) = host_of(host) else { continue };
-        let is_named = match scheme {
-            Some(scheme) => !scheme.is_empty(),
-            None => !before.ends_with(':') && is_registered(&host),
-        };
-        if !is_named {
-            continue;
-        }
-        let url = after.split(is_end).next().unwrap_or_default();
-        let url = scheme.map_or_else(|| format!("//{url}"), |scheme| format!("{scheme}://{url}"));
-        found.push(Named { host, url });
+        before.get(from..).unwrap_or_default()
+    });
+    let authority = after
+        .split(|char: char| is_end(char) || matches!(char, '/' | '?' | '#' | '\\'))
+        .next()
+        .unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host_of(host)?;
+    let is_named = match scheme {
+        Some(scheme) => !scheme.is_empty(),
+        None => !before.ends_with(':') && is_registered(&host),
+    };
+    if !is_named {
+        return None;
     }
-    found
+    let url = after.split(is_end).next().unwrap_or_default();
+    let url = scheme.map_or_else(|| format!("//{url}"), |scheme| format!("{scheme}://{url}"));
+    Some(Named { host, url })
 }
 
 fn is_end(char: char) -> bool {
@@ -160,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_text_of_slashes_alone_takes_no_more_room_than_its_hosts() {
-        let found = in_urls(&"//a.test".repeat(20_000));
+        let text = "//a.test".repeat(20_000);
+        let found: Vec<_> = in_urls(&text).collect();
         assert_eq!(found.len(), 20_000);
         assert!(found.iter().all(|named| named.host == "a.test" && named.url.len() <= LONGEST + 2));
     }

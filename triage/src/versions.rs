@@ -69,11 +69,11 @@ impl Versions<'_> {
 
     /// What can be said of bytes that are not read as a script: the hosts in them.
     pub(crate) fn in_bytes(&self, why: NotAnalysed) -> Findings {
-        let in_bytes = |bytes| in_urls(&String::from_utf8_lossy(bytes));
-        let known: HashSet<_> =
-            self.reviewed.into_iter().flat_map(in_bytes).map(|named| named.host).collect();
+        let in_time = |_: &_| !self.limits.is_over();
+        let reviewed = self.reviewed.map(String::from_utf8_lossy).unwrap_or_default();
+        let known: HashSet<_> = in_urls(&reviewed).take_while(in_time).map(|named| named.host).collect();
         let mut found = Hosts::default();
-        for named in in_bytes(self.new) {
+        for named in in_urls(&String::from_utf8_lossy(self.new)).take_while(in_time) {
             if !known.contains(&named.host) {
                 found.add(None, named.host, named.url, false);
             }
