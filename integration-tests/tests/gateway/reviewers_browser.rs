@@ -253,3 +253,25 @@ async fn a_queue_that_is_left_open_shows_what_comes_in_chromium() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.quit().await;
 }
+
+#[tokio::test]
+async fn an_item_that_takes_long_to_analyse_has_a_page_at_once_and_shows_by_itself_what_was_found_in_chromium()
+ {
+    let hosts: String = (0..250_000).map(|at| format!("//h{at}.test ")).collect();
+    let vendor = vendor().script("/app.js", format!("x = '{hosts}';")).listen().await;
+    let gateway = with_reviewers(pinning(&vendor)).listen().await;
+    assert_eq!(client(&gateway).get(vendor.url("/app.js")).await.status(), 403);
+    let (browser, origin) = signed_in(&gateway, Looks::default()).await;
+
+    let item = first_item(&browser, &origin).await;
+    browser.open(&item).await;
+
+    assert!(browser.text().await.contains("Decide"));
+    browser.value("window.isTheSame = true").await;
+    let found = async { while !browser.text().await.contains("this is all that it does") {} };
+    eventually("what was found", found).await;
+    assert_eq!(browser.value("window.isTheSame").await, true);
+    assert!(browser.text().await.contains("h0.test"));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.quit().await;
+}
