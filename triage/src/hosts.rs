@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn hosts(text: &str) -> Vec<String> {
-        hosts_in(text).into_iter().map(|named| named.host).collect()
+        hosts_in(text).map(|named| named.host).collect()
     }
 
     #[test]
