@@ -114,7 +114,7 @@ fn summary(configuration: &Configuration, config: &Config, warnings: usize, term
     );
     let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
     let console = match config.console {
-        Some(address) => format!("{address}: /livez, /readyz, /metrics, /proxy.pac"),
+        Some(address) => format!("{address}: pages for review, /livez, /readyz, /metrics, /proxy.pac"),
         None => "none".to_owned(),
     };
     let events: Vec<_> = config.siem.iter().map(|output| target(&output.to)).collect();

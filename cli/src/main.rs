@@ -5,6 +5,7 @@
 mod audit;
 mod barred;
 mod check;
+mod comparison;
 mod configuration;
 mod darkened;
 mod decision;

@@ -180,7 +180,7 @@ impl Running {
             listeners: gateway.addresses().into(),
         };
         let configuration = configuration.clone();
-        let reviewing = Reviewing { configuration, store: store.clone(), in_force, clock: clock.clone() };
+        let reviewing = Reviewing::new(configuration, store.clone(), in_force, clock.clone());
         let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
         let review = reviewing.review(first_link.clone());

@@ -61,6 +61,9 @@ fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>, purpose: Purpose) 
     let users: Vec<_> = read.into_iter().flatten().collect();
     let has_all = users.len() == complete;
     warn_of_uneven_costs(source, &users);
+    if purpose == Purpose::Proxy {
+        warn_of_shared_passwords(source, &users);
+    }
     refuse_repeats(source, &users);
     let users: Vec<_> = users.into_iter().map(|(_, user)| user).collect();
     match purpose {
@@ -128,6 +131,20 @@ fn password(block: &mut Section<'_>) -> Option<PasswordHash> {
             block.file().error(place, Mistake::new(format!("password {error}")).hint(ADD));
             None
         }
+    }
+}
+
+/// At the proxy a client may try as fast as passwords are checked; at the console each wrong one makes the next wait.
+fn warn_of_shared_passwords(source: &SourceFile, users: &[Placed]) {
+    for (place, user) in
+        users.iter().filter(|(_, user)| user.roles.contains(&Role::Proxy) && user.may_decide())
+    {
+        let message = format!(
+            "{} decides by the password that their browser sends to the proxy, where it can be tried without a wait",
+            quoted(&user.name)
+        );
+        let hint = "give who reviews another name for that, in a file of its own: console.users";
+        source.warn(place.clone(), Mistake::new(message).hint(hint));
     }
 }
 

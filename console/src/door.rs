@@ -4,7 +4,6 @@ mod forms;
 mod sessions;
 mod throttle;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use tokio::sync::Semaphore;
 pub(crate) use self::forms::Forms;
 pub(crate) use self::sessions::{Session, Sessions, Token};
 use self::throttle::Throttle;
+pub(crate) use self::throttle::Trying;
 
 /// Passwords that are checked at one time: each takes milliseconds and megabytes on purpose.
 const AT_ONE_TIME: usize = 2;
@@ -43,11 +43,11 @@ impl Door {
     pub(crate) async fn admit(
         &self,
         users: Option<Arc<Users>>,
-        source: IpAddr,
+        trying: Trying<'_>,
         name: &str,
         password: &str,
     ) -> Result<User, Denied> {
-        self.throttle.enter(name, source, Instant::now()).map_err(Denied::Wait)?;
+        self.throttle.enter(name, trying, Instant::now()).map_err(Denied::Wait)?;
         let turn = Arc::clone(&self.at_work).acquire_owned().await;
         let (typed, password) = (name.to_owned(), password.to_owned());
         let checking = tokio::task::spawn_blocking(move || {
@@ -56,7 +56,7 @@ impl Door {
             users.and_then(|users| users.recognise(&typed, &password).filter(|user| user.may_look()).cloned())
         });
         let user = checking.await.ok().flatten().ok_or(Denied::Wrong)?;
-        self.throttle.passed(name, source);
+        self.throttle.passed(name, trying);
         Ok(user)
     }
 }

@@ -1,8 +1,9 @@
-//! The listener: few connections at one time, each within a bounded time.
+//! The listener: few connections at one time, of each address a share, each within a bounded time.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::Extension;
@@ -20,7 +21,9 @@ use crate::pages::pages;
 use crate::review::{Peer, Review, Room};
 
 /// Connections at one time. The others wait to be accepted.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
+/// The same of one address. What comes beyond them is closed, so that nobody keeps the others waiting.
+const CONNECTIONS_OF_ONE: usize = CONNECTIONS / 4;
 /// For the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// A connection is given up after this, so that those who keep one do not keep others out.
@@ -63,6 +66,7 @@ impl Console {
         };
         let pages = pages(shown, room);
         let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+        let shares = Arc::<Shares>::default();
         loop {
             let (place, accepted) = tokio::select! {
                 () = stop.cancelled() => break,
@@ -70,12 +74,13 @@ impl Console {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(share) = shares.take(peer.ip().to_canonical()) else { continue };
                     let pages = pages.clone().layer(Extension(Peer(peer.ip())));
                     let serving = serve(stream, TowerToHyperService::new(pages), stop.clone());
                     tasks.spawn(async move {
                         // However it ends, there is nobody to tell.
                         drop(timeout(LONGEST, serving).await);
-                        drop(place);
+                        drop((share, place));
                     });
                 }
                 Err(error) => {
@@ -96,6 +101,41 @@ impl Console {
         // None only where the semaphore were closed, and it never is.
         let place = Arc::clone(places).acquire_owned().await.ok();
         (place, self.listener.accept().await)
+    }
+}
+
+/// Connections by address.
+#[derive(Debug, Default)]
+struct Shares(Mutex<HashMap<IpAddr, usize>>);
+
+impl Shares {
+    fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Share> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_one = open.entry(peer).or_default();
+        if *of_one >= CONNECTIONS_OF_ONE {
+            return None;
+        }
+        *of_one += 1;
+        Some(Share { shares: Arc::clone(self), peer })
+    }
+}
+
+/// One of the connections that an address may have.
+#[derive(Debug)]
+struct Share {
+    shares: Arc<Shares>,
+    peer: IpAddr,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut open = self.shares.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_one) = open.get_mut(&self.peer) {
+            *of_one -= 1;
+            if *of_one == 0 {
+                open.remove(&self.peer);
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod picture;
 mod queue;
 mod routes;
 mod sign_in;
+mod triage;
 mod words;
 
 use std::net::IpAddr;
@@ -23,7 +24,7 @@ use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use tokio::sync::watch;
 
-pub use self::evidence::{Evidence, Served};
+pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
 pub(crate) use self::routes::{Peer, Room, routes};
 

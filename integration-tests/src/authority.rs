@@ -15,6 +15,8 @@ pub enum Identity {
     Valid,
     /// A valid leaf for its host, by an intermediate issuer that it shows.
     ByAnotherIssuer,
+    /// The same, by an issuer whose name is markup.
+    ByAnIssuerOfMarkup,
     /// The right name, signed by nobody but itself.
     SelfSigned,
     /// The right name and issuer, out of date since 2021.
@@ -82,15 +84,17 @@ pub(crate) fn leaf(host: &str, identity: Identity) -> (Vec<CertificateDer<'stati
     params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let (certificate, issuer) = match identity {
         Identity::SelfSigned => (params.self_signed(&key).unwrap(), None),
-        Identity::MissingIntermediate => {
-            (params.signed_by(&key, &intermediate(IsCa::Ca(BasicConstraints::Unconstrained))).unwrap(), None)
-        }
-        Identity::ByAnotherIssuer => {
-            let issuer = intermediate(IsCa::Ca(BasicConstraints::Unconstrained));
+        Identity::MissingIntermediate => (
+            params.signed_by(&key, &intermediate(NAME, IsCa::Ca(BasicConstraints::Unconstrained))).unwrap(),
+            None,
+        ),
+        Identity::ByAnotherIssuer | Identity::ByAnIssuerOfMarkup => {
+            let name = if identity == Identity::ByAnIssuerOfMarkup { MARKUP } else { NAME };
+            let issuer = intermediate(name, IsCa::Ca(BasicConstraints::Unconstrained));
             (params.signed_by(&key, &issuer).unwrap(), Some(issuer.der().clone()))
         }
         Identity::IssuedByALeaf => {
-            let issuer = intermediate(IsCa::ExplicitNoCa);
+            let issuer = intermediate(NAME, IsCa::ExplicitNoCa);
             (params.signed_by(&key, &issuer).unwrap(), Some(issuer.der().clone()))
         }
         Identity::Valid
@@ -110,6 +114,7 @@ fn named(host: &str, identity: Identity) -> CertificateParams {
         Identity::NotYetValid => (host.to_owned(), 2100, 2101),
         Identity::Valid
         | Identity::ByAnotherIssuer
+        | Identity::ByAnIssuerOfMarkup
         | Identity::SelfSigned
         | Identity::CommonNameOnly
         | Identity::MissingIntermediate
@@ -123,10 +128,13 @@ fn named(host: &str, identity: Identity) -> CertificateParams {
     params
 }
 
+const NAME: &str = "The vendors' test intermediate";
+const MARKUP: &str = "CA\"><script>window.planted=1</script><img src=x onerror=window.planted=1>";
+
 /// An issuer below the root.
-fn intermediate(is_ca: IsCa) -> CertifiedIssuer<'static, KeyPair> {
+fn intermediate(name: &str, is_ca: IsCa) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "The vendors' test intermediate");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = is_ca;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), root()).unwrap()

@@ -94,6 +94,12 @@ impl Library {
     }
 }
 
+/// What looks for pages that some people cannot use, as a script to run in them.
+#[must_use]
+pub fn axe() -> String {
+    String::from_utf8(extract(&archive("axe-core", "4.14.1"), "axe.min.js")).unwrap()
+}
+
 /// The package's archive. Packed aside and renamed, so that no other test process ever sees half of one.
 fn archive(package: &str, version: &str) -> PathBuf {
     static PACKING: Mutex<()> = Mutex::new(());

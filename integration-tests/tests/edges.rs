@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("siem", &["policy", "store"]),
     ("proxy", &["policy", "body", "certs", "store"]),
     ("triage", &[]),
-    ("console", &["policy", "store"]),
+    ("console", &["policy", "store", "triage"]),
     ("bench", &["policy", "body", "config"]),
     ("load", &[]),
     ("pairs", &["triage"]),

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use thiserror::Error;
 
+use crate::printable::is_deceptive;
+
 /// The most memory that one password may take, in KiB.
 const MOST_MEMORY: u32 = 256 * 1024;
 /// The most passes over it.
@@ -82,6 +84,12 @@ pub enum NameError {
     /// It holds a control character, which RFC 7617 §2 bars.
     #[error("holds a control character")]
     Control,
+    /// Read, it is another name than it is: a character that does not show, or a blank at an end.
+    #[error("holds a character that does not show, or a blank at an end")]
+    Deceptive,
+    /// It begins with `@`, behind which the history names a machine.
+    #[error("begins with '@'")]
+    Machine,
     /// It is longer than [`MOST_NAME`].
     #[error("is longer than {MOST_NAME} bytes")]
     Long,
@@ -103,6 +111,13 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     }
     if name.chars().any(char::is_control) {
         return Err(NameError::Control);
+    }
+    // Else one person could be two of those who must agree, and nobody would see it in the list.
+    if name.chars().any(is_deceptive) || name.trim() != name {
+        return Err(NameError::Deceptive);
+    }
+    if name.starts_with('@') {
+        return Err(NameError::Machine);
     }
     if name.len() > MOST_NAME {
         return Err(NameError::Long);
@@ -415,6 +430,10 @@ mod tests {
         assert_eq!(check_name(""), Err(NameError::Empty));
         assert_eq!(check_name("a:b"), Err(NameError::Colon));
         assert_eq!(check_name("a\nb"), Err(NameError::Control));
+        for twin in ["ada ", " ada", "ada\u{200b}", "ada\u{a0}", "\u{202e}ada"] {
+            assert_eq!(check_name(twin), Err(NameError::Deceptive), "{twin:?}");
+        }
+        assert_eq!(check_name("@ada"), Err(NameError::Machine));
         assert_eq!(check_name(&"a".repeat(129)), Err(NameError::Long));
     }
 }

@@ -238,20 +238,84 @@ impl Asking {
 
     /// Passes a tunnel's bytes, once it is clear that they are not a vendor's.
     async fn tunnel(self, mut client: End, upstream: TcpStream) {
+        let gateway = Arc::clone(&self.gateway);
         let mut upstream = Prefixed::new(bytes::Bytes::new(), upstream);
         let mut said = BytesMut::new();
-        let Ok(first) = first_bytes(&mut client, &mut upstream, &mut said).await else { return };
-        let name = match first {
-            Opening::Tls(name) => name,
-            Opening::Http => {
-                let is_h2 = said.starts_with(HTTP2_PREFACE);
-                client.unread(said.freeze());
-                return self.serve_clear(client, is_h2);
-            }
-            Opening::UnreadableTls => return self.end(client, Reason::SniMismatch, None).await,
-            Opening::Other => None,
-        };
+        // Apart, so that a tunnel that lasts keeps no room for how it began.
+        let begun = Box::pin(self.begin(&gateway, (&mut client, &mut upstream), &mut said)).await;
+        let is_h2 = said.starts_with(HTTP2_PREFACE);
         client.unread(said.freeze());
+        match begun {
+            Begun::Tls(name) => self.tunnel_tls(client, upstream, name).await,
+            Begun::UnreadableTls => self.end(client, Reason::SniMismatch, None).await,
+            Begun::Http => self.serve_clear(client, is_h2),
+            Begun::Opaque(relay) => {
+                drop(self.policy);
+                gateway.relay_sockets(client, upstream, relay).await;
+            }
+            Begun::Over(relay) => relay.end(upstream.written(), client.written()),
+        }
+    }
+
+    /// Waits until it is clear what the client says first. A server that speaks first is not held up meanwhile, and a
+    /// client that says nothing may go on saying nothing.
+    async fn begin<'g>(
+        &self,
+        gateway: &'g Shared,
+        (client, upstream): (&mut End, &mut End),
+        said: &mut BytesMut,
+    ) -> Begun<'g> {
+        let mut greeting = [0; 4096];
+        let mut greeted = None;
+        let first = loop {
+            if let Some(opened) = opening(said) {
+                break Some(opened);
+            }
+            tokio::select! {
+                read = client.read_buf(said) => match read {
+                    Ok(0) => break Some(opening_at_end(said)),
+                    Ok(_) => {}
+                    Err(_) => break None,
+                },
+                read = upstream.read(&mut greeting) => {
+                    let Some(heard) = read.ok().and_then(|read| greeting.get(..read)) else { break None };
+                    if heard.is_empty() {
+                        break Some(opening_at_end(said));
+                    }
+                    if greeted.is_none() {
+                        // Its row is there before the client has the first byte, however the two then part.
+                        greeted = Some(self.relay(gateway, upstream, None).await);
+                    }
+                    if client.write_all(heard).await.is_err() {
+                        break None;
+                    }
+                }
+                // Where nothing was said, nothing is under way.
+                () = gateway.drain.cancelled(), if greeted.is_none() && said.is_empty() => break None,
+                () = gateway.stop.cancelled() => break None,
+            }
+        };
+        let begun = match first {
+            Some(Opening::Tls(name)) => Begun::Tls(name),
+            Some(Opening::UnreadableTls) => Begun::UnreadableTls,
+            Some(Opening::Http) => Begun::Http,
+            Some(Opening::Other) | None => {
+                let relay = match greeted {
+                    Some(relay) => relay,
+                    None => self.relay(gateway, upstream, None).await,
+                };
+                return if first.is_some() { Begun::Opaque(relay) } else { Begun::Over(relay) };
+            }
+        };
+        if let Some(greeted) = greeted {
+            // What follows has a row of its own.
+            greeted.end(upstream.written(), client.written());
+        }
+        begun
+    }
+
+    /// Passes TLS that is not a vendor's, and decrypts what is.
+    async fn tunnel_tls(self, client: End, upstream: End, name: Option<Box<str>>) {
         match self.host_for(name.as_deref()) {
             Err(reason) => self.end(client, reason, name).await,
             // CONNECT named an address: a vendor's name in the SNI is for the vendor, wherever that address is.
@@ -259,21 +323,36 @@ impl Asking {
             Ok(host) => {
                 // CONNECT may have named an address.
                 self.watch(&host);
-                self.splice(client, upstream, name).await;
+                let gateway = Arc::clone(&self.gateway);
+                let relay = self.relay(&gateway, &upstream, name).await;
+                drop(self.policy);
+                gateway.relay_sockets(client, upstream, relay).await;
             }
         }
     }
 
-    async fn splice(self, client: End, upstream: End, server_name: Option<Box<str>>) {
-        let row = Tunnel {
-            server_name,
-            dialled: upstream.get_ref().peer_addr().ok().map(|address| address.ip()),
-            ..self.row(None)
-        };
-        let open = self.gateway.record_tunnel(row).await;
-        drop(self.policy);
-        self.gateway.relay_sockets(client, upstream, (open, Carries::Tunnel)).await;
+    /// Writes the row of a tunnel whose bytes pass from now on.
+    async fn relay<'g>(
+        &self,
+        gateway: &'g Shared,
+        upstream: &End,
+        server_name: Option<Box<str>>,
+    ) -> Relay<'g> {
+        let dialled = upstream.get_ref().peer_addr().ok().map(|address| address.ip());
+        let row = Tunnel { server_name, dialled, ..self.row(None) };
+        Relay::begin(gateway, (gateway.record_tunnel(row).await, Carries::Tunnel))
     }
+}
+
+/// How a tunnel begins: with what the client says, or with bytes that name no host.
+enum Begun<'g> {
+    Tls(Option<Box<str>>),
+    UnreadableTls,
+    Http,
+    /// Something else, or nothing to the end.
+    Opaque(Relay<'g>),
+    /// An end is gone, or the gateway stops.
+    Over(Relay<'g>),
 }
 
 impl Shared {
@@ -304,8 +383,7 @@ impl Shared {
     }
 
     /// Passes bytes between sockets until it is over, then completes the tunnel's row.
-    async fn relay_sockets(&self, client: End, vendor: End, open: (Option<OpenTunnel>, Carries)) {
-        let relay = Relay::begin(self, open);
+    async fn relay_sockets(&self, client: End, vendor: End, relay: Relay<'_>) {
         let passed = Passed::of(vendor.written(), client.written());
         let ((said, client), (greeting, vendor)) = (client.into_parts(), vendor.into_parts());
         let passing = pass_both_ways((said, client), (greeting, vendor), &self.carriers, &passed);
@@ -369,31 +447,6 @@ impl<'g> Relay<'g> {
         if let Some(open) = self.open {
             let open_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             open.closed(TunnelEnd { sent, received, open_ms });
-        }
-    }
-}
-
-/// Waits until it is clear what the client says first. A server that speaks first is not held up meanwhile, and a
-/// client that says nothing may go on saying nothing.
-async fn first_bytes(client: &mut End, upstream: &mut End, said: &mut BytesMut) -> std::io::Result<Opening> {
-    let mut greeting = [0; 4096];
-    loop {
-        if let Some(opened) = opening(said) {
-            return Ok(opened);
-        }
-        tokio::select! {
-            read = client.read_buf(said) => {
-                if read? == 0 {
-                    return Ok(opening_at_end(said));
-                }
-            }
-            read = upstream.read(&mut greeting) => {
-                let read = read?;
-                if read == 0 {
-                    return Ok(opening_at_end(said));
-                }
-                client.write_all(greeting.get(..read).unwrap_or_default()).await?;
-            }
         }
     }
 }

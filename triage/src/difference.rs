@@ -4,13 +4,17 @@ use std::time::{Duration, Instant};
 
 use similar::{Algorithm, ChangeTag, TextDiff};
 
-use crate::findings::{Diff, Hunk, Mark, SHOWN, bounded};
+use crate::findings::{Diff, Fold, Hunk, Mark, SHOWN, bounded};
 use crate::limits::Limits;
 
 /// Unchanged lines that are shown around changed ones.
 const AROUND: usize = 3;
 /// Changed lines that are shown at most.
 const MOST: usize = 2000;
+/// Lines of one fold that are kept at each of its ends.
+const FOLDED: usize = 100;
+/// Lines of all folds that are kept.
+const ALL_FOLDED: usize = 2000;
 /// A difference that takes longer is coarser than it could be.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -18,15 +22,35 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
     let patience = Instant::now() + PATIENCE;
     let deadline = limits.deadline.map_or(patience, |deadline| deadline.min(patience));
-    let compared = TextDiff::configure().algorithm(Algorithm::Myers).deadline(deadline).diff_lines(old, new);
+    // By line feeds alone, as every line that is named is counted.
+    let (old, new) = (lines(old), lines(new));
+    let compared =
+        TextDiff::configure().algorithm(Algorithm::Myers).deadline(deadline).diff_slices(&old, &new);
     let mut diff = Diff::default();
+    let mut folds = Folds { lines: &new, left: ALL_FOLDED };
+    let (mut old_next, mut new_next) = (0, 0);
     for group in compared.grouped_ops(AROUND) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let (old_start, new_start) = (first.old_range().start, first.new_range().start);
         let mut hunk = Hunk {
-            old_start: group.first().map_or(0, |op| op.old_range().start) + 1,
-            new_start: group.first().map_or(0, |op| op.new_range().start) + 1,
+            before: folds.fold(old_next, new_next, new_start),
+            old_start: old_start + 1,
+            new_start: new_start + 1,
             lines: Vec::new(),
         };
-        for change in group.iter().flat_map(|op| compared.iter_changes(op)) {
+        (old_next, new_next) = (last.old_range().end, last.new_range().end);
+        let changes = group.iter().flat_map(|op| compared.iter_changes(op).map(move |change| (op, change)));
+        for (op, change) in changes {
+            // The line of the other side that stands beside it.
+            let beside = match (change.old_index(), change.new_index()) {
+                (Some(at), None) => {
+                    new.get(op.new_range()).and_then(|new| new.get(at - op.old_range().start))
+                }
+                (None, Some(at)) => {
+                    old.get(op.old_range()).and_then(|old| old.get(at - op.new_range().start))
+                }
+                (_, _) => None,
+            };
             let mark = match change.tag() {
                 ChangeTag::Equal => Mark::Both,
                 ChangeTag::Delete => {
@@ -42,13 +66,138 @@ pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
                 diff.left_out += usize::from(mark != Mark::Both);
                 continue;
             }
-            // Tabs are the formatter's.
-            let line = change.value().trim_end_matches(['\n', '\r']).replace('\t', "  ");
-            hunk.lines.push((mark, bounded(&line, 2 * SHOWN)));
+            hunk.lines.push((mark, shown_beside(change.value(), beside.copied().unwrap_or_default())));
         }
         if !hunk.lines.is_empty() {
             diff.hunks.push(hunk);
         }
     }
+    if diff.left_out == 0 {
+        diff.rest = folds.fold(old_next, new_next, new.len());
+    }
     diff
+}
+
+/// The lines around those that are named, where there is nothing to compare with.
+pub(crate) fn excerpts(text: &str, named: impl Iterator<Item = usize>) -> Diff {
+    let lines = lines(text);
+    let mut named: Vec<usize> = named.map(|line| line.saturating_sub(1)).collect();
+    named.sort_unstable();
+    let mut folds = Folds { lines: &lines, left: ALL_FOLDED };
+    let mut diff = Diff::default();
+    let mut next = 0;
+    for line in named {
+        let end = (line + AROUND + 1).min(lines.len());
+        let from = line.saturating_sub(AROUND).max(next);
+        if end <= next {
+            continue;
+        }
+        let both = lines.get(from..end).unwrap_or_default().iter().map(|line| (Mark::Both, shown(line)));
+        match diff.hunks.last_mut().filter(|_| from == next) {
+            Some(hunk) => hunk.lines.extend(both),
+            None => diff.hunks.push(Hunk {
+                before: folds.fold(next, next, from),
+                old_start: from + 1,
+                new_start: from + 1,
+                lines: both.collect(),
+            }),
+        }
+        next = end;
+    }
+    diff.rest = folds.fold(next, next, lines.len());
+    diff
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
+}
+
+/// A line from where it differs, if that would be cut off else.
+fn shown_beside(line: &str, beside: &str) -> Box<str> {
+    let same = line.chars().zip(beside.chars()).take_while(|(here, there)| here == there).count();
+    if same < 2 * SHOWN - SHOWN / 4 {
+        return shown(line);
+    }
+    let from = line.char_indices().nth(same - SHOWN / 4).map_or(0, |(at, _)| at);
+    format!("…{}", shown(line.get(from..).unwrap_or_default())).into()
+}
+
+fn shown(line: &str) -> Box<str> {
+    // Tabs are the formatter's.
+    bounded(&line.trim_end_matches('\r').replace('\t', "  "), 2 * SHOWN)
+}
+
+/// Makes folds of the lines of the new version.
+struct Folds<'t> {
+    lines: &'t [&'t str],
+    /// Lines that may still be kept.
+    left: usize,
+}
+
+impl Folds<'_> {
+    /// Unchanged lines up to `end`, by places from 0.
+    fn fold(&mut self, old_start: usize, new_start: usize, end: usize) -> Fold {
+        let unchanged = self.lines.get(new_start..end).unwrap_or_default();
+        let kept = (2 * FOLDED).min(self.left).min(unchanged.len());
+        self.left -= kept;
+        let (head, tail) = (kept - kept / 2, unchanged.len() - kept / 2);
+        let texts = |lines: Option<&[&str]>| {
+            lines.unwrap_or_default().iter().map(|line| shown(line)).collect::<Vec<_>>()
+        };
+        Fold {
+            old_start: old_start + 1,
+            new_start: new_start + 1,
+            head: texts(unchanged.get(..head)),
+            left_out: unchanged.len() - kept,
+            tail: texts(unchanged.get(tail..)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(lines: impl Iterator<Item = usize>) -> String {
+        lines.map(|line| format!("line {line}\n")).collect()
+    }
+
+    #[test]
+    fn what_is_unchanged_is_folded_in_full_or_by_its_ends() {
+        let old = text(1..=1000);
+        let new = old.replace("line 20\n", "line twenty\n").replace("line 990\n", "");
+        let diff = difference(&old, &new, &Limits::default());
+        assert_eq!((diff.added, diff.removed, diff.hunks.len()), (1, 2, 2));
+        let first = &diff.hunks[0].before;
+        assert_eq!((first.head.len() + first.tail.len(), first.left_out, first.new_start), (16, 0, 1));
+        let second = &diff.hunks[1].before;
+        assert_eq!((second.head.len(), second.left_out, second.tail.len()), (100, 763, 100));
+        assert_eq!((second.new_start, &*second.head[0], &*second.tail[99]), (24, "line 24", "line 986"));
+        assert_eq!(diff.rest.head.first().map(|line| &**line), Some("line 994"));
+    }
+
+    #[test]
+    fn a_change_far_down_a_long_line_is_seen() {
+        let long = |end: &str| format!("a\nf(\"{}{end}\");\n", "x".repeat(5000));
+        let diff = difference(&long("good"), &long("bad"), &Limits::default());
+        let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
+        assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
+        assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn a_carriage_return_moves_no_line() {
+        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n", &Limits::default());
+        assert_eq!(diff.hunks[0].lines.len(), 4);
+    }
+
+    #[test]
+    fn excerpts_are_around_what_is_named_and_each_line_stands_once() {
+        let text = text(1..=100);
+        let diff = excerpts(&text, [50, 2, 53, 50].into_iter());
+        let starts: Vec<_> = diff.hunks.iter().map(|hunk| (hunk.new_start, hunk.lines.len())).collect();
+        assert_eq!(starts, [(1, 5), (47, 10)]);
+        assert_eq!(diff.hunks[1].before.new_start, 6);
+        assert_eq!(diff.rest.head.first().map(|line| &**line), Some("line 57"));
+    }
 }

@@ -26,7 +26,8 @@ pub struct Findings {
     pub literals: Vec<Literal>,
     /// How much it is obfuscated.
     pub measures: Vec<Measure>,
-    /// Both versions, formatted: what is not the same, with a few lines around it.
+    /// Both versions, formatted: what is not the same, with a few lines around it. Without a reviewed version, the lines around
+    /// what is named.
     pub diff: Diff,
 }
 
@@ -260,17 +261,36 @@ pub struct Diff {
     pub removed: usize,
     /// Changed lines that are not in [`Diff::hunks`], because there are too many.
     pub left_out: usize,
+    /// Unchanged lines behind the last of them.
+    pub rest: Fold,
 }
 
 /// Lines that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunk {
+    /// Unchanged lines in front of it.
+    pub before: Fold,
     /// The first line in the reviewed version, from 1.
     pub old_start: usize,
     /// The first line in the new version, from 1.
     pub new_start: usize,
     /// The lines.
     pub lines: Vec<(Mark, Box<str>)>,
+}
+
+/// Unchanged lines between those that are shown, as far as they are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fold {
+    /// The first line in the reviewed version, from 1.
+    pub old_start: usize,
+    /// The first line in the new version, from 1.
+    pub new_start: usize,
+    /// The first lines.
+    pub head: Vec<Box<str>>,
+    /// Lines between these and the last, which are not kept.
+    pub left_out: usize,
+    /// The last lines.
+    pub tail: Vec<Box<str>>,
 }
 
 /// Which side a line is of.

@@ -17,19 +17,22 @@ const PLAIN: [&str; 28] = [
 
 /// Schemes behind which slashes may be left out.
 const SCHEMES: [&str; 5] = ["https:", "http:", "wss:", "ws:", "ftp:"];
-/// Characters of a URL that are looked at.
-const LONGEST: usize = 1 << 16;
+/// Characters of a text that is read as browsers do.
+const LONGEST_TEXT: usize = 1 << 16;
+/// Bytes of a URL that are looked at.
+const LONGEST: usize = 512;
 
-/// All hosts that a text names.
-pub(crate) fn hosts_in(text: &str) -> Vec<Named> {
-    let mut found = in_urls(text);
-    if found.is_empty() {
-        found = as_browsers_read(text).map(|text| in_urls(&text)).unwrap_or_default();
-    }
-    if found.is_empty() {
-        found.extend(by_itself(text));
-    }
-    found
+/// All hosts that a text names, as they are asked for: a text can hold more of them than there is time or room for.
+pub(crate) fn hosts_in(text: &str) -> impl Iterator<Item = Named> {
+    let mut found = in_urls(text).peekable();
+    let others = if found.peek().is_none() { otherwise_in(text) } else { Vec::new() };
+    found.chain(others)
+}
+
+/// Those of a text in which none stands behind two slashes.
+fn otherwise_in(text: &str) -> Vec<Named> {
+    let read = as_browsers_read(text).map(|text| in_urls(&text).collect::<Vec<_>>());
+    read.filter(|found| !found.is_empty()).unwrap_or_else(|| by_itself(text).into_iter().collect())
 }
 
 /// A text that is a URL to browsers, in the one way of writing it: `https:evil.test`, `/\\evil.test`, with line breaks.
@@ -43,7 +46,7 @@ fn as_browsers_read(text: &str) -> Option<String> {
             '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => '.',
             other => other,
         })
-        .take(LONGEST)
+        .take(LONGEST_TEXT)
         .collect();
     let scheme = SCHEMES
         .into_iter()
@@ -57,38 +60,40 @@ fn as_browsers_read(text: &str) -> Option<String> {
 }
 
 /// Hosts behind two slashes.
-pub(crate) fn in_urls(text: &str) -> Vec<Named> {
-    let mut found = Vec::new();
-    for (slashes, _) in text.match_indices("//") {
-        let (before, after) =
-            (text.get(..slashes).unwrap_or_default(), text.get(slashes + 2..).unwrap_or_default());
-        let scheme = before.strip_suffix(':').map(|before| {
-            let from =
-                before.rfind(|char: char| !char.is_ascii_alphanumeric() && char != '+').map_or(0, |at| {
-                    at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-                });
-            before.get(from..).unwrap_or_default()
+pub(crate) fn in_urls(text: &str) -> impl Iterator<Item = Named> {
+    text.match_indices("//").filter_map(|(slashes, _)| in_url(text, slashes))
+}
+
+/// The host behind the two slashes at a place.
+fn in_url(text: &str, slashes: usize) -> Option<Named> {
+    let (before, after) =
+        (text.get(..slashes).unwrap_or_default(), text.get(slashes + 2..).unwrap_or_default());
+    // A text of slashes alone would be as many URLs, each of them as long as what is left of it.
+    let after = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or_default();
+    let scheme = before.strip_suffix(':').map(|before| {
+        let from = before.rfind(|char: char| !char.is_ascii_alphanumeric() && char != '+').map_or(0, |at| {
+            at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
         });
-        let authority = after
-            .split(|char: char| is_end(char) || matches!(char, '/' | '?' | '#' | '\\'))
-            .next()
-            .unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let number = || scheme.filter(|scheme| !scheme.is_empty()).and_then(|_| number_of(host));
-        let Some(host) = number().or_else(|| host_of(host)) else { continue };
-        let is_named = match scheme {
-            Some("") => is_registered(&host),
-            Some(_) => true,
-            None => !before.ends_with(':') && is_registered(&host),
-        };
-        if !is_named {
-            continue;
-        }
-        let url = after.split(is_end).next().unwrap_or_default();
-        let url = scheme.map_or_else(|| format!("//{url}"), |scheme| format!("{scheme}://{url}"));
-        found.push(Named { host, url });
+        before.get(from..).unwrap_or_default()
+    });
+    let authority = after
+        .split(|char: char| is_end(char) || matches!(char, '/' | '?' | '#' | '\\'))
+        .next()
+        .unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let number = scheme.filter(|scheme| !scheme.is_empty()).and_then(|_| number_of(host));
+    let host = number.or_else(|| host_of(host))?;
+    let is_named = match scheme {
+        Some("") => is_registered(&host),
+        Some(_) => true,
+        None => !before.ends_with(':') && is_registered(&host),
+    };
+    if !is_named {
+        return None;
     }
-    found
+    let url = after.split(is_end).next().unwrap_or_default();
+    let url = scheme.map_or_else(|| format!("//{url}"), |scheme| format!("{scheme}://{url}"));
+    Some(Named { host, url })
 }
 
 fn is_end(char: char) -> bool {
@@ -179,7 +184,7 @@ mod tests {
     use super::*;
 
     fn hosts(text: &str) -> Vec<String> {
-        hosts_in(text).into_iter().map(|named| named.host).collect()
+        hosts_in(text).map(|named| named.host).collect()
     }
 
     #[test]
@@ -214,6 +219,14 @@ mod tests {
         ] {
             assert_eq!(hosts(text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_of_slashes_alone_takes_no_more_room_than_its_hosts() {
+        let text = "//a.test".repeat(20_000);
+        let found: Vec<_> = in_urls(&text).collect();
+        assert_eq!(found.len(), 20_000);
+        assert!(found.iter().all(|named| named.host == "a.test" && named.url.len() <= LONGEST + 2));
     }
 
     #[test]

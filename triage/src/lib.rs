@@ -34,7 +34,7 @@ mod versions;
 
 pub use capability::{Capability, Group};
 pub use findings::{
-    Change, Diff, Fact, Findings, Function, FunctionChange, Host, Hunk, LISTED, Literal, Mark, Measure,
+    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Mark, Measure,
     NotAnalysed, SHOWN, SITES, Site,
 };
 pub use limits::Limits;

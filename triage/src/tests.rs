@@ -348,3 +348,14 @@ const PIECES: &[&str] = &[
     "é",
     "𝒳",
 ];
+
+#[test]
+fn without_a_reviewed_version_the_lines_around_what_is_named_are_shown() {
+    let filler = "f(1);\n".repeat(50);
+    let script = format!("{filler}fetch('https://there.example/a');\n{filler}");
+    let findings = alone(&script);
+    assert_eq!(findings.diff.hunks.len(), 1);
+    let hunk = &findings.diff.hunks[0];
+    assert_eq!((hunk.new_start, hunk.lines.len()), (48, 7));
+    assert_eq!(hunk.lines[3], (Mark::Both, "fetch(\"https://there.example/a\");".into()));
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::capability::Capability;
-use crate::difference::difference;
+use crate::difference::{difference, excerpts};
 use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SITES, Site, bounded};
 use crate::functions::{functions, literals};
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
@@ -69,11 +69,12 @@ impl Versions<'_> {
 
     /// What can be said of bytes that are not read as a script: the hosts in them.
     pub(crate) fn in_bytes(&self, why: NotAnalysed) -> Findings {
-        let reviewed =
-            self.reviewed.map(|reviewed| script::text_of(reviewed).to_lowercase()).unwrap_or_default();
+        let in_time = |_: &_| !self.limits.is_over();
+        let reviewed = self.reviewed.map(script::text_of).unwrap_or_default();
+        let known: HashSet<_> = in_urls(&reviewed).take_while(in_time).map(|named| named.host).collect();
         let mut found = Hosts::default();
-        for named in in_urls(&script::text_of(self.new)) {
-            if !reviewed.contains(&named.host) {
+        for named in in_urls(&script::text_of(self.new)).take_while(in_time) {
+            if !known.contains(&named.host) {
                 found.add(None, named.host, named.url, false);
             }
         }
@@ -101,19 +102,29 @@ fn findings(
 ) -> Findings {
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let hosts = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed);
+    let facts = facts(old.map(|old| &old.seen), &new.seen);
+    let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed, limits);
+    let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
+    let hosts = hosts.listed();
+    let diff = match old {
+        Some(old) => difference(&old.formatted, &new.formatted, limits),
+        None => {
+            let sites = facts.iter().flat_map(|fact: &Fact| &fact.sites).map(|site| site.line);
+            excerpts(&new.formatted, sites.chain(hosts.iter().filter_map(|host| host.line)))
+        }
+    };
     Findings {
         change,
-        not_analysed: cut_short.or_else(|| hosts.is_full().then_some(NotAnalysed::TooMuch)),
-        facts: facts(old.map(|old| &old.seen), &new.seen),
-        hosts: hosts.listed(),
+        not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
+        facts,
+        hosts,
         functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
         literals: match (change, skeletons) {
             (Change::Data, Some((old, new))) => literals(old, new),
             _ => Vec::new(),
         },
         measures: measures(old.map(|old| old.measured), new.measured),
-        diff: old.map(|old| difference(&old.formatted, &new.formatted, limits)).unwrap_or_default(),
+        diff,
     }
 }
 
@@ -160,8 +171,14 @@ fn named(before: &[Site], sites: &[Site]) -> Vec<Site> {
     each.take(SITES).cloned().collect()
 }
 
-/// Hosts that only the new version names.
-fn hosts(old: Option<&Seen>, new: &Seen, raw: &str, reviewed: Option<&str>) -> Hosts {
+/// Hosts that only the new version names, and whether the time was over before all of them were looked at.
+fn hosts(
+    old: Option<&Seen>,
+    new: &Seen,
+    raw: &str,
+    reviewed: Option<&str>,
+    limits: &Limits,
+) -> (Hosts, bool) {
     let old_texts = old.into_iter().flat_map(|old| &old.texts);
     let mut known: HashSet<String> =
         old_texts.flat_map(|(_, text)| hosts_in(text)).map(|named| named.host).collect();
@@ -173,13 +190,16 @@ fn hosts(old: Option<&Seen>, new: &Seen, raw: &str, reviewed: Option<&str>) -> H
     for (line, text) in &new.texts {
         for named in hosts_in(text) {
             if !known.contains(&named.host) {
+                if limits.is_over() {
+                    return (found, true);
+                }
                 let hidden = !in_sight.contains(&*named.host);
                 found.add(Some(*line), named.host, named.url, hidden);
             }
         }
     }
     found.confirm_hidden(&raw);
-    found
+    (found, false)
 }
 
 /// Hosts as they are found, each once.

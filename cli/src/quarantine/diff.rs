@@ -5,15 +5,12 @@ mod text;
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use pinfold_policy::decisions::Basis;
-use pinfold_policy::digest::BodyId;
-use pinfold_policy::host::Host;
 use pinfold_policy::lookalike::Lookalikes;
-use pinfold_store::item::{Item, ItemState};
-use pinfold_triage::{Findings, Limits, compare};
+use pinfold_store::item::Item;
+use pinfold_triage::Findings;
 
 use super::{Review, unknown};
+use crate::comparison::{Known, found};
 use crate::failure::Failure;
 
 /// A person waits that long.
@@ -27,15 +24,10 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
         return Err(Failure::could_not(format!("the body of {incident} was not kept"))
             .hint("there was no room: it is kept when it is refused again and there is; see [quarantine] in pinfold.toml"));
     };
-    let verified = Verified::of(review, &item).await?;
-    let lookalikes = lookalikes(review);
-    let imitates = |name: &str| {
-        let host: Host = name.parse().ok()?;
-        lookalikes.imitated(&host).map(|found| format!("{}: {}", found.imitates, found.how))
-    };
-    let limits = Limits::default().until(Instant::now() + PATIENCE);
-    let reviewed = verified.as_ref().map(|verified| verified.bytes.as_slice());
-    let compared = Compared { findings: compare(reviewed, &new, limits, &imitates), item, verified };
+    let all = Known::all(review.store, &review.store.quarantined().await?, &item).await?;
+    let (verified, bytes) = Known::first_there(&all, review.store).await?.unzip();
+    let findings = found(bytes.as_deref(), &new, Instant::now() + PATIENCE, &lookalikes(review));
+    let compared = Compared { item, verified, findings };
     if review.terminal.json {
         return review.terminal.print_json(&json::of(&compared));
     }
@@ -45,70 +37,8 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
 /// An item, what it was compared with, and what was found.
 struct Compared {
     item: Item,
-    verified: Option<Verified>,
+    verified: Option<Known>,
     findings: Findings,
-}
-
-/// What was verified at the item's URL.
-struct Verified {
-    digest: BodyId,
-    bytes: Vec<u8>,
-    /// When it was verified or approved last.
-    at: Timestamp,
-    /// Whether pinfold approved it by itself, and nobody has confirmed it.
-    learned: bool,
-}
-
-impl Verified {
-    /// The body that was verified there last, of those that are still there: on the shelf, or approved and kept. What is revoked
-    /// or rejected by now is nothing to compare with.
-    async fn of(review: &Review<'_>, item: &Item) -> Result<Option<Self>, Failure> {
-        let is_there = |url: &str| url == &*item.url || plain(url) == plain(&item.subject);
-        let items = review.store.quarantined().await?;
-        let is_barred = |digest: BodyId| {
-            let mut same = items.iter().filter(|other| other.digest == digest);
-            same.any(|other| match other.state {
-                ItemState::Revoked => true,
-                ItemState::Rejected => other.subject == item.subject,
-                ItemState::Waiting | ItemState::Approved => false,
-            })
-        };
-        let shelved = review.store.on_shelf().await?;
-        let on_shelf = shelved.iter().filter(|shelved| is_there(&shelved.variant.url));
-        let mut candidates: Vec<_> =
-            on_shelf.map(|shelved| (shelved.seen, shelved.digests.sha256, shelved.len)).collect();
-        let approved =
-            items.iter().filter(|other| other.state == ItemState::Approved && other.subject == item.subject);
-        candidates.extend(approved.map(|other| {
-            let at = other.decided.as_ref().map_or(other.last, |decided| decided.at);
-            (at, other.digest, other.len)
-        }));
-        candidates.retain(|(_, digest, _)| *digest != item.digest && !is_barred(*digest));
-        candidates.sort_by_key(|(at, _, _)| std::cmp::Reverse(*at));
-        for (at, digest, len) in candidates {
-            if let Some(bytes) = review.store.bytes_of(digest, len).await? {
-                let learned = is_learned(review, item, digest).await?;
-                return Ok(Some(Self { digest, bytes, at, learned }));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Whether a body counts for an item's subject only because it was learned.
-async fn is_learned(review: &Review<'_>, item: &Item, digest: BodyId) -> Result<bool, Failure> {
-    let approved = review.store.approved().await?;
-    let mut of_body = approved
-        .iter()
-        .map(|approved| &approved.approval)
-        .filter(|approval| approval.digest == digest && plain(&approval.subject) == plain(&item.subject))
-        .peekable();
-    Ok(of_body.peek().is_some() && of_body.all(|approval| approval.basis == Basis::Learned))
-}
-
-/// A match key without its query.
-fn plain(url: &str) -> &str {
-    url.split('?').next().unwrap_or(url)
 }
 
 /// What the files expect. Of files with mistakes the vendors are left.

@@ -29,14 +29,14 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let terminal = review.terminal;
     let incident = review.incident(id).await?;
     let Some((item, asked_by)) = review.store.item(incident).await? else { return Err(unknown(id)) };
-    let pinned = evidence::pinned(review.configuration, &item);
+    let pinned = review.configuration.load().ok().map(|loaded| evidence::pinned(&loaded.config, &item));
     let items = review.store.quarantined().await?;
-    let bars = bars(&items, &item.subject, item.digest);
-    let barred = evidence::barred(review.store, &item);
     let there = review.store.standing(Some(&item.subject)).await?;
     let marks = review.store.refused_marks(incident).await?;
     if terminal.json {
         let mut shown = item_json(&item);
+        let bars = bars(&items, &item.subject, item.digest);
+        let barred = evidence::barred(review.store, &item);
         if let Value::Object(fields) = &mut shown {
             fields.insert("pinned".to_owned(), pinned.into());
             fields.insert("barred_by".to_owned(), bars.iter().map(|bar| bar.as_json()).collect());
@@ -53,10 +53,8 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
         state(item.state, terminal),
         printable(&item.url),
     );
-    let bars =
-        bars.iter().filter(|_| item.state != ItemState::Rejected).map(|bar| ("barred", bar.in_words()));
-    let barred = barred.into_iter().map(|(text, _)| ("bars", format!("{text}: refused all the same")));
-    for (name, value) in facts(&item, pinned, &there, &marks).into_iter().chain(bars).chain(barred) {
+    let conflicts = evidence::conflicts(review.store, &items, &item);
+    for (name, value) in facts(&item, pinned, &there, &marks).into_iter().chain(conflicts) {
         text.push_str(&format!("  {name:<8}  {value}\n"));
     }
     text.push_str(&format!("\n{}", asked(&item)));

@@ -1,5 +1,6 @@
 //! What those who sign in at the console see and do: the store, the files in force, and the decisions of the commands.
 
+mod analyst;
 mod evidence;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use self::analyst::Analyst;
 use super::reload::told;
 use crate::configuration::Configuration;
 use crate::decision;
@@ -64,13 +66,19 @@ type Asked<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send
 /// The way to all of it.
 #[derive(Clone)]
 pub(crate) struct Reviewing {
-    pub(crate) configuration: Configuration,
-    pub(crate) store: Store,
-    pub(crate) in_force: InForce,
-    pub(crate) clock: Clock,
+    configuration: Configuration,
+    store: Store,
+    in_force: InForce,
+    clock: Clock,
+    analyst: Analyst,
 }
 
 impl Reviewing {
+    pub(crate) fn new(configuration: Configuration, store: Store, in_force: InForce, clock: Clock) -> Self {
+        let analyst = Analyst::new(store.clone());
+        Self { configuration, store, in_force, clock, analyst }
+    }
+
     /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
     pub(crate) fn first_link(&self, console: SocketAddr) -> Option<FirstLink> {
         let users = self.in_force.users.borrow();
@@ -169,10 +177,15 @@ impl Reviewing {
 
     async fn add_first(&self, name: String, password: String) -> Result<(), Failure> {
         self.blocking(move |this| async move {
-            let Loaded { config, .. } = this.configuration.load_without_pins()?;
+            let Loaded { config, .. } = this.configuration.load()?;
             let Some(file) = config.console_users_file else {
                 return Err(Failure::configuration("the configuration names no file for users"));
             };
+            // As the file says now, which a running gateway may not have taken up yet.
+            let users = config.console_users.as_ref().map(Users::all).unwrap_or_default();
+            if users.iter().any(|user| user.may_look() || *user.name == *name) {
+                return Err(Failure::could_not("somebody may sign in by now, or has this name already"));
+            }
             let password = PasswordHash::of(&password, &salt()?)
                 .map_err(|error| Failure::could_not(format!("the password {error}")))?;
             let new = NewUser { name, password, roles: Some(vec![Role::Admin]) };
@@ -201,16 +214,21 @@ impl Reviewing {
 
     async fn overview(&self) -> Result<Overview, Failure> {
         let now = Timestamp::now();
-        let hour = self.flow(now - SignedDuration::from_hours(1)).await?;
-        let day = self.flow(now - SignedDuration::from_hours(24)).await?;
+        let hour_ago = now - SignedDuration::from_hours(1);
+        let hour = self.flow(hour_ago, None).await?;
+        let before = self.flow(now - SignedDuration::from_hours(24), Some(hour_ago)).await?;
+        // What was in the last hour is not read again.
+        let day = Flow { outcomes: [hour.outcomes.clone(), before.outcomes].concat() };
         let rules = Arc::clone(&self.in_force.rules.borrow());
         let standing = self.store.standing(None).await?;
         let vendors = rules.vendors.all().iter().map(|vendor| state(vendor, &rules, &standing));
         Ok(Overview { flows: [hour, day], vendors: vendors.collect(), now })
     }
 
-    async fn flow(&self, since: Timestamp) -> Result<Flow, Failure> {
-        let traffic = self.store.traffic(Some(since), None, |_| {}).await?;
+    /// What was judged from `since` to right before `until`.
+    async fn flow(&self, since: Timestamp, until: Option<Timestamp>) -> Result<Flow, Failure> {
+        let until = until.map(|until| until - SignedDuration::from_micros(1));
+        let traffic = self.store.traffic(Some(since), until, |_| {}).await?;
         let mut outcomes: Vec<(Outcome, u64)> = Vec::new();
         for carried in &traffic.exchanges {
             match outcomes.iter_mut().find(|(outcome, _)| *outcome == carried.outcome) {

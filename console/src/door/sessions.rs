@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pinfold_policy::user::{User, Users};
+use pinfold_store::incident::Incident;
 use sha2::{Digest as _, Sha256};
 
 use crate::review::Told;
@@ -17,9 +18,18 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 /// Sessions at one time. Beyond them the one that was idle for longest ends.
 const MOST: usize = 256;
+/// The same of one user, so that nobody ends those of others by signing in.
+const MOST_OF_ONE: usize = 8;
 
-/// What a browser shows to be let in. It has no `Debug`, so that nothing can print it.
+/// What a browser shows to be let in.
 pub(crate) struct Token(String);
+
+/// Nothing prints it.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
 
 impl Token {
     /// A new one of 256 random bits.
@@ -46,7 +56,7 @@ impl Token {
     }
 
     /// What stands for it here. Whoever reads this cannot show it.
-    fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }
 }
@@ -58,8 +68,8 @@ pub(crate) struct Session {
     pub(crate) user: User,
     begun: Instant,
     seen: Instant,
-    /// What the next page is to tell them.
-    told: Option<Told>,
+    /// What the page of an item is to tell them.
+    told: Option<(Incident, Told)>,
 }
 
 #[derive(Default)]
@@ -68,10 +78,12 @@ pub(crate) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 impl Sessions {
     pub(crate) fn begin(&self, token: &Token, user: User, now: Instant) {
         let mut all = self.all();
-        if all.len() >= MOST
-            && let Some(idlest) = all.iter().min_by_key(|(_, session)| session.seen).map(|(key, _)| *key)
-        {
-            all.remove(&idlest);
+        let is_own = |session: &Session| session.user.name == user.name;
+        if all.values().filter(|session| is_own(session)).count() >= MOST_OF_ONE {
+            end_idlest(&mut all, is_own);
+        }
+        if all.len() >= MOST {
+            end_idlest(&mut all, |_| true);
         }
         all.insert(token.digest(), Session { user, begun: now, seen: now, told: None });
     }
@@ -91,16 +103,18 @@ impl Sessions {
         Some(session.clone())
     }
 
-    /// Keeps what the next page of this session is to tell.
-    pub(crate) fn tell(&self, token: &Token, told: Told) {
+    /// Keeps what the page of this item is to tell.
+    pub(crate) fn tell(&self, token: &Token, incident: Incident, told: Told) {
         if let Some(session) = self.all().get_mut(&token.digest()) {
-            session.told = Some(told);
+            session.told = Some((incident, told));
         }
     }
 
     /// What was kept to be told, once.
-    pub(crate) fn told(&self, token: &Token) -> Option<Told> {
-        self.all().get_mut(&token.digest())?.told.take()
+    pub(crate) fn told(&self, token: &Token, incident: Incident) -> Option<Told> {
+        let mut all = self.all();
+        let told = &mut all.get_mut(&token.digest())?.told;
+        told.take_if(|(about, _)| *about == incident).map(|(_, told)| told)
     }
 
     pub(crate) fn end(&self, token: &Token) {
@@ -109,6 +123,13 @@ impl Sessions {
 
     fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn end_idlest(all: &mut HashMap<[u8; 32], Session>, among: impl Fn(&Session) -> bool) {
+    let idlest = all.iter().filter(|(_, session)| among(session)).min_by_key(|(_, session)| session.seen);
+    if let Some(key) = idlest.map(|(key, _)| *key) {
+        all.remove(&key);
     }
 }
 
@@ -170,14 +191,32 @@ mod tests {
     #[test]
     fn sessions_are_bounded_and_the_idlest_gives_way() {
         let (ada, sessions, start) = (user("x", Role::Reviewer), Sessions::default(), Instant::now());
-        let users = users(&ada);
+        let all: Vec<_> = (0..=MOST).map(|at| User { name: format!("{at}").into(), ..ada.clone() }).collect();
+        let users = Users::new(all.clone()).unwrap();
         let tokens: Vec<_> = (0..=MOST).map(|_| Token::new().unwrap()).collect();
-        for (at, token) in (0..).zip(&tokens) {
-            sessions.begin(token, ada.clone(), start + Duration::from_millis(at));
+        for (at, (user, token)) in (0..).zip(all.into_iter().zip(&tokens)) {
+            sessions.begin(token, user, start + Duration::from_millis(at));
         }
         let now = start + Duration::from_secs(1);
         let live = tokens.iter().filter(|token| sessions.of(token, Some(&users), now).is_some()).count();
         assert_eq!(live, MOST);
         assert!(sessions.of(&tokens[0], Some(&users), now).is_none());
+    }
+
+    #[test]
+    fn who_signs_in_again_and_again_ends_their_own_sessions_and_nobody_elses() {
+        let (ada, sessions, start) = (user("x", Role::Reviewer), Sessions::default(), Instant::now());
+        let bob = User { name: "bob".into(), ..ada.clone() };
+        let users = Users::new(vec![ada.clone(), bob.clone()]).unwrap();
+        let (first, his) = (Token::new().unwrap(), Token::new().unwrap());
+        sessions.begin(&his, bob, start);
+        sessions.begin(&first, ada.clone(), start + Duration::from_millis(1));
+        for at in 2..300 {
+            sessions.begin(&Token::new().unwrap(), ada.clone(), start + Duration::from_millis(at));
+        }
+        let now = start + Duration::from_secs(1);
+        assert!(sessions.of(&first, Some(&users), now).is_none());
+        assert!(sessions.of(&his, Some(&users), now).is_some());
+        assert_eq!(sessions.all().len(), 1 + MOST_OF_ONE);
     }
 }

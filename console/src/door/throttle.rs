@@ -1,7 +1,10 @@
 //! Few tries: after some wrong passwords each further one has to wait twice as long as the one before.
 //!
 //! A try counts when it begins, so that many at once are not all the first. A name counts whether or not it is a user's: the
-//! wait does not tell who exists, and what was typed is kept as its digest alone.
+//! wait does not tell who exists, and what was typed is kept as its digest alone. But only a user's is kept whatever else is
+//! tried: names and addresses without end push each other out, and no user.
+//!
+//! Whoever is signed in proves who they are by tries of their session's own, so that nobody else can keep them from deciding.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+
+use super::sessions::Token;
 
 /// Tries for one name that wait for nothing.
 const FREE_FOR_NAME: u32 = 5;
@@ -18,20 +23,39 @@ const FREE_FOR_SOURCE: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Tries are forgotten this long after the last of them.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
-/// Names and addresses that are remembered. Beyond them the one that was tried longest ago is forgotten.
+/// Addresses, and names that are nobody's, that are remembered. Beyond them the one that was tried longest ago is forgotten.
 const REMEMBERED: usize = 4096;
+
+/// Who tries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trying<'a> {
+    /// Somebody at this address, under a name that is or is not a user's.
+    Stranger { source: IpAddr, is_user: bool },
+    /// The session of this token.
+    Session(&'a Token),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
+    User([u8; 32]),
     Name([u8; 32]),
     Source(IpAddr),
+    Session([u8; 32]),
 }
 
 impl Key {
     fn free(self) -> u32 {
         match self {
-            Self::Name(_) => FREE_FOR_NAME,
+            Self::User(_) | Self::Name(_) | Self::Session(_) => FREE_FOR_NAME,
             Self::Source(_) => FREE_FOR_SOURCE,
+        }
+    }
+
+    /// There are as many of these as there are users and sessions.
+    fn stays(self) -> bool {
+        match self {
+            Self::User(_) | Self::Session(_) => true,
+            Self::Name(_) | Self::Source(_) => false,
         }
     }
 }
@@ -60,18 +84,18 @@ impl Throttle {
     ///
     /// # Errors
     /// How long to wait: then it was none.
-    pub(super) fn enter(&self, name: &str, source: IpAddr, now: Instant) -> Result<(), Duration> {
-        let keys = keys(name, source);
+    pub(super) fn enter(&self, name: &str, trying: Trying<'_>, now: Instant) -> Result<(), Duration> {
+        let keys = keys(name, trying);
         let mut known = self.known();
         known.retain(|_, tries| now.duration_since(tries.last) < FORGOTTEN);
         let left = |key: &Key| {
             let tries = known.get(key)?;
             tries.wait(key.free()).checked_sub(now.duration_since(tries.last)).filter(|left| !left.is_zero())
         };
-        if let Some(wait) = keys.iter().filter_map(left).max() {
+        if let Some(wait) = keys.iter().flatten().filter_map(left).max() {
             return Err(wait);
         }
-        for key in keys {
+        for key in keys.into_iter().flatten() {
             make_room(&mut known);
             let tries = known.entry(key).or_insert(Tries { count: 0, last: now });
             *tries = Tries { count: tries.count.saturating_add(1), last: now };
@@ -80,11 +104,11 @@ impl Throttle {
     }
 
     /// The try was right. What else came from there stays counted.
-    pub(super) fn passed(&self, name: &str, source: IpAddr) {
+    pub(super) fn passed(&self, name: &str, trying: Trying<'_>) {
         let mut known = self.known();
-        for key in keys(name, source) {
+        for key in keys(name, trying).into_iter().flatten() {
             match key {
-                Key::Name(_) => drop(known.remove(&key)),
+                Key::User(_) | Key::Name(_) | Key::Session(_) => drop(known.remove(&key)),
                 Key::Source(_) => {
                     if let Some(tries) = known.get_mut(&key) {
                         tries.count = tries.count.saturating_sub(1);
@@ -99,13 +123,21 @@ impl Throttle {
     }
 }
 
-fn keys(name: &str, source: IpAddr) -> [Key; 2] {
-    [Key::Name(Sha256::digest(name).into()), Key::Source(source.to_canonical())]
+fn keys(name: &str, trying: Trying<'_>) -> [Option<Key>; 2] {
+    let name = || Sha256::digest(name).into();
+    match trying {
+        Trying::Stranger { source, is_user } => {
+            let name = if is_user { Key::User(name()) } else { Key::Name(name()) };
+            [Some(name), Some(Key::Source(source.to_canonical()))]
+        }
+        Trying::Session(token) => [Some(Key::Session(token.digest())), None],
+    }
 }
 
 fn make_room(known: &mut HashMap<Key, Tries>) {
-    if known.len() >= REMEMBERED
-        && let Some(oldest) = known.iter().min_by_key(|(_, tries)| tries.last).map(|(key, _)| *key)
+    let passing = || known.iter().filter(|(key, _)| !key.stays());
+    if passing().count() >= REMEMBERED
+        && let Some(oldest) = passing().min_by_key(|(_, tries)| tries.last).map(|(key, _)| *key)
     {
         known.remove(&oldest);
     }
@@ -115,8 +147,8 @@ fn make_room(known: &mut HashMap<Key, Tries>) {
 mod tests {
     use super::*;
 
-    fn source(last: u8) -> IpAddr {
-        IpAddr::from([127, 0, 0, last])
+    fn source(last: u8) -> Trying<'static> {
+        Trying::Stranger { source: IpAddr::from([127, 0, 0, last]), is_user: true }
     }
 
     #[test]
@@ -162,12 +194,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn names_and_addresses_without_end_are_bounded_and_push_no_user_out() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        for at in 0..REMEMBERED {
-            let from = IpAddr::from(u32::try_from(at).unwrap().to_be_bytes());
-            assert_eq!(throttle.enter(&format!("user {at}"), from, now), Ok(()));
+        while throttle.enter("ada", source(1), now).is_ok() {}
+        for at in 0..2 * REMEMBERED {
+            let source = IpAddr::from(u32::try_from(at).unwrap().to_be_bytes());
+            let stranger = Trying::Stranger { source, is_user: false };
+            assert_eq!(throttle.enter(&format!("user {at}"), stranger, now), Ok(()));
         }
-        assert!(throttle.known().len() <= REMEMBERED);
+        assert!(throttle.known().len() <= REMEMBERED + 1);
+        assert_eq!(throttle.enter("ada", source(2), now), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn who_is_signed_in_is_kept_from_nothing_by_the_tries_of_others_and_has_few_of_their_own() {
+        let (throttle, now, token) = (Throttle::default(), Instant::now(), Token::new().unwrap());
+        for _ in 0..50 {
+            let _ = throttle.enter("ada", source(1), now);
+        }
+        for _ in 0..FREE_FOR_NAME {
+            assert_eq!(throttle.enter("ada", Trying::Session(&token), now), Ok(()));
+        }
+        assert!(throttle.enter("ada", Trying::Session(&token), now).is_err());
+        let other = Token::new().unwrap();
+        assert_eq!(throttle.enter("ada", Trying::Session(&other), now), Ok(()));
     }
 }

@@ -11,6 +11,7 @@ use super::answer::{problem, to};
 use super::routes::{Peer, Room, Visitor};
 use super::sign_in::{not_ours, said};
 use super::{Act, Decision, Told};
+use crate::door::Trying;
 
 /// What was filled in.
 #[derive(Deserialize)]
@@ -49,7 +50,7 @@ pub(super) async fn decide(
         Err(why) => Told::Refused { why, act, reason: filled.reason },
         Ok(()) => room.carry_out(&visitor, incident, act, filled).await,
     };
-    room.sessions.tell(&visitor.token, told);
+    room.sessions.tell(&visitor.token, incident, told);
     to(&format!("/quarantine/{incident}"))
 }
 
@@ -75,11 +76,16 @@ impl Room {
             Act::Approve => {}
         }
         let name = &visitor.session.user.name;
-        let proved = self.door.admit(self.users(), source, name, password).await;
-        proved.map(drop).map_err(|denied| {
-            self.count_wrong(denied, source, name);
-            said(denied).1
-        })
+        let proved = self.door.admit(self.users(), Trying::Session(&visitor.token), name, password).await;
+        match proved {
+            // As they are now: it may have waited.
+            Ok(user) if user.may_decide() => Ok(()),
+            Ok(_) => Err("You may not decide any more.".to_owned()),
+            Err(denied) => {
+                self.count_wrong(denied, source, name);
+                Err(said(denied).1)
+            }
+        }
     }
 
     async fn carry_out(&self, visitor: &Visitor, incident: Incident, act: Act, filled: Filled) -> Told {

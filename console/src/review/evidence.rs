@@ -1,5 +1,7 @@
 //! What is known of one item.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::verdict::Outcome;
@@ -7,6 +9,7 @@ use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{AskedBy, Item};
 use pinfold_store::path::RefusedMark;
+use pinfold_triage::Findings;
 
 use super::Day;
 
@@ -33,8 +36,41 @@ pub struct Evidence {
     pub path_then: Option<(DeliveryPath, Timestamp)>,
     /// Every body of this URL that is known, the newest first.
     pub history: Vec<Served>,
+    /// What its body newly does.
+    pub triage: Triage,
+    /// Everything that was kept, in any order: what else waits.
+    pub items: Vec<Item>,
     /// When this is from.
     pub now: Timestamp,
+}
+
+/// What a body newly does, as far as that is known by now.
+#[derive(Clone, Debug)]
+pub enum Triage {
+    /// It was looked at.
+    Done {
+        /// What it was compared with; none where no verified body is kept.
+        verified: Option<Verified>,
+        /// What was found.
+        findings: Arc<Findings>,
+    },
+    /// It is being looked at. Whoever asks again gets to know.
+    Running,
+    /// It is not looked at, and why not, in words.
+    NotDone(String),
+}
+
+/// A body that was verified at an item's URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Which.
+    pub digest: BodyId,
+    /// In bytes, decoded.
+    pub len: u64,
+    /// When it was verified or approved last.
+    pub at: Timestamp,
+    /// Whether it was only learned, and nobody has confirmed it.
+    pub learned: bool,
 }
 
 /// A body that the URL served.

@@ -12,7 +12,9 @@ use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use super::answer::{page, problem, to, trouble};
 use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
+use super::queue::neighbours;
 use super::routes::{Room, Visitor};
+use super::triage::{Piece, Triaged};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
 use super::{Act, Done, Told};
 use crate::text::Text;
@@ -52,6 +54,9 @@ struct ItemPage {
     then: Option<String>,
     history: Vec<Past>,
     body_kept: bool,
+    triage: Triaged,
+    next: Option<String>,
+    previous: Option<String>,
 }
 
 struct Fact {
@@ -136,6 +141,7 @@ fn none() -> Response {
 
 fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
+    let [previous, next] = neighbours(&evidence.items, item);
     let mut page = ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
@@ -164,8 +170,11 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         then: evidence.path_then.as_ref().map(|(_, at)| ago(*at, *now)),
         history: history(evidence),
         body_kept: item.body_kept,
+        triage: Triaged::of(&evidence.triage, *now),
+        next: next.map(|incident| incident.to_string()),
+        previous: previous.map(|incident| incident.to_string()),
     };
-    match room.sessions.told(&visitor.token) {
+    match room.sessions.told(&visitor.token, item.incident) {
         Some(Told::Done(Done { said, warnings })) => {
             page.said = said.iter().map(|line| Text::of(line)).collect();
             page.warnings = warnings.iter().map(|line| Text::of(line)).collect();

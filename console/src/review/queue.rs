@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use pinfold_policy::reason::Reason;
+use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState};
 use serde::Deserialize;
 
@@ -91,6 +92,18 @@ pub(super) async fn show(
 fn urgency(item: &Item) -> impl Ord + use<> {
     let replaces = matches!(item.reason, Reason::DigestMismatch | Reason::PathChanged | Reason::ExpiredPin);
     (item.state != ItemState::Waiting, !replaces, std::cmp::Reverse((item.clients, item.asked)), item.first)
+}
+
+/// What waits in front of an item and behind it. Of one that waits no more, what comes first is behind it.
+pub(super) fn neighbours(items: &[Item], item: &Item) -> [Option<Incident>; 2] {
+    let mut waiting: Vec<&Item> = items.iter().filter(|other| other.state == ItemState::Waiting).collect();
+    waiting.sort_by_key(|other| urgency(other));
+    let at = waiting.iter().position(|other| other.incident == item.incident);
+    let incident = |at: usize| waiting.get(at).map(|other| other.incident);
+    match at {
+        Some(at) => [at.checked_sub(1).and_then(incident), incident(at + 1)],
+        None => [None, incident(0)],
+    }
 }
 
 impl Asked {

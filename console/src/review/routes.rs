@@ -2,16 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use pinfold_policy::user::Users;
+use tokio::time::timeout;
 
+use super::answer::problem;
 use super::first::FirstLink;
 use super::{Review, decide, first, item, overview, queue, sign_in};
 use crate::Shown;
@@ -19,10 +22,12 @@ use crate::door::{Door, Forms, Session, Sessions, Token};
 
 /// A form has a reason in it, and no book.
 const LONGEST_FORM: usize = 16 * 1024;
+/// For all of it, once its head is there.
+const FORM_WITHIN: Duration = Duration::from_secs(10);
 /// No script but our own, nothing from elsewhere, nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'",
+     connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 );
 /// Of the one cookie.
 const COOKIE: &str = "pinfold-session";
@@ -119,9 +124,20 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/first-start", get(first::show).post(first::fill))
         .route("/style.css", get(style))
         .route("/icon.svg", get(icon))
+        .route("/app.js", get(script))
         .with_state(room)
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(from_fn(whole))
         .layer(from_fn(framed))
+}
+
+/// A form is there within its time, or nobody looks at it: whoever sends half of one keeps no place for long.
+async fn whole(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match timeout(FORM_WITHIN, to_bytes(body, LONGEST_FORM)).await {
+        Ok(Ok(form)) => next.run(Request::from_parts(head, form.into())).await,
+        Ok(Err(_)) => problem(StatusCode::PAYLOAD_TOO_LARGE, "This form is too long, or was cut short."),
+        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "This form took too long to come."),
+    }
 }
 
 async fn style() -> Response {
@@ -132,6 +148,11 @@ async fn style() -> Response {
 async fn icon() -> Response {
     let svg = HeaderValue::from_static("image/svg+xml");
     ([(header::CONTENT_TYPE, svg)], include_str!("../../assets/icon.svg")).into_response()
+}
+
+async fn script() -> Response {
+    let javascript = HeaderValue::from_static("text/javascript; charset=utf-8");
+    ([(header::CONTENT_TYPE, javascript)], include_str!("../../assets/app.js")).into_response()
 }
 
 /// What holds for every page, whatever it is about.

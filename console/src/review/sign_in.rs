@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::WrongPassword;
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room, cookie_of, no_cookie};
-use crate::door::{Denied, Token};
+use crate::door::{Denied, Token, Trying};
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -64,7 +64,9 @@ pub(super) async fn sign_in(
         return not_ours();
     }
     let Filled { next, name, password, .. } = filled;
-    match room.door.admit(room.users(), source, &name, &password).await {
+    let users = room.users();
+    let is_user = users.as_ref().is_some_and(|users| users.known(&name).is_some());
+    match room.door.admit(users, Trying::Stranger { source, is_user }, &name, &password).await {
         Ok(user) => {
             let Ok(token) = Token::new() else {
                 return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");

@@ -1,9 +1,15 @@
 //! The console as who reviews meets it, and as who should not get in does.
 
-use pinfold_integration_tests::{Gateway, GatewayBuilder, Reviewer, Vendor, client, reviewer, token};
+use std::os::unix::fs::PermissionsExt as _;
+
+use pinfold_integration_tests::{
+    Answer, Gateway, GatewayBuilder, Reviewer, Vendor, client, eventually, reviewer, sha256, token,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::admission::{CHEAP, PASSWORD};
-use crate::{TAMPERED, pinning, refused, vendor_of, verified};
+use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of, verified};
 
 /// Of `open barley`.
 const OTHER: &str = "open barley";
@@ -291,6 +297,70 @@ async fn many_wrong_passwords_have_to_wait_and_so_does_the_right_one_behind_them
 }
 
 #[tokio::test]
+async fn who_is_signed_in_decides_while_somebody_tries_their_name() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (gateway, incident) = with_an_item(&vendor).await;
+    let ada = signed_in(&gateway, "ada").await;
+    let mut eve = reviewer(&gateway);
+    while eve.sign_in("ada", OTHER).await.status != 429 {}
+
+    let item = format!("/quarantine/{incident}");
+    ada.fill(&item, &format!("{item}/decide"), &decision("approve", "SEC-1")).await;
+
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
+}
+
+#[tokio::test]
+async fn what_came_of_one_item_is_not_told_at_another() {
+    let vendor = vendor_of(TAMPERED).await;
+    vendor.serve("/other.js", Answer::script("let other = 1;"));
+    let gateway =
+        with_reviewers(pinning(&vendor).pin(vendor.url("/other.js"), sha256(REVIEWED))).listen().await;
+    let mut items = Vec::new();
+    for path in ["/app.js", "/other.js"] {
+        let reply = client(&gateway).get(vendor.url(path)).await;
+        items.push(format!("/quarantine/{}", reply.verdict().incident().unwrap()));
+    }
+    let ada = signed_in(&gateway, "ada").await;
+    let wrong = [("act", "approve"), ("reason", "meant for the first one"), ("password", OTHER)];
+
+    ada.fill(&items[0], &format!("{}/decide", items[0]), &wrong).await;
+
+    let other = ada.open(&items[1]).await.body;
+    assert!(!other.contains("Nothing was decided") && !other.contains("meant for the first one"), "{other}");
+    let first = ada.open(&items[0]).await.body;
+    assert!(first.contains("Nothing was decided") && first.contains("meant for the first one"), "{first}");
+}
+
+#[tokio::test]
+async fn forms_that_never_come_to_their_end_keep_nobody_out() {
+    let gateway = with_reviewers(pinning(&vendor_of(TAMPERED).await)).listen().await;
+    let console = gateway.console().unwrap();
+    let half = format!("POST /sign-in HTTP/1.1\r\nHost: {console}\r\nContent-Length: 9000\r\n\r\nf");
+    let mut halves = Vec::new();
+    for _ in 0..80 {
+        let mut half_sent = TcpStream::connect(console).await.unwrap();
+        // Beyond the share of one address it is closed.
+        drop(half_sent.write_all(half.as_bytes()).await);
+        halves.push(half_sent);
+    }
+
+    // From another address at once, and from the same one as soon as the time of the halves is over.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(console).await.unwrap();
+    let ask = format!("GET /livez HTTP/1.1\r\nHost: {console}\r\nConnection: close\r\n\r\n");
+    other.write_all(ask.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    eventually("an answer", other.read_to_string(&mut said)).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let mut ended = String::new();
+    eventually("the end of a half", halves[0].read_to_string(&mut ended)).await.unwrap();
+    assert!(ended.starts_with("HTTP/1.1 408"), "{ended}");
+    assert_eq!(signed_in(&gateway, "ada").await.open("/").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_page_that_rebinds_its_name_reaches_no_page_of_the_review() {
     let gateway = with_reviewers(pinning(&vendor_of(TAMPERED).await)).listen().await;
     for request in
@@ -308,7 +378,16 @@ async fn every_page_is_framed_by_a_policy_and_kept_nowhere() {
     let (gateway, incident) = with_an_item(&vendor).await;
     let ada = signed_in(&gateway, "ada").await;
     let item = format!("/quarantine/{incident}");
-    for path in ["/", "/quarantine", &item, "/sign-in", "/style.css", "/quarantine/nothing", "/first-start"] {
+    for path in [
+        "/",
+        "/quarantine",
+        &item,
+        "/sign-in",
+        "/style.css",
+        "/app.js",
+        "/quarantine/nothing",
+        "/first-start",
+    ] {
         let shown = ada.open(path).await;
         for (name, value) in [
             ("cache-control", "no-store"),
@@ -322,11 +401,16 @@ async fn every_page_is_framed_by_a_policy_and_kept_nowhere() {
         let policy = shown.field("content-security-policy").unwrap();
         assert!(
             policy.starts_with("default-src 'none';")
-                && policy.contains("require-trusted-types-for 'script'"),
+                && policy.contains("script-src 'self';")
+                && policy.contains("require-trusted-types-for 'script'; trusted-types 'none'"),
             "{path}"
         );
+        if path == "/app.js" {
+            continue;
+        }
+        let page = shown.body.replace("<script src=\"/app.js\" defer></script>", "");
         for inline in ["style=\"", "onclick", "<script", "javascript:"] {
-            assert!(!shown.body.contains(inline), "{path}");
+            assert!(!page.contains(inline), "{path}");
         }
     }
 
@@ -364,6 +448,31 @@ async fn the_first_link_makes_one_user_who_signs_in_and_holds_no_more() {
     gateway.terminate().await;
     gateway.start_again().await;
     assert!(!gateway.complaints().await.contains("/first-start"));
+}
+
+#[tokio::test]
+async fn the_first_link_makes_nobody_beside_a_user_whom_the_gateway_has_not_read_yet() {
+    let gateway =
+        pinning(&vendor_of(TAMPERED).await).set_in("console", "listen", "127.0.0.1:0").listen().await;
+    gateway.says("/first-start?token=").await;
+    let complaints = gateway.complaints().await;
+    let token = complaints.split_once("/first-start?token=").unwrap().1.split_whitespace().next().unwrap();
+    let path = format!("/first-start?token={token}");
+    let nobody = reviewer(&gateway);
+    let form = pinfold_integration_tests::token(&nobody.open(&path).await);
+    let file = gateway.dir().join("reviewers.toml");
+    let ada = format!("[[user]]\nname = \"ada\"\npassword = \"{CHEAP}\"\nroles = [\"viewer\"]\n");
+    std::fs::write(&file, ada).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    let password = "a long password";
+    let fields =
+        [("form", &*form), ("token", token), ("name", "eve"), ("password", password), ("again", password)];
+    let shown = nobody.send("/first-start", &fields).await;
+
+    assert!([410, 422].contains(&shown.status), "{shown:?}");
+    let listed = std::fs::read_to_string(&file).unwrap();
+    assert!(!listed.contains("eve"), "{listed}");
 }
 
 #[tokio::test]

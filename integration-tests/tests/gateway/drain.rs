@@ -1,7 +1,8 @@
 //! SIGTERM: nothing new comes in, what is under way comes to its end.
 
-use pinfold_integration_tests::{Answer, Gate, client, eventually, vendor};
-use tokio::net::TcpStream;
+use pinfold_integration_tests::{Answer, Gate, client, eventually, gateway, vendor};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{REVIEWED, gateway_pinning, verified};
 
@@ -37,6 +38,20 @@ async fn sigterm_ends_an_idle_gateway_and_its_idle_connections() {
     verified(&reply, REVIEWED);
 
     assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test]
+async fn sigterm_ends_a_tunnel_in_which_nothing_was_said_and_records_it() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let gateway = gateway().set_in("egress.resolve", "silent.test", address).listen().await;
+    let mut tunnel = client(&gateway).connect("silent.test:443").await.unwrap().unwrap();
+
+    gateway.begin_termination().await;
+
+    assert_eq!(eventually("the end of the tunnel", tunnel.read(&mut [0])).await.unwrap(), 0);
+    assert!(gateway.ended().await.success());
+    assert_eq!(gateway.rest_of_events().await[0].text("destination.domain"), Some("silent.test"));
 }
 
 async fn refusing(proxy: std::net::SocketAddr) {

@@ -5,7 +5,7 @@ use pinfold_integration_tests::{
 };
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{REVIEWED, TAMPERED, pinning, refused, verified};
 
@@ -249,6 +249,33 @@ async fn a_server_that_speaks_first_is_not_held_up() {
 
     assert_eq!((&greeting[..], rest.as_slice()), (GREETING, &b"EHLO a.test\n"[..]));
     mail.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_server_says_to_a_client_that_stays_silent_and_resets_is_in_the_ledger() {
+    const GREETING: &[u8] = b"220 all of it, and nobody has asked\r\n";
+    let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let gateway = gateway().set_in("egress.resolve", "mail.test", address.to_string()).listen().await;
+
+    let mut tunnel = TcpStream::connect(gateway.proxy()).await.unwrap();
+    tunnel.write_all(b"CONNECT mail.test:8443 HTTP/1.1\r\nHost: mail.test:8443\r\n\r\n").await.unwrap();
+    let (mut socket, _) = server.accept().await.unwrap();
+    socket.write_all(GREETING).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(GREETING) {
+        assert_ne!(eventually("the greeting", tunnel.read_buf(&mut heard)).await.unwrap(), 0);
+    }
+    // Its row is there while it lasts.
+    let found = gateway.command(&["--json", "exposure", "--host", "mail.test"]).await;
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["tunnels"][0]["client"], "127.0.0.1", "{found:#}");
+    tunnel.set_zero_linger().unwrap();
+    drop(tunnel);
+
+    let event = gateway.next_event().await;
+    assert_eq!(event.text("destination.domain"), Some("mail.test"));
+    assert_eq!(event.at("destination.bytes").unwrap(), GREETING.len());
 }
 
 #[tokio::test]

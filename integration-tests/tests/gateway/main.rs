@@ -77,6 +77,7 @@ mod smuggling;
 mod spelling;
 mod substitution;
 mod trailers;
+mod trial;
 mod tunnel;
 mod upgrade;
 mod upstream;

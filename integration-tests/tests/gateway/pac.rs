@@ -181,7 +181,9 @@ async fn check_says_where_the_console_is_and_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
     gateway().set_in("console", "listen", "127.0.0.1:8081").write(dir.path());
     assert!(
-        check(dir.path()).await.contains("console  127.0.0.1:8081: /livez, /readyz, /metrics, /proxy.pac\n")
+        check(dir.path())
+            .await
+            .contains("console  127.0.0.1:8081: pages for review, /livez, /readyz, /metrics, /proxy.pac\n")
     );
     gateway().write(dir.path());
     assert!(check(dir.path()).await.contains("console  none\n"));

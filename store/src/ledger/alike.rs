@@ -56,11 +56,24 @@ impl Numbers {
         if let Some(number) = self.known.get(&key) {
             return Ok(number);
         }
-        let number = match find(connection, common).await? {
-            Some(number) => number,
-            None => begin(connection, common, exchange.at.as_microsecond()).await?,
-        };
-        self.known.insert(key, number);
+        match find(connection, common).await? {
+            Some(number) => {
+                self.known.insert(key, number);
+                Ok(number)
+            }
+            None => self.begin(connection, common, exchange).await,
+        }
+    }
+
+    /// The same where nothing can have been alike before: one of its words is new.
+    pub(super) async fn begin(
+        &mut self,
+        connection: &mut SqliteConnection,
+        common: &Common,
+        exchange: &Exchange,
+    ) -> Result<i64, sqlx::Error> {
+        let number = begin(connection, common, exchange.at.as_microsecond()).await?;
+        self.known.insert(self.hashers.alike(common), number);
         Ok(number)
     }
 }

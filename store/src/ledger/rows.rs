@@ -32,29 +32,34 @@ pub(super) struct Known {
 }
 
 #[derive(Debug, Default)]
-struct Words(HashMap<Box<str>, i64>);
+struct Words {
+    numbers: HashMap<Box<str>, i64>,
+    /// How many were not in the file before.
+    begun: u64,
+}
 
 impl Words {
     async fn number(&mut self, connection: &mut SqliteConnection, word: &str) -> Result<i64, sqlx::Error> {
-        if let Some(number) = self.0.get(word) {
+        if let Some(number) = self.numbers.get(word) {
             return Ok(*number);
         }
-        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM word WHERE text = ?")
+        // What is not remembered is new more often than not, and each statement costs more than what it does.
+        let begun = sqlx::query("INSERT INTO word (text) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(word)
-            .fetch_optional(&mut *connection)
+            .execute(&mut *connection)
             .await?;
-        let number = match known {
-            Some(number) => number,
-            None => {
-                let insert = sqlx::query("INSERT INTO word (text) VALUES (?)").bind(word);
-                insert.execute(connection).await?.last_insert_rowid()
-            }
+        let number = if begun.rows_affected() > 0 {
+            self.begun += 1;
+            begun.last_insert_rowid()
+        } else {
+            let known = sqlx::query_scalar("SELECT id FROM word WHERE text = ?").bind(word);
+            known.fetch_one(connection).await?
         };
         if word.len() <= MAX_WORD {
-            if self.0.len() >= MAX_WORDS {
-                self.0.clear();
+            if self.numbers.len() >= MAX_WORDS {
+                self.numbers.clear();
             }
-            self.0.insert(word.into(), number);
+            self.numbers.insert(word.into(), number);
         }
         Ok(number)
     }
@@ -133,8 +138,13 @@ pub(super) async fn insert_exchange(
 ) -> Result<(), sqlx::Error> {
     let c = &mut *connection;
     let Known { words, alike } = known;
+    let begun = words.begun;
     let common = words.common(c, exchange).await?;
-    let alike = alike.number(c, &common, exchange).await?;
+    let alike = if words.begun > begun {
+        alike.begin(c, &common, exchange).await?
+    } else {
+        alike.number(c, &common, exchange).await?
+    };
     let user_agent = words.maybe(c, exchange.asker.user_agent.as_deref()).await?;
     let http_version = words.number(c, &exchange.http_version).await?;
     let media_type = words.maybe(c, exchange.media_type.as_deref()).await?;

@@ -3,7 +3,8 @@
 use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Mark, Measure, NotAnalysed, Site};
 use serde_json::{Value, json};
 
-use super::{Compared, Verified};
+use super::Compared;
+use crate::comparison::Known;
 
 /// All of it.
 pub(super) fn of(compared: &Compared) -> Value {
@@ -27,10 +28,10 @@ pub(super) fn of(compared: &Compared) -> Value {
     })
 }
 
-fn verified_json(verified: &Verified) -> Value {
+fn verified_json(verified: &Known) -> Value {
     json!({
         "digest": verified.digest.to_string(),
-        "size": verified.bytes.len(),
+        "size": verified.len,
         "at": verified.at.to_string(),
         "learned": verified.learned,
     })

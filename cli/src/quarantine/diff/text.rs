@@ -58,7 +58,7 @@ impl Page<'_> {
         );
         let against = match verified {
             Some(verified) => {
-                let size = exact_size(verified.bytes.len() as u64);
+                let size = exact_size(verified.len);
                 let learned = if verified.learned {
                     self.terminal.paint(Tone::Warning, "; learned: nobody has reviewed it")
                 } else {
@@ -261,7 +261,8 @@ impl Page<'_> {
 
     fn diff(&self) -> String {
         let diff = &self.compared.findings.diff;
-        if diff.hunks.is_empty() {
+        // Without a version to compare with, places are named already, each with what stands there.
+        if diff.added + diff.removed == 0 {
             return String::new();
         }
         let mut text = self.title("DIFFERENCE", "of both versions in one format");

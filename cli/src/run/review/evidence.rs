@@ -1,9 +1,10 @@
 //! What is known of one item: the quarantine, the files, rechecks, and the last week of the ledger.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use pinfold_console::{Day, Evidence, Served};
+use pinfold_console::{Day, Evidence, Served, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::pin::PinUrl;
 use pinfold_store::entry::DeliveryPath;
@@ -12,7 +13,6 @@ use pinfold_store::item::Item;
 use pinfold_store::{Filter, Sighted, Sought};
 
 use super::Reviewing;
-use crate::barred::bars;
 use crate::failure::Failure;
 use crate::{evidence, vendor_now};
 
@@ -25,7 +25,11 @@ const ROWS: u32 = 10_000;
 impl Reviewing {
     /// All of it; none where there is no such item.
     pub(super) async fn evidence(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
-        self.blocking(move |this| async move { this.gather(incident).await }).await
+        let gathered = self.blocking(move |this| async move { this.gather(incident).await }).await?;
+        let Some(mut evidence) = gathered else { return Ok(None) };
+        let rules = Arc::clone(&self.in_force.rules.borrow());
+        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules).await?;
+        Ok(Some(evidence))
     }
 
     async fn gather(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
@@ -34,18 +38,23 @@ impl Reviewing {
         let items = self.store.quarantined().await?;
         let standing = self.store.standing(Some(&item.subject)).await?;
         let sighted = self.sighted(&item, now).await?;
-        let bars = bars(&items, &item.subject, item.digest).into_iter().map(|bar| bar.in_words());
-        let barred = evidence::barred(&self.store, &item).into_iter();
-        let barred = barred.map(|(text, _)| format!("{text}: refused all the same"));
+        let (pinned, approvers) = match self.configuration.load() {
+            Ok(loaded) => (Some(evidence::pinned(&loaded.config, &item)), loaded.config.approvers),
+            // A mistake in a list of pins must not keep anyone from deciding.
+            Err(_) => (None, self.configuration.load_without_pins()?.config.approvers),
+        };
+        let conflicts = evidence::conflicts(&self.store, &items, &item);
         Ok(Some(Evidence {
-            pinned: evidence::pinned(&self.configuration, &item),
+            pinned,
             vendor_now: standing.iter().map(|there| vendor_now::in_full(there, item.digest)).collect(),
             marks: self.store.refused_marks(incident).await?,
-            conflicts: bars.chain(barred).collect(),
-            approvers: self.configuration.load_without_pins()?.config.approvers,
+            conflicts: conflicts.into_iter().map(|(_, text)| text).collect(),
+            approvers,
             day: self.day(&item, &sighted, now).await?,
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
+            triage: Triage::Running,
+            items,
             item,
             asked_by,
             now,

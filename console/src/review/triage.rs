@@ -1,0 +1,310 @@
+//! What an item newly does, as its page shows it: facts in front, places beside them, and the difference last.
+
+mod difference;
+mod summary;
+
+use jiff::Timestamp;
+use pinfold_triage::{Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Site};
+
+use self::difference::Shown;
+pub(super) use self::difference::{Difference, Piece};
+use self::summary::Point;
+use super::evidence::{Triage, Verified};
+use super::words::{ago, counted, minute, size};
+use crate::text::Text;
+
+/// Functions of each kind that are listed.
+const FUNCTIONS: usize = 20;
+/// Literals that are listed.
+const LITERALS: usize = 50;
+/// Hosts that are listed.
+const HOSTS: usize = 60;
+
+/// All of it.
+#[derive(Default)]
+pub(super) struct Triaged {
+    /// It is still being worked out.
+    pub(super) is_running: bool,
+    /// Why nothing is said.
+    pub(super) not_done: Option<Text>,
+    /// Why there is no more.
+    pub(super) not_analysed: Option<Text>,
+    pub(super) against: Option<Against>,
+    /// What kind of change it is.
+    pub(super) headline: String,
+    /// How much of a change it is.
+    pub(super) amount: Vec<String>,
+    pub(super) summary: Vec<Point>,
+    pub(super) domains: Vec<Domain>,
+    pub(super) more_hosts: usize,
+    pub(super) groups: Vec<Grouped>,
+    pub(super) literals: Vec<LiteralRow>,
+    pub(super) more_literals: usize,
+    pub(super) functions: Vec<Functions>,
+    pub(super) measures: Vec<MeasureRow>,
+    pub(super) difference: Difference,
+}
+
+/// What it was compared with.
+pub(super) struct Against {
+    pub(super) digest: String,
+    pub(super) size: String,
+    pub(super) when: String,
+    pub(super) learned: bool,
+}
+
+/// A line of the formatted new version, and whether the page has it to link to.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) is_there: bool,
+}
+
+/// Hosts of one registered name.
+pub(super) struct Domain {
+    pub(super) name: Text,
+    pub(super) hosts: Vec<HostRow>,
+}
+
+pub(super) struct HostRow {
+    pub(super) host: Text,
+    pub(super) urls: Vec<Text>,
+    pub(super) place: Option<Place>,
+    pub(super) is_hidden: bool,
+    pub(super) imitates: Option<Text>,
+}
+
+/// Facts of one group.
+pub(super) struct Grouped {
+    pub(super) name: &'static str,
+    pub(super) facts: Vec<FactRow>,
+}
+
+pub(super) struct FactRow {
+    pub(super) text: &'static str,
+    pub(super) code: &'static str,
+    pub(super) is_new: bool,
+    /// Places before, and now.
+    pub(super) counts: String,
+    pub(super) sites: Vec<SiteRow>,
+    pub(super) more: usize,
+}
+
+pub(super) struct SiteRow {
+    pub(super) place: Place,
+    pub(super) excerpt: Text,
+    pub(super) means: Option<Text>,
+    pub(super) in_string: bool,
+}
+
+pub(super) struct LiteralRow {
+    pub(super) place: Place,
+    pub(super) old: Text,
+    pub(super) new: Text,
+}
+
+/// Functions that changed in one way.
+pub(super) struct Functions {
+    pub(super) how: &'static str,
+    pub(super) count: usize,
+    pub(super) rows: Vec<(Text, Option<Place>, usize)>,
+    pub(super) more: usize,
+}
+
+pub(super) struct MeasureRow {
+    pub(super) what: &'static str,
+    pub(super) before: Option<String>,
+    pub(super) now: String,
+}
+
+impl Triaged {
+    pub(super) fn of(triage: &Triage, now: Timestamp) -> Self {
+        match triage {
+            Triage::Done { verified, findings } => Self::found(verified.as_ref(), findings, now),
+            Triage::Running => Self { is_running: true, ..Self::default() },
+            Triage::NotDone(why) => Self { not_done: Some(Text::of(why)), ..Self::default() },
+        }
+    }
+
+    fn found(verified: Option<&Verified>, findings: &Findings, now: Timestamp) -> Self {
+        let difference = Difference::of(findings);
+        let shown = difference.shown();
+        Self {
+            is_running: false,
+            not_done: None,
+            not_analysed: findings.not_analysed.as_ref().map(|why| Text::of(&why.text())),
+            against: verified.map(|verified| Against {
+                digest: verified.digest.to_string(),
+                size: size(verified.len),
+                when: format!("{} UTC, {}", minute(verified.at), ago(verified.at, now)),
+                learned: verified.learned,
+            }),
+            headline: headline(findings.change),
+            amount: amount(findings),
+            summary: summary::points(findings, &shown),
+            domains: domains(&findings.hosts, &shown),
+            more_hosts: findings.hosts.len().saturating_sub(HOSTS),
+            groups: groups(&findings.facts, verified.is_some(), &shown),
+            literals: literals(findings, &shown),
+            more_literals: findings.literals.len().saturating_sub(LITERALS),
+            functions: functions(&findings.functions, &shown),
+            measures: measures(findings),
+            difference,
+        }
+    }
+
+    /// Whether there is little to say: then there is room for more above the difference.
+    pub(super) fn is_short(&self) -> bool {
+        self.domains.is_empty() && self.groups.is_empty()
+    }
+
+    pub(super) fn has_details(&self) -> bool {
+        !(self.domains.is_empty()
+            && self.groups.is_empty()
+            && self.literals.is_empty()
+            && self.functions.is_empty()
+            && self.measures.is_empty())
+    }
+}
+
+fn headline(change: Change) -> String {
+    match change {
+        Change::New => "No verified version of this URL is kept: this is all that it does".to_owned(),
+        Change::Same | Change::Trivia | Change::Names | Change::Data | Change::Code | Change::Unknown => {
+            capitalised(change.text())
+        }
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+const KINDS: [FunctionChange; 4] =
+    [FunctionChange::Added, FunctionChange::Changed, FunctionChange::Removed, FunctionChange::Moved];
+
+fn amount(findings: &Findings) -> Vec<String> {
+    let diff = &findings.diff;
+    if diff.added + diff.removed == 0 {
+        return Vec::new();
+    }
+    let mut amount = vec![
+        format!("{} added", counted(diff.added as u64, "line")),
+        format!("{} removed", counted(diff.removed as u64, "line")),
+    ];
+    for how in KINDS {
+        let count = findings.functions.iter().filter(|function| function.how == how).count();
+        if count > 0 {
+            amount.push(format!("{} {}", counted(count as u64, "function"), how.code()));
+        }
+    }
+    amount
+}
+
+/// Each registered name once, in the order of the findings: hidden ones first.
+fn domains(hosts: &[Host], shown: &Shown) -> Vec<Domain> {
+    let mut domains: Vec<(&str, Domain)> = Vec::new();
+    for host in hosts.iter().take(HOSTS) {
+        let row = HostRow {
+            host: Text::of(&host.host),
+            urls: host.urls.iter().filter(|url| **url != host.host).map(|url| Text::of(url)).collect(),
+            place: host.line.map(|line| shown.place(line)),
+            is_hidden: host.hidden,
+            imitates: host.imitates.as_deref().map(Text::of),
+        };
+        match domains.iter_mut().find(|(name, _)| *name == &*host.domain) {
+            Some((_, domain)) => domain.hosts.push(row),
+            None => domains.push((&host.domain, Domain { name: Text::of(&host.domain), hosts: vec![row] })),
+        }
+    }
+    domains.into_iter().map(|(_, domain)| domain).collect()
+}
+
+fn group_name(group: Group) -> &'static str {
+    match group {
+        Group::Network => "Network",
+        Group::Code => "Text becomes code",
+        Group::Data => "Reach for data",
+        Group::Environment => "Not the same everywhere",
+        Group::Obfuscation => "Hard to read",
+    }
+}
+
+fn groups(facts: &[Fact], is_compared: bool, shown: &Shown) -> Vec<Grouped> {
+    let grouped = Group::ALL.into_iter().map(|group| Grouped {
+        name: group_name(group),
+        facts: facts
+            .iter()
+            .filter(|fact| fact.capability.group() == group)
+            .map(|fact| fact_row(fact, is_compared, shown))
+            .collect(),
+    });
+    grouped.filter(|group| !group.facts.is_empty()).collect()
+}
+
+fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
+    let now = counted(fact.new as u64, "place");
+    FactRow {
+        text: fact.capability.text(),
+        code: fact.capability.code(),
+        is_new: is_compared && fact.reviewed == 0,
+        counts: if is_compared && fact.reviewed > 0 { format!("{} → {now}", fact.reviewed) } else { now },
+        sites: fact.sites.iter().map(|site| site_row(site, shown)).collect(),
+        more: (fact.new - fact.reviewed).saturating_sub(fact.sites.len()),
+    }
+}
+
+fn site_row(site: &Site, shown: &Shown) -> SiteRow {
+    SiteRow {
+        place: shown.place(site.line),
+        excerpt: Text::of(&site.excerpt),
+        means: site.means.as_deref().map(Text::of),
+        in_string: site.in_string,
+    }
+}
+
+fn literals(findings: &Findings, shown: &Shown) -> Vec<LiteralRow> {
+    let row = |literal: &pinfold_triage::Literal| LiteralRow {
+        place: shown.place(literal.line),
+        old: Text::of(&literal.old),
+        new: Text::of(&literal.new),
+    };
+    findings.literals.iter().take(LITERALS).map(row).collect()
+}
+
+fn functions(functions: &[Function], shown: &Shown) -> Vec<Functions> {
+    let of_kind = KINDS.into_iter().map(|how| {
+        let all: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
+        // The line of one that is gone is one of the reviewed version.
+        let place =
+            |function: &Function| (how != FunctionChange::Removed).then(|| shown.place(function.line));
+        let row = |function: &&Function| (Text::of(&function.name), place(function), function.line);
+        Functions {
+            how: how.code(),
+            count: all.len(),
+            rows: all.iter().take(FUNCTIONS).map(row).collect(),
+            more: all.len().saturating_sub(FUNCTIONS),
+        }
+    });
+    of_kind.filter(|functions| functions.count > 0).collect()
+}
+
+fn measures(findings: &Findings) -> Vec<MeasureRow> {
+    let number = |number: f64| format!("{}", (number * 100.0).round() / 100.0);
+    let row = |measure: &pinfold_triage::Measure| MeasureRow {
+        what: measure.what,
+        before: measure.reviewed.map(number),
+        now: number(measure.new),
+    };
+    findings.measures.iter().map(row).collect()
+}
+
+/// What is done where, in a few words: for marks beside lines.
+fn marks(findings: &Findings) -> impl Iterator<Item = (usize, Capability)> {
+    let sites = |fact: &Fact| {
+        let capability = fact.capability;
+        fact.sites.iter().map(move |site| (site.line, capability)).collect::<Vec<_>>()
+    };
+    findings.facts.iter().flat_map(sites)
+}

@@ -1,0 +1,194 @@
+//! The difference of both versions, as rows of a page: bounded, with what was left out in numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pinfold_triage::{Findings, Fold, Hunk, Mark};
+
+use super::{Place, marks};
+use crate::text::Text;
+
+/// Lines of hunks on one page.
+const LINES: usize = 3000;
+/// Characters of lines on one page.
+const CHARACTERS: usize = 400_000;
+
+/// All of it.
+#[derive(Default)]
+pub(in crate::review) struct Difference {
+    pub(in crate::review) pieces: Vec<Piece>,
+    /// Changed lines that are not shown.
+    pub(in crate::review) left_out: usize,
+    /// Whether there are two versions.
+    pub(in crate::review) has_two: bool,
+}
+
+/// Lines that stand together.
+pub(in crate::review) enum Piece {
+    Same(Vec<Same>),
+    Folded { count: usize, head: Vec<Same>, left_out: usize, tail: Vec<Same> },
+    Changed { old: Vec<Line>, new: Vec<Line> },
+}
+
+/// A line of both versions.
+pub(in crate::review) struct Same {
+    pub(in crate::review) old: usize,
+    pub(in crate::review) new: usize,
+    pub(in crate::review) text: Text,
+    pub(in crate::review) marks: Vec<&'static str>,
+}
+
+/// A line of one version.
+pub(in crate::review) struct Line {
+    pub(in crate::review) number: usize,
+    pub(in crate::review) text: Text,
+    pub(in crate::review) marks: Vec<&'static str>,
+}
+
+/// Of which version a line is.
+enum Side {
+    Old,
+    New,
+}
+
+/// Which lines of the new version the page has.
+pub(super) struct Shown(BTreeSet<usize>);
+
+impl Shown {
+    pub(super) fn place(&self, line: usize) -> Place {
+        Place { line, is_there: self.0.contains(&line) }
+    }
+}
+
+impl Difference {
+    pub(super) fn of(findings: &Findings) -> Self {
+        let diff = &findings.diff;
+        let mut marked: BTreeMap<usize, BTreeSet<&'static str>> = BTreeMap::new();
+        for (line, capability) in marks(findings) {
+            marked.entry(line).or_default().insert(capability.text());
+        }
+        let mut pieces = Pieces {
+            marked,
+            made: Vec::new(),
+            lines: LINES,
+            characters: CHARACTERS,
+            left_out: diff.left_out,
+        };
+        for hunk in &diff.hunks {
+            pieces.hunk(hunk);
+        }
+        if pieces.left_out == 0 {
+            pieces.fold(&diff.rest);
+        }
+        Self { pieces: pieces.made, left_out: pieces.left_out, has_two: diff.added + diff.removed > 0 }
+    }
+
+    pub(super) fn shown(&self) -> Shown {
+        let same = |lines: &[Same]| lines.iter().map(|line| line.new).collect::<Vec<_>>();
+        let lines = self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Same(lines) => same(lines),
+            Piece::Folded { head, tail, .. } => [same(head), same(tail)].concat(),
+            Piece::Changed { new, .. } => new.iter().map(|line| line.number).collect(),
+        });
+        Shown(lines.collect())
+    }
+}
+
+struct Pieces {
+    marked: BTreeMap<usize, BTreeSet<&'static str>>,
+    made: Vec<Piece>,
+    /// Lines and characters that there is still room for.
+    lines: usize,
+    characters: usize,
+    left_out: usize,
+}
+
+impl Pieces {
+    fn hunk(&mut self, hunk: &Hunk) {
+        if self.lines == 0 {
+            self.left_out += hunk.lines.iter().filter(|(mark, _)| *mark != Mark::Both).count();
+            return;
+        }
+        self.fold(&hunk.before);
+        let (mut old, mut new) = (hunk.old_start, hunk.new_start);
+        for (mark, text) in &hunk.lines {
+            if self.has_room(text) {
+                self.line(*mark, old, new, text);
+            } else {
+                self.left_out += usize::from(*mark != Mark::Both);
+            }
+            old += usize::from(*mark != Mark::Added);
+            new += usize::from(*mark != Mark::Removed);
+        }
+    }
+
+    /// Once there is none, there is none for what follows.
+    fn has_room(&mut self, text: &str) -> bool {
+        match (self.lines.checked_sub(1), self.characters.checked_sub(text.len())) {
+            (Some(lines), Some(characters)) => {
+                (self.lines, self.characters) = (lines, characters);
+                true
+            }
+            (_, _) => {
+                (self.lines, self.characters) = (0, 0);
+                false
+            }
+        }
+    }
+
+    fn line(&mut self, mark: Mark, old: usize, new: usize, text: &str) {
+        let line = |number, marks| Line { number, text: Text::of(text), marks };
+        match mark {
+            Mark::Both => {
+                let same = self.same(old, new, text);
+                match self.made.last_mut() {
+                    Some(Piece::Same(lines)) => lines.push(same),
+                    Some(Piece::Folded { .. } | Piece::Changed { .. }) | None => {
+                        self.made.push(Piece::Same(vec![same]));
+                    }
+                }
+            }
+            Mark::Removed => self.changed(Side::Old, line(old, Vec::new())),
+            Mark::Added => {
+                let marks = self.marks(new);
+                self.changed(Side::New, line(new, marks));
+            }
+        }
+    }
+
+    /// Adds to the changed lines at the end of what is made.
+    fn changed(&mut self, side: Side, line: Line) {
+        match (self.made.last_mut(), side) {
+            (Some(Piece::Changed { old, .. }), Side::Old) => old.push(line),
+            (Some(Piece::Changed { new, .. }), Side::New) => new.push(line),
+            (Some(Piece::Same(_) | Piece::Folded { .. }) | None, Side::Old) => {
+                self.made.push(Piece::Changed { old: vec![line], new: Vec::new() });
+            }
+            (Some(Piece::Same(_) | Piece::Folded { .. }) | None, Side::New) => {
+                self.made.push(Piece::Changed { old: Vec::new(), new: vec![line] });
+            }
+        }
+    }
+
+    fn fold(&mut self, fold: &Fold) {
+        let count = fold.head.len() + fold.left_out + fold.tail.len();
+        if count == 0 {
+            return;
+        }
+        let head = self.all_same(fold.old_start, fold.new_start, &fold.head);
+        let behind = fold.head.len() + fold.left_out;
+        let tail = self.all_same(fold.old_start + behind, fold.new_start + behind, &fold.tail);
+        self.made.push(Piece::Folded { count, head, left_out: fold.left_out, tail });
+    }
+
+    fn all_same(&self, old: usize, new: usize, texts: &[Box<str>]) -> Vec<Same> {
+        texts.iter().enumerate().map(|(at, text)| self.same(old + at, new + at, text)).collect()
+    }
+
+    fn same(&self, old: usize, new: usize, text: &str) -> Same {
+        Same { old, new, text: Text::of(text), marks: self.marks(new) }
+    }
+
+    fn marks(&self, line: usize) -> Vec<&'static str> {
+        self.marked.get(&line).into_iter().flatten().copied().collect()
+    }
+}

@@ -1,0 +1,128 @@
+//! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
+
+use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host};
+
+use super::super::words::counted;
+use super::Place;
+use super::difference::Shown;
+use crate::text::Text;
+
+/// Hosts in a summary.
+const HOSTS: usize = 4;
+/// Capabilities in a summary.
+const FACTS: usize = 7;
+/// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
+const TELLING: [Capability; 20] = [
+    Capability::CardField,
+    Capability::PasswordField,
+    Capability::Miner,
+    Capability::Eval,
+    Capability::FunctionConstructor,
+    Capability::StringTimer,
+    Capability::KeyListener,
+    Capability::FormListener,
+    Capability::Clipboard,
+    Capability::Credentials,
+    Capability::InjectedScript,
+    Capability::DynamicImport,
+    Capability::ServiceWorker,
+    Capability::Beacon,
+    Capability::WebSocket,
+    Capability::WebRtc,
+    Capability::HiddenGlobal,
+    Capability::UnknownGlobal,
+    Capability::Debugger,
+    Capability::Automation,
+];
+
+/// One line.
+pub(in crate::review) struct Point {
+    pub(in crate::review) text: String,
+    /// What it is about, as it stands there.
+    pub(in crate::review) what: Option<Text>,
+    /// What else is to be known of it.
+    pub(in crate::review) tags: Vec<Text>,
+    pub(in crate::review) place: Option<Place>,
+}
+
+impl Point {
+    fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), what: None, tags: Vec::new(), place: None }
+    }
+}
+
+pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
+    let mut points: Vec<_> = hosts(&findings.hosts).map(|host| of_host(host, findings, shown)).collect();
+    let more = findings.hosts.len().saturating_sub(HOSTS);
+    if more > 0 {
+        points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
+    }
+    let mut novel: Vec<&Fact> = findings.facts.iter().filter(|fact| fact.reviewed == 0).collect();
+    novel.sort_by_key(|fact| {
+        TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
+    });
+    points.extend(novel.iter().take(FACTS).map(|fact| of_fact(fact, shown)));
+    if novel.len() > FACTS {
+        let rest: Vec<_> = novel.iter().skip(FACTS).map(|fact| fact.capability.text()).collect();
+        points.push(Point::plain(rest.join("; ")));
+    }
+    let more_often: Vec<_> = findings.facts.iter().filter(|fact| fact.reviewed > 0).collect();
+    if !more_often.is_empty() {
+        let names: Vec<_> = more_often.iter().map(|fact| fact.capability.text()).collect();
+        points.push(Point::plain(format!("more often than before: {}", names.join("; "))));
+    }
+    if points.is_empty() {
+        points.extend(nothing(findings).map(Point::plain));
+    }
+    points
+}
+
+/// Those that hide and those that imitate first.
+fn hosts(hosts: &[Host]) -> impl Iterator<Item = &Host> {
+    let mut sorted: Vec<&Host> = hosts.iter().collect();
+    sorted.sort_by_key(|host| (host.imitates.is_none(), !host.hidden));
+    sorted.into_iter().take(HOSTS)
+}
+
+fn of_host(host: &Host, findings: &Findings, shown: &Shown) -> Point {
+    let is_there = |fact: &&Fact| {
+        fact.capability.group() == Group::Network
+            && fact.sites.iter().any(|site| Some(site.line) == host.line)
+    };
+    let text = match findings.facts.iter().find(is_there) {
+        Some(fact) => format!("{}, where it names a new host:", fact.capability.text()),
+        None => "names a new host:".to_owned(),
+    };
+    let hidden = host.hidden.then(|| Text::of("hidden: not to be read in the code as it is"));
+    let imitates = host.imitates.as_deref().map(|imitates| Text::of(&format!("looks like {imitates}")));
+    Point {
+        text,
+        what: Some(Text::of(&host.host)),
+        tags: hidden.into_iter().chain(imitates).collect(),
+        place: host.line.map(|line| shown.place(line)),
+    }
+}
+
+fn of_fact(fact: &Fact, shown: &Shown) -> Point {
+    let first = fact.sites.first();
+    let means = first.and_then(|site| site.means.as_deref());
+    Point {
+        text: fact.capability.text().to_owned(),
+        what: None,
+        tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
+        place: first.map(|site| shown.place(site.line)),
+    }
+}
+
+/// What is said where nothing was found.
+fn nothing(findings: &Findings) -> Option<&'static str> {
+    if findings.not_analysed.is_some() {
+        return None;
+    }
+    match findings.change {
+        Change::Same | Change::Trivia | Change::Names => Some("does what the verified version does"),
+        Change::Data | Change::Code => Some("names no new host, and has no new capability"),
+        Change::New => Some("names no host, and has none of the capabilities that are looked for"),
+        Change::Unknown => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Ten items wait, three of them attacks: what stands on each page tells which.
+
+use pinfold_integration_tests::{
+    Gateway, GatewayBuilder, Reviewer, Rule, Vendor, client, gateway, reviewer, sha256, vendor,
+};
+
+use crate::admission::PASSWORD;
+use crate::console::with_reviewers;
+use crate::verified;
+
+const LIBRARY: &str = include_str!("../../../triage/tests/planted/library.js");
+
+/// An update that a vendor published, and what its page has to say of it.
+pub(crate) struct Update {
+    pub(crate) path: &'static str,
+    script: String,
+    /// What a reviewer has to find: nothing of an update that does no harm.
+    planted: &'static [&'static str],
+    /// What else stands there.
+    says: &'static str,
+}
+
+fn with(planted: &str) -> String {
+    LIBRARY.replace("/* planted */", planted)
+}
+
+macro_rules! planted {
+    ($name:literal) => {
+        with(include_str!(concat!("../../../triage/tests/planted/", $name, ".js")))
+    };
+}
+
+pub(crate) fn ten() -> [Update; 10] {
+    let update = |path, script, planted, says| Update { path, script, planted, says };
+    let quiet = "names no new host";
+    [
+        update(
+            "/chat/widget.js",
+            planted!("skimmer.hidden"),
+            &["names payment card fields", "sends a beacon", "metrics.collect-stats.example", "hidden:"],
+            "Code changed",
+        ),
+        update(
+            "/banner.js",
+            LIBRARY.replace("2.3.1", "2.3.2"),
+            &[],
+            "Only comments, whitespace or notation changed",
+        ),
+        update("/title.js", LIBRARY.replace("Talk to us", "Chat with us"), &[], "Only literals changed"),
+        update(
+            "/consent.js",
+            planted!("loader.hidden"),
+            &["adds a script element", "cdn.second-stage.example", "hidden:"],
+            "Code changed",
+        ),
+        update("/names.js", LIBRARY.replace("target", "into"), &[], "Only names of local variables changed"),
+        update("/limit.js", LIBRARY.replace(">= this.options.limit", "> this.options.limit"), &[], quiet),
+        update(
+            "/support.js",
+            planted!("keylogger.plain"),
+            &["listens to keys", "px.keys.example", "makes an image"],
+            "Code changed",
+        ),
+        update(
+            "/once.js",
+            with(
+                "Emitter.prototype.once = function (type, listener) {\n  var self = this;\n  return this.on(type, function () { \
+                  listener.apply(self, arguments); });\n};",
+            ),
+            &[],
+            quiet,
+        ),
+        update(
+            "/typed.js",
+            LIBRARY.replace(
+                "say: function (text) {",
+                "say: function (text) {\n      if (typeof text !== \"string\") throw new \
+                                                       TypeError(\"text is no string\");",
+            ),
+            &[],
+            quiet,
+        ),
+        update("/late.js", LIBRARY.replace("}, left);", "}, Math.max(left, 16));"), &[], quiet),
+    ]
+}
+
+/// A gateway that has verified the library at each of these places, and then refused an update of it.
+pub(crate) async fn with_ten(updates: &[Update]) -> (Vendor, Gateway) {
+    let vendor = vendor().listen().await;
+    let rule = Rule::default().set("recheck", "always").set("substitute", true);
+    let pinned = |gateway: GatewayBuilder, update: &Update| {
+        vendor.script(update.path, LIBRARY);
+        gateway.pin(vendor.url(update.path), sha256(LIBRARY))
+    };
+    let built = updates.iter().fold(gateway().rule(&vendor, rule), pinned);
+    let gateway = with_reviewers(built).listen().await;
+    for update in updates {
+        verified(&client(&gateway).get(vendor.url(update.path)).await, LIBRARY);
+        vendor.script(update.path, update.script.clone());
+        let reply = client(&gateway).get(vendor.url(update.path)).await;
+        assert_eq!(reply.verdict().token(), "substituted");
+    }
+    (vendor, gateway)
+}
+
+/// The links of the queue, by what they are about.
+pub(crate) async fn queue(ada: &Reviewer<'_>) -> Vec<(String, String)> {
+    let shown = ada.open("/quarantine").await.body;
+    let rows = shown.split("<h2><a href=\"").skip(1);
+    rows.map(|row| {
+        let (link, rest) = row.split_once("\">").unwrap();
+        (link.to_owned(), rest.split('<').next().unwrap().to_owned())
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn what_is_compared_with_is_what_the_command_compares_with_and_a_decision_leads_to_the_next_item() {
+    let (_vendor, gateway) = with_ten(&ten()[..2]).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let queue = queue(&ada).await;
+    let (first, second) = (&queue[0].0, &queue[1].0);
+    let page = ada.open(first).await.body;
+    assert!(page.contains(&sha256(LIBRARY)) && page.contains(&format!("rel=\"next\" href=\"{second}\"")));
+    let incident = first.rsplit('/').next().unwrap();
+    let found = gateway.command(&["--json", "quarantine", "diff", incident]).await.success().json();
+    assert_eq!(found["verified"]["digest"], sha256(LIBRARY));
+
+    ada.fill(first, &format!("{first}/decide"), &[("act", "reject"), ("reason", "SEC-1")]).await;
+
+    let after = ada.open(first).await.body;
+    assert!(after.contains(&format!("<a href=\"{second}\">To the next item that waits")), "{after}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
+    let vendor = vendor().script("/page.js", "<p>no script").script("/app.js", LIBRARY).listen().await;
+    let gateway = gateway().vendor(&vendor);
+    let gateway = ["/page.js", "/app.js"]
+        .iter()
+        .fold(gateway, |gateway, path| gateway.pin(vendor.url(path), sha256("never served")));
+    let gateway = with_reviewers(gateway).listen().await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    for (path, says) in [
+        ("/page.js", &["Not analysed in full</b> because it is no script"][..]),
+        (
+            "/app.js",
+            &["this is all that it does", "sends or loads with fetch", "href=\"#n", "Where it does so"],
+        ),
+    ] {
+        let reply = client(&gateway).get(vendor.url(path)).await;
+        let page = ada.open(&format!("/quarantine/{}", reply.verdict().incident().unwrap())).await.body;
+        for said in says {
+            assert!(page.contains(said), "{path}: {said}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_ten_items_the_pages_of_three_attacks_name_what_they_do_and_those_of_seven_updates_nothing_of_it()
+{
+    let updates = ten();
+    let (vendor, gateway) = with_ten(&updates).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let queue = queue(&ada).await;
+    assert_eq!(queue.len(), updates.len());
+
+    for update in &updates {
+        let (link, _) = queue.iter().find(|(_, url)| *url == vendor.url(update.path)).unwrap();
+        let page = loop {
+            let page = ada.open(link).await.body;
+            // What takes longer than a page waits is there when it is loaded again.
+            if !page.contains("data-running") {
+                break page;
+            }
+        };
+        let triage = page.split_once("id=\"newly\"").unwrap().1.split_once("id=\"facts\"").unwrap().0;
+        assert!(triage.contains(update.says), "{}: {triage}", update.path);
+        for planted in update.planted {
+            assert!(triage.contains(planted), "{}: no {planted}: {triage}", update.path);
+        }
+        let all = updates
+            .iter()
+            .flat_map(|other| other.planted)
+            .filter(|planted| !update.planted.contains(planted));
+        for other in all {
+            assert!(!triage.contains(other), "{}: {other}: {triage}", update.path);
+        }
+    }
+}
