@@ -15,6 +15,9 @@ const PLAIN: [&str; 28] = [
     "site", "club", "shop", "de", "uk", "eu", "fr", "nl", "tk", "pw", "su", "test", "example",
 ];
 
+/// Bytes of a URL that are looked at.
+const LONGEST: usize = 1024;
+
 /// All hosts that a text names.
 pub(crate) fn hosts_in(text: &str) -> Vec<Named> {
     let mut found = in_urls(text);
@@ -37,6 +40,8 @@ pub(crate) fn in_urls(text: &str) -> Vec<Named> {
                 });
             before.get(from..).unwrap_or_default()
         });
+        // No host is longer, and no more is shown of a URL: a text of many slashes costs no more than its length.
+        let after = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or_default();
         let authority = after
             .split(|char: char| is_end(char) || matches!(char, '/' | '?' | '#' | '\\'))
             .next()

@@ -12,6 +12,7 @@ use crate::look::{Seen, look};
 use crate::measures::{Measured, measure, measures};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
+use crate::strings::new_hosts;
 
 /// What is compared.
 #[derive(Clone, Copy)]
@@ -69,15 +70,14 @@ impl Versions<'_> {
 
     /// What can be said of bytes that are not read as a script: the hosts in them.
     pub(crate) fn in_bytes(&self, why: NotAnalysed) -> Findings {
-        let reviewed = self
-            .reviewed
-            .map(|reviewed| String::from_utf8_lossy(reviewed).to_lowercase())
-            .unwrap_or_default();
         let mut found = Hosts::default();
-        for named in in_urls(&String::from_utf8_lossy(self.new)) {
-            if !reviewed.contains(&named.host) {
-                found.add(None, named.host, named.url, false);
-            }
+        // Names beyond ASCII stand in UTF-8 alone.
+        let known = self.reviewed.map(|reviewed| String::from_utf8_lossy(reviewed).to_lowercase());
+        let known = known.unwrap_or_default();
+        let beyond = in_urls(&String::from_utf8_lossy(self.new)).into_iter();
+        let beyond = beyond.filter(|named| !named.host.is_ascii() && !known.contains(&named.host));
+        for named in new_hosts(self.reviewed, self.new).into_iter().chain(beyond) {
+            found.add(None, named.host, named.url, false);
         }
         let change = if self.reviewed.is_some() { Change::Unknown } else { Change::New };
         Findings { change, not_analysed: Some(why), hosts: found.listed(), ..Findings::default() }
@@ -115,6 +115,7 @@ fn findings(
         },
         measures: measures(old.map(|old| old.measured), new.measured),
         diff: old.map(|old| difference(&old.formatted, &new.formatted, limits)).unwrap_or_default(),
+        contents: None,
     }
 }
 
@@ -183,7 +184,7 @@ fn hosts(old: Option<&Seen>, new: &Seen, raw: &str, reviewed: Option<&str>) -> V
 
 /// Hosts as they are found, each once.
 #[derive(Default)]
-struct Hosts {
+pub(crate) struct Hosts {
     found: Vec<Host>,
     places: HashMap<String, usize>,
 }
@@ -192,7 +193,7 @@ impl Hosts {
     /// URLs of one host that are listed.
     const URLS: usize = 5;
 
-    fn add(&mut self, line: Option<usize>, host: String, url: String, hidden: bool) {
+    pub(crate) fn add(&mut self, line: Option<usize>, host: String, url: String, hidden: bool) {
         let url = bounded(&url, SHOWN);
         let at = *self.places.entry(host.clone()).or_insert(self.found.len());
         match self.found.get_mut(at) {
@@ -215,8 +216,17 @@ impl Hosts {
         }
     }
 
+    /// Takes one that was found inside.
+    pub(crate) fn take(&mut self, host: &Host) {
+        if self.places.contains_key(&*host.host) {
+            return;
+        }
+        self.places.insert(host.host.clone().into(), self.found.len());
+        self.found.push(host.clone());
+    }
+
     /// Those of one domain together, what is hidden first.
-    fn listed(mut self) -> Vec<Host> {
+    pub(crate) fn listed(mut self) -> Vec<Host> {
         self.found.truncate(LISTED);
         let mut hidden: HashSet<Box<str>> = HashSet::new();
         hidden.extend(self.found.iter().filter(|host| host.hidden).map(|host| host.domain.clone()));
