@@ -12,6 +12,7 @@ tools=(
   cc:gcc
   c++:g++
   openssl:openssl
+  osslsigncode:osslsigncode
   javac:default-jdk-headless
   keytool:default-jdk-headless
   chromium:chromium

@@ -1,6 +1,7 @@
 //! What an analysis says. Text in it is the attacker's: it is bounded, and whoever shows it escapes it.
 
 use crate::capability::Capability;
+use crate::contents::Contents;
 
 /// Characters of a text that is shown at most.
 pub const SHOWN: usize = 160;
@@ -29,6 +30,8 @@ pub struct Findings {
     /// Both versions, formatted: what is not the same, with a few lines around it. Without a reviewed version, the lines around
     /// what is named.
     pub diff: Diff,
+    /// What it is and holds, where it is more than a script.
+    pub contents: Option<Box<Contents>>,
 }
 
 /// What kind of change it is, from cheap to expensive.
@@ -47,6 +50,8 @@ pub enum Change {
     Data,
     /// Code.
     Code,
+    /// What it holds: it is more than a script.
+    Contents,
     /// Nobody can say.
     Unknown,
 }
@@ -62,6 +67,7 @@ impl Change {
             Self::Names => "names",
             Self::Data => "data",
             Self::Code => "code",
+            Self::Contents => "contents",
             Self::Unknown => "unknown",
         }
     }
@@ -76,12 +82,13 @@ impl Change {
             Self::Names => "only names of local variables changed",
             Self::Data => "only literals changed, and nothing that is done with them",
             Self::Code => "code changed",
+            Self::Contents => "what it holds changed",
             Self::Unknown => "it cannot be said what changed",
         }
     }
 }
 
-/// Why a script was not analysed. Hosts that stand in its bytes are named all the same.
+/// Why a body, or a member of one, was not analysed. Hosts that stand in its bytes are named all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotAnalysed {
     /// One side is larger than the limit, in bytes.
@@ -109,6 +116,27 @@ pub enum NotAnalysed {
     TooMuch,
     /// There was no room for a stack, or the parser failed.
     Failed,
+    /// It is not what its beginning promises: what its reader says.
+    Malformed {
+        /// The reader's words.
+        said: Box<str>,
+    },
+    /// It is of no type that is known.
+    UnknownType,
+    /// It is encrypted.
+    Encrypted,
+    /// It is packed in a way that is not unpacked here.
+    Packing,
+    /// It is packed more tightly than the limit.
+    Ratio {
+        /// The limit: bytes of each packed one.
+        limit: usize,
+    },
+    /// It lies in more archives inside each other than the limit.
+    Layers {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 impl NotAnalysed {
@@ -124,6 +152,12 @@ impl NotAnalysed {
             Self::TimeOver => "time-over",
             Self::TooMuch => "too-much",
             Self::Failed => "failed",
+            Self::Malformed { .. } => "malformed",
+            Self::UnknownType => "unknown-type",
+            Self::Encrypted => "encrypted",
+            Self::Packing => "packing",
+            Self::Ratio { .. } => "ratio",
+            Self::Layers { .. } => "layers",
         }
     }
 
@@ -144,6 +178,12 @@ impl NotAnalysed {
                 "there was more to work out than the limit; what was found until then is listed".to_owned()
             }
             Self::Failed => "the analysis failed".to_owned(),
+            Self::Malformed { said } => format!("it cannot be read to its end: {said}"),
+            Self::UnknownType => "it is of no type that is known; hosts in it are listed".to_owned(),
+            Self::Encrypted => "it is encrypted".to_owned(),
+            Self::Packing => "it is packed in a way that is not unpacked here".to_owned(),
+            Self::Ratio { limit } => format!("it unpacks to more than {limit} times its size"),
+            Self::Layers { limit } => format!("it lies in more than {limit} archives inside each other"),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! What a changed script newly does: facts for a reviewer, and never a verdict.
+//! What a changed script, program or archive newly does or holds: facts for a reviewer, and never a verdict.
 //!
-//! [`compare()`] takes two versions of a script and goes from cheap to expensive: the same bytes, the same but for comments, for
+//! [`compare()`] takes two versions of a body. What it is, is read off its bytes (`format`, `body`): programs, archives with
+//! their members, modules and documents have [`Contents`], and whatever could be a script is read as one too. Of a script it goes from cheap to expensive: the same bytes, the same but for comments, for
 //! local names, for literals; then which functions are others, which capabilities and hosts are new, and a diff of both
 //! versions in one format. Every fact has the line of the formatted new version where it can be seen.
 //!
@@ -11,40 +12,56 @@
 //! the deepest input that is let through (`nesting`), and a fault there ends the analysis and nothing else. What is found is
 //! text of the attacker too: it is bounded, and whoever shows it escapes it.
 
+mod archive;
 mod bindings;
+mod body;
 mod builtins;
 mod capability;
+mod contents;
 mod difference;
+mod document;
 mod findings;
 mod fold;
+mod format;
 mod functions;
 mod hidden;
 mod hosts;
 mod limits;
 mod lines;
 mod look;
+mod manifest;
 mod measures;
+mod meter;
 mod nesting;
+mod octets;
 mod operators;
+mod program;
 mod run;
 mod script;
 mod skeleton;
+mod strings;
 mod value;
 mod versions;
+mod wasm;
 
 pub use capability::{Capability, Group};
+pub use contents::{
+    Contents, Format, InstallScript, Member, MemberCounts, MemberFacts, NAMED, Names, Oddity, OddityKind,
+    Property, Section, SectionFacts, Signature, SignerChange, Signing,
+};
 pub use findings::{
     Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Mark, Measure,
     NotAnalysed, SHOWN, SITES, Site,
 };
 pub use limits::Limits;
 
+use crate::meter::Meter;
 use crate::versions::Versions;
 
 /// Holds what nests as deeply as the limit allows, with room to spare; only what is used of it takes memory.
 const STACK: usize = 256 << 20;
 
-/// Says what a new version of a script does that the reviewed one did not. Without a reviewed one, all that it does.
+/// Says what a new version of a body does or holds that the reviewed one did not. Without a reviewed one, all that it does.
 /// `imitates` says whose name a host imitates, if it does.
 #[must_use]
 pub fn compare(
@@ -56,17 +73,23 @@ pub fn compare(
     if reviewed == Some(new) {
         return Findings { change: Change::Same, ..Findings::default() };
     }
-    let versions = Versions { reviewed, new, limits };
-    let too_large = [reviewed, Some(new)].into_iter().flatten().any(|side| side.len() > limits.size);
-    let mut findings = if too_large {
-        versions.in_bytes(NotAnalysed::TooLarge { limit: limits.size })
-    } else {
-        on_own_stack(|| versions.compared()).unwrap_or_else(|| versions.in_bytes(NotAnalysed::Failed))
-    };
+    let mut meter = Meter::of(limits);
+    let found = on_own_stack(|| body::look_into(reviewed, new, &mut meter, 0));
+    let mut findings =
+        found.unwrap_or_else(|| Versions { reviewed, new, limits }.in_bytes(NotAnalysed::Failed));
+    mark_imitations(&mut findings, imitates);
+    findings
+}
+
+/// In members too, which lie no deeper than the limit.
+fn mark_imitations(findings: &mut Findings, imitates: &dyn Fn(&str) -> Option<String>) {
     for host in &mut findings.hosts {
         host.imitates = imitates(&host.host).map(Into::into);
     }
-    findings
+    let members = findings.contents.iter_mut().flat_map(|contents| &mut contents.members);
+    for inner in members.filter_map(|member| member.findings.as_mut()) {
+        mark_imitations(inner, imitates);
+    }
 }
 
 /// `None` where there is no room for the stack, or where the parser found a fault in itself.

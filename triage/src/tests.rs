@@ -181,13 +181,15 @@ fn what_cannot_be_analysed_is_said_and_its_hosts_are_named() {
         (large.clone(), limits, "too-large"),
         (format!("f('https://evil.test/', {}", "[".repeat(5000)), Limits::default(), "too-deep"),
         ("f('https://evil.test/'".to_owned(), Limits::default(), "no-script"),
-        ("MZ\0\u{1} https://evil.test/ ".to_owned(), Limits::default(), "no-script"),
     ] {
         let findings = compare(Some(b"f('https://known.test/')"), script.as_bytes(), limits, &|_| None);
         assert_eq!(findings.not_analysed.as_ref().map(NotAnalysed::code), Some(code));
         let hosts: Vec<_> = findings.hosts.iter().map(|host| &*host.host).collect();
         assert_eq!((findings.change, hosts), (Change::Unknown, vec!["evil.test"]), "{code}");
     }
+    let findings = changed("f('https://known.test/')", "MZ\0\u{1} https://evil.test/ ");
+    assert_eq!(findings.not_analysed, Some(NotAnalysed::UnknownType));
+    assert_eq!((findings.change, &*findings.hosts[0].host), (Change::Contents, "evil.test"));
     let findings = compare(None, large.as_bytes(), over, &|_| None);
     assert_eq!(findings.not_analysed, Some(NotAnalysed::TimeOver));
     let findings = changed("f(", "fetch('/a')");

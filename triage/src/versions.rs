@@ -12,6 +12,7 @@ use crate::look::{Seen, look};
 use crate::measures::{Measured, measure, measures};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
+use crate::strings::new_hosts;
 
 /// What is compared.
 #[derive(Clone, Copy)]
@@ -70,13 +71,15 @@ impl Versions<'_> {
     /// What can be said of bytes that are not read as a script: the hosts in them.
     pub(crate) fn in_bytes(&self, why: NotAnalysed) -> Findings {
         let in_time = |_: &_| !self.limits.is_over();
-        let reviewed = self.reviewed.map(script::text_of).unwrap_or_default();
-        let known: HashSet<_> = in_urls(&reviewed).take_while(in_time).map(|named| named.host).collect();
         let mut found = Hosts::default();
-        for named in in_urls(&script::text_of(self.new)).take_while(in_time) {
-            if !known.contains(&named.host) {
-                found.add(None, named.host, named.url, false);
-            }
+        // Names beyond ASCII stand in UTF-8 alone.
+        let known = self.reviewed.map(script::text_of).unwrap_or_default();
+        let known: HashSet<_> = in_urls(&known).take_while(in_time).map(|named| named.host).collect();
+        let text = script::text_of(self.new);
+        let beyond = in_urls(&text).take_while(in_time);
+        let beyond = beyond.filter(|named| !named.host.is_ascii() && !known.contains(&named.host));
+        for named in new_hosts(self.reviewed, self.new).into_iter().chain(beyond) {
+            found.add(None, named.host, named.url, false);
         }
         let change = if self.reviewed.is_some() { Change::Unknown } else { Change::New };
         Findings { change, not_analysed: Some(why), hosts: found.listed(), ..Findings::default() }
@@ -125,6 +128,7 @@ fn findings(
         },
         measures: measures(old.map(|old| old.measured), new.measured),
         diff,
+        contents: None,
     }
 }
 
@@ -204,7 +208,7 @@ fn hosts(
 
 /// Hosts as they are found, each once.
 #[derive(Default)]
-struct Hosts {
+pub(crate) struct Hosts {
     found: Vec<Host>,
     places: HashMap<String, usize>,
 }
@@ -213,7 +217,7 @@ impl Hosts {
     /// URLs of one host that are listed.
     const URLS: usize = 5;
 
-    fn add(&mut self, line: Option<usize>, host: String, url: String, hidden: bool) {
+    pub(crate) fn add(&mut self, line: Option<usize>, host: String, url: String, hidden: bool) {
         let url = bounded(&url, SHOWN);
         let at = *self.places.entry(host.clone()).or_insert(self.found.len());
         match self.found.get_mut(at) {
@@ -248,8 +252,17 @@ impl Hosts {
         }
     }
 
+    /// Takes one that was found inside.
+    pub(crate) fn take(&mut self, host: &Host) {
+        if self.places.contains_key(&*host.host) {
+            return;
+        }
+        self.places.insert(host.host.clone().into(), self.found.len());
+        self.found.push(host.clone());
+    }
+
     /// Those of one domain together, what is hidden first.
-    fn listed(mut self) -> Vec<Host> {
+    pub(crate) fn listed(mut self) -> Vec<Host> {
         // Whoever names many in plain sight does not push out the one that is hidden.
         self.found.sort_by_key(|host| !host.hidden);
         self.found.truncate(LISTED);

@@ -1,5 +1,7 @@
 //! `pinfold quarantine diff`: what an item newly does, against what was verified at its URL last.
 
+mod contents_json;
+mod contents_text;
 mod json;
 mod text;
 

@@ -41,6 +41,7 @@ mod health;
 mod hidden;
 mod images;
 mod incidents;
+mod installers;
 mod learn;
 mod libraries;
 mod limits;

@@ -3,20 +3,31 @@
 use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Mark, Measure, NotAnalysed, Site};
 use serde_json::{Value, json};
 
-use super::Compared;
+use super::{Compared, contents_json};
 use crate::comparison::Known;
 
 /// All of it.
 pub(super) fn of(compared: &Compared) -> Value {
     let Compared { item, verified, findings } = compared;
-    let Findings { change, not_analysed, facts, hosts, functions, literals, measures, diff } = findings;
-    json!({
+    let mut all = json!({
         "incident": item.incident.to_string(),
         "url": &*item.url,
         "subject": &*item.subject,
         "digest": item.digest.to_string(),
         "size": item.len,
         "verified": verified.as_ref().map(verified_json),
+    });
+    if let (Value::Object(all), Value::Object(found)) = (&mut all, findings_json(findings)) {
+        all.extend(found);
+    }
+    all
+}
+
+/// What was found, of a body or of a member of one.
+pub(super) fn findings_json(findings: &Findings) -> Value {
+    let Findings { change, not_analysed, facts, hosts, functions, literals, measures, diff, contents } =
+        findings;
+    json!({
         "change": change.code(),
         "not_analysed": not_analysed.as_ref().map(not_analysed_json),
         "hosts": hosts.iter().map(host_json).collect::<Value>(),
@@ -25,6 +36,7 @@ pub(super) fn of(compared: &Compared) -> Value {
         "literals": literals.iter().map(literal_json).collect::<Value>(),
         "measures": measures.iter().map(measure_json).collect::<Value>(),
         "diff": diff_json(diff),
+        "contents": contents.as_deref().map(contents_json::of),
     })
 }
 

@@ -17,39 +17,57 @@ const NAME: usize = 46;
 
 /// The page. No final newline.
 pub(super) fn of(compared: &Compared, terminal: &Terminal) -> String {
-    let page = Page { compared, terminal };
-    let findings = &compared.findings;
+    let page = Page { compared, findings: &compared.findings, terminal };
+    let findings = page.findings;
     let sections = [
         page.head(),
+        page.contents(),
         page.hosts(&findings.hosts),
         page.capabilities(&findings.facts),
         page.literals(),
         page.measures(),
         page.functions(&findings.functions),
         page.diff(),
+        page.members(),
     ];
     let sections: Vec<_> =
         sections.iter().map(|section| section.trim_end()).filter(|section| !section.is_empty()).collect();
     sections.join("\n\n")
 }
 
-struct Page<'a> {
-    compared: &'a Compared,
-    terminal: &'a Terminal,
+pub(super) struct Page<'a> {
+    pub(super) compared: &'a Compared,
+    /// Those of the body, or of one of its members.
+    pub(super) findings: &'a Findings,
+    pub(super) terminal: &'a Terminal,
 }
 
-impl Page<'_> {
-    fn title(&self, title: &str, rest: &str) -> String {
+impl<'a> Page<'a> {
+    /// The same for a member: all but its members' own.
+    pub(super) fn of_member(&self, findings: &'a Findings) -> String {
+        let page = Page { findings, ..*self };
+        let sections = [
+            page.contents(),
+            page.capabilities(&findings.facts),
+            page.literals(),
+            page.functions(&findings.functions),
+            page.diff(),
+        ];
+        sections.concat()
+    }
+
+    pub(super) fn title(&self, title: &str, rest: &str) -> String {
         let rest = if rest.is_empty() { String::new() } else { format!("  {}", self.faint(rest)) };
         format!("{}{rest}\n", self.terminal.paint(Tone::Strong, title))
     }
 
-    fn faint(&self, text: &str) -> String {
+    pub(super) fn faint(&self, text: &str) -> String {
         self.terminal.paint(Tone::Faint, text)
     }
 
     fn head(&self) -> String {
-        let Compared { item, verified, findings } = self.compared;
+        let Compared { item, verified, .. } = self.compared;
+        let findings = self.findings;
         let mut text = format!(
             "{}  {}\n{}\n\n",
             self.terminal.paint(Tone::Strong, &item.incident.to_string()),
@@ -85,7 +103,7 @@ impl Page<'_> {
     }
 
     fn summary(&self) -> String {
-        let findings = &self.compared.findings;
+        let findings = self.findings;
         let mut parts = Vec::new();
         let hidden = findings.hosts.iter().filter(|host| host.hidden).count();
         let imitating = findings.hosts.iter().filter(|host| host.imitates.is_some()).count();
@@ -97,6 +115,10 @@ impl Page<'_> {
         });
         if imitating > 0 {
             parts.push(format!("{imitating} that imitates one that is expected"));
+        }
+        parts.extend(self.summary_of_contents());
+        if findings.facts.is_empty() && findings.contents.is_some() {
+            return parts.join("; ");
         }
         let novel = findings.facts.iter().filter(|fact| fact.reviewed == 0).count();
         let is_unread = findings.change == Change::Unknown && findings.facts.is_empty();
@@ -191,7 +213,7 @@ impl Page<'_> {
     }
 
     /// Text of the attacker, safe to look at, and no longer than a line of the terminal.
-    fn cut(&self, text: &str, indent: usize) -> String {
+    pub(super) fn cut(&self, text: &str, indent: usize) -> String {
         let shown = printable(text);
         let most = self.terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40));
         match shown.char_indices().nth(most) {
@@ -201,7 +223,7 @@ impl Page<'_> {
     }
 
     fn literals(&self) -> String {
-        let literals = &self.compared.findings.literals;
+        let literals = &self.findings.literals;
         if literals.is_empty() {
             return String::new();
         }
@@ -221,7 +243,7 @@ impl Page<'_> {
         text + &self.left_out(literals.len(), LITERALS)
     }
 
-    fn left_out(&self, count: usize, shown: usize) -> String {
+    pub(super) fn left_out(&self, count: usize, shown: usize) -> String {
         match count.saturating_sub(shown) {
             0 => String::new(),
             more => format!("{:>8}  {}\n", "", self.faint(&format!("and {more} more: --json has them"))),
@@ -229,7 +251,7 @@ impl Page<'_> {
     }
 
     fn measures(&self) -> String {
-        let measures = &self.compared.findings.measures;
+        let measures = &self.findings.measures;
         if measures.is_empty() {
             return String::new();
         }
@@ -260,7 +282,7 @@ impl Page<'_> {
     }
 
     fn diff(&self) -> String {
-        let diff = &self.compared.findings.diff;
+        let diff = &self.findings.diff;
         // Without a version to compare with, places are named already, each with what stands there.
         if diff.added + diff.removed == 0 {
             return String::new();
@@ -319,7 +341,7 @@ fn change(findings: &Findings) -> String {
                 findings.diff.added, findings.diff.removed
             ));
         }
-        Change::New | Change::Same | Change::Trivia | Change::Unknown => {}
+        Change::New | Change::Same | Change::Trivia | Change::Contents | Change::Unknown => {}
     }
     text
 }
