@@ -26,6 +26,7 @@ use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
 use pinfold_store::entry::{Notice, What};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
@@ -180,7 +181,13 @@ impl Running {
             listeners: gateway.addresses().into(),
         };
         let configuration = configuration.clone();
-        let reviewing = Reviewing { configuration, store: store.clone(), in_force, clock: clock.clone() };
+        let reviewing = Reviewing {
+            configuration,
+            store: store.clone(),
+            in_force,
+            clock: clock.clone(),
+            searching: Arc::new(Semaphore::new(1)),
+        };
         let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
         let review = reviewing.review(first_link.clone());

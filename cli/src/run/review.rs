@@ -1,6 +1,7 @@
 //! What those who sign in at the console see and do: the store, the files in force, and the decisions of the commands.
 
 mod evidence;
+mod ledger;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Count, Store};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::reload::told;
@@ -68,6 +69,8 @@ pub(crate) struct Reviewing {
     pub(crate) store: Store,
     pub(crate) in_force: InForce,
     pub(crate) clock: Clock,
+    /// Room for one search of the ledger.
+    pub(crate) searching: Arc<Semaphore>,
 }
 
 impl Reviewing {
@@ -92,6 +95,10 @@ impl Reviewing {
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),
+            ledger: self.asked(|this, (question, before)| async move { this.ledger(question, before).await }),
+            exposure: self.asked(|this, question| async move { this.exposure(question).await }),
+            exposure_file: self
+                .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
         }
     }
 
