@@ -5,7 +5,8 @@
 mod csv;
 mod json;
 mod markdown;
-mod report;
+pub(crate) mod report;
+pub(crate) mod subject;
 mod table;
 
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
-use pinfold_config::Loaded;
+use pinfold_config::{Config, Loaded};
 use pinfold_policy::digest::{BodyId, Digest, DigestError};
 use pinfold_policy::host::Host;
 use pinfold_policy::pin::PinUrl;
@@ -73,10 +74,9 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Found, Failure> {
     let now = Timestamp::now();
-    let (mut sought, digest) = options.sought(now)?;
     // A mistake in a pins file must not keep anyone from knowing.
     let Loaded { config, .. } = configuration.load_without_pins()?;
-    sought.masked_url = sought.url.as_ref().and_then(|url| config.ledger.redact.as_recorded(url));
+    let (sought, digest) = options.sought(&config, now)?;
     let store = Store::open_to_look(&config.data_dir).await.map_err(|error| match error {
         StoreError::Absent { .. } => nothing_yet(&error.to_string()),
         other => other.into(),
@@ -104,7 +104,8 @@ pub(crate) async fn run(
     })
 }
 
-async fn search(
+/// Searches the ledger.
+pub(crate) async fn search(
     store: &Store,
     mut sought: Sought,
     digest: Option<Digest>,
@@ -127,8 +128,18 @@ fn nothing_yet(message: &str) -> Failure {
     )
 }
 
+/// As text that can be handed on.
+pub(crate) fn as_text(report: &Report) -> String {
+    markdown::render(report)
+}
+
+/// As JSON, as `--json` prints it.
+pub(crate) fn as_json(report: &Report) -> String {
+    format!("{:#}", json::render(report))
+}
+
 /// The ledger knows bodies by their SHA-256.
-async fn body(store: &Store, digest: &Digest) -> Result<BodyId, Failure> {
+pub(crate) async fn body(store: &Store, digest: &Digest) -> Result<BodyId, Failure> {
     if let Digest::Sha256(bytes) = digest {
         return Ok(BodyId(*bytes));
     }
@@ -141,7 +152,28 @@ async fn body(store: &Store, digest: &Digest) -> Result<BodyId, Failure> {
 }
 
 impl ExposureOptions {
-    fn sought(&self, now: Timestamp) -> Result<(Sought, Option<Digest>), Failure> {
+    /// For these bytes.
+    pub(crate) fn of_body(body: BodyId) -> Self {
+        Self { digest: Some(Digest::from(body).to_string()), ..Self::default() }
+    }
+
+    /// The same, within a window.
+    pub(crate) fn within(self, since: Option<String>, until: Option<String>) -> Self {
+        Self { since, until, ..self }
+    }
+
+    /// What is sought, as the ledger has it.
+    pub(crate) fn sought(
+        &self,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<(Sought, Option<Digest>), Failure> {
+        let (mut sought, digest) = self.read(now)?;
+        sought.masked_url = sought.url.as_ref().and_then(|url| config.ledger.redact.as_recorded(url));
+        Ok((sought, digest))
+    }
+
+    fn read(&self, now: Timestamp) -> Result<(Sought, Option<Digest>), Failure> {
         let subjects = [&self.digest, &self.url, &self.host, &self.client, &self.user, &self.vendor];
         let others = [&self.verdict, &self.since, &self.until];
         if subjects.into_iter().chain(others).all(Option::is_none) {
@@ -254,7 +286,7 @@ mod tests {
             (ExposureOptions { since: some("1d"), until: some("2d"), ..none() }, "exchange"),
             (ExposureOptions { since: some("soon"), ..none() }, "2026-11-23"),
         ] {
-            let Err(Failure::Configuration(complaint)) = options.sought(now()) else { panic!("{options:?}") };
+            let Err(Failure::Configuration(complaint)) = options.read(now()) else { panic!("{options:?}") };
             assert!(complaint.hint.as_ref().is_some_and(|text| text.contains(hint)), "{complaint:?}");
         }
     }

@@ -5,6 +5,7 @@ mod decide;
 mod evidence;
 mod first;
 mod item;
+mod ledger;
 mod overview;
 mod picture;
 mod queue;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
+pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub(crate) use self::routes::{Peer, Room, routes};
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
@@ -52,6 +54,12 @@ pub struct Review {
     pub decide: Ask<Decision, Done>,
     /// What passed lately, and how the vendors are.
     pub overview: Ask<(), Overview>,
+    /// Rows of the ledger, from the newest on, or from where the page before ended.
+    pub ledger: Ask<(Question, Option<String>), Leaf>,
+    /// Who may have received something.
+    pub exposure: Ask<Question, Statement>,
+    /// The same, to hand on.
+    pub exposure_file: Ask<(Question, StatementFile), String>,
 }
 
 /// A try to sign in, or to prove again who one is, that was wrong.

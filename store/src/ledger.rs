@@ -7,6 +7,7 @@
 mod alike;
 mod asked;
 mod downtime;
+mod excerpt;
 mod exposure;
 mod notepad;
 mod query;
@@ -37,6 +38,8 @@ use tokio::task::JoinHandle;
 pub use self::asked::{AskedUrls, Changed};
 pub(crate) use self::asked::{changed, recorded_since};
 pub use self::downtime::Downtime;
+pub use self::excerpt::Excerpt;
+pub(crate) use self::excerpt::excerpt;
 pub use self::exposure::{Coverage, Deliveries, Exposure, Sighted, Sought, Talked, Unseen};
 pub(crate) use self::exposure::{exposure, unseen};
 use self::notepad::Notepad;

@@ -50,8 +50,9 @@ pub use crate::count::Count;
 pub use crate::error::{DecideError, StoreError};
 pub use crate::feed::{Feed, Given, PassedOver, Repeats};
 pub use crate::ledger::{
-    AskedUrls, Carried, Changed, Client, Coverage, Deliveries, Downtime, ExchangeRow, Exposure, Filter,
-    OpenTunnel, Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled, Unseen, Visited,
+    AskedUrls, Carried, Changed, Client, Coverage, Deliveries, Downtime, Excerpt, ExchangeRow, Exposure,
+    Filter, OpenTunnel, Receipt, Receiver, Sighted, Sought, Talked, Traffic, TunnelRow, Tunnelled, Unseen,
+    Visited,
 };
 use crate::ledger::{Feeds, Ledger};
 use crate::lock::GatewayLock;

@@ -7,8 +7,8 @@ use crate::Store;
 use crate::entry::{Exchange, Gap, Notice, Tunnel, Visit, What};
 use crate::error::StoreError;
 use crate::ledger::{
-    self, AskedUrls, Bounds, Changed, Contents, ExchangeRow, Exposure, Filter, OpenTunnel, Receipt, Receiver,
-    Sought, Traffic, TunnelRow, Unseen,
+    self, AskedUrls, Bounds, Changed, Contents, Excerpt, ExchangeRow, Exposure, Filter, OpenTunnel, Receipt,
+    Receiver, Sought, Traffic, TunnelRow, Unseen,
 };
 use crate::month::Month;
 use crate::place::Place;
@@ -58,6 +58,14 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn exchanges(&self, filter: &Filter) -> Result<Vec<ExchangeRow>, StoreError> {
         ledger::exchanges(&self.inner.data_dir, filter).await
+    }
+
+    /// A bounded part of the ledger, the newest first, in bounded time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read, or not within the time.
+    pub async fn excerpt(&self, wanted: &Excerpt) -> Result<Vec<ExchangeRow>, StoreError> {
+        ledger::excerpt(&self.inner.data_dir, wanted).await
     }
 
     /// Up to `limit` tunnels, the newest first.

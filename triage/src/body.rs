@@ -53,12 +53,17 @@ fn as_script(versions: &Versions<'_>) -> Findings {
 /// Whether it is a script, read to its end or not.
 fn is_read(script: &Findings) -> bool {
     match &script.not_analysed {
-        None | Some(NotAnalysed::Reviewed(_) | NotAnalysed::TimeOver | NotAnalysed::TooMuch) => true,
+        None
+        | Some(
+            NotAnalysed::Reviewed(_)
+            | NotAnalysed::TwoReadings
+            | NotAnalysed::TimeOver
+            | NotAnalysed::TooMuch,
+        ) => true,
         Some(
             NotAnalysed::TooLarge { .. }
             | NotAnalysed::TooDeep { .. }
             | NotAnalysed::NoScript { .. }
-            | NotAnalysed::TwoReadings
             | NotAnalysed::Failed
             | NotAnalysed::Malformed { .. }
             | NotAnalysed::UnknownType

@@ -35,13 +35,11 @@ pub(crate) fn format_of(bytes: &[u8]) -> Format {
     }
 }
 
-/// Whether the first bytes could begin a script: then it may be one, whatever else it is.
+/// Whether the first bytes could begin a script: then it may be one, whatever else it is. They can be of any encoding.
 pub(crate) fn may_be_script(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    bytes
-        .iter()
-        .take(4)
-        .all(|byte| (b' '..0x7f).contains(byte) || byte.is_ascii_whitespace() || *byte >= 0xc2)
+    let is_utf_16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace() || *byte == 0x0b;
+    is_utf_16 || bytes.iter().take(4).all(is_text)
 }
 
 /// Where the headers of a PE begin.

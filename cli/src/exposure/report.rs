@@ -17,16 +17,16 @@ const NAMED: usize = 50;
 const HOSTS: usize = 10;
 
 /// Makes text from outside safe where it will stand.
-pub(super) type Shown<'s> = &'s dyn Fn(&str) -> String;
+pub(crate) type Shown<'s> = &'s dyn Fn(&str) -> String;
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     pub(super) sought: Sought,
     /// The digest as it was named.
     pub(super) digest: Option<Digest>,
-    pub(super) received: Vec<Sighted>,
-    pub(super) refused: Vec<Sighted>,
+    pub(crate) received: Vec<Sighted>,
+    pub(crate) refused: Vec<Sighted>,
     /// Released to a HEAD, or to whoever wanted a part beyond the end: no byte went out.
     pub(super) described: Vec<Sighted>,
     pub(super) talked: Vec<Talked>,
@@ -36,7 +36,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(sought: Sought, digest: Option<Digest>, exposure: Exposure, made: Timestamp) -> Self {
+    pub(crate) fn new(sought: Sought, digest: Option<Digest>, exposure: Exposure, made: Timestamp) -> Self {
         let Exposure { sighted, talked, visited, coverage } = exposure;
         let (refused, released): (Vec<_>, Vec<_>) = sighted.into_iter().partition(Sighted::was_refused);
         let (received, described) = released.into_iter().partition(Sighted::may_have_received);
@@ -44,7 +44,7 @@ impl Report {
     }
 
     /// Whether somebody may have received it, or talked to the host.
-    pub(super) fn is_exposure(&self) -> bool {
+    pub(crate) fn is_exposure(&self) -> bool {
         !self.received.is_empty() || self.is_unseen()
     }
 
@@ -59,7 +59,7 @@ impl Report {
     }
 
     /// What was sought, in words and values.
-    pub(super) fn question(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn question(&self) -> Vec<(&'static str, String)> {
         let Sought { body, url, masked_url, host, client, user, vendor, outcome, since, until } =
             &self.sought;
         // Whoever is handed the report is not shown the value either.
@@ -85,7 +85,7 @@ impl Report {
 
     /// One sentence for each of those who have it, those who were refused, and everybody else. Nothing about what was not
     /// searched: who looks for refusals only has not found that nobody received it.
-    pub(super) fn statement(&self, shown: Shown<'_>) -> Vec<String> {
+    pub(crate) fn statement(&self, shown: Shown<'_>) -> Vec<String> {
         let only = match self.sought.outcome {
             Some(Outcome::Verified | Outcome::Observed) => Some(true),
             Some(Outcome::Blocked | Outcome::Quarantined) => Some(false),
@@ -258,7 +258,7 @@ impl Report {
     }
 
     /// What the claim rests on, and what weakens it.
-    pub(super) fn coverage(&self, shown: Shown<'_>) -> Vec<String> {
+    pub(crate) fn coverage(&self, shown: Shown<'_>) -> Vec<String> {
         let mut said = self.reach();
         let coverage = &self.coverage;
         for gap in &coverage.gaps {

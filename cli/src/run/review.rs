@@ -2,6 +2,7 @@
 
 mod analyst;
 mod evidence;
+mod ledger;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Count, Store};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use self::analyst::Analyst;
@@ -71,12 +72,14 @@ pub(crate) struct Reviewing {
     in_force: InForce,
     clock: Clock,
     analyst: Analyst,
+    /// Room for one search of the ledger.
+    searching: Arc<Semaphore>,
 }
 
 impl Reviewing {
     pub(crate) fn new(configuration: Configuration, store: Store, in_force: InForce, clock: Clock) -> Self {
         let analyst = Analyst::new(store.clone());
-        Self { configuration, store, in_force, clock, analyst }
+        Self { configuration, store, in_force, clock, analyst, searching: Arc::new(Semaphore::new(1)) }
     }
 
     /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
@@ -100,6 +103,10 @@ impl Reviewing {
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),
+            ledger: self.asked(|this, (question, before)| async move { this.ledger(question, before).await }),
+            exposure: self.asked(|this, question| async move { this.exposure(question).await }),
+            exposure_file: self
+                .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
         }
     }
 

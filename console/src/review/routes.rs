@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::answer::problem;
 use super::first::FirstLink;
-use super::{Review, decide, first, item, overview, queue, sign_in};
+use super::{Review, decide, first, item, ledger, overview, queue, sign_in};
 use crate::Shown;
 use crate::door::{Door, Forms, Session, Sessions, Token};
 
@@ -119,6 +119,9 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/quarantine/{incident}", get(item::show))
         .route("/quarantine/{incident}/body", get(item::body))
         .route("/quarantine/{incident}/decide", post(decide::decide))
+        .route("/ledger", get(ledger::show))
+        .route("/exposure", get(ledger::exposure))
+        .route("/exposure/{file}", get(ledger::file))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/first-start", get(first::show).post(first::fill))

@@ -1,11 +1,13 @@
 //! What an item newly does, as its page shows it: facts in front, places beside them, and the difference last.
 
+mod contents;
 mod difference;
 mod summary;
 
 use jiff::Timestamp;
 use pinfold_triage::{Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Site};
 
+use self::contents::Part;
 use self::difference::Shown;
 pub(super) use self::difference::{Difference, Piece};
 use self::summary::Point;
@@ -42,6 +44,8 @@ pub(super) struct Triaged {
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
     pub(super) measures: Vec<MeasureRow>,
+    /// What a program or an archive is and holds.
+    pub(super) contents: Vec<Part>,
     pub(super) difference: Difference,
 }
 
@@ -149,13 +153,14 @@ impl Triaged {
             more_literals: findings.literals.len().saturating_sub(LITERALS),
             functions: functions(&findings.functions, &shown),
             measures: measures(findings),
+            contents: contents::parts(findings.contents.as_deref()),
             difference,
         }
     }
 
     /// Whether there is little to say: then there is room for more above the difference.
     pub(super) fn is_short(&self) -> bool {
-        self.domains.is_empty() && self.groups.is_empty()
+        self.domains.is_empty() && self.groups.is_empty() && self.contents.is_empty()
     }
 
     pub(super) fn has_details(&self) -> bool {
@@ -163,6 +168,7 @@ impl Triaged {
             && self.groups.is_empty()
             && self.literals.is_empty()
             && self.functions.is_empty()
+            && self.contents.is_empty()
             && self.measures.is_empty())
     }
 }
@@ -170,9 +176,13 @@ impl Triaged {
 fn headline(change: Change) -> String {
     match change {
         Change::New => "No verified version of this URL is kept: this is all that it does".to_owned(),
-        Change::Same | Change::Trivia | Change::Names | Change::Data | Change::Code | Change::Unknown => {
-            capitalised(change.text())
-        }
+        Change::Same
+        | Change::Trivia
+        | Change::Names
+        | Change::Data
+        | Change::Code
+        | Change::Contents
+        | Change::Unknown => capitalised(change.text()),
     }
 }
 

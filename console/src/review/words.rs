@@ -51,6 +51,20 @@ pub(super) fn path_rows(path: &DeliveryPath) -> [(&'static str, Text); 5] {
     ]
 }
 
+/// A value in the query of a link.
+pub(super) fn in_query(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
 /// A mark and a word, so that no meaning hangs on a colour.
 pub(super) fn state_mark(state: ItemState) -> &'static str {
     match state {
@@ -64,6 +78,11 @@ pub(super) fn state_mark(state: ItemState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_cannot_leave_its_place_in_a_link() {
+        assert_eq!(in_query("https://a.test/?b=1&c#é\""), "https%3A%2F%2Fa.test%2F%3Fb%3D1%26c%23%C3%A9%22");
+    }
 
     #[test]
     fn sizes_and_times_are_short_and_exact_where_it_counts() {

@@ -500,3 +500,67 @@ async fn nobody_signs_in_beyond_loopback_where_there_is_no_tls() {
     assert_eq!((shown.status, shown.field("set-cookie")), (403, None));
     assert!(gateway.complaints().await.contains("nobody can sign in there"));
 }
+
+#[tokio::test]
+async fn the_ledger_says_what_a_word_was_taken_for_and_finds_by_it() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (gateway, incident) = with_an_item(&vendor).await;
+    let vic = signed_in(&gateway, "vic").await;
+    let url = vendor.url("/app.js").replace(':', "%3A");
+    let digest = sha256(TAMPERED).replace('+', "%2B").replace('/', "%2F");
+
+    for (asked, taken_for) in [
+        (&*url, "Taken for a URL"),
+        (&*digest, "Taken for a digest"),
+        (&*incident, "Taken for an incident"),
+        ("127.0.0.1", "Taken for a client"),
+        ("", "All entries"),
+    ] {
+        let shown = vic.open(&format!("/ledger?q={asked}&from=1h")).await;
+        assert_eq!(shown.status, 200);
+        for there in [taken_for, &*vendor.url("/app.js"), &*format!("/quarantine/{incident}")] {
+            assert!(shown.body.contains(there), "{asked}: no {there}: {}", shown.body);
+        }
+    }
+    for elsewhere in ["q=other.example", "q=nobody", "q=10.9.9.9", "q=&until=2020-01-01"] {
+        let shown = vic.open(&format!("/ledger?{elsewhere}")).await;
+        assert!(shown.body.contains("No entry fits"), "{elsewhere}: {}", shown.body);
+    }
+    for wrong in ["q=sha256-cut", "q=&from=soon", "q=&before=x"] {
+        let shown = vic.open(&format!("/ledger?{wrong}")).await;
+        assert!(shown.body.contains("Nothing was searched"), "{wrong}: {}", shown.body);
+    }
+    let planted = vic.open("/ledger?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%E2%80%AE").await;
+    assert!(!planted.body.contains("<script>") && !planted.body.contains('\u{202e}'), "{}", planted.body);
+}
+
+#[tokio::test]
+async fn the_exposure_statement_is_that_of_the_command_on_a_page_and_in_files() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (gateway, incident) = with_an_item(&vendor).await;
+    let vic = signed_in(&gateway, "vic").await;
+    let digest = sha256(TAMPERED);
+    let told = gateway.command(&["--json", "exposure", "--digest", &digest]).await.json();
+    let said: Vec<_> =
+        told["statement"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+
+    let shown = vic.open(&format!("/exposure?q={incident}")).await;
+    let text = vic.open(&format!("/exposure/statement.txt?q={incident}")).await;
+    let json = vic.open(&format!("/exposure/statement.json?q={incident}")).await;
+
+    assert_eq!((shown.status, text.status, json.status), (200, 200, 200));
+    assert!(shown.body.contains(said[0]) && text.body.contains("# Exposure"), "{}", shown.body);
+    let json_told: serde_json::Value = serde_json::from_str(&json.body).unwrap();
+    assert_eq!(json_told["statement"][0], told["statement"][0]);
+    assert_eq!(json_told["refused"][0]["sha256"], told["refused"][0]["sha256"]);
+    for (file, media_type) in [(&text, "text/plain; charset=utf-8"), (&json, "application/json")] {
+        assert_eq!(file.field("content-type"), Some(media_type));
+        assert!(file.field("content-disposition").unwrap().starts_with("attachment;"));
+    }
+    assert!(vic.open("/exposure?q=").await.body.contains("There is no statement"));
+    assert_eq!(vic.open("/exposure/statement.txt?q=").await.status, 422);
+    assert_eq!(vic.open("/exposure/other?q=").await.status, 404);
+    for path in ["/ledger", "/exposure?q=a", "/exposure/statement.json?q=a"] {
+        assert_eq!(reviewer(&gateway).open(path).await.status, 303, "{path}");
+    }
+}

@@ -506,7 +506,7 @@ impl Reader<'_> {
     }
 
     async fn sighted(&mut self, window: Window) -> Result<MonthSightings, sqlx::Error> {
-        let urls = self.urls().await?;
+        let urls = urls(&mut self.connection, self.sought).await?;
         let Sought { body, client, user, vendor, outcome, .. } = self.sought;
         let words = [
             ("client", client.map(|client| client.to_string())),
@@ -517,27 +517,6 @@ impl Reader<'_> {
         let words = words.into_iter().filter_map(|(column, word)| Some((column, word?))).collect();
         let subject = Subject { body: *body, incidents: self.incidents, urls, words };
         MonthSightings::read(&mut self.connection, &subject, window).await
-    }
-
-    /// The numbers of the URLs that are sought, as a JSON array; none if any URL is.
-    async fn urls(&mut self) -> Result<Option<String>, sqlx::Error> {
-        let Sought { url, masked_url, host, .. } = self.sought;
-        if url.is_none() && host.is_none() {
-            return Ok(None);
-        }
-        let index = url.as_ref().map(|url| index_of([url].into_iter().chain(masked_url)));
-        let fits = |text: &str| {
-            let Ok(known) = ArtifactUrl::parse(text) else { return false };
-            host.as_ref().is_none_or(|host| known.host() == host)
-                && index.as_ref().is_none_or(|index| !index.deciding(&known).pins().is_empty())
-        };
-        let masked = masked_url.iter().flat_map(|url| url_ranges(Some(url), None));
-        let mut ids: Vec<i64> = Vec::new();
-        for (from, to) in url_ranges(url.as_ref(), host.as_ref()).into_iter().chain(masked) {
-            let words = words_between(&mut self.connection, &from, &to).await?;
-            ids.extend(words.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id));
-        }
-        Ok(Some(serde_json::json!(ids).to_string()))
     }
 
     async fn talked(&mut self) -> Result<Vec<Talked>, sqlx::Error> {
@@ -593,6 +572,30 @@ impl Reader<'_> {
         let rows = query.build().fetch_all(&mut self.connection).await?;
         rows.iter().map(|row| Columns(row).text("text")).collect()
     }
+}
+
+/// The numbers of the URLs that are sought, as a JSON array; none if any URL is.
+pub(super) async fn urls(
+    connection: &mut SqliteConnection,
+    sought: &Sought,
+) -> Result<Option<String>, sqlx::Error> {
+    let Sought { url, masked_url, host, .. } = sought;
+    if url.is_none() && host.is_none() {
+        return Ok(None);
+    }
+    let index = url.as_ref().map(|url| index_of([url].into_iter().chain(masked_url)));
+    let fits = |text: &str| {
+        let Ok(known) = ArtifactUrl::parse(text) else { return false };
+        host.as_ref().is_none_or(|host| known.host() == host)
+            && index.as_ref().is_none_or(|index| !index.deciding(&known).pins().is_empty())
+    };
+    let masked = masked_url.iter().flat_map(|url| url_ranges(Some(url), None));
+    let mut ids: Vec<i64> = Vec::new();
+    for (from, to) in url_ranges(url.as_ref(), host.as_ref()).into_iter().chain(masked) {
+        let words = words_between(connection, &from, &to).await?;
+        ids.extend(words.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id));
+    }
+    Ok(Some(serde_json::json!(ids).to_string()))
 }
 
 pub(super) fn push_word(query: &mut QueryBuilder<Sqlite>, column: &str, word: Option<String>) {

@@ -1,10 +1,11 @@
+use pinfold_policy::pin::PinUrl;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
 use sqlx::Connection as _;
 
 use super::*;
 use crate::entry::TunnelEnd;
-use crate::{Changed, ExchangeRow, Filter, TunnelRow};
+use crate::{Changed, Excerpt, ExchangeRow, Filter, Sought, TunnelRow};
 
 async fn rows(store: &Store) -> Vec<ExchangeRow> {
     store.exchanges(&Filter::default()).await.unwrap()
@@ -163,6 +164,41 @@ async fn a_client_that_goes_away_does_not_undo_its_record() {
     flush(&store, noon()).await;
 
     assert_eq!(rows(&store).await[0].exchange, gone);
+}
+
+#[tokio::test]
+async fn an_excerpt_is_bounded_narrowed_and_read_on_from_its_last_row() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut all = Vec::new();
+    for (at, client, url) in [
+        (noon(), "10.0.0.1:1", URL),
+        (seconds(120), "10.0.0.2:1", "https://b.example/x.js"),
+        (seconds(240), "10.0.0.1:1", "https://b.example/x.js?v=2"),
+        (seconds(20 * 86400), "10.0.0.1:1", "https://bb.example/x.js"),
+    ] {
+        let exchange = Exchange { url: url.into(), ..blocked(client, at) };
+        let _begun = store.record(exchange.clone()).await.unwrap();
+        all.insert(0, exchange);
+    }
+    let find = async |sought: Sought, before: Option<Uuid>, limit: u32| {
+        let within = std::time::Duration::from_secs(60);
+        let wanted = Excerpt { sought, incident: None, before, limit, within };
+        let rows = store.excerpt(&wanted).await.unwrap();
+        rows.into_iter().map(|row| row.exchange).collect::<Vec<_>>()
+    };
+
+    let any = Sought::default;
+    assert_eq!(find(any(), None, 3).await, all[..3]);
+    assert_eq!(find(any(), Some(all[2].id), 3).await, all[3..]);
+    let host = Sought { host: Some("b.example".parse().unwrap()), ..any() };
+    assert_eq!(find(host, None, 9).await, all[1..3]);
+    let client = Sought { client: Some("10.0.0.2".parse().unwrap()), ..any() };
+    assert_eq!(find(client, None, 9).await, all[2..3]);
+    let window = Sought { since: Some(seconds(100)), until: Some(seconds(130)), ..any() };
+    assert_eq!(find(window, None, 9).await, all[2..3]);
+    let other = Sought { url: Some(PinUrl::parse("https://c.example/x.js").unwrap()), ..any() };
+    assert_eq!(find(other, None, 9).await, []);
 }
 
 #[tokio::test]

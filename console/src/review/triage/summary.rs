@@ -4,6 +4,7 @@ use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host};
 
 use super::super::words::counted;
 use super::Place;
+use super::contents::in_short;
 use super::difference::Shown;
 use crate::text::Text;
 
@@ -57,6 +58,7 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
     if more > 0 {
         points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
     }
+    points.extend(findings.contents.iter().flat_map(|contents| in_short(contents)).map(Point::plain));
     let mut novel: Vec<&Fact> = findings.facts.iter().filter(|fact| fact.reviewed == 0).collect();
     novel.sort_by_key(|fact| {
         TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
@@ -123,6 +125,6 @@ fn nothing(findings: &Findings) -> Option<&'static str> {
         Change::Same | Change::Trivia | Change::Names => Some("does what the verified version does"),
         Change::Data | Change::Code => Some("names no new host, and has no new capability"),
         Change::New => Some("names no host, and has none of the capabilities that are looked for"),
-        Change::Unknown => None,
+        Change::Contents | Change::Unknown => None,
     }
 }
