@@ -8,6 +8,7 @@ mod item;
 mod ledger;
 mod overview;
 mod picture;
+mod pins;
 mod queue;
 mod routes;
 mod sign_in;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
+pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub(crate) use self::routes::{Peer, Room, routes};
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
@@ -60,6 +62,10 @@ pub struct Review {
     pub exposure: Ask<Question, Statement>,
     /// The same, to hand on.
     pub exposure_file: Ask<(Question, StatementFile), String>,
+    /// What may be served.
+    pub pins: Ask<PinFilter, Pins>,
+    /// What of it the files do not say yet, as the text of a pins file.
+    pub pins_toml: Ask<(), String>,
 }
 
 /// A try to sign in, or to prove again who one is, that was wrong.

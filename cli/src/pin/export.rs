@@ -9,15 +9,17 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use pinfold_config::Loaded;
 use pinfold_config::edit::{NewPin, Proposal, proposed};
-use pinfold_config::{Config, Loaded};
 use pinfold_policy::decisions::{Approval, Basis};
 use pinfold_policy::digest::Digest;
 use pinfold_policy::kind::Kind;
 use pinfold_policy::pin::PinUrl;
 use pinfold_policy::pins::Deciding;
+use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::item::{Approved, Assent};
+use pinfold_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use super::store;
@@ -25,6 +27,8 @@ use crate::configuration::{Configuration, today};
 use crate::failure::{Failure, cause};
 use crate::terminal::Terminal;
 use crate::words::{counted, minute};
+
+const NOTHING: &str = "nothing to export: the pins files say all that was learned or approved";
 
 /// What to turn into blocks.
 #[derive(Debug, Args)]
@@ -56,25 +60,21 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     let Loaded { config, .. } = configuration.load()?;
-    let mut revoked: HashSet<Digest> = config.rulebook.revocations.iter().collect();
-    let mut approved = Vec::new();
-    if let Some(store) = store(&config).await? {
-        revoked.extend(store.decisions().borrow().revocations().iter());
-        let read = store.approved().await;
-        store.close().await?;
-        approved = read?;
-    }
-    approved.retain(|one| options.wants(one.approval.basis));
-    approved.retain(|one| !revoked.contains(&one.approval.digest.into()));
-    let blocks = blocks(&config, approved);
+    let blocks = match store(&config).await? {
+        Some(store) => {
+            let read = unsaid(&config.rulebook, &store, |basis| options.wants(basis)).await;
+            store.close().await?;
+            read?
+        }
+        None => Vec::new(),
+    };
     if blocks.is_empty() {
-        terminal.note("nothing to export: the pins files say all that was learned or approved");
+        terminal.note(NOTHING);
     }
     let text = if terminal.json {
         format!("{:#}", blocks.iter().map(Block::to_json).collect::<Value>())
     } else {
-        let proposals: Vec<_> = blocks.iter().map(Block::proposal).collect();
-        proposed(&proposals)
+        in_toml(&blocks)
     };
     match &options.output {
         None if terminal.json || !blocks.is_empty() => terminal.print(text.trim_end()),
@@ -91,6 +91,31 @@ pub(crate) async fn run(
     }
 }
 
+/// The same of all of it, for a page of the console.
+pub(crate) async fn whole(rules: &Rulebook, store: &Store) -> Result<String, StoreError> {
+    let blocks = unsaid(rules, store, |_| true).await?;
+    Ok(if blocks.is_empty() { format!("# {NOTHING}\n") } else { in_toml(&blocks) })
+}
+
+fn in_toml(blocks: &[Block]) -> String {
+    let proposals: Vec<_> = blocks.iter().map(Block::proposal).collect();
+    proposed(&proposals)
+}
+
+/// What was learned or approved, is wanted, and is not said by the files or revoked.
+async fn unsaid(
+    rules: &Rulebook,
+    store: &Store,
+    wants: impl Fn(Basis) -> bool,
+) -> Result<Vec<Block>, StoreError> {
+    let mut revoked: HashSet<Digest> = rules.revocations.iter().collect();
+    revoked.extend(store.decisions().borrow().revocations().iter());
+    let mut approved = store.approved().await?;
+    approved.retain(|one| wants(one.approval.basis));
+    approved.retain(|one| !revoked.contains(&one.approval.digest.into()));
+    Ok(blocks(rules, approved))
+}
+
 /// The approvals of one URL that can share a pin.
 struct Block {
     url: ArtifactUrl,
@@ -101,9 +126,9 @@ struct Block {
     patterns: Vec<String>,
 }
 
-fn blocks(config: &Config, approved: Vec<Approved>) -> Vec<Block> {
+fn blocks(rules: &Rulebook, approved: Vec<Approved>) -> Vec<Block> {
     let now = Timestamp::now();
-    let pins = &config.rulebook.pins;
+    let pins = &rules.pins;
     let mut blocks: BTreeMap<(Box<str>, Kind, Option<Date>), Block> = BTreeMap::new();
     for approved in approved {
         let Approval { subject, digest, kind, basis, expires, .. } = &approved.approval;

@@ -1,5 +1,7 @@
 //! `pinfold pin list`: what may be served, by files and by what was decided at run time.
 
+pub(crate) mod page;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ struct Known {
     approvals: Vec<Approval>,
     /// None where no gateway ever ran, or its ledger cannot be read.
     asked: Option<Asked>,
+    /// Why not, where its ledger cannot be read.
+    unread: Option<StoreError>,
     /// By subject: other bodies than the expected, and when one came last.
     changes: HashMap<Box<str>, (BTreeSet<BodyId>, Timestamp)>,
     /// Among them those whose rejection refuses what is approved under another query.
@@ -66,7 +70,7 @@ pub(crate) async fn run(
     let rules = Arc::new(std::mem::take(&mut config.rulebook));
     let known = match Store::open_beside(&config.data_dir).await {
         Ok(store) => {
-            let known = known((&config, &rules), &store, &options, terminal).await;
+            let known = known((&config, &rules), &store, options.learned).await;
             store.close().await?;
             known?
         }
@@ -76,6 +80,9 @@ pub(crate) async fn run(
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(error) = &known.unread {
+        terminal.warn(&format!("when pins were asked for is not known: {error}"), error.hint());
+    }
     let seen = Seen::of(&rules, &known.standings);
     let pins = if options.learned { &[] } else { rules.pins.all() };
     let now = Timestamp::now();
@@ -142,14 +149,13 @@ fn nothing(config: &Config, options: &ListOptions) -> String {
 async fn known(
     (config, rules): (&Config, &Rulebook),
     store: &Store,
-    options: &ListOptions,
-    terminal: &Terminal,
+    learned_alone: bool,
 ) -> Result<Known, StoreError> {
     let (standings, items) = (store.standing(None).await?, store.quarantined().await?);
     let decisions: Arc<Decisions> = Arc::clone(&store.decisions().borrow());
     let mut approvals: Vec<_> = decisions
         .all_approvals()
-        .filter(|approval| !options.learned || is_learned_alone(approval, rules))
+        .filter(|approval| !learned_alone || is_learned_alone(approval, rules))
         .cloned()
         .collect();
     approvals.sort_by(|a, b| (&a.subject, a.digest.0).cmp(&(&b.subject, b.digest.0)));
@@ -157,15 +163,12 @@ async fn known(
     let read = async {
         let asked = Asked::read(store, (&rules.pins, &config.ledger.redact), subjects, None).await?;
         let since = Timestamp::now() - SignedDuration::from_hours(24 * CHANGED_DAYS);
-        let changes = if options.learned { by_subject(store.changed(since).await?) } else { HashMap::new() };
+        let changes = if learned_alone { by_subject(store.changed(since).await?) } else { HashMap::new() };
         Ok::<_, StoreError>((asked, changes))
     };
-    let (asked, changes) = match read.await {
-        Ok((asked, changes)) => (Some(asked), changes),
-        Err(error) => {
-            terminal.warn(&format!("when pins were asked for is not known: {error}"), error.hint());
-            (None, HashMap::new())
-        }
+    let (asked, changes, unread) = match read.await {
+        Ok((asked, changes)) => (Some(asked), changes, None),
+        Err(error) => (None, HashMap::new(), Some(error)),
     };
     Ok(Known {
         standings,
@@ -173,6 +176,7 @@ async fn known(
         decisions,
         approvals,
         asked,
+        unread,
         changes,
         items,
     })

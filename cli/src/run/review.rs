@@ -6,12 +6,15 @@ mod ledger;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
-use pinfold_console::{Act, Decision, Done, FirstLink, Flow, Overview, Review, VendorState, WrongPassword};
+use pinfold_console::{
+    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, VendorState, WrongPassword,
+};
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::user::{PasswordHash, Role, Users};
@@ -34,8 +37,11 @@ use crate::configuration::Configuration;
 use crate::decision;
 use crate::desk::{self, Desk, Written};
 use crate::failure::Failure;
+use crate::pin;
 use crate::user::salt;
 
+/// For a page of pins: when they were asked for last is in the ledger.
+const PINS_WITHIN: Duration = Duration::from_secs(30);
 /// The largest body that a page hands out, in bytes: it is in memory meanwhile, and the gateway has others to serve.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -107,6 +113,11 @@ impl Reviewing {
             exposure: self.asked(|this, question| async move { this.exposure(question).await }),
             exposure_file: self
                 .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
+            pins: self.asked(|this, filter| async move { this.pins(filter).await }),
+            pins_toml: self.asked(|this, ()| async move {
+                let rules = Arc::clone(&this.in_force.rules.borrow());
+                Ok(pin::export::whole(&rules, &this.store).await?)
+            }),
         }
     }
 
@@ -217,6 +228,15 @@ impl Reviewing {
                 tracing::error!(%error, "cannot record a wrong password at the console");
             }
         });
+    }
+
+    async fn pins(&self, filter: PinFilter) -> Result<Pins, Failure> {
+        self.one_search(PINS_WITHIN, move |this| async move {
+            let Loaded { config, .. } = this.configuration.load_without_pins()?;
+            let rules = Arc::clone(&this.in_force.rules.borrow());
+            Ok(pin::list::page::page((&config, &rules), &this.store, &filter).await?)
+        })
+        .await
     }
 
     async fn overview(&self) -> Result<Overview, Failure> {

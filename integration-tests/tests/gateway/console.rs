@@ -25,14 +25,14 @@ pub(crate) fn with_reviewers(gateway: GatewayBuilder) -> GatewayBuilder {
 }
 
 /// A gateway with one script in quarantine, and its incident.
-async fn with_an_item(vendor: &Vendor) -> (Gateway, String) {
+pub(crate) async fn with_an_item(vendor: &Vendor) -> (Gateway, String) {
     let gateway = with_reviewers(pinning(vendor)).listen().await;
     let reply = client(&gateway).get(vendor.url("/app.js")).await;
     let incident = reply.verdict().incident().unwrap().to_owned();
     (gateway, incident)
 }
 
-async fn signed_in<'g>(gateway: &'g Gateway, name: &str) -> Reviewer<'g> {
+pub(crate) async fn signed_in<'g>(gateway: &'g Gateway, name: &str) -> Reviewer<'g> {
     let mut reviewer = reviewer(gateway);
     let shown = reviewer.sign_in(name, PASSWORD).await;
     assert_eq!((shown.status, shown.field("location")), (303, Some("/")), "{shown:?}");

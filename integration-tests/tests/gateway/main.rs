@@ -23,6 +23,7 @@ mod browser;
 mod canary;
 mod codings;
 mod console;
+mod console_pages;
 mod crash;
 mod decisions;
 mod diff;

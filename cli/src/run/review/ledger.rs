@@ -73,7 +73,7 @@ impl Reviewing {
 
     /// Whoever goes on asking waits for nobody, and loads the disk no more than one search does. One that takes too long is
     /// given up here, and keeps its place until it has ended.
-    async fn one_search<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
+    pub(super) async fn one_search<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
         &self,
         within: Duration,
         work: impl FnOnce(Self) -> F + Send + 'static,

@@ -1,0 +1,109 @@
+//! The pages of the console on which nothing is decided: what the ledger, the pins and the vendors say, and how to trust it all.
+
+use pinfold_integration_tests::{Gateway, Pin, Rule, client, gateway, reviewer, sha256, sha256_hex};
+use serde_json::Value;
+
+use crate::admission::PASSWORD;
+use crate::console::{signed_in, with_an_item, with_reviewers};
+use crate::{REVIEWED, TAMPERED, pinning, vendor_of, verified};
+
+/// All of them, filled where they can be.
+pub(crate) const SHOWN: [&str; 4] = ["/ledger", "/ledger?q=host:cdn.vendor.test", "/exposure?q=sha256-AAAA", "/pins"];
+/// What they give as files.
+const FILES: [&str; 2] = ["/exposure/statement.json?q=host:cdn.vendor.test", "/pins.toml"];
+
+/// As a query of a URL has it.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn pages_without_a_decision_are_for_who_may_look_and_for_nobody_else() {
+    let gateway = with_reviewers(pinning(&vendor_of(REVIEWED).await)).listen().await;
+    let mut pat = reviewer(&gateway);
+    assert_eq!(pat.sign_in("pat", PASSWORD).await.status, 403);
+    let vic = signed_in(&gateway, "vic").await;
+    for page in SHOWN.into_iter().chain(FILES) {
+        let shown = reviewer(&gateway).open(page).await;
+        assert!(shown.status == 303 && shown.body.is_empty(), "{page}: {shown:?}");
+        assert_ne!(vic.open(page).await.status, 303, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn pins_are_found_by_url_vendor_origin_and_end_and_say_where_they_come_from() {
+    let vendor = vendor_of(REVIEWED).await;
+    let (app, old, far) = (vendor.url("/app.js"), vendor.url("/old.js"), vendor.url("/far.js"));
+    let pin = |url: &str| Pin::new(url).digest(sha256(REVIEWED));
+    let gateway = pinning(&vendor)
+        .pinned(pin(&old).expires("2020-01-01"))
+        .pinned(pin(&far).expires("2126-01-01").key("release", "10.4 <b>"));
+    let gateway = with_reviewers(gateway).listen().await;
+    verified(&client(&gateway).get(&app).await, REVIEWED);
+    let vic = signed_in(&gateway, "vic").await;
+
+    let all = vic.open("/pins").await.body;
+    for said in
+        [&*app, &old, &far, "pins.toml:", "reviewed for a test", "tests", "10.4 &#60;b&#62;", "2126-01-01"]
+    {
+        assert!(all.contains(said), "no {said}: {all}");
+    }
+    assert!(all.contains(">ended<") && all.contains("never"), "{all}");
+    let listed = gateway.command(&["--json", "pin", "list"]).await.success().json();
+    let asked = listed[0]["last_asked"].as_str().unwrap();
+    assert!(all.contains(&asked[.."2026-11-28T12:00".len()].replace('T', " ")), "{asked}: {all}");
+    let name = listed_vendor(&gateway).await;
+    for (filter, found) in [
+        ("q=/ol", [false, true, false]),
+        ("ends=soon", [false, true, false]),
+        ("from=file", [true; 3]),
+        ("from=learned", [false; 3]),
+        ("from=approved", [false; 3]),
+        ("q=%22%3E%3Cscript%3E", [false; 3]),
+        ("vendor=nobody", [false; 3]),
+        (&format!("vendor={}", escaped(&name)), [true; 3]),
+    ] {
+        let shown = vic.open(&format!("/pins?{filter}")).await.body;
+        assert_eq!([&app, &old, &far].map(|url| shown.contains(url.as_str())), found, "{filter}: {shown}");
+    }
+}
+
+/// The name of the one vendor.
+async fn listed_vendor(gateway: &Gateway) -> String {
+    let vic = signed_in(gateway, "vic").await;
+    let page = vic.open("/").await.body;
+    let row = page.split_once("<th scope=\"row\">").unwrap().1;
+    row.split_once('<').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn learned_and_approved_pins_are_told_apart_and_leave_as_the_command_exports_them() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.script("/other.js", TAMPERED);
+    let rule = Rule::default().set("unpinned", "learn").set("recheck", "always");
+    let gateway = with_reviewers(gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256("none")));
+    let gateway = gateway.listen().await;
+    let (app, other) = (vendor.url("/app.js"), vendor.url("/other.js"));
+    client(&gateway).get(&other).await;
+    let reply = client(&gateway).get(&app).await;
+    let incident = reply.verdict().incident().unwrap().to_owned();
+    let reason = "SEC-9: read it <all>";
+    gateway.command(&["quarantine", "approve", &incident, "--reason", reason]).await.success();
+    let vic = signed_in(&gateway, "vic").await;
+
+    let learned = vic.open("/pins?from=learned").await.body;
+    assert!(learned.contains(&other) && !learned.contains(&app), "{learned}");
+    assert!(learned.contains("pinfold pin export --learned"), "{learned}");
+    let approved = vic.open("/pins?from=approved").await.body;
+    assert!(approved.contains(&app) && !approved.contains(&other), "{approved}");
+    for said in [&*incident, "SEC-9: read it &#60;all&#62;"] {
+        assert!(approved.contains(said), "no {said}: {approved}");
+    }
+
+    let file = vic.open("/pins.toml").await;
+    assert!(file.field("content-disposition").unwrap().starts_with("attachment;"), "{file:?}");
+    assert_eq!(file.field("content-type"), Some("application/toml"));
+    let exported = String::from_utf8(gateway.command(&["pin", "export"]).await.success().stdout).unwrap();
+    assert!(exported.contains(&other) && exported.contains(&app), "{exported}");
+    assert_eq!(file.body.trim_end(), exported.trim_end());
+}
