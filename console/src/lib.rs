@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 pub use listener::Console;
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Question, Review,
-    Served, Source, Statement, StatementFile, Triage, VendorState, Verified, WrongPassword,
+    Served, Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified, WrongPassword,
 };
 
 /// What can be shown of a gateway to everybody.

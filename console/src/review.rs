@@ -13,6 +13,7 @@ mod queue;
 mod routes;
 mod sign_in;
 mod triage;
+mod vendors;
 mod words;
 
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ pub use self::first::FirstLink;
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub(crate) use self::routes::{Peer, Room, routes};
+pub use self::vendors::VendorRules;
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
 type Ask<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
@@ -62,6 +64,8 @@ pub struct Review {
     pub exposure: Ask<Question, Statement>,
     /// The same, to hand on.
     pub exposure_file: Ask<(Question, StatementFile), String>,
+    /// The vendors of the files in force, with their rules.
+    pub vendors: Ask<(), Vec<VendorRules>>,
     /// What may be served.
     pub pins: Ask<PinFilter, Pins>,
     /// What of it the files do not say yet, as the text of a pins file.

@@ -3,6 +3,7 @@
 mod analyst;
 mod evidence;
 mod ledger;
+mod vendors;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,12 +14,13 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, VendorState, WrongPassword,
+    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, VendorRules, VendorState,
+    WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::user::{PasswordHash, Role, Users};
-use pinfold_policy::vendor::{Mode, Vendor};
+use pinfold_policy::vendor::Vendor;
 use pinfold_policy::verdict::Outcome;
 use pinfold_proxy::Clock;
 use pinfold_siem::Observer;
@@ -113,6 +115,7 @@ impl Reviewing {
             exposure: self.asked(|this, question| async move { this.exposure(question).await }),
             exposure_file: self
                 .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
+            vendors: self.asked(|this, ()| async move { this.vendors().await }),
             pins: self.asked(|this, filter| async move { this.pins(filter).await }),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
@@ -230,6 +233,16 @@ impl Reviewing {
         });
     }
 
+    async fn vendors(&self) -> Result<Vec<VendorRules>, Failure> {
+        let rules = Arc::clone(&self.in_force.rules.borrow());
+        let standing = self.store.standing(None).await?;
+        let all = rules.vendors.all().iter().map(|vendor| VendorRules {
+            state: state(vendor, &rules, &standing),
+            rules: vendors::in_force(&vendor.rules),
+        });
+        Ok(all.collect())
+    }
+
     async fn pins(&self, filter: PinFilter) -> Result<Pins, Failure> {
         self.one_search(PINS_WITHIN, move |this| async move {
             let Loaded { config, .. } = this.configuration.load_without_pins()?;
@@ -278,10 +291,7 @@ fn state(vendor: &Vendor, rules: &Rulebook, standing: &[Standing]) -> VendorStat
     };
     VendorState {
         name: (&*vendor.name).into(),
-        mode: match vendor.rules.mode {
-            Mode::Enforce => "enforce",
-            Mode::Observe => "observe",
-        },
+        mode: vendors::mode_word(vendor.rules.mode),
         hosts: vendor.hosts.iter().map(ToString::to_string).collect(),
         drifting: count(|there| there.is_drift),
         unreachable: count(|there| there.failing.is_some()),

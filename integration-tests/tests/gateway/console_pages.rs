@@ -8,7 +8,8 @@ use crate::console::{signed_in, with_an_item, with_reviewers};
 use crate::{REVIEWED, TAMPERED, pinning, vendor_of, verified};
 
 /// All of them, filled where they can be.
-pub(crate) const SHOWN: [&str; 4] = ["/ledger", "/ledger?q=host:cdn.vendor.test", "/exposure?q=sha256-AAAA", "/pins"];
+pub(crate) const SHOWN: [&str; 5] =
+    ["/ledger", "/ledger?q=host:cdn.vendor.test", "/exposure?q=sha256-AAAA", "/pins", "/vendors"];
 /// What they give as files.
 const FILES: [&str; 2] = ["/exposure/statement.json?q=host:cdn.vendor.test", "/pins.toml"];
 
@@ -106,4 +107,45 @@ async fn learned_and_approved_pins_are_told_apart_and_leave_as_the_command_expor
     let exported = String::from_utf8(gateway.command(&["pin", "export"]).await.success().stdout).unwrap();
     assert!(exported.contains(&other) && exported.contains(&app), "{exported}");
     assert_eq!(file.body.trim_end(), exported.trim_end());
+}
+
+#[tokio::test]
+async fn vendors_are_shown_with_the_rules_in_force_and_what_waits_of_them() {
+    let vendor = vendor_of(TAMPERED).await;
+    let rule = Rule::default().set("unpinned", "quarantine").set("recheck", "90m").set("substitute", true);
+    let gateway = with_reviewers(gateway().rule(&vendor, rule));
+    let gateway = gateway.pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
+    client(&gateway).get(vendor.url("/app.js")).await;
+    let name = listed_vendor(&gateway).await;
+    let vic = signed_in(&gateway, "vic").await;
+
+    let shown = vic.open("/vendors").await.body;
+
+    let rules = [
+        ("mode", "&#34;enforce&#34;"),
+        ("guard", "[&#34;script&#34;, &#34;wasm&#34;, &#34;installer&#34;]"),
+        ("unpinned", "&#34;quarantine&#34;"),
+        ("on_mismatch", "&#34;quarantine&#34;"),
+        ("substitute", "true"),
+        ("recheck", "&#34;90m&#34;"),
+        ("cooldown", "&#34;off&#34;"),
+        ("on_path_change", "&#34;report&#34;"),
+        ("websocket", "&#34;allow&#34;"),
+    ];
+    for (key, value) in rules {
+        let row = format!("<dt><code>{key}</code></dt><dd><code>{value}</code></dd>");
+        assert!(shown.contains(&row), "no {row}: {shown}");
+    }
+    let link = format!("/quarantine?vendor={}", escaped_where_needed(&name));
+    assert!(shown.contains(&format!("<a href=\"{link}\">1 item waiting</a>")), "{link}: {shown}");
+    assert!(shown.contains(vendor.host()), "{shown}");
+    assert!(vic.open(&link).await.body.contains(&vendor.url("/app.js")));
+}
+
+fn escaped_where_needed(text: &str) -> String {
+    let one = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
