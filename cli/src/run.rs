@@ -34,7 +34,7 @@ use self::canary::Canary;
 use self::greeting::Greeting;
 use self::health::Health;
 use self::reload::{Guards, Reloading, Standing};
-use self::review::{InForce, Reviewing};
+use self::review::{InForce, Reviewing, Trusted};
 use self::signals::{HangUps, Signals};
 use self::start_only::StartOnly;
 use self::watch::{Read, Seen};
@@ -155,7 +155,7 @@ impl Running {
             instructions: crate::trust::instructions(&ca),
             made: made_root,
         };
-        let authority = Authority::of(&ca);
+        let (authority, trusted) = (Authority::of(&ca), Trusted::of(&ca));
         let (canary, listen) = (Canary::new(config.canary), config.console);
         let bound = Gateway::bind(settings, rulebook, Arc::new(ca), store.clone()).await;
         let bound = match bound {
@@ -180,7 +180,7 @@ impl Running {
             listeners: gateway.addresses().into(),
         };
         let configuration = configuration.clone();
-        let reviewing = Reviewing::new(configuration, store.clone(), in_force, clock.clone());
+        let reviewing = Reviewing::new(configuration, store.clone(), in_force, clock.clone(), trusted);
         let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
         let review = reviewing.review(first_link.clone());

@@ -6,8 +6,17 @@ use pinfold_certs::CertificateAuthority;
 
 /// The ways of the common systems and clients, one command each.
 pub(crate) fn instructions(ca: &CertificateAuthority) -> String {
-    let root = quoted(ca.root_path());
-    let fingerprint = grouped(&ca.root_fingerprint_sha256());
+    of_file(ca.root_path(), &fingerprint(ca))
+}
+
+/// What people compare before they trust the root.
+pub(crate) fn fingerprint(ca: &CertificateAuthority) -> String {
+    grouped(&ca.root_fingerprint_sha256())
+}
+
+/// The same for a copy of the root.
+pub(crate) fn of_file(root: &Path, fingerprint: &str) -> String {
+    let root = quoted(root);
     format!(
         "to trust it
   on Debian and Ubuntu:

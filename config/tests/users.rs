@@ -64,11 +64,21 @@ fn user(name: &str, password: &str, roles: &str) -> String {
 
 #[test]
 fn users_are_read() {
-    let files = Files::new(&user("ada", HASH, "[\"proxy\", \"admin\"]"));
+    let files = Files::new(&user("ada", HASH, "[\"proxy\", \"viewer\"]"));
     let config = files.load().unwrap().config;
     assert_eq!(config.users_file, Some(files.path()));
     assert!(config.users.is_some());
     assert_eq!(files.found(), Vec::<String>::new());
+}
+
+const SHARED: &str = "\"ada\" decides by the password that their browser sends to the proxy, where it can be tried without a wait | give who reviews another name for that, in a file of its own: console.users";
+
+#[test]
+fn who_decides_by_the_password_for_the_proxy_is_warned_of() {
+    for role in ["reviewer", "admin"] {
+        let files = Files::new(&user("ada", HASH, &format!("[\"proxy\", \"{role}\"]")));
+        assert_eq!(files.found(), [format!("warning:2:8: {SHARED}")]);
+    }
 }
 
 #[test]
@@ -218,7 +228,7 @@ fn a_user_is_added_to_what_is_there_and_the_file_becomes_private() {
     let block =
         format!("\n[[user]]\nname     = \"eve \\\"x\\\"\"\npassword = \"{HASH}\"\nroles    = [\"proxy\"]\n");
     assert_eq!(fs::read_to_string(files.path()).unwrap(), changed + &block);
-    assert_eq!(files.found(), Vec::<String>::new());
+    assert_eq!(files.found(), [format!("warning:3:8: {SHARED}")]);
 }
 
 #[test]

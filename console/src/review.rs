@@ -11,6 +11,7 @@ mod picture;
 mod pins;
 mod queue;
 mod routes;
+mod setup;
 mod sign_in;
 mod triage;
 mod vendors;
@@ -32,6 +33,7 @@ pub use self::first::FirstLink;
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub(crate) use self::routes::{Peer, Room, routes};
+pub use self::setup::Setup;
 pub use self::vendors::VendorRules;
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
@@ -64,6 +66,8 @@ pub struct Review {
     pub exposure: Ask<Question, Statement>,
     /// The same, to hand on.
     pub exposure_file: Ask<(Question, StatementFile), String>,
+    /// How clients come to use the gateway.
+    pub setup: Ask<(), Setup>,
     /// The vendors of the files in force, with their rules.
     pub vendors: Ask<(), Vec<VendorRules>>,
     /// What may be served.

@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
 fn changed(new: &[u8], cut: usize) -> Vec<u8> {
     let mut old = new.to_vec();
     let at = cut * old.len().max(1) / 256;
-    if cut % 2 == 0 {
+    if cut.is_multiple_of(2) {
         old.truncate(at);
     } else if let Some(byte) = old.get_mut(at) {
         *byte ^= 1;

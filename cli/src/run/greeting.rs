@@ -20,6 +20,8 @@ use crate::words::counted;
 /// Hosts that are named before the rest is counted.
 const HOSTS_SHOWN: usize = 6;
 
+const NO_VENDOR: &str = "no [[vendor]] in pinfold.toml: nobody's scripts are checked";
+
 /// Something to fetch with the built-in configuration.
 const QUICKSTART_URL: &str = "https://cdn.jsdelivr.net/npm/jquery@3.7.1/dist/jquery.min.js";
 
@@ -61,13 +63,12 @@ impl Greeting {
 
     fn warnings(&self) -> impl Iterator<Item = &'static str> {
         let built_in = "no pinfold.toml here: built-in settings, which record and refuse nothing; 'pinfold init' writes one";
-        let no_vendor = "no [[vendor]] in pinfold.toml: nobody's scripts are checked";
         let built_in = self.is_built_in.then_some(built_in);
-        built_in.into_iter().chain(self.vendors.is_empty().then_some(no_vendor))
+        built_in.into_iter().chain(self.vendors.is_empty().then_some(NO_VENDOR))
     }
 
     fn lines(&self, addresses: &[SocketAddr]) -> impl Iterator<Item = String> {
-        let others = std::iter::once(format!("all other hosts: {}", self.others));
+        let others = std::iter::once(other_hosts_line(self.others));
         let listening = addresses
             .iter()
             .map(|address| format!("listening on {address} for clients from {}", self.clients));
@@ -108,6 +109,20 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     address
+}
+
+/// What these rules enforce, a line for each vendor and one for all others.
+pub(super) fn enforced(rules: &Rulebook) -> Vec<String> {
+    let mut lines = vendor_lines(rules);
+    if lines.is_empty() {
+        lines.push(NO_VENDOR.to_owned());
+    }
+    lines.push(other_hosts_line(others(rules)));
+    lines
+}
+
+fn other_hosts_line(others: &str) -> String {
+    format!("all other hosts: {others}")
 }
 
 fn vendor_lines(rules: &Rulebook) -> Vec<String> {

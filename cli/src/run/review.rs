@@ -3,6 +3,7 @@
 mod analyst;
 mod evidence;
 mod ledger;
+mod trusted;
 mod vendors;
 
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, VendorRules, VendorState,
+    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, Setup, VendorRules, VendorState,
     WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
@@ -34,6 +35,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use self::analyst::Analyst;
+pub(crate) use self::trusted::Trusted;
+use super::greeting;
 use super::reload::told;
 use crate::configuration::Configuration;
 use crate::decision;
@@ -82,12 +85,20 @@ pub(crate) struct Reviewing {
     analyst: Analyst,
     /// Room for one search of the ledger.
     searching: Arc<Semaphore>,
+    trusted: Trusted,
 }
 
 impl Reviewing {
-    pub(crate) fn new(configuration: Configuration, store: Store, in_force: InForce, clock: Clock) -> Self {
+    pub(crate) fn new(
+        configuration: Configuration,
+        store: Store,
+        in_force: InForce,
+        clock: Clock,
+        trusted: Trusted,
+    ) -> Self {
         let analyst = Analyst::new(store.clone());
-        Self { configuration, store, in_force, clock, analyst, searching: Arc::new(Semaphore::new(1)) }
+        let searching = Arc::new(Semaphore::new(1));
+        Self { configuration, store, in_force, clock, analyst, searching, trusted }
     }
 
     /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
@@ -115,6 +126,7 @@ impl Reviewing {
             exposure: self.asked(|this, question| async move { this.exposure(question).await }),
             exposure_file: self
                 .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
+            setup: self.asked(|this, ()| async move { Ok(this.setup()) }),
             vendors: self.asked(|this, ()| async move { this.vendors().await }),
             pins: self.asked(|this, filter| async move { this.pins(filter).await }),
             pins_toml: self.asked(|this, ()| async move {
@@ -231,6 +243,12 @@ impl Reviewing {
                 tracing::error!(%error, "cannot record a wrong password at the console");
             }
         });
+    }
+
+    fn setup(&self) -> Setup {
+        let rules = Arc::clone(&self.in_force.rules.borrow());
+        let Trusted { root_pem, fingerprint, instructions } = self.trusted.clone();
+        Setup { root_pem, fingerprint, instructions, enforced: greeting::enforced(&rules) }
     }
 
     async fn vendors(&self) -> Result<Vec<VendorRules>, Failure> {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::answer::problem;
 use super::first::FirstLink;
-use super::{Review, decide, first, item, ledger, overview, pins, queue, sign_in, vendors};
+use super::{Review, decide, first, item, ledger, overview, pins, queue, setup, sign_in, vendors};
 use crate::Shown;
 use crate::door::{Door, Forms, Session, Sessions, Token};
 
@@ -125,6 +125,8 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/pins", get(pins::show))
         .route("/pins.toml", get(pins::export))
         .route("/vendors", get(vendors::show))
+        .route("/setup", get(setup::show))
+        .route("/root.pem", get(setup::root))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/first-start", get(first::show).post(first::fill))

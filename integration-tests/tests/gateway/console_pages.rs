@@ -1,17 +1,18 @@
 //! The pages of the console on which nothing is decided: what the ledger, the pins and the vendors say, and how to trust it all.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use pinfold_integration_tests::{Gateway, Pin, Rule, client, gateway, reviewer, sha256, sha256_hex};
-use serde_json::Value;
 
 use crate::admission::PASSWORD;
-use crate::console::{signed_in, with_an_item, with_reviewers};
+use crate::console::{signed_in, with_reviewers};
 use crate::{REVIEWED, TAMPERED, pinning, vendor_of, verified};
 
 /// All of them, filled where they can be.
-pub(crate) const SHOWN: [&str; 5] =
-    ["/ledger", "/ledger?q=host:cdn.vendor.test", "/exposure?q=sha256-AAAA", "/pins", "/vendors"];
+pub(crate) const SHOWN: [&str; 6] =
+    ["/ledger", "/ledger?q=host:cdn.vendor.test", "/exposure?q=sha256-AAAA", "/pins", "/vendors", "/setup"];
 /// What they give as files.
-const FILES: [&str; 2] = ["/exposure/statement.json?q=host:cdn.vendor.test", "/pins.toml"];
+const FILES: [&str; 3] = ["/exposure/statement.json?q=host:cdn.vendor.test", "/pins.toml", "/root.pem"];
 
 /// As a query of a URL has it.
 fn escaped(text: &str) -> String {
@@ -148,4 +149,31 @@ fn escaped_where_needed(text: &str) -> String {
         false => format!("%{byte:02X}"),
     };
     text.bytes().map(one).collect()
+}
+
+#[tokio::test]
+async fn setup_gives_the_root_with_its_fingerprint_and_says_what_is_enforced() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = with_reviewers(pinning(&vendor)).listen().await;
+    let vic = signed_in(&gateway, "vic").await;
+
+    let (shown, root) = (vic.open("/setup").await.body, vic.open("/root.pem").await);
+
+    assert_eq!(root.body, std::fs::read_to_string(gateway.ca()).unwrap());
+    assert!(root.body.starts_with("-----BEGIN CERTIFICATE-----") && !root.body.contains("PRIVATE"));
+    assert_eq!(root.field("content-disposition"), Some("attachment; filename=\"root.pem\""));
+    let base64: String = root.body.lines().filter(|line| !line.starts_with('-')).collect();
+    let hex = sha256_hex(BASE64_STANDARD.decode(base64).unwrap());
+    let groups: Vec<_> = (0..hex.len()).step_by(8).map(|at| &hex[at..at + 8]).collect();
+    assert!(shown.contains(&groups.join(" ")), "{hex}: {shown}");
+    for said in [
+        &*gateway.proxy().to_string(),
+        "/proxy.pac",
+        "sudo trust anchor root.pem",
+        "enforce; 1 pin; ",
+        vendor.host(),
+        "all other hosts: tunnelled without a look inside",
+    ] {
+        assert!(shown.contains(said), "no {said}: {shown}");
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::admission::PASSWORD;
 use crate::console::with_reviewers;
+use crate::console_pages::SHOWN;
 use crate::trial::{ten, with_ten};
 use crate::{REVIEWED, TAMPERED, pinning, vendor_of, verified};
 
@@ -129,7 +130,8 @@ async fn no_page_is_wider_than_a_small_screen_in_chromium() {
         let items =
             browser.value("Array.from(document.querySelectorAll('ol.queue a')).map(a => a.href)").await;
         let items = items.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned());
-        for page in [format!("{origin}/"), format!("{origin}/quarantine")].into_iter().chain(items) {
+        let others = ["/", "/quarantine"].into_iter().chain(SHOWN).map(|page| format!("{origin}{page}"));
+        for page in others.chain(items) {
             browser.open(&page).await;
             browser.value("document.querySelectorAll('details').forEach(fold => fold.open = true)").await;
             let wide = browser.value("document.documentElement.scrollWidth").await;
@@ -173,6 +175,10 @@ async fn no_page_breaks_a_rule_of_wcag_2_2_aa_in_chromium_in_either_theme() {
         broken(&browser, &axe, "keys").await;
         browser.open(&format!("{origin}/quarantine/nothing")).await;
         broken(&browser, &axe, "none").await;
+        for page in SHOWN {
+            browser.open(&format!("{origin}{page}")).await;
+            broken(&browser, &axe, page).await;
+        }
         browser.quit().await;
     }
 }
