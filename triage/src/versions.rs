@@ -191,10 +191,17 @@ fn hosts(
     let raw = raw.to_lowercase();
     let in_sight: HashSet<&str> = raw.split(|char| !is_of_host(char)).collect();
     let mut found = Hosts::default();
+    if new.cut_short.is_some() {
+        // What was not read to its end hides none that stand in its bytes.
+        for named in new_hosts(reviewed.map(str::as_bytes), raw.as_bytes()) {
+            found.add(None, named.host, named.url, false);
+        }
+    }
     for (line, text) in &new.texts {
         for named in hosts_in(text) {
             if !known.contains(&named.host) {
-                if limits.is_over() {
+                // As many as are listed are looked for however little time is left: whoever uses it up hides none of these.
+                if found.is_full() && limits.is_over() {
                     return (found, true);
                 }
                 let hidden = !in_sight.contains(&*named.host);

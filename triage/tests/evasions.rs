@@ -1,5 +1,7 @@
 //! Ways to keep a capability, a host or a line from the reviewer, each under the name of the way.
 
+use std::time::Instant;
+
 use pinfold_triage::{Capability, Change, Findings, Limits, NotAnalysed, compare};
 
 fn changed(old: &[u8], new: &[u8]) -> Findings {
@@ -263,4 +265,13 @@ fn what_grows_with_the_square_is_bounded() {
         assert_ne!(findings.not_analysed, Some(NotAnalysed::Failed), "{name}");
         assert_ne!(findings.not_analysed, Some(NotAnalysed::TimeOver), "{name}");
     }
+}
+
+#[test]
+fn whoever_uses_the_time_up_hides_no_host_that_stands_in_the_bytes() {
+    let script = b"a = 1; fetch('https://evil.test/x')";
+    let over = Limits::default().until(Instant::now());
+    let findings = compare(Some(b"a = 1"), script, over, &|_| None);
+    assert_eq!(findings.not_analysed.map(|why| why.code()), Some("time-over"));
+    assert_eq!(findings.hosts.iter().map(|host| &*host.host).collect::<Vec<_>>(), ["evil.test"]);
 }

@@ -135,7 +135,7 @@ async fn what_is_compared_with_is_what_the_command_compares_with_and_a_decision_
 
 #[tokio::test]
 async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
-    let vendor = vendor().script("/page.js", "<p>no script").script("/app.js", LIBRARY).listen().await;
+    let vendor = vendor().script("/page.js", "no script at all").script("/app.js", LIBRARY).listen().await;
     let gateway = gateway().vendor(&vendor);
     let gateway = ["/page.js", "/app.js"]
         .iter()
