@@ -57,6 +57,17 @@ impl Desk<'_> {
         decided.map_err(|error| cannot_decide(error, incident))
     }
 
+    /// The same, if it admits the paths that stood on the page and no others.
+    pub(crate) async fn approve_as_shown(
+        &self,
+        incident: Incident,
+        written: &Written<'_>,
+        shown: &str,
+    ) -> Result<Decided, Failure> {
+        let decided = self.store.approve_as_shown(incident, written.0, self.approvers, shown).await;
+        decided.map_err(|error| cannot_decide(error, incident))
+    }
+
     /// Bars an item's bytes from its URL.
     pub(crate) async fn reject(&self, incident: Incident, written: &Written<'_>) -> Result<Decided, Failure> {
         let decided = self.store.reject(incident, written.0).await;
@@ -199,9 +210,10 @@ pub(crate) async fn digests_of(store: &Store, id: BodyId) -> Result<Option<Diges
 pub(crate) fn cannot_decide(error: DecideError, incident: Incident) -> Failure {
     match error {
         DecideError::Unknown(_) => unknown(&incident.to_string()),
-        DecideError::Revoked { .. } | DecideError::Decided(_) | DecideError::NotKept => {
-            Failure::could_not(error.to_string())
-        }
+        DecideError::Revoked { .. }
+        | DecideError::Decided(_)
+        | DecideError::NotKept
+        | DecideError::OtherPaths => Failure::could_not(error.to_string()),
         DecideError::Store(error) => error.into(),
     }
 }

@@ -98,6 +98,8 @@ pub struct Decision {
     pub reason: String,
     /// The last day on which it counts, as it was typed; none for ever.
     pub expires: Option<String>,
+    /// What stands for the paths that the page showed: an approval admits these, and no others.
+    pub shown: String,
 }
 
 /// What can be decided.

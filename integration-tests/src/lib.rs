@@ -61,7 +61,7 @@ pub use raw_origin::{RawOrigin, Reading, raw_origin, shown};
 pub use real_clients::{Fetched, RealClient};
 pub use relay::{Relay, Via, relay};
 pub use resolver::{Resolver, resolver};
-pub use reviewer::{Reviewer, reviewer, token};
+pub use reviewer::{Reviewer, hidden, reviewer, token};
 pub use vendor::{Answer, Gate, Seen, Vendor, VendorBuilder, vendor};
 pub use websocket::{WEBSOCKET_PROOF, WebSocket};
 

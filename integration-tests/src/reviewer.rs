@@ -48,8 +48,9 @@ impl Reviewer<'_> {
 
     /// Opens a page, and fills in and sends a form of it with the token that stands there.
     pub async fn fill(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> Shown {
-        let token = token(&self.open(page).await);
-        self.send(path, &[&[("form", &*token)], fields].concat()).await
+        let open = self.open(page).await;
+        let (token, shown) = (token(&open), hidden(&open, "shown").unwrap_or_default());
+        self.send(path, &[&[("form", &*token), ("shown", &shown)], fields].concat()).await
     }
 
     /// Signs in, and keeps the cookie.
@@ -81,7 +82,12 @@ impl Reviewer<'_> {
 /// The token of the forms of a page.
 #[must_use]
 pub fn token(page: &Shown) -> String {
-    let rest = page.body.split_once("name=\"form\" value=\"").map(|(_, rest)| rest);
-    let token = rest.and_then(|rest| rest.split('"').next());
-    token.unwrap_or_else(|| panic!("no form: {}\n{}", page.head, page.body)).to_owned()
+    hidden(page, "form").unwrap_or_else(|| panic!("no form: {}\n{}", page.head, page.body))
+}
+
+/// The value of a hidden field of a page.
+#[must_use]
+pub fn hidden(page: &Shown, name: &str) -> Option<String> {
+    let (_, rest) = page.body.split_once(&format!("name=\"{name}\" value=\""))?;
+    rest.split('"').next().map(str::to_owned)
 }

@@ -40,7 +40,22 @@ impl Store {
         opinion: Opinion<'_>,
         approvers: u32,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Approve, Basis::Reviewed, incident, opinion, approvers).await
+        self.decide((Ruling::Approve, None), Basis::Reviewed, incident, opinion, approvers).await
+    }
+
+    /// The same, if it admits the paths that whoever decides was shown, and no others: `shown` is
+    /// [`crate::path::RefusedMark::all_shown`] of these.
+    ///
+    /// # Errors
+    /// The same, and [`DecideError::OtherPaths`].
+    pub async fn approve_as_shown(
+        &self,
+        incident: Incident,
+        opinion: Opinion<'_>,
+        approvers: u32,
+        shown: &str,
+    ) -> Result<Decided, DecideError> {
+        self.decide((Ruling::Approve, Some(shown)), Basis::Reviewed, incident, opinion, approvers).await
     }
 
     /// Bars an item's digest from its subject. Ends an earlier approval there.
@@ -48,7 +63,7 @@ impl Store {
     /// # Errors
     /// [`DecideError`] when there is no such item, or it cannot be written.
     pub async fn reject(&self, incident: Incident, opinion: Opinion<'_>) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Reject, Basis::Reviewed, incident, opinion, 1).await
+        self.decide((Ruling::Reject, None), Basis::Reviewed, incident, opinion, 1).await
     }
 
     /// Revokes an item's digest: it is never released again, anywhere. It is rejected at its subject with that, and stays
@@ -61,7 +76,8 @@ impl Store {
         incident: Incident,
         opinion: Opinion<'_>,
     ) -> Result<Decided, DecideError> {
-        self.decide(Ruling::Revoke, Basis::Reviewed, incident, Opinion { expires: None, ..opinion }, 1).await
+        let opinion = Opinion { expires: None, ..opinion };
+        self.decide((Ruling::Revoke, None), Basis::Reviewed, incident, opinion, 1).await
     }
 
     /// Lets an item's digest be served at its subject by the rule `cooldown`, whose `record` says why it holds.
@@ -75,12 +91,12 @@ impl Store {
         at: Timestamp,
     ) -> Result<Decided, DecideError> {
         let opinion = Opinion { who: NOBODY, reason: record, at, expires: None };
-        self.decide(Ruling::Approve, Basis::Cooldown, incident, opinion, 1).await
+        self.decide((Ruling::Approve, None), Basis::Cooldown, incident, opinion, 1).await
     }
 
     async fn decide(
         &self,
-        ruling: Ruling,
+        (ruling, shown): (Ruling, Option<&str>),
         basis: Basis,
         incident: Incident,
         opinion: Opinion<'_>,
@@ -88,12 +104,14 @@ impl Store {
     ) -> Result<Decided, DecideError> {
         let Opinion { who, reason, at, expires } = opinion;
         let (who, reason) = (who.into(), reason.into());
-        let decide = Decide { incident, ruling, basis, who, reason, at, expires, approvers };
+        let shown = shown.map(Into::into);
+        let decide = Decide { incident, ruling, basis, shown, who, reason, at, expires, approvers };
         self.inner.register.change(decide).await?.map_err(|refusal| match refusal {
             Refusal::Unknown => DecideError::Unknown(incident),
             Refusal::Revoked(digest) => DecideError::Revoked { digest },
             Refusal::Decided(state) => DecideError::Decided(state),
             Refusal::NotKept => DecideError::NotKept,
+            Refusal::OtherPaths => DecideError::OtherPaths,
         })
     }
 

@@ -204,6 +204,9 @@ pub enum DecideError {
     /// A rule approves nothing that nobody can look at.
     #[error("its bytes were not kept, and a rule approves nothing that nobody can look at")]
     NotKept,
+    /// Approving it would admit other paths than whoever decides was shown.
+    #[error("it came another way meanwhile: look at how it came, and decide again")]
+    OtherPaths,
     /// The decision could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,6 +1,7 @@
 //! What is known of how the hosts of pins are reached.
 
 use jiff::Timestamp;
+use pinfold_policy::digest::Digests;
 use pinfold_policy::path::{Arrival, Mark};
 use uuid::Uuid;
 
@@ -45,6 +46,16 @@ pub struct RefusedMark {
     pub aspect: Box<str>,
     /// The issuer's organisation, or the block of addresses.
     pub value: Box<str>,
+}
+
+impl RefusedMark {
+    /// What stands for all of these in a form: whoever approves agrees to what they were shown, and to no more.
+    #[must_use]
+    pub fn all_shown(marks: &[Self]) -> String {
+        let mut all: Vec<_> = marks.iter().map(|mark| [&*mark.host, &*mark.aspect, &*mark.value]).collect();
+        all.sort_unstable();
+        Digests::of(serde_json::json!(all).to_string().as_bytes()).sha256.to_hex()
+    }
 }
 
 impl Store {

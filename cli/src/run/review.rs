@@ -160,7 +160,7 @@ impl Reviewing {
     /// Decides as the command does that decides the same. Who decides has the name that they sign in with, at this machine: as
     /// the command names who is of that name here, so that nobody agrees with themselves.
     async fn decide(&self, decision: Decision) -> Result<Done, Failure> {
-        let Decision { incident, act, user, reason, expires } = decision;
+        let Decision { incident, act, user, reason, expires, shown } = decision;
         let who = format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname);
         let now = Timestamp::now();
         let written = Written::read(&who, &reason, expires.as_deref(), now)?;
@@ -168,7 +168,7 @@ impl Reviewing {
         let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
         let (decided, mut said) = match act {
             Act::Approve => {
-                let decided = desk.approve(incident, &written).await?;
+                let decided = desk.approve_as_shown(incident, &written, &shown).await?;
                 let said = desk::approved(&decided);
                 (decided, said)
             }

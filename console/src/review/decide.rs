@@ -21,6 +21,8 @@ pub(super) struct Filled {
     reason: String,
     #[serde(default)]
     expires: String,
+    #[serde(default)]
+    shown: String,
     /// Of whoever decides, again: what is released must not hang on a browser that somebody left open.
     #[serde(default)]
     password: String,
@@ -89,10 +91,10 @@ impl Room {
     }
 
     async fn carry_out(&self, visitor: &Visitor, incident: Incident, act: Act, filled: Filled) -> Told {
-        let Filled { reason, expires, .. } = filled;
+        let Filled { reason, expires, shown, .. } = filled;
         let expires = Some(expires.trim().to_owned()).filter(|expires| !expires.is_empty());
         let user = std::sync::Arc::clone(&visitor.session.user.name);
-        let decision = Decision { incident, act, user, reason: reason.clone(), expires };
+        let decision = Decision { incident, act, user, reason: reason.clone(), expires, shown };
         match (self.review.decide)(decision).await {
             Ok(done) => Told::Done(done),
             Err(why) => Told::Refused { why, act, reason },

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
+use pinfold_store::path::RefusedMark;
 
 use super::answer::{page, problem, to, trouble};
 use super::evidence::{Evidence, Served};
@@ -43,6 +44,7 @@ struct ItemPage {
     drafts: [Text; 2],
     may_decide: bool,
     is_open: bool,
+    shown: String,
     approve_effect: Text,
     reject_effect: Text,
     clients: String,
@@ -159,7 +161,8 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         drafts: Default::default(),
         may_decide: visitor.session.user.may_decide(),
         is_open: item.state != ItemState::Revoked,
-        approve_effect: approve_effect(evidence),
+        shown: RefusedMark::all_shown(&evidence.marks),
+        approve_effect: approve_effect(evidence, &visitor.session.user.name),
         reject_effect: reject_effect(evidence),
         clients: clients(item),
         asked: counted(item.asked, "time"),
@@ -264,11 +267,17 @@ fn notes(evidence: &Evidence) -> Vec<Text> {
     marks.chain(evidence.conflicts.iter().cloned()).map(|note| Text::of(&note)).collect()
 }
 
-fn approve_effect(evidence: &Evidence) -> Text {
+fn approve_effect(evidence: &Evidence, user: &str) -> Text {
     let (item, day) = (&evidence.item, &evidence.day);
+    // Named as in the history: NAME@MACHINE.
+    let is_own = |who: &str| who.rsplit_once('@').is_some_and(|(name, _)| name == user);
+    let has_approved =
+        item.agreement.as_ref().is_some_and(|agreement| agreement.by.iter().any(|who| is_own(who)));
     let so_far = item.agreement.as_ref().map_or(0, |agreement| agreement.by.len() as u64);
     let missing = u64::from(evidence.approvers).saturating_sub(so_far);
-    let first = if missing > 1 {
+    let first = if has_approved {
+        format!("You have approved it: {} must too, and yours counts once. Then it ", others(missing))
+    } else if missing > 1 {
         format!(
             "It takes {} to release it; until then nothing changes. Then it ",
             counted(missing, "approval")
@@ -281,6 +290,10 @@ fn approve_effect(evidence: &Evidence) -> Text {
         "{first}will be served as {} at {} to the {asked} that asked for it in the last day, and to whoever asks next.",
         item.kind, item.subject
     ))
+}
+
+fn others(missing: u64) -> String {
+    if missing == 1 { "1 other person".to_owned() } else { format!("{missing} other people") }
 }
 
 fn reject_effect(evidence: &Evidence) -> Text {

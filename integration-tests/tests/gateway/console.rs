@@ -104,7 +104,11 @@ async fn a_release_takes_the_password_again_a_reason_and_as_many_people_as_the_f
     // The same person twice is one.
     for _ in 0..2 {
         ada.fill(&item, &to, &decision("approve", "SEC-1")).await;
-        assert!(ada.open(&item).await.body.contains("1 of 2"));
+        let shown = ada.open(&item).await.body;
+        assert!(
+            shown.contains("1 of 2") && shown.contains("You have approved it: 1 other person must too"),
+            "{shown}"
+        );
         refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "quarantined", "digest-mismatch");
     }
     bob.fill(&item, &to, &decision("approve", "SEC-1, seen too")).await;

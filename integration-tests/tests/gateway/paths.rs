@@ -1,10 +1,12 @@
 //! The delivery path: a pinned host that answers by another issuer or from another range of addresses than ever before.
 
 use pinfold_integration_tests::{
-    Event, Gateway, Identity, Rule, Vendor, VendorBuilder, client, gateway, sha256, vendor,
+    Event, Gateway, Identity, Rule, Vendor, VendorBuilder, client, gateway, hidden, sha256, token, vendor,
 };
 use serde_json::json;
 
+use crate::admission::PASSWORD;
+use crate::console::{signed_in, with_reviewers};
 use crate::{REVIEWED, TAMPERED, refused, verified};
 
 /// Fetches that teach how a host is reached.
@@ -22,7 +24,7 @@ fn in_another_range() -> VendorBuilder {
 
 /// A gateway that knows how the vendor is reached.
 async fn learned(vendor: &Vendor, rule: Rule) -> Gateway {
-    let gateway = gateway().rule(vendor, rule.set("recheck", "always"));
+    let gateway = with_reviewers(gateway().rule(vendor, rule.set("recheck", "always")));
     let gateway = gateway.pin(vendor.url("/app.js"), sha256(REVIEWED)).listen().await;
     for _ in 0..LEARNING {
         verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
@@ -157,6 +159,36 @@ async fn where_the_rule_says_so_a_changed_path_withholds_until_somebody_approves
     moves(&mut gateway, &before).await;
     verified(&client(&gateway).get(before.url("/app.js")).await, REVIEWED);
     assert!(gateway.command(&["audit", "verify"]).await.code == Some(0));
+}
+
+#[tokio::test]
+async fn an_approval_at_the_console_admits_the_paths_that_its_page_showed_and_no_others() {
+    let (before, after) = (usual().listen().await, of_another_issuer().listen().await);
+    let third = of_another_issuer().at([127, 2, 0, 1]).listen().await;
+    let mut gateway = learned(&before, holding()).await;
+    moves(&mut gateway, &after).await;
+    let reply = client(&gateway).get(after.url("/app.js")).await;
+    let item = format!("/quarantine/{}", refused(&reply, 403, "quarantined", "path-changed"));
+    let to = format!("{item}/decide");
+    let page = signed_in(&gateway, "ada").await.open(&item).await;
+    let shown = hidden(&page, "shown").unwrap();
+    // While the reviewer reads it comes by one more.
+    moves(&mut gateway, &third).await;
+    refused(&client(&gateway).get(third.url("/app.js")).await, 403, "quarantined", "path-changed");
+
+    let ada = signed_in(&gateway, "ada").await;
+    let form = token(&ada.open(&item).await);
+    let decision = [("act", "approve"), ("reason", "asked them"), ("password", PASSWORD)];
+    ada.send(&to, &[&[("form", &*form), ("shown", &shown)], &decision[..]].concat()).await;
+
+    let after = ada.open(&item).await.body;
+    assert!(
+        after.contains("Nothing was decided.") && after.contains("it came another way meanwhile"),
+        "{after}"
+    );
+    refused(&client(&gateway).get(third.url("/app.js")).await, 403, "quarantined", "path-changed");
+    ada.fill(&item, &to, &decision).await;
+    verified(&client(&gateway).get(third.url("/app.js")).await, REVIEWED);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use super::{Change, items, mark, standing};
 use crate::columns::unreadable;
 use crate::incident::Incident;
 use crate::item::{Decided, Item, ItemState};
+use crate::path::RefusedMark;
 use crate::sqlite::uint;
 
 /// Why nothing was decided.
@@ -20,6 +21,8 @@ pub(crate) enum Refusal {
     Decided(ItemState),
     /// Nobody can look at what a rule would decide.
     NotKept,
+    /// It would admit other paths than whoever decides was shown.
+    OtherPaths,
 }
 
 /// A decision about an item, by a person or a rule.
@@ -27,6 +30,8 @@ pub(crate) struct Decide {
     pub(crate) incident: Incident,
     pub(crate) ruling: Ruling,
     pub(crate) basis: Basis,
+    /// What stands for the marks that whoever decides was shown ([`RefusedMark::all_shown`]); none where it does not matter.
+    pub(crate) shown: Option<Box<str>>,
     pub(crate) who: Box<str>,
     pub(crate) reason: Box<str>,
     pub(crate) at: Timestamp,
@@ -63,6 +68,11 @@ impl Change for Decide {
             }
             (Ruling::Revoke | Ruling::Reinstate, _) => false,
         };
+        if let Some(shown) = &self.shown
+            && **shown != *RefusedMark::all_shown(&mark::refused_marks(connection, item.incident).await?)
+        {
+            return Ok(Err(Refusal::OtherPaths));
+        }
         if changes_nothing {
             let version = current_version(connection).await?;
             let refused_marks = mark::refused_marks(connection, item.incident).await?;
