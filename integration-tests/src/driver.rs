@@ -31,6 +31,21 @@ impl Default for Looks {
 /// A headless Chromium with an empty profile and no proxy.
 pub async fn driven(looks: Looks) -> Driven {
     let home = tempfile::Builder::new().prefix("pinfold-driver-").tempdir().unwrap();
+    let (driver, port) = eventually("chromedriver", async {
+        loop {
+            if let Some(started) = started(&home).await {
+                return started;
+            }
+        }
+    })
+    .await;
+    let opening = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities(looks));
+    let browser = eventually("a browser", opening).await.unwrap();
+    Driven { browser, driver, home }
+}
+
+/// A driver and its port. It lets the system pick one for IPv4, takes the same for IPv6, and ends where somebody has that.
+async fn started(home: &TempDir) -> Option<(Child, String)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
         .env_clear()
@@ -43,18 +58,12 @@ pub async fn driven(looks: Looks) -> Driven {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let port = eventually("chromedriver", async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                return port.trim_end_matches('.').to_owned();
-            }
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some((_, port)) = line.split_once("started successfully on port ") {
+            return Some((driver, port.trim_end_matches('.').to_owned()));
         }
-        panic!("chromedriver ended before it was ready")
-    })
-    .await;
-    let opening = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities(looks));
-    let browser = eventually("a browser", opening).await.unwrap();
-    Driven { browser, driver, home }
+    }
+    None
 }
 
 fn capabilities(looks: Looks) -> ChromeCapabilities {
