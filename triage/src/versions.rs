@@ -191,12 +191,6 @@ fn hosts(
     let raw = raw.to_lowercase();
     let in_sight: HashSet<&str> = raw.split(|char| !is_of_host(char)).collect();
     let mut found = Hosts::default();
-    if new.cut_short.is_some() {
-        // What was not read to its end hides none that stand in its bytes.
-        for named in new_hosts(reviewed.map(str::as_bytes), raw.as_bytes()) {
-            found.add(None, named.host, named.url, false);
-        }
-    }
     for (line, text) in &new.texts {
         for named in hosts_in(text) {
             if !known.contains(&named.host) {
@@ -207,6 +201,12 @@ fn hosts(
                 let hidden = !in_sight.contains(&*named.host);
                 found.add(Some(*line), named.host, named.url, hidden);
             }
+        }
+    }
+    if new.cut_short.is_some() {
+        // What was not read to its end hides none that stand in its bytes.
+        for named in new_hosts(reviewed.map(str::as_bytes), raw.as_bytes()) {
+            found.add(None, named.host, named.url, false);
         }
     }
     found.confirm_hidden(&raw);
