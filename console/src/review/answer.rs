@@ -36,6 +36,16 @@ pub(super) fn trouble(text: &str) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
+/// A text to keep under a name: no browser shows it.
+pub(super) fn file(name: &str, media_type: &'static str, text: String) -> Response {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let fields = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment"))),
+    ];
+    (fields, text).into_response()
+}
+
 /// To another page, by GET.
 pub(super) fn to(path: &str) -> Response {
     Redirect::to(path).into_response()

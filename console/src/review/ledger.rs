@@ -2,12 +2,12 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use pinfold_store::{ExchangeRow, Sighted};
 use serde::Deserialize;
 
-use super::answer::{page, problem, to};
+use super::answer::{self, page, problem, to};
 use super::routes::Room;
 use super::words::{in_query, minute};
 use crate::text::Text;
@@ -213,25 +213,13 @@ pub(super) async fn file(
     if room.visitor(&headers).is_none() {
         return to("/sign-in");
     }
-    let (file, media_type, disposition) = match name.as_str() {
-        "statement.txt" => (
-            StatementFile::Text,
-            "text/plain; charset=utf-8",
-            "attachment; filename=\"pinfold-exposure.txt\"",
-        ),
-        "statement.json" => {
-            (StatementFile::Json, "application/json", "attachment; filename=\"pinfold-exposure.json\"")
-        }
+    let (kept_as, media_type, name) = match name.as_str() {
+        "statement.txt" => (StatementFile::Text, "text/plain; charset=utf-8", "pinfold-exposure.txt"),
+        "statement.json" => (StatementFile::Json, "application/json", "pinfold-exposure.json"),
         _ => return problem(StatusCode::NOT_FOUND, "There is no such file."),
     };
-    match (room.review.exposure_file)((asked.question(), file)).await {
-        Ok(text) => {
-            let fields = [
-                (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-                (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
-            ];
-            (fields, text).into_response()
-        }
+    match (room.review.exposure_file)((asked.question(), kept_as)).await {
+        Ok(text) => answer::file(name, media_type, text),
         Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why),
     }
 }

@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::{page, problem, to, trouble};
+use super::answer::{file, page, problem, to, trouble};
 use super::routes::Room;
 use crate::text::Text;
 
@@ -191,13 +191,7 @@ pub(super) async fn export(State(room): State<Room>, headers: HeaderMap) -> Resp
         return to("/sign-in");
     }
     match (room.review.pins_toml)(()).await {
-        Ok(toml) => {
-            let fields = [
-                (header::CONTENT_TYPE, HeaderValue::from_static("application/toml")),
-                (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"pins.toml\"")),
-            ];
-            (fields, toml).into_response()
-        }
+        Ok(toml) => file("pins.toml", "application/toml", toml),
         Err(why) => trouble(&why),
     }
 }

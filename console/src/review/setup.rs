@@ -2,10 +2,10 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 
-use super::answer::{page, to, trouble};
+use super::answer::{file, page, to, trouble};
 use super::routes::Room;
 use crate::text::Text;
 
@@ -56,13 +56,7 @@ pub(super) async fn root(State(room): State<Room>, headers: HeaderMap) -> Respon
         return to("/sign-in");
     }
     match (room.review.setup)(()).await {
-        Ok(setup) => {
-            let fields = [
-                (header::CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file")),
-                (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"root.pem\"")),
-            ];
-            (fields, setup.root_pem).into_response()
-        }
+        Ok(setup) => file("root.pem", "application/x-pem-file", setup.root_pem),
         Err(why) => trouble(&why),
     }
 }
