@@ -235,6 +235,9 @@ async fn keys_lead_through_the_queue_and_type_where_a_field_has_the_focus_in_chr
     assert_eq!(browser.value("document.querySelector('dialog.keys').open").await, true);
     browser.value("document.querySelector('dialog.keys input').click()").await;
     browser.value("document.querySelector('dialog.keys').close()").await;
+    // The browser takes the focus from what it no longer shows at its next frame, and no key can be sent there before.
+    let left = async { while browser.value("document.activeElement === document.body").await != true {} };
+    eventually("the page's focus", left).await;
     presses(&browser, "a").await;
     assert_ne!(browser.value("document.activeElement.id").await, "approve-reason");
     assert_eq!(browser.complaints().await, Vec::<String>::new());
