@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 pub use listener::Console;
 pub use review::{
@@ -32,8 +33,36 @@ pub struct Shown {
     pub ready: Arc<dyn Fn() -> BoxFuture<'static, Vec<Check>> + Send + Sync>,
     /// Its metrics, as OpenMetrics text.
     pub metrics: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
+    /// What share of the traffic it could judge.
+    pub coverage: Arc<dyn Fn() -> Coverage + Send + Sync>,
     /// Where it listens for clients.
     pub listeners: Arc<[SocketAddr]>,
+}
+
+/// What share of the traffic could be judged, and what could not and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// From when on it was counted: the gateway's start.
+    pub since: Timestamp,
+    /// Guarded exchanges that were judged.
+    pub judged: u64,
+    /// Exchanges and tunnels that passed unjudged.
+    pub unjudged: Vec<(Unjudged, u64)>,
+}
+
+/// Why something passed without a judgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unjudged {
+    /// It could not act as anything that is guarded.
+    Unguarded,
+    /// A document, which runs its own inline code.
+    Document,
+    /// It came from a host that no vendor claims.
+    OtherHost,
+    /// A tunnel that was not decrypted.
+    Tunnel,
+    /// A WebSocket.
+    Websocket,
 }
 
 /// One of the things that must hold for a gateway to be ready.

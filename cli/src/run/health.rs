@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use pinfold_console::{Check, Shown};
-use pinfold_proxy::Gauge;
+use jiff::Timestamp;
+use pinfold_console::{Check, Coverage, Shown};
+use pinfold_proxy::{Gauge, Unjudged};
 use pinfold_siem::Trying;
 use pinfold_store::Store;
 
@@ -34,18 +35,27 @@ impl Health {
     /// The same, for the console.
     pub(crate) fn shown(self) -> Shown {
         let listeners = Arc::clone(&self.listeners);
-        let (ready, metrics) = (self.clone(), self);
+        let (ready, metrics, covering) = (self.clone(), self.clone(), self);
         Shown {
             listeners,
             ready: Arc::new(move || {
                 let health = ready.clone();
                 Box::pin(async move { health.checks().await })
             }),
+            coverage: Arc::new(move || covering.coverage()),
             metrics: Arc::new(move || {
                 let health = metrics.clone();
                 Box::pin(async move { health.numbers().await.text() })
             }),
         }
+    }
+
+    fn coverage(&self) -> Coverage {
+        let counts = self.gauge.counts();
+        let judged = counts.judged.values().map(|sum| sum.exchanges).sum();
+        let unjudged = counts.unjudged.iter().map(|(why, sum)| (as_shown(*why), sum.exchanges));
+        let since = Timestamp::try_from(self.started).unwrap_or(Timestamp::UNIX_EPOCH);
+        Coverage { since, judged, unjudged: unjudged.collect() }
     }
 
     async fn checks(&self) -> Vec<Check> {
@@ -80,5 +90,16 @@ impl Health {
             canary: self.canary.runs(),
             started: self.started,
         }
+    }
+}
+
+/// As the console calls it.
+fn as_shown(why: Unjudged) -> pinfold_console::Unjudged {
+    match why {
+        Unjudged::Unguarded => pinfold_console::Unjudged::Unguarded,
+        Unjudged::Document => pinfold_console::Unjudged::Document,
+        Unjudged::OtherHost => pinfold_console::Unjudged::OtherHost,
+        Unjudged::Tunnel => pinfold_console::Unjudged::Tunnel,
+        Unjudged::Websocket => pinfold_console::Unjudged::Websocket,
     }
 }

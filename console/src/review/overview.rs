@@ -7,9 +7,10 @@ use axum::response::Response;
 use pinfold_store::item::{Item, ItemState};
 
 use super::answer::{page, to, trouble};
-use super::picture::{Part, parts};
+use super::picture::{Part, of_coverage, of_flow};
 use super::routes::Room;
-use super::words::ago;
+use super::words::{ago, minute};
+use crate::Coverage;
 use crate::text::Text;
 
 #[derive(Template)]
@@ -18,6 +19,7 @@ struct OverviewPage {
     user: Text,
     form: String,
     flows: Vec<FlowRow>,
+    coverage: CoverageRow,
     waiting: usize,
     longest: Option<Waiting>,
     clients: u64,
@@ -28,6 +30,15 @@ struct OverviewPage {
 struct FlowRow {
     name: &'static str,
     sum: u64,
+    parts: Vec<Part>,
+}
+
+struct CoverageRow {
+    since: String,
+    judged: u64,
+    sum: u64,
+    /// Of a hundred; none where nothing has passed.
+    share: Option<String>,
     parts: Vec<Part>,
 }
 
@@ -75,9 +86,10 @@ pub(super) async fn show(State(room): State<Room>, headers: HeaderMap) -> Respon
             .map(|(name, flow)| FlowRow {
                 name,
                 sum: flow.outcomes.iter().map(|(_, count)| count).sum(),
-                parts: parts(flow),
+                parts: of_flow(flow),
             })
             .collect(),
+        coverage: covered(&(room.shown.coverage)()),
         waiting: waiting.len(),
         longest: longest.map(|item| Waiting {
             incident: item.incident.to_string(),
@@ -90,4 +102,12 @@ pub(super) async fn show(State(room): State<Room>, headers: HeaderMap) -> Respon
             .collect(),
     };
     page(StatusCode::OK, &shown)
+}
+
+fn covered(coverage: &Coverage) -> CoverageRow {
+    let judged = coverage.judged;
+    let sum = coverage.unjudged.iter().fold(judged, |sum, (_, count)| sum.saturating_add(*count));
+    // No share is said to be all while something is left.
+    let share = (sum > 0).then(|| format!("{:.1} %", (1000.0 * judged as f64 / sum as f64).floor() / 10.0));
+    CoverageRow { since: minute(coverage.since), judged, sum, share, parts: of_coverage(coverage) }
 }

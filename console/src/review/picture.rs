@@ -3,6 +3,7 @@
 use pinfold_policy::verdict::Outcome;
 
 use super::Flow;
+use crate::{Coverage, Unjudged};
 
 /// How wide a bar of shares is.
 const WIDE: u64 = 1000;
@@ -31,7 +32,7 @@ pub(super) struct Column {
 }
 
 /// The outcomes as parts of one bar, always in the same order.
-pub(super) fn parts(flow: &Flow) -> Vec<Part> {
+pub(super) fn of_flow(flow: &Flow) -> Vec<Part> {
     let order = [
         (Outcome::Verified, "verified"),
         (Outcome::Substituted, "substituted"),
@@ -41,14 +42,31 @@ pub(super) fn parts(flow: &Flow) -> Vec<Part> {
     ];
     let count_of =
         |outcome| flow.outcomes.iter().filter(|(is, _)| *is == outcome).map(|(_, count)| count).sum();
-    let counts = order.map(|(outcome, word)| (word, count_of(outcome)));
+    parts(&order.map(|(outcome, word)| (word, count_of(outcome))))
+}
+
+/// What was judged and what was not, as parts of one bar, always in the same order.
+pub(super) fn of_coverage(coverage: &Coverage) -> Vec<Part> {
+    let order = [
+        (Unjudged::Unguarded, "not guarded"),
+        (Unjudged::Document, "documents"),
+        (Unjudged::OtherHost, "other hosts"),
+        (Unjudged::Tunnel, "tunnels"),
+        (Unjudged::Websocket, "WebSockets"),
+    ];
+    let count_of = |why| coverage.unjudged.iter().filter(|(is, _)| *is == why).map(|(_, count)| count).sum();
+    let unjudged = order.into_iter().map(|(why, word)| (word, count_of(why)));
+    parts(&[("judged", coverage.judged)].into_iter().chain(unjudged).collect::<Vec<_>>())
+}
+
+fn parts(counts: &[(&'static str, u64)]) -> Vec<Part> {
     let sum: u64 = counts.iter().map(|(_, count)| count).sum();
     let there = counts.iter().filter(|(_, count)| *count > 0).fold(0, |there, _| there + 1);
     let shared = WIDE - LEAST * there;
     let mut x = 0;
     counts
-        .into_iter()
-        .map(|(word, count)| {
+        .iter()
+        .map(|&(word, count)| {
             let share = u128::from(shared) * u128::from(count) / u128::from(sum.max(1));
             let width = if count == 0 { 0 } else { LEAST + u64::try_from(share).unwrap_or(shared) };
             let part = Part { word, count, x, width };
@@ -76,10 +94,10 @@ mod tests {
     #[test]
     fn a_bar_is_as_wide_as_its_box_at_most_and_one_of_a_million_is_seen() {
         let flow = Flow { outcomes: vec![(Outcome::Verified, 1_000_000), (Outcome::Quarantined, 1)] };
-        let parts = parts(&flow);
+        let parts = of_flow(&flow);
         assert!(parts.iter().map(|part| part.width).sum::<u64>() <= WIDE);
         assert_eq!(parts.last().map(|part| (part.count, part.width)), Some((1, LEAST)));
-        assert!(super::parts(&Flow::default()).iter().all(|part| part.width == 0));
+        assert!(of_flow(&Flow::default()).iter().all(|part| part.width == 0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use pinfold_integration_tests::{Gateway, Pin, Rule, client, gateway, reviewer, sha256, sha256_hex};
+use pinfold_integration_tests::{Answer, Gateway, Pin, Rule, client, gateway, reviewer, sha256, sha256_hex};
 
 use crate::admission::PASSWORD;
 use crate::console::{signed_in, with_reviewers};
@@ -67,6 +67,30 @@ async fn pins_are_found_by_url_vendor_origin_and_end_and_say_where_they_come_fro
     ] {
         let shown = vic.open(&format!("/pins?{filter}")).await.body;
         assert_eq!([&app, &old, &far].map(|url| shown.contains(url.as_str())), found, "{filter}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_says_what_share_was_judged_and_what_was_not_and_why() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/page.html", Answer::page("<p>a page</p>"));
+    let gateway = with_reviewers(pinning(&vendor)).listen().await;
+    let vic = signed_in(&gateway, "vic").await;
+    let nothing = vic.open("/").await.body;
+    assert!(nothing.contains("Nothing has passed since the start"), "{nothing}");
+
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    assert_eq!(client(&gateway).get(vendor.url("/page.html")).await.status(), 200);
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    let shown = vic.open("/").await.body;
+    for said in [
+        "66.6 % of what has passed",
+        "was judged: 2 of 3",
+        "judged <b>2</b>",
+        "documents <b>1</b>",
+        "tunnels <b>0</b>",
+    ] {
+        assert!(shown.contains(said), "no {said}: {shown}");
     }
 }
 
