@@ -368,6 +368,16 @@ pub(crate) fn of_element(tag: &str) -> Option<Capability> {
     })
 }
 
+/// What a regular expression is about, if what it looks for are fields that people fill in with what they keep to themselves.
+pub(crate) fn of_pattern(pattern: &str) -> Option<Capability> {
+    pattern.split('|').find_map(|way| {
+        let word: String = way.chars().filter(char::is_ascii_alphanumeric).collect();
+        // In a pattern, a gesture rather than the number of a card.
+        let found = if word == "pan" { None } else { of_text(&word) };
+        found.filter(|found| matches!(found, Capability::CardField | Capability::PasswordField))
+    })
+}
+
 /// What a text is about, if it names something that people want to keep to themselves.
 pub(crate) fn of_text(text: &str) -> Option<Capability> {
     // A page of text names everything.

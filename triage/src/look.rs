@@ -138,6 +138,9 @@ impl<'a> Look<'a, '_> {
             AstKind::BinaryExpression(binary) => self.binary(node, binary),
             AstKind::TemplateLiteral(template) => self.template(template),
             AstKind::StringLiteral(literal) => self.text(literal.value.as_str(), literal.span),
+            AstKind::RegExpLiteral(literal) => {
+                self.pattern(literal.regex.pattern.text.as_str(), literal.span)
+            }
             AstKind::ArrayExpression(array) => self.array(array),
             _ => {}
         }
@@ -301,13 +304,8 @@ impl<'a> Look<'a, '_> {
         if let AssignmentTarget::ObjectAssignmentTarget(target) = &assigned.left {
             return self.assigned_apart(node, target, &assigned.right);
         }
-        let Some((object, name)) = assigned
-            .left
-            .as_member_expression()
-            .and_then(|member| self.folder.method(member, &mut Env::new()))
-        else {
-            return;
-        };
+        let Some(member) = assigned.left.as_member_expression() else { return };
+        let Some((object, name)) = self.folder.method(member, &mut Env::new()) else { return };
         match (&object, &*name) {
             (Value::Global(path), "location") if matches!(&**path, "" | "document") => {
                 self.at(Capability::Navigation, span, None);
@@ -315,8 +313,19 @@ impl<'a> Look<'a, '_> {
             (_, "action") if self.folder.value(&assigned.right).as_text().is_some() => {
                 self.at(Capability::Form, span, None);
             }
+            (_, "src" | "srcset") if self.is_new_image(member.object()) => {}
             (_, "src" | "srcset" | "ping") => self.at(Capability::Resource, span, None),
             _ => {}
+        }
+    }
+
+    /// `new Image`, which is a fact of its own: that it loads something is the same fact.
+    fn is_new_image(&self, object: &'a Expression<'a>) -> bool {
+        match object.get_inner_expression() {
+            Expression::NewExpression(made) => {
+                matches!(self.folder.value(&made.callee), Value::Global(path) if &*path == "Image")
+            }
+            _ => false,
         }
     }
 

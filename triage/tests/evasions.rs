@@ -53,6 +53,22 @@ fn a_name_that_is_put_together_is_named_whatever_it_is_a_member_of() {
 }
 
 #[test]
+fn fields_that_are_picked_by_a_pattern_are_named() {
+    says("if (/cc|card|cvv|exp/i.test(field.name)) send(field.value)", Capability::CardField);
+    says("fields.filter(f => /^card[-_]?num(ber)?$/i.test(f.id))", Capability::CardField);
+    says("name.match(/login|pass_?word/)", Capability::PasswordField);
+    let harmless = added("if (/^(?:span|pan|pinch)$/.test(gesture)) move()");
+    assert_eq!(harmless.facts.iter().map(|fact| fact.capability).collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn an_image_that_is_made_to_load_something_is_one_fact() {
+    let facts = added("new Image().src = u; (new Image()).srcset = u").facts;
+    assert_eq!(facts.iter().map(|fact| fact.capability).collect::<Vec<_>>(), [Capability::Image]);
+    says("(new Audio()).src = u", Capability::Resource);
+}
+
+#[test]
 fn this_of_a_plain_call_is_the_global_object() {
     says("(function () { return this })()['fe' + 'tch'](u)", Capability::Fetch);
     says("(0, function () { return this })().fetch(u)", Capability::Fetch);

@@ -7,7 +7,7 @@ use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::BinaryOperator;
 
 use super::{Inside, Look, NESTED, look_inside};
-use crate::capability::of_text;
+use crate::capability::{of_pattern, of_text};
 use crate::findings::{NotAnalysed, bounded};
 use crate::hidden::{decoded, looks_like_code, of_numbers};
 use crate::operators::operands;
@@ -31,6 +31,13 @@ impl<'a> Look<'a, '_> {
         }
         self.covered.push(span);
         self.text_at(text, span, 0);
+    }
+
+    /// A pattern by which a script may pick fields: their names stand in it.
+    pub(super) fn pattern(&mut self, pattern: &str, span: Span) {
+        if let Some(capability) = of_pattern(pattern) {
+            self.at(capability, span, Some(bounded(pattern, 60)));
+        }
     }
 
     fn text_at(&mut self, text: &str, span: Span, encodings: usize) {

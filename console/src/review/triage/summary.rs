@@ -53,13 +53,20 @@ impl Point {
 }
 
 pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
-    let mut points: Vec<_> = hosts(&findings.hosts).map(|host| of_host(host, findings, shown)).collect();
+    let told: Vec<_> = hosts(&findings.hosts).map(|host| (host, reaching(host, findings))).collect();
+    let mut points: Vec<_> = told.iter().map(|(host, fact)| of_host(host, *fact, shown)).collect();
     let more = findings.hosts.len().saturating_sub(HOSTS);
     if more > 0 {
         points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
     }
     points.extend(findings.contents.iter().flat_map(|contents| in_short(contents)).map(Point::plain));
-    let mut novel: Vec<&Fact> = findings.facts.iter().filter(|fact| fact.reviewed == 0).collect();
+    // Said beside its host, and there is no other place.
+    let is_said = |fact: &Fact| {
+        fact.sites.len() == 1
+            && told.iter().any(|(_, said)| said.is_some_and(|said| said.capability == fact.capability))
+    };
+    let facts = findings.facts.iter().filter(|fact| fact.reviewed == 0 && !is_said(fact));
+    let mut novel: Vec<&Fact> = facts.collect();
     novel.sort_by_key(|fact| {
         TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
     });
@@ -86,12 +93,16 @@ fn hosts(hosts: &[Host]) -> impl Iterator<Item = &Host> {
     sorted.into_iter().take(HOSTS)
 }
 
-fn of_host(host: &Host, findings: &Findings, shown: &Shown) -> Point {
-    let is_there = |fact: &&Fact| {
+/// What is newly done with the network where a host is named.
+fn reaching<'a>(host: &Host, findings: &'a Findings) -> Option<&'a Fact> {
+    findings.facts.iter().find(|fact| {
         fact.capability.group() == Group::Network
             && fact.sites.iter().any(|site| Some(site.line) == host.line)
-    };
-    let text = match findings.facts.iter().find(is_there) {
+    })
+}
+
+fn of_host(host: &Host, reaching: Option<&Fact>, shown: &Shown) -> Point {
+    let text = match reaching {
         Some(fact) => format!("{}, where it names a new host:", fact.capability.text()),
         None => "names a new host:".to_owned(),
     };
