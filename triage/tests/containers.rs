@@ -13,7 +13,7 @@ use pinfold_triage::{
     Capability, Change, Contents, Findings, Format, Limits, Member, Names, NotAnalysed, OddityKind, compare,
 };
 
-use made::{Pe, Zip, asar, le, tarball, wasm};
+use made::{Pe, Zip, asar, asar_of, le, tarball, wasm};
 
 fn changed(old: &[u8], new: &[u8]) -> Findings {
     compare(Some(old), new, Limits::default(), &|_| None)
@@ -172,6 +172,18 @@ fn a_script_in_an_asar_is_compared_as_a_script() {
     let script = member(&found, "lib/a.js").findings.as_deref().unwrap();
     assert_eq!((does(script), script.change), (vec![Capability::Beacon], Change::Code));
     assert_eq!(contents(&found).counts.same, 1);
+}
+
+#[test]
+fn a_long_name_above_many_files_is_not_written_out_for_each() {
+    let files: serde_json::Map<_, _> = (0..20_000)
+        .map(|number| (number.to_string(), serde_json::json!({ "size": 0, "offset": "0" })))
+        .collect();
+    let long = "a".repeat(1 << 20);
+    let bomb = asar_of(&serde_json::json!({ "files": { long: { "files": files } } }), b"");
+    let found = changed(&asar(&[("a.js", b"1")]), &bomb);
+    assert_eq!(found.not_analysed.as_ref().map(NotAnalysed::code), Some("malformed"));
+    assert_eq!(contents(&found).counts.added, 0, "20 GiB of names");
 }
 
 #[test]

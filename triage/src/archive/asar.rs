@@ -23,6 +23,10 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Archive<'a> {
     archive
 }
 
+/// No file system takes a longer path. A header has a name once and not once for each file below it: without this bound a small
+/// one would take all memory.
+const LONGEST_PATH: usize = 4096;
+
 /// Folder by folder; the parser of JSON bounds how deep they lie.
 fn walk<'a>(root: &Value, files: &'a [u8], limits: &Limits, archive: &mut Archive<'a>) {
     let mut open = vec![(String::new(), root)];
@@ -32,6 +36,10 @@ fn walk<'a>(root: &Value, files: &'a [u8], limits: &Limits, archive: &mut Archiv
             return;
         }
         if let Some(children) = node.get("files").and_then(Value::as_object) {
+            if children.keys().any(|child| name.len() + child.len() > LONGEST_PATH) {
+                archive.cut = Some(NotAnalysed::Malformed { said: "a path has more than 4096 bytes".into() });
+                return;
+            }
             let inside =
                 |child: &str| if name.is_empty() { child.to_owned() } else { format!("{name}/{child}") };
             open.extend(children.iter().map(|(child, node)| (inside(child), node)));

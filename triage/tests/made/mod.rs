@@ -106,11 +106,16 @@ pub(crate) fn asar(members: &[(&str, &[u8])]) -> Vec<u8> {
         *pointer = serde_json::json!({ "size": bytes.len(), "offset": data.len().to_string() });
         data.extend_from_slice(bytes);
     }
-    let mut header = serde_json::to_vec(&root).unwrap();
+    asar_of(&root, &data)
+}
+
+/// The same, of a header that can say anything.
+pub(crate) fn asar_of(root: &serde_json::Value, data: &[u8]) -> Vec<u8> {
+    let mut header = serde_json::to_vec(root).unwrap();
     let len = header.len() as u32;
     header.resize(header.len().next_multiple_of(4), 0);
     let padded = header.len() as u32;
-    [le(4).as_slice(), &le(padded + 8), &le(padded + 4), &le(len), &header, &data].concat()
+    [le(4).as_slice(), &le(padded + 8), &le(padded + 4), &le(len), &header, data].concat()
 }
 
 /// A module that takes functions and gives its first one under some names.
