@@ -38,6 +38,18 @@ pub(crate) struct Entry<'a> {
     pub(crate) packing: Packing,
     /// Bytes that it unpacks to, as the archive says.
     pub(crate) says: u64,
+    pub(crate) role: Role,
+}
+
+/// What becomes of a member where it is unpacked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    #[default]
+    File,
+    /// A link: its bytes are its target.
+    Link,
+    /// A device, or what only some readers know.
+    Special,
 }
 
 /// How a member is packed.
@@ -55,20 +67,26 @@ impl<'a> Archive<'a> {
     pub(crate) fn stored(&mut self, name: String, bytes: impl Into<Cow<'a, [u8]>>) {
         let packed = bytes.into();
         let says = packed.len() as u64;
-        self.entries.push(Entry { name, packed, packing: Packing::Stored, says });
+        self.entries.push(Entry { name, packed, packing: Packing::Stored, says, role: Role::File });
     }
 
     pub(crate) fn odd(&mut self, kind: OddityKind, member: &str) {
         self.oddities.push((kind, member.to_owned()));
     }
 
-    /// A link, and where it leads.
-    pub(crate) fn link(&mut self, name: &str, target: &str) {
-        // From the place of the link itself: `a/b` -> `../c` stays inside.
-        let place = name.rsplit_once(['/', '\\']).map_or("", |(place, _)| place);
+    /// A link, and where it leads, counted from `place`.
+    pub(crate) fn link(&mut self, name: &str, place: &str, target: &str) {
         if is_rooted(target) || leads_out(&format!("{place}/{target}")) {
             self.odd(OddityKind::LinkOutside, name);
         }
+    }
+
+    /// Adds a link as a member: where it leads can change as any bytes can.
+    pub(crate) fn linked(&mut self, name: String, place: &str, target: String) {
+        self.link(&name, place, &target);
+        let packed: Cow<'a, [u8]> = target.into_bytes().into();
+        let says = packed.len() as u64;
+        self.entries.push(Entry { name, packed, packing: Packing::Stored, says, role: Role::Link });
     }
 
     /// What can be seen of the names alone. Of two members with one name, the second gets another.
@@ -96,6 +114,11 @@ impl<'a> Archive<'a> {
         self.oddities.extend(odd);
         self
     }
+}
+
+/// The folder of a link, from which it counts: `a/b` -> `../c` stays inside.
+pub(crate) fn folder_of(name: &str) -> &str {
+    name.rsplit_once(['/', '\\']).map_or("", |(place, _)| place)
 }
 
 fn is_rooted(name: &str) -> bool {
@@ -163,7 +186,7 @@ pub(crate) fn compare<'a>(
 }
 
 fn is_same(before: &Entry<'_>, entry: &Entry<'_>) -> bool {
-    before.packing == entry.packing && before.packed == entry.packed
+    before.packing == entry.packing && before.role == entry.role && before.packed == entry.packed
 }
 
 /// One member that is packed otherwise than before, or is new. `None` where it is the same once it is unpacked.
@@ -181,13 +204,17 @@ fn member(
         let findings = meter.short.clone().map(|why| Box::new(not_analysed(why)));
         return Some(Member { name, reviewed: before.map(facts), new: Some(facts(entry)), findings });
     }
+    let other_role = before.is_some_and(|before| before.role != entry.role);
+    if other_role || (before.is_none() && entry.role == Role::Special) {
+        odd.push((OddityKind::OtherRole, entry.name.clone()));
+    }
     let old = before.map(|before| unpack(before, meter));
     let now = unpack(entry, meter);
     if now.facts.size != entry.says && now.bytes.is_ok() {
         odd.push((OddityKind::SizeDiffers, entry.name.clone()));
     }
     let is_same = old.as_ref().is_some_and(|old| old.facts.digest.is_some() && old.facts == now.facts);
-    if is_same {
+    if is_same && !other_role {
         contents.counts.same += 1;
         return None;
     }

@@ -324,6 +324,8 @@ pub enum OddityKind {
     Encrypted,
     /// It holds more or fewer bytes than it says.
     SizeDiffers,
+    /// It was a file and is none, or the other way round; or it is new, and neither a file nor a link.
+    OtherRole,
 }
 
 impl OddityKind {
@@ -342,6 +344,7 @@ impl OddityKind {
             Self::Appended => "appended",
             Self::Encrypted => "encrypted",
             Self::SizeDiffers => "size-differs",
+            Self::OtherRole => "other-role",
         }
     }
 
@@ -362,6 +365,9 @@ impl OddityKind {
             Self::Appended => "there are bytes behind the end",
             Self::Encrypted => "it is encrypted, and was not looked into",
             Self::SizeDiffers => "it does not hold as many bytes as it says",
+            Self::OtherRole => {
+                "it is a file, a link or something else than these, and was not, or is of no known kind"
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use pinfold_triage::{
     Capability, Change, Contents, Findings, Format, Limits, Member, Names, NotAnalysed, OddityKind, compare,
 };
 
-use made::{Pe, Zip, asar, asar_of, le, tarball, wasm};
+use made::{Pe, Zip, asar, asar_of, le, tarball, tarball_of, wasm};
 
 fn changed(old: &[u8], new: &[u8]) -> Findings {
     compare(Some(old), new, Limits::default(), &|_| None)
@@ -240,6 +240,87 @@ fn a_link_that_leads_out_is_told() {
     }
     let found = changed(&tarball(&[("b", b"1")]), &builder.into_inner().unwrap());
     assert_eq!(odd(&found), [(OddityKind::LinkOutside, "a/out"), (OddityKind::LinkOutside, "root")]);
+}
+
+#[test]
+fn a_packed_link_that_leads_out_is_told() {
+    let old = Zip::new().stored("b", b"1").bytes();
+    for is_deflated in [false, true] {
+        let found = changed(&old, &Zip::new().linked("a", b"../../etc/passwd", is_deflated).bytes());
+        assert_eq!(odd(&found), [(OddityKind::LinkOutside, "a")], "{is_deflated}");
+    }
+    let root = serde_json::json!({ "files": { "a": { "link": "../../up" } } });
+    let found = changed(&asar(&[("a.js", b"1")]), &asar_of(&root, b""));
+    assert_eq!(odd(&found), [(OddityKind::LinkOutside, "a")]);
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_inside_is_a_change() {
+    let asar_link =
+        |target: &str| asar_of(&serde_json::json!({ "files": { "main.js": { "link": target } } }), b"");
+    let tar_link = |kind, target| tarball_of(&[("main.js", kind, target, b"")]);
+    for (old, new) in [
+        (asar_link("good.js"), asar_link("evil.js")),
+        (tar_link(b'2', "good.js"), tar_link(b'2', "evil.js")),
+        (tar_link(b'1', "good.js"), tar_link(b'1', "evil.js")),
+    ] {
+        let found = changed(&old, &new);
+        assert_eq!(contents(&found).counts.changed, 1);
+        assert!(member(&found, "main.js").new.is_some());
+    }
+}
+
+#[test]
+fn a_file_that_becomes_a_link_is_told_though_its_bytes_are_the_same() {
+    let found =
+        changed(&Zip::new().stored("a", b"b/c").bytes(), &Zip::new().linked("a", b"b/c", false).bytes());
+    assert_eq!((odd(&found), contents(&found).counts.changed), (vec![(OddityKind::OtherRole, "a")], 1));
+}
+
+#[test]
+fn a_member_of_a_type_that_readers_take_for_a_file_is_looked_into() {
+    // Not known (POSIX: a file), sparse, and a folder that holds bytes.
+    for kind in [b'Z', b'5'] {
+        let found = changed(&tarball(&[("b", b"1")]), &tarball_of(&[("a.js", kind, "", b"eval(x)")]));
+        assert_eq!(does(member(&found, "a.js").findings.as_deref().unwrap()), [Capability::Eval], "{kind}");
+    }
+    let device = |kind| tarball_of(&[("a", kind, "", b"")]);
+    assert_eq!(odd(&changed(&tarball(&[("b", b"1")]), &device(b'3'))), [(OddityKind::OtherRole, "a")]);
+    let sparse = |data: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path("a").unwrap();
+        header.set_size(data.len() as u64);
+        header.as_gnu_mut().unwrap().realsize[..12].copy_from_slice(b"00000000003\0");
+        header.as_gnu_mut().unwrap().sparse[0].offset[..12].copy_from_slice(b"00000000000\0");
+        header.as_gnu_mut().unwrap().sparse[0].numbytes[..12].copy_from_slice(b"00000000003\0");
+        header.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append(&header, data).unwrap();
+        builder.into_inner().unwrap()
+    };
+    assert_eq!(contents(&changed(&sparse(b"one"), &sparse(b"two"))).counts.changed, 1);
+}
+
+#[test]
+fn a_size_in_an_extension_that_is_not_that_of_the_header_is_told() {
+    // For who does not read extensions, the second member is there, and for others it is data of the first.
+    let inner = tarball(&[("evil.js", b"eval(x)")]);
+    let hidden = &inner[..1024];
+    let record = format!("13 size={}\n", hidden.len());
+    assert_eq!(record.len(), 13);
+    let mut bytes = tarball_of(&[("ext", b'x', "", record.as_bytes())]);
+    bytes.truncate(1024);
+    bytes.extend(&tarball_of(&[("readme", b'0', "", b"")])[..512]);
+    bytes.extend(hidden);
+    bytes.extend([0; 1024]);
+    let found = changed(&tarball(&[("b", b"1")]), &bytes);
+    assert!(
+        odd(&found).contains(&(OddityKind::HeadersDiffer, "readme")),
+        "{:?} {:?}",
+        odd(&found),
+        found.not_analysed
+    );
 }
 
 #[test]

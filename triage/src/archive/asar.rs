@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Archive, Entry, Packing};
+use super::{Archive, Entry, Packing, Role};
 use crate::contents::OddityKind;
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
@@ -44,7 +44,7 @@ fn walk<'a>(root: &Value, files: &'a [u8], limits: &Limits, archive: &mut Archiv
                 |child: &str| if name.is_empty() { child.to_owned() } else { format!("{name}/{child}") };
             open.extend(children.iter().map(|(child, node)| (inside(child), node)));
         } else if let Some(target) = node.get("link").and_then(Value::as_str) {
-            archive.link("", target);
+            archive.linked(name, "", target.to_owned());
         } else {
             file(name, node, files, archive);
         }
@@ -64,8 +64,14 @@ fn file<'a>(name: String, node: &Value, files: &'a [u8], archive: &mut Archive<'
                 packed: says.to_string().into_bytes().into(),
                 packing: Packing::Other,
                 says,
+                role: Role::File,
             });
         }
-        None => archive.odd(OddityKind::SizeDiffers, &name),
+        None => {
+            archive.odd(OddityKind::SizeDiffers, &name);
+            // What it says of itself can change where its bytes are not there.
+            let packed = node.to_string().into_bytes().into();
+            archive.entries.push(Entry { name, packed, packing: Packing::Other, says, role: Role::File });
+        }
     }
 }

@@ -4,8 +4,11 @@
 //! (APPNOTE.TXT 6.3.10).
 
 use std::borrow::Cow;
+use std::io::Read as _;
 
-use super::{Archive, Entry, Packing};
+use flate2::read::DeflateDecoder;
+
+use super::{Archive, Entry, Packing, Role, folder_of};
 use crate::contents::OddityKind;
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
@@ -187,6 +190,7 @@ fn listed<'a>(
                 packed: Cow::default(),
                 packing: Packing::Other,
                 says: header.says,
+                role: Role::File,
             });
             continue;
         };
@@ -194,12 +198,25 @@ fn listed<'a>(
         if name.ends_with('/') && data.is_empty() {
             continue;
         }
-        if header.is_link && header.method == 0 {
-            archive.link(&name, &String::from_utf8_lossy(data));
-        }
         let packing = packing(header.flags, header.method);
-        archive.entries.push(Entry { name, packed: data.into(), packing, says: header.says });
+        if let Some(target) = header.is_link.then(|| target(packing, data)).flatten() {
+            archive.link(&name, folder_of(&name), &target);
+        }
+        let role = if header.is_link { Role::Link } else { Role::File };
+        archive.entries.push(Entry { name, packed: data.into(), packing, says: header.says, role });
     }
+}
+
+/// Where a link leads. No system follows a longer one.
+fn target(packing: Packing, data: &[u8]) -> Option<String> {
+    const LONGEST: u64 = 4096;
+    let mut target = Vec::new();
+    match packing {
+        Packing::Stored => data.take(LONGEST).read_to_end(&mut target).ok()?,
+        Packing::Deflate => DeflateDecoder::new(data).take(LONGEST).read_to_end(&mut target).ok()?,
+        Packing::Zlib | Packing::Encrypted | Packing::Other => return None,
+    };
+    Some(String::from_utf8_lossy(&target).into_owned())
 }
 
 fn packing(flags: u16, method: u16) -> Packing {
@@ -293,6 +310,7 @@ fn one_unlisted<'a>(bytes: &'a [u8], at: usize, most: usize, archive: &mut Archi
     let name = String::from_utf8_lossy(name).into_owned();
     archive.odd(OddityKind::Unlisted, &name);
     let says = le32(bytes, at + 22).map_or(0, u64::from);
-    archive.entries.push(Entry { name, packed: data.into(), packing: packing(flags, method), says });
+    let (packed, packing) = (data.into(), packing(flags, method));
+    archive.entries.push(Entry { name, packed, packing, says, role: Role::File });
     starts + len
 }

@@ -38,6 +38,14 @@ impl Zip {
         self.member(name, 0, 8, &encoder.finish().unwrap(), data.len(), true)
     }
 
+    /// One more, of which the directory says that it is a symbolic link.
+    pub(crate) fn linked(self, name: &str, target: &[u8], is_deflated: bool) -> Self {
+        let before = self.directory.len();
+        let mut zip = if is_deflated { self.deflated(name, target) } else { self.stored(name, target) };
+        zip.directory[before + 38..before + 42].copy_from_slice(&le(0o120_777 << 16));
+        zip
+    }
+
     /// One that the directory does not list.
     pub(crate) fn hidden(self, name: &str, data: &[u8]) -> Self {
         self.member(name, 0, 0, data, data.len(), false)
@@ -93,6 +101,21 @@ pub(crate) fn tarball(members: &[(&str, &[u8])]) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_size(data.len() as u64);
         builder.append_data(&mut header, name, *data).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// A tar archive of members that are no files: a name, a type, a target, and data.
+pub(crate) fn tarball_of(members: &[(&str, u8, &str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, kind, target, data) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_path(name).unwrap();
+        header.set_link_name_literal(target).unwrap();
+        header.set_size(data.len() as u64);
+        header.set_cksum();
+        builder.append(&header, *data).unwrap();
     }
     builder.into_inner().unwrap()
 }
