@@ -11,7 +11,7 @@ pub(crate) mod xar;
 pub(crate) mod zip;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,9 @@ use crate::findings::{Findings, NotAnalysed, SHOWN, bounded};
 use crate::manifest::manifests;
 use crate::meter::Meter;
 use crate::octets::hex;
+
+/// Members of one oddity that are listed.
+const ODD: usize = 50;
 
 /// An archive, opened.
 #[derive(Default)]
@@ -92,20 +95,21 @@ impl<'a> Archive<'a> {
     /// What can be seen of the names alone. Of two members with one name, the second gets another.
     fn checked(mut self) -> Self {
         let mut seen = HashSet::new();
+        let mut twins: HashMap<String, usize> = HashMap::new();
         let mut odd = Vec::new();
         for entry in &mut self.entries {
             if is_rooted(&entry.name) || leads_out(&entry.name) {
                 odd.push((OddityKind::Outside, entry.name.clone()));
             }
-            // Windows and macOS take names that differ in case alone for one.
-            if !seen.insert(entry.name.to_lowercase()) {
+            let place = place_of(&entry.name);
+            if !seen.insert(place.clone()) {
                 odd.push((OddityKind::Twice, entry.name.clone()));
-                let numbered = (2_usize..).map(|number| format!("{} ({number})", entry.name));
-                if let Some(name) =
-                    numbered.take(seen.len() + 1).find(|name| seen.insert(name.to_lowercase()))
-                {
-                    entry.name = name;
+                // From the last one on: many of one name are not counted through for each of them.
+                let next = twins.entry(place.clone()).or_insert(2);
+                while !seen.insert(format!("{place} ({next})")) {
+                    *next += 1;
                 }
+                entry.name = format!("{} ({next})", entry.name);
             }
             if entry.packing == Packing::Encrypted {
                 odd.push((OddityKind::Encrypted, entry.name.clone()));
@@ -119,6 +123,22 @@ impl<'a> Archive<'a> {
 /// The folder of a link, from which it counts: `a/b` -> `../c` stays inside.
 pub(crate) fn folder_of(name: &str) -> &str {
     name.rsplit_once(['/', '\\']).map_or("", |(place, _)| place)
+}
+
+/// Where a reader may put it: several names lead to one place. Windows and macOS take names that differ in case alone for one,
+/// Windows those too that end in other dots and spaces; some readers end a name at its first zero.
+fn place_of(name: &str) -> String {
+    let mut place: Vec<String> = Vec::new();
+    for part in name.split('\0').next().unwrap_or_default().split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                place.pop();
+            }
+            _ => place.push(part.trim_end_matches(['.', ' ']).to_lowercase()),
+        }
+    }
+    place.join("/")
 }
 
 fn is_rooted(name: &str) -> bool {
@@ -270,5 +290,11 @@ fn oddities(mut odd: Vec<(OddityKind, String)>, before: &[(OddityKind, String)],
     });
     contents.oddities.extend(listed);
     contents.oddities.sort_by_key(|oddity| oddity.reviewed);
-    contents.oddities.truncate(NAMED);
+    // Many of one kind hide none of another.
+    let mut listed: HashMap<OddityKind, usize> = HashMap::new();
+    contents.oddities.retain(|oddity| {
+        let count = listed.entry(oddity.kind).or_default();
+        *count += 1;
+        *count <= ODD
+    });
 }

@@ -326,6 +326,10 @@ pub enum OddityKind {
     SizeDiffers,
     /// It was a file and is none, or the other way round; or it is new, and neither a file nor a link.
     OtherRole,
+    /// Its directory does not hold as many members as it says.
+    OtherCount,
+    /// A manifest of a package manager that could not be read here.
+    Manifest,
 }
 
 impl OddityKind {
@@ -345,6 +349,8 @@ impl OddityKind {
             Self::Encrypted => "encrypted",
             Self::SizeDiffers => "size-differs",
             Self::OtherRole => "other-role",
+            Self::OtherCount => "other-count",
+            Self::Manifest => "manifest",
         }
     }
 
@@ -367,6 +373,12 @@ impl OddityKind {
             Self::SizeDiffers => "it does not hold as many bytes as it says",
             Self::OtherRole => {
                 "it is a file, a link or something else than these, and was not, or is of no known kind"
+            }
+            Self::OtherCount => {
+                "the directory does not list as many members as it says: readers differ in where they end"
+            }
+            Self::Manifest => {
+                "it is a manifest that could not be read here: what is run when it is installed is not known"
             }
         }
     }
