@@ -58,6 +58,20 @@ impl Zip {
         self
     }
 
+    /// Gives the last member of the directory an extra field.
+    pub(crate) fn extra(mut self, field: &[u8]) -> Self {
+        let len = self.directory.len();
+        let last = self.directory.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        let field_len = (field.len() as u16).to_le_bytes();
+        self.directory[last + 30..last + 32].copy_from_slice(&field_len);
+        self.directory.splice(len..len, field.iter().copied());
+        self
+    }
+
+    pub(crate) fn directory_len(&self) -> u32 {
+        self.directory.len() as u32
+    }
+
     fn member(mut self, name: &str, flags: u16, method: u16, data: &[u8], len: usize, listed: bool) -> Self {
         let at = self.bytes.len() as u32;
         let fields = [
