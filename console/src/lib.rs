@@ -20,9 +20,9 @@ use futures_util::future::BoxFuture;
 
 pub use listener::Console;
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Question,
-    Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified,
-    WrongPassword,
+    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Lesson, Overview, PinFilter, PinRow, Pins,
+    Question, Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState,
+    Verified, Word, WrongPassword,
 };
 
 /// What can be shown of a gateway to everybody.
