@@ -9,9 +9,12 @@ use pinfold_policy::digest::{BodyId, Digest, Digests};
 use pinfold_policy::pin::Place;
 use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::incident::Incident;
-use pinfold_store::item::{Agreement, Decided, Item, ItemState, Opinion};
+use pinfold_store::item::{
+    Agreement, Confirmed, Decided, Item, ItemState, LastDecision, LearnedPin, Opinion,
+};
 use pinfold_store::path::RefusedMark;
 use pinfold_store::{DecideError, Store};
+use serde_json::{Value, json};
 
 use crate::barred::bars;
 use crate::configuration::Configuration;
@@ -29,7 +32,28 @@ pub(crate) struct Desk<'a> {
     pub(crate) approvers: u32,
 }
 
-/// What somebody says of an item, in writing.
+/// Which bytes may be served where, for what stands against it.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    subject: &'a str,
+    url: &'a str,
+    digest: BodyId,
+    is_approved: bool,
+}
+
+impl<'a> At<'a> {
+    pub(crate) fn item(item: &'a Item) -> Self {
+        let Item { subject, url, digest, state, .. } = item;
+        Self { subject, url, digest: *digest, is_approved: *state == ItemState::Approved }
+    }
+
+    pub(crate) fn learned(pin: &'a LearnedPin) -> Self {
+        let LearnedPin { subject, url, digest, state, .. } = pin;
+        Self { subject, url, digest: *digest, is_approved: *state == ItemState::Approved }
+    }
+}
+
+/// What somebody says of an item, or of what was learned, in writing.
 pub(crate) struct Written<'a>(Opinion<'a>);
 
 impl<'a> Written<'a> {
@@ -74,16 +98,30 @@ impl Desk<'_> {
         decided.map_err(|error| cannot_decide(error, incident))
     }
 
-    /// What keeps an item that was approved from being released all the same, and what to do about it. Of files with mistakes
+    /// Makes what was learned an approval of people, once enough of them have said so.
+    pub(crate) async fn confirm(&self, record: u64, written: &Written<'_>) -> Result<Confirmed, Failure> {
+        self.store.confirm(record, written.0, self.approvers).await.map_err(cannot_say)
+    }
+
+    /// Bars what was learned from its URL.
+    pub(crate) async fn drop_learned(
+        &self,
+        record: u64,
+        written: &Written<'_>,
+    ) -> Result<Confirmed, Failure> {
+        self.store.drop_learned(record, written.0).await.map_err(cannot_say)
+    }
+
+    /// What keeps bytes that were approved from being released all the same, and what to do about it. Of files with mistakes
     /// nothing is known.
     pub(crate) async fn against(
         &self,
-        item: &Item,
+        at: At<'_>,
         now: Timestamp,
     ) -> Result<Vec<(String, &'static str)>, Failure> {
         let mut found = Vec::new();
         if let Ok(Loaded { config, .. }) = self.configuration.load() {
-            if let Some(place) = revoked_by_file(&config, self.store, item.digest).await? {
+            if let Some(place) = revoked_by_file(&config, self.store, at.digest).await? {
                 found.push((
                     format!(
                         "the [[revoke]] block at {place} revokes these bytes: they are refused all the same"
@@ -91,7 +129,7 @@ impl Desk<'_> {
                     "a reviewed file says so, and only a change of that file takes it back",
                 ));
             }
-            if let Some(release) = beside_release(&config, self.store, item, now).await? {
+            if let Some(release) = beside_release(&config, self.store, at, now).await? {
                 found.push((
                     format!(
                         "the pins there are of release {}, and these bytes are not: while all of that is on the shelf it goes \
@@ -103,7 +141,7 @@ impl Desk<'_> {
             }
         }
         let others = self.store.quarantined().await?;
-        let bars = bars(&others, &item.subject, item.digest);
+        let bars = bars(&others, at.subject, at.digest);
         let hint = "approve that one to end it, or reject this one too";
         found.extend(bars.into_iter().map(|bar| (bar.in_words(), hint)));
         Ok(found)
@@ -117,13 +155,39 @@ pub(crate) fn approved(decided: &Decided) -> Vec<String> {
 
 /// What a rejection has come to.
 pub(crate) fn rejected(item: &Item) -> String {
-    format!("these bytes are not released at {}{}", printable(&item.subject), until(item))
+    format!("these bytes are not released at {}{}", printable(&item.subject), until(item.decided.as_ref()))
+}
+
+/// What confirming has come to.
+pub(crate) fn confirmed(pin: &LearnedPin) -> String {
+    match &pin.agreement {
+        Some(agreement) if pin.is_learned_alone() => {
+            format!("{}; until then these bytes are served as what was learned", still_needed(agreement))
+        }
+        Some(agreement) => format!("{}; until then nothing else holds than before", still_needed(agreement)),
+        None => {
+            let (subject, until) = (printable(&pin.subject), until(pin.decided.as_ref()));
+            format!(
+                "people stand behind these bytes now: they may be served as {} at {subject}{until}",
+                pin.kind
+            )
+        }
+    }
+}
+
+/// What dropping has come to.
+pub(crate) fn dropped(pin: &LearnedPin) -> String {
+    format!(
+        "these bytes are not released at {}{}, and nothing is learned there any more",
+        printable(&pin.subject),
+        until(pin.decided.as_ref())
+    )
 }
 
 fn outcome(item: &Item) -> String {
     match &item.agreement {
         Some(agreement) if item.state == ItemState::Approved => {
-            format!("{}; an earlier approval still releases them{}", still_needed(agreement), until(item))
+            format!("{}; an earlier approval still releases them{}", still_needed(agreement), until(item.decided.as_ref()))
         }
         Some(agreement) => {
             format!("{}; until then these bytes are not released", still_needed(agreement))
@@ -132,7 +196,7 @@ fn outcome(item: &Item) -> String {
             "more people must approve of the paths that they came by; until then they are not released that way".to_owned()
         }
         None => {
-            let until = until(item);
+            let until = until(item.decided.as_ref());
             format!("these bytes may be served as {} at {}{until}", item.kind, printable(&item.subject))
         }
     }
@@ -158,8 +222,15 @@ pub(crate) fn still_needed(agreement: &Agreement) -> String {
     )
 }
 
-fn until(item: &Item) -> String {
-    let end = item.decided.as_ref().and_then(|decided| decided.expires);
+/// The same for programs.
+pub(crate) fn agreement_json(agreement: Option<&Agreement>) -> Value {
+    agreement.map_or(Value::Null, |agreement| {
+        json!({ "by": agreement.by.iter().map(|who| &**who).collect::<Vec<_>>(), "needed": agreement.needed })
+    })
+}
+
+fn until(decided: Option<&LastDecision>) -> String {
+    let end = decided.and_then(|decided| decided.expires);
     end.map(|end| format!(", until {}", second(end))).unwrap_or_default()
 }
 
@@ -172,16 +243,16 @@ pub(crate) fn mark_text(mark: &RefusedMark) -> String {
 async fn beside_release(
     config: &Config,
     store: &Store,
-    item: &Item,
+    at: At<'_>,
     now: Timestamp,
 ) -> Result<Option<Arc<str>>, Failure> {
-    let Ok(url) = ArtifactUrl::parse(&item.url) else { return Ok(None) };
+    let Ok(url) = ArtifactUrl::parse(at.url) else { return Ok(None) };
     let deciding = config.rulebook.pins.deciding(&url);
     let active: Vec<_> = deciding.pins().iter().filter(|pin| pin.is_active(now)).collect();
-    let all = aliases(store, item.digest).await?;
+    let all = aliases(store, at.digest).await?;
     let is_pinned = active.iter().any(|pin| pin.digests.iter().any(|digest| all.contains(digest)));
     let release = active.iter().find_map(|pin| pin.release.clone());
-    Ok(release.filter(|_| item.state == ItemState::Approved && !is_pinned))
+    Ok(release.filter(|_| at.is_approved && !is_pinned))
 }
 
 /// Where a file revokes a body.
@@ -210,7 +281,22 @@ pub(crate) async fn digests_of(store: &Store, id: BodyId) -> Result<Option<Diges
 pub(crate) fn cannot_decide(error: DecideError, incident: Incident) -> Failure {
     match error {
         DecideError::Unknown(_) => unknown(&incident.to_string()),
-        DecideError::Revoked { .. }
+        DecideError::NotLearned(_)
+        | DecideError::Revoked { .. }
+        | DecideError::Decided(_)
+        | DecideError::NotKept
+        | DecideError::OtherPaths => Failure::could_not(error.to_string()),
+        DecideError::Store(error) => error.into(),
+    }
+}
+
+/// The same of what was learned.
+fn cannot_say(error: DecideError) -> Failure {
+    match error {
+        DecideError::NotLearned(_) => Failure::could_not(error.to_string())
+            .hint("'pinfold pin list' shows what was learned, each with its record"),
+        DecideError::Unknown(_)
+        | DecideError::Revoked { .. }
         | DecideError::Decided(_)
         | DecideError::NotKept
         | DecideError::OtherPaths => Failure::could_not(error.to_string()),

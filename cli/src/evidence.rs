@@ -34,8 +34,8 @@ pub(crate) fn conflicts(store: &Store, items: &[Item], item: &Item) -> Vec<(&'st
 }
 
 /// What the files pin at this URL, and where.
-pub(crate) fn pinned(config: &Config, item: &Item) -> Vec<String> {
-    let Ok(url) = ArtifactUrl::parse(&item.url) else { return Vec::new() };
+pub(crate) fn pinned(config: &Config, url: &str) -> Vec<String> {
+    let Ok(url) = ArtifactUrl::parse(url) else { return Vec::new() };
     let now = Timestamp::now();
     let mut pinned = Vec::new();
     for pin in config.rulebook.pins.deciding(&url).pins() {

@@ -195,6 +195,7 @@ impl ExposureOptions {
             outcome: self.verdict.as_ref().and_then(outcome),
             since,
             until,
+            ends: None,
         };
         Ok((sought, self.digest.as_deref().map(digest).transpose()?))
     }

@@ -98,6 +98,8 @@ enum PinCommand {
     Add(pin::add::AddOptions),
     /// Show the pins of all files, what was approved or learned at run time, and when each was asked for last.
     List(pin::list::ListOptions),
+    /// Say of what was learned that it may be served, or drop it.
+    Confirm(pin::confirm::ConfirmOptions),
     /// Print what was learned or approved at run time as blocks for pins.toml, to be reviewed.
     Export(pin::export::ExportOptions),
     /// Take pins, or one digest of them, out of the pins files, and say what is left for the URL.
@@ -178,6 +180,9 @@ impl Command {
             }
             Self::Pin(PinCommand::List(options)) => {
                 pin::list::run(&configuration, options, terminal).await.map(|()| Found::Nothing)
+            }
+            Self::Pin(PinCommand::Confirm(options)) => {
+                pin::confirm::run(&configuration, options, terminal).await
             }
             Self::Pin(PinCommand::Export(options)) => {
                 pin::export::run(&configuration, options, terminal).await.map(|()| Found::Nothing)

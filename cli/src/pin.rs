@@ -2,6 +2,7 @@
 
 pub(crate) mod add;
 pub(crate) mod asked;
+pub(crate) mod confirm;
 pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod remove;

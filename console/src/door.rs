@@ -11,7 +11,7 @@ use pinfold_policy::user::{User, Users};
 use tokio::sync::Semaphore;
 
 pub(crate) use self::forms::Forms;
-pub(crate) use self::sessions::{Session, Sessions, Token};
+pub(crate) use self::sessions::{About, Session, Sessions, Token};
 use self::throttle::Throttle;
 pub(crate) use self::throttle::Trying;
 

@@ -21,9 +21,9 @@ use jiff::Timestamp;
 
 pub use listener::Console;
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Question,
-    Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified,
-    WrongPassword,
+    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Lesson, Overview, PinFilter, PinRow, Pins,
+    Question, Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState,
+    Verified, Word, WrongPassword,
 };
 
 /// What can be shown of a gateway to everybody.

@@ -5,6 +5,7 @@ mod decide;
 mod evidence;
 mod first;
 mod item;
+mod learned;
 mod ledger;
 mod overview;
 mod picture;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
+pub use self::learned::{Lesson, Word};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub(crate) use self::routes::{Peer, Room, routes};
@@ -72,6 +74,12 @@ pub struct Review {
     pub vendors: Ask<(), Vec<VendorRules>>,
     /// What may be served.
     pub pins: Ask<PinFilter, Pins>,
+    /// What was learned by a record; none where nothing was.
+    pub learned: Ask<u64, Option<Lesson>>,
+    /// Its bytes, decoded; none where they are not kept.
+    pub learned_body: Ask<u64, Option<Vec<u8>>>,
+    /// Confirms or drops it, with all that the command does.
+    pub say_of_learned: Ask<Word, Done>,
     /// What of it the files do not say yet, as the text of a pins file.
     pub pins_toml: Ask<(), String>,
 }

@@ -11,9 +11,21 @@ use tokio::time::Instant;
 
 use crate::error::{DecideError, StoreError};
 use crate::incident::Incident;
-use crate::item::{Approved, Decided, InForce, Learned, Lesson, Opinion, Revoked};
-use crate::register::{Bind, Decide, Learn, NOBODY, Refusal, Revoke, Ruling, approvals};
+use crate::item::{Approved, Confirmed, Decided, InForce, Learned, LearnedPin, Lesson, Opinion, Revoked};
+use crate::register::{
+    Bind, Confirm, Decide, Learn, NOBODY, Refusal, Revoke, Ruling, approvals, learned_pin,
+};
 use crate::{Store, lock};
+
+fn why(refusal: Refusal, unknown: DecideError) -> DecideError {
+    match refusal {
+        Refusal::Unknown => unknown,
+        Refusal::Revoked(digest) => DecideError::Revoked { digest },
+        Refusal::Decided(state) => DecideError::Decided(state),
+        Refusal::NotKept => DecideError::NotKept,
+        Refusal::OtherPaths => DecideError::OtherPaths,
+    }
+}
 
 /// How often a command looks whether its decision is in force.
 const IN_FORCE_EVERY: Duration = Duration::from_millis(20);
@@ -106,13 +118,55 @@ impl Store {
         let (who, reason) = (who.into(), reason.into());
         let shown = shown.map(Into::into);
         let decide = Decide { incident, ruling, basis, shown, who, reason, at, expires, approvers };
-        self.inner.register.change(decide).await?.map_err(|refusal| match refusal {
-            Refusal::Unknown => DecideError::Unknown(incident),
-            Refusal::Revoked(digest) => DecideError::Revoked { digest },
-            Refusal::Decided(state) => DecideError::Decided(state),
-            Refusal::NotKept => DecideError::NotKept,
-            Refusal::OtherPaths => DecideError::OtherPaths,
-        })
+        self.inner
+            .register
+            .change(decide)
+            .await?
+            .map_err(|refusal| why(refusal, DecideError::Unknown(incident)))
+    }
+
+    /// What was learned by a record, and what people have said of it since; none where nothing was.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn learned_pin(&self, record: u64) -> Result<Option<LearnedPin>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        learned_pin(&mut reader.connection, record, Timestamp::now()).await.map_err(reader.failed())
+    }
+
+    /// Makes what was learned an approval of people, once `approvers` of them have said so. Until then it is served as it was.
+    ///
+    /// # Errors
+    /// [`DecideError`] when nothing was learned by this record, its digest is revoked, or it cannot be written.
+    pub async fn confirm(
+        &self,
+        record: u64,
+        opinion: Opinion<'_>,
+        approvers: u32,
+    ) -> Result<Confirmed, DecideError> {
+        self.say_of_learned(Ruling::Approve, record, opinion, approvers).await
+    }
+
+    /// Bars what was learned from its subject. Other bytes are not learned there any more.
+    ///
+    /// # Errors
+    /// [`DecideError`] when nothing was learned by this record, or it cannot be written.
+    pub async fn drop_learned(&self, record: u64, opinion: Opinion<'_>) -> Result<Confirmed, DecideError> {
+        self.say_of_learned(Ruling::Reject, record, opinion, 1).await
+    }
+
+    async fn say_of_learned(
+        &self,
+        ruling: Ruling,
+        record: u64,
+        opinion: Opinion<'_>,
+        approvers: u32,
+    ) -> Result<Confirmed, DecideError> {
+        let Opinion { who, reason, at, expires } = opinion;
+        let (who, reason) = (who.into(), reason.into());
+        let confirm = Confirm { record, ruling, who, reason, at, expires, approvers };
+        let said = self.inner.register.change(confirm).await?;
+        said.map_err(|refusal| why(refusal, DecideError::NotLearned(record)))
     }
 
     /// Revokes a digest, in any notation and whether or not anyone ever saw it: it is never released again, anywhere.

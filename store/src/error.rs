@@ -192,6 +192,9 @@ pub enum DecideError {
     /// There is no such item in quarantine.
     #[error("no item {0} in quarantine")]
     Unknown(Incident),
+    /// Nothing was learned by this record.
+    #[error("nothing was learned by record {0}")]
+    NotLearned(u64),
     /// The digest is revoked, and a revocation beats every approval.
     #[error("{digest} is revoked, and a revoked digest is never released again")]
     Revoked {

@@ -208,6 +208,53 @@ pub enum Learned {
     Full,
 }
 
+/// What was learned at one URL, and what people have said of it since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnedPin {
+    /// The record of it, as [`Approval::record`] names it while nobody has said anything.
+    pub record: u64,
+    /// When it was learned.
+    pub at: Timestamp,
+    /// What a decision is about: the match key, without its query unless the deciding pin has one.
+    pub subject: Box<str>,
+    /// The match key at which it was seen.
+    pub url: Box<str>,
+    /// The vendor that claimed the host.
+    pub vendor: Option<Arc<str>>,
+    /// What it may act as.
+    pub kind: Kind,
+    /// The decoded body.
+    pub digest: BodyId,
+    /// Its decoded length, in bytes.
+    pub len: u64,
+    /// What holds now: approved also where nobody has said so.
+    pub state: ItemState,
+    /// By whom, when and why: by nobody as long as it is learned alone.
+    pub decided: Option<LastDecision>,
+    /// Who approves of it, where more people must.
+    pub agreement: Option<Agreement>,
+}
+
+impl LearnedPin {
+    /// Whether it is served, and no person has said that it may be.
+    #[must_use]
+    pub fn is_learned_alone(&self) -> bool {
+        self.state == ItemState::Approved
+            && self.decided.as_ref().is_some_and(|decided| decided.basis == Basis::Learned)
+    }
+}
+
+/// What was decided about something that was learned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The version of the decisions that holds it: [`crate::Store::in_force`] waits for it.
+    pub version: u64,
+    /// What was learned, as it is now.
+    pub pin: LearnedPin,
+    /// Whether it had been decided so before, and nothing was written.
+    pub already: bool,
+}
+
 /// An approval that holds, or held until it ended, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod audit;
+mod confirm;
 mod decide;
 mod feed_cursor;
 mod history;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use self::approvals::approvals;
 pub(crate) use self::audit::audit;
+pub(crate) use self::confirm::{Confirm, learned_pin};
 pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};

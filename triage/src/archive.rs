@@ -11,7 +11,7 @@ pub(crate) mod xar;
 pub(crate) mod zip;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,9 @@ use crate::findings::{Findings, NotAnalysed, SHOWN, bounded};
 use crate::manifest::manifests;
 use crate::meter::Meter;
 use crate::octets::hex;
+
+/// Members of one oddity that are listed.
+const ODD: usize = 50;
 
 /// An archive, opened.
 #[derive(Default)]
@@ -38,6 +41,18 @@ pub(crate) struct Entry<'a> {
     pub(crate) packing: Packing,
     /// Bytes that it unpacks to, as the archive says.
     pub(crate) says: u64,
+    pub(crate) role: Role,
+}
+
+/// What becomes of a member where it is unpacked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    #[default]
+    File,
+    /// A link: its bytes are its target.
+    Link,
+    /// A device, or what only some readers know.
+    Special,
 }
 
 /// How a member is packed.
@@ -55,39 +70,46 @@ impl<'a> Archive<'a> {
     pub(crate) fn stored(&mut self, name: String, bytes: impl Into<Cow<'a, [u8]>>) {
         let packed = bytes.into();
         let says = packed.len() as u64;
-        self.entries.push(Entry { name, packed, packing: Packing::Stored, says });
+        self.entries.push(Entry { name, packed, packing: Packing::Stored, says, role: Role::File });
     }
 
     pub(crate) fn odd(&mut self, kind: OddityKind, member: &str) {
         self.oddities.push((kind, member.to_owned()));
     }
 
-    /// A link, and where it leads.
-    pub(crate) fn link(&mut self, name: &str, target: &str) {
-        // From the place of the link itself: `a/b` -> `../c` stays inside.
-        let place = name.rsplit_once(['/', '\\']).map_or("", |(place, _)| place);
+    /// A link, and where it leads, counted from `place`.
+    pub(crate) fn link(&mut self, name: &str, place: &str, target: &str) {
         if is_rooted(target) || leads_out(&format!("{place}/{target}")) {
             self.odd(OddityKind::LinkOutside, name);
         }
     }
 
+    /// Adds a link as a member: where it leads can change as any bytes can.
+    pub(crate) fn linked(&mut self, name: String, place: &str, target: String) {
+        self.link(&name, place, &target);
+        let packed: Cow<'a, [u8]> = target.into_bytes().into();
+        let says = packed.len() as u64;
+        self.entries.push(Entry { name, packed, packing: Packing::Stored, says, role: Role::Link });
+    }
+
     /// What can be seen of the names alone. Of two members with one name, the second gets another.
     fn checked(mut self) -> Self {
         let mut seen = HashSet::new();
+        let mut twins: HashMap<String, usize> = HashMap::new();
         let mut odd = Vec::new();
         for entry in &mut self.entries {
             if is_rooted(&entry.name) || leads_out(&entry.name) {
                 odd.push((OddityKind::Outside, entry.name.clone()));
             }
-            // Windows and macOS take names that differ in case alone for one.
-            if !seen.insert(entry.name.to_lowercase()) {
+            let place = place_of(&entry.name);
+            if !seen.insert(place.clone()) {
                 odd.push((OddityKind::Twice, entry.name.clone()));
-                let numbered = (2_usize..).map(|number| format!("{} ({number})", entry.name));
-                if let Some(name) =
-                    numbered.take(seen.len() + 1).find(|name| seen.insert(name.to_lowercase()))
-                {
-                    entry.name = name;
+                // From the last one on: many of one name are not counted through for each of them.
+                let next = twins.entry(place.clone()).or_insert(2);
+                while !seen.insert(format!("{place} ({next})")) {
+                    *next += 1;
                 }
+                entry.name = format!("{} ({next})", entry.name);
             }
             if entry.packing == Packing::Encrypted {
                 odd.push((OddityKind::Encrypted, entry.name.clone()));
@@ -96,6 +118,27 @@ impl<'a> Archive<'a> {
         self.oddities.extend(odd);
         self
     }
+}
+
+/// The folder of a link, from which it counts: `a/b` -> `../c` stays inside.
+pub(crate) fn folder_of(name: &str) -> &str {
+    name.rsplit_once(['/', '\\']).map_or("", |(place, _)| place)
+}
+
+/// Where a reader may put it: several names lead to one place. Windows and macOS take names that differ in case alone for one,
+/// Windows those too that end in other dots and spaces; some readers end a name at its first zero.
+fn place_of(name: &str) -> String {
+    let mut place: Vec<String> = Vec::new();
+    for part in name.split('\0').next().unwrap_or_default().split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                place.pop();
+            }
+            _ => place.push(part.trim_end_matches(['.', ' ']).to_lowercase()),
+        }
+    }
+    place.join("/")
 }
 
 fn is_rooted(name: &str) -> bool {
@@ -163,7 +206,7 @@ pub(crate) fn compare<'a>(
 }
 
 fn is_same(before: &Entry<'_>, entry: &Entry<'_>) -> bool {
-    before.packing == entry.packing && before.packed == entry.packed
+    before.packing == entry.packing && before.role == entry.role && before.packed == entry.packed
 }
 
 /// One member that is packed otherwise than before, or is new. `None` where it is the same once it is unpacked.
@@ -181,13 +224,17 @@ fn member(
         let findings = meter.short.clone().map(|why| Box::new(not_analysed(why)));
         return Some(Member { name, reviewed: before.map(facts), new: Some(facts(entry)), findings });
     }
+    let other_role = before.is_some_and(|before| before.role != entry.role);
+    if other_role || (before.is_none() && entry.role == Role::Special) {
+        odd.push((OddityKind::OtherRole, entry.name.clone()));
+    }
     let old = before.map(|before| unpack(before, meter));
     let now = unpack(entry, meter);
     if now.facts.size != entry.says && now.bytes.is_ok() {
         odd.push((OddityKind::SizeDiffers, entry.name.clone()));
     }
     let is_same = old.as_ref().is_some_and(|old| old.facts.digest.is_some() && old.facts == now.facts);
-    if is_same {
+    if is_same && !other_role {
         contents.counts.same += 1;
         return None;
     }
@@ -243,5 +290,11 @@ fn oddities(mut odd: Vec<(OddityKind, String)>, before: &[(OddityKind, String)],
     });
     contents.oddities.extend(listed);
     contents.oddities.sort_by_key(|oddity| oddity.reviewed);
-    contents.oddities.truncate(NAMED);
+    // Many of one kind hide none of another.
+    let mut listed: HashMap<OddityKind, usize> = HashMap::new();
+    contents.oddities.retain(|oddity| {
+        let count = listed.entry(oddity.kind).or_default();
+        *count += 1;
+        *count <= ODD
+    });
 }

@@ -58,7 +58,8 @@ fn is_read(script: &Findings) -> bool {
             NotAnalysed::Reviewed(_)
             | NotAnalysed::TwoReadings
             | NotAnalysed::TimeOver
-            | NotAnalysed::TooMuch,
+            | NotAnalysed::TooMuch
+            | NotAnalysed::TooManyHosts,
         ) => true,
         Some(
             NotAnalysed::TooLarge { .. }
@@ -135,10 +136,12 @@ fn contained(
     if contents.format == Format::Zip && contents.members.iter().any(|member| is_manifest(&member.name)) {
         contents.format = Format::Nupkg;
     }
+    let in_bytes = crate::strings::new_hosts(reviewed, new);
+    let has_more = in_bytes.has_more;
     let not_analysed = scripts.not_analysed.take().or_else(|| meter.short.take());
     meter.short = short.or_else(|| not_analysed.clone().filter(is_of_all));
     let mut hosts = Hosts::default();
-    for named in crate::strings::new_hosts(reviewed, new) {
+    for named in in_bytes.named {
         hosts.add(None, named.host, named.url, false);
     }
     let from_scripts = std::mem::take(&mut scripts.hosts);
@@ -147,6 +150,8 @@ fn contained(
         hosts.take(host);
     }
     let change = if reviewed.is_none() { Change::New } else { Change::Contents };
+    let too_many = (has_more || hosts.is_full()).then_some(NotAnalysed::TooManyHosts);
+    let not_analysed = not_analysed.or(too_many);
     Findings { change, not_analysed, hosts: hosts.listed(), contents: Some(Box::new(contents)), ..scripts }
 }
 

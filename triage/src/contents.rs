@@ -324,6 +324,12 @@ pub enum OddityKind {
     Encrypted,
     /// It holds more or fewer bytes than it says.
     SizeDiffers,
+    /// It was a file and is none, or the other way round; or it is new, and neither a file nor a link.
+    OtherRole,
+    /// Its directory does not hold as many members as it says.
+    OtherCount,
+    /// A manifest of a package manager that could not be read here.
+    Manifest,
 }
 
 impl OddityKind {
@@ -342,6 +348,9 @@ impl OddityKind {
             Self::Appended => "appended",
             Self::Encrypted => "encrypted",
             Self::SizeDiffers => "size-differs",
+            Self::OtherRole => "other-role",
+            Self::OtherCount => "other-count",
+            Self::Manifest => "manifest",
         }
     }
 
@@ -362,6 +371,15 @@ impl OddityKind {
             Self::Appended => "there are bytes behind the end",
             Self::Encrypted => "it is encrypted, and was not looked into",
             Self::SizeDiffers => "it does not hold as many bytes as it says",
+            Self::OtherRole => {
+                "it is a file, a link or something else than these, and was not, or is of no known kind"
+            }
+            Self::OtherCount => {
+                "the directory does not list as many members as it says: readers differ in where they end"
+            }
+            Self::Manifest => {
+                "it is a manifest that could not be read here: what is run when it is installed is not known"
+            }
         }
     }
 }

@@ -114,6 +114,8 @@ pub enum NotAnalysed {
     TimeOver,
     /// There was more to work out than the limit. What was found until then is listed.
     TooMuch,
+    /// More hosts stand in its bytes than are told apart. Those that are not looked at can be new ones.
+    TooManyHosts,
     /// There was no room for a stack, or the parser failed.
     Failed,
     /// It is not what its beginning promises: what its reader says.
@@ -151,6 +153,7 @@ impl NotAnalysed {
             Self::Reviewed(_) => "reviewed-unreadable",
             Self::TimeOver => "time-over",
             Self::TooMuch => "too-much",
+            Self::TooManyHosts => "too-many-hosts",
             Self::Failed => "failed",
             Self::Malformed { .. } => "malformed",
             Self::UnknownType => "unknown-type",
@@ -176,6 +179,10 @@ impl NotAnalysed {
             Self::TimeOver => "the time was over; what was found until then is listed".to_owned(),
             Self::TooMuch => {
                 "there was more to work out than the limit; what was found until then is listed".to_owned()
+            }
+            Self::TooManyHosts => {
+                "more hosts stand in it than are told apart: there can be new ones that are not listed"
+                    .to_owned()
             }
             Self::Failed => "the analysis failed".to_owned(),
             Self::Malformed { said } => format!("it cannot be read to its end: {said}"),

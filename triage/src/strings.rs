@@ -1,6 +1,6 @@
 //! Hosts that stand in any bytes, as ASCII and as UTF-16.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::hosts::{Named, hosts_in, in_urls};
 
@@ -14,20 +14,32 @@ const PIECE: usize = 2048;
 const OVERLAP: usize = 320;
 /// Hosts that are told apart.
 const MOST: usize = 10_000;
+/// URLs of one host: many of one do not push out the others.
+const URLS: usize = 5;
+
+/// Hosts that stand in some bytes.
+#[derive(Default)]
+pub(crate) struct InBytes {
+    pub(crate) named: Vec<Named>,
+    /// There are more than are told apart.
+    pub(crate) has_more: bool,
+}
 
 /// Hosts of the new bytes that do not stand in the reviewed ones. Both are read at the same time.
-pub(crate) fn new_hosts(reviewed: Option<&[u8]>, new: &[u8]) -> Vec<Named> {
+pub(crate) fn new_hosts(reviewed: Option<&[u8]>, new: &[u8]) -> InBytes {
     let (known, found) = std::thread::scope(|scope| {
         let known = reviewed.map(|reviewed| scope.spawn(|| named_in(reviewed)));
         let found = named_in(new);
         (known.and_then(|known| known.join().ok()).unwrap_or_default(), found)
     });
-    let known: HashSet<_> = known.into_iter().map(|named| named.host).collect();
-    found.into_iter().filter(|named| !known.contains(&named.host)).collect()
+    let known: HashSet<_> = known.named.into_iter().map(|named| named.host).collect();
+    let InBytes { mut named, has_more } = found;
+    named.retain(|named| !known.contains(&named.host));
+    InBytes { named, has_more }
 }
 
 /// All hosts of some bytes, a few of their URLs with them.
-pub(crate) fn named_in(bytes: &[u8]) -> Vec<Named> {
+fn named_in(bytes: &[u8]) -> InBytes {
     let mut found = Found::default();
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -42,7 +54,7 @@ pub(crate) fn named_in(bytes: &[u8]) -> Vec<Named> {
         }
         at += (narrow + 1).max(wide.len() * 2);
     }
-    found.named
+    found.in_bytes
 }
 
 /// A text in UTF-16, the low byte first, as far as it is ASCII.
@@ -62,8 +74,9 @@ fn is_plain(byte: u8) -> bool {
 
 #[derive(Default)]
 struct Found {
-    named: Vec<Named>,
-    seen: HashSet<(String, String)>,
+    in_bytes: InBytes,
+    /// The URLs of each.
+    seen: HashMap<String, Vec<String>>,
 }
 
 impl Found {
@@ -88,9 +101,19 @@ impl Found {
             if is_cut && text.ends_with(&named.url) && named.url.len() < OVERLAP {
                 continue;
             }
-            if self.seen.len() < MOST && self.seen.insert((named.host.clone(), named.url.clone())) {
-                self.named.push(named);
-            }
+            self.take(named);
+        }
+    }
+
+    fn take(&mut self, named: Named) {
+        if self.seen.len() >= MOST && !self.seen.contains_key(&named.host) {
+            self.in_bytes.has_more = true;
+            return;
+        }
+        let urls = self.seen.entry(named.host.clone()).or_default();
+        if urls.len() < URLS && !urls.contains(&named.url) {
+            urls.push(named.url.clone());
+            self.in_bytes.named.push(named);
         }
     }
 }
@@ -100,7 +123,7 @@ mod tests {
     use super::*;
 
     fn hosts(bytes: &[u8]) -> Vec<String> {
-        named_in(bytes).into_iter().map(|named| named.host).collect()
+        named_in(bytes).named.into_iter().map(|named| named.host).collect()
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Versions<'_> {
         let text = script::text_of(self.new);
         let beyond = in_urls(&text).take_while(in_time);
         let beyond = beyond.filter(|named| !named.host.is_ascii() && !known.contains(&named.host));
-        for named in new_hosts(self.reviewed, self.new).into_iter().chain(beyond) {
+        for named in new_hosts(self.reviewed, self.new).named.into_iter().chain(beyond) {
             found.add(None, named.host, named.url, false);
         }
         let change = if self.reviewed.is_some() { Change::Unknown } else { Change::New };
@@ -205,7 +205,7 @@ fn hosts(
     }
     if new.cut_short.is_some() {
         // What was not read to its end hides none that stand in its bytes.
-        for named in new_hosts(reviewed.map(str::as_bytes), raw.as_bytes()) {
+        for named in new_hosts(reviewed.map(str::as_bytes), raw.as_bytes()).named {
             found.add(None, named.host, named.url, false);
         }
     }
@@ -248,7 +248,7 @@ impl Hosts {
     }
 
     /// Whether there are more than are listed.
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.found.len() > LISTED
     }
 

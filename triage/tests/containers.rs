@@ -13,7 +13,7 @@ use pinfold_triage::{
     Capability, Change, Contents, Findings, Format, Limits, Member, Names, NotAnalysed, OddityKind, compare,
 };
 
-use made::{Pe, Zip, asar, le, tarball, wasm};
+use made::{Pe, Zip, asar, asar_of, le, tarball, tarball_of, wasm};
 
 fn changed(old: &[u8], new: &[u8]) -> Findings {
     compare(Some(old), new, Limits::default(), &|_| None)
@@ -175,6 +175,18 @@ fn a_script_in_an_asar_is_compared_as_a_script() {
 }
 
 #[test]
+fn a_long_name_above_many_files_is_not_written_out_for_each() {
+    let files: serde_json::Map<_, _> = (0..20_000)
+        .map(|number| (number.to_string(), serde_json::json!({ "size": 0, "offset": "0" })))
+        .collect();
+    let long = "a".repeat(1 << 20);
+    let bomb = asar_of(&serde_json::json!({ "files": { long: { "files": files } } }), b"");
+    let found = changed(&asar(&[("a.js", b"1")]), &bomb);
+    assert_eq!(found.not_analysed.as_ref().map(NotAnalysed::code), Some("malformed"));
+    assert_eq!(contents(&found).counts.added, 0, "20 GiB of names");
+}
+
+#[test]
 fn an_install_script_of_an_npm_package_is_named() {
     let old =
         gzip(&tarball(&[("package/package.json", br#"{"scripts":{"test":"t"},"dependencies":{"a":"1"}}"#)]));
@@ -231,11 +243,206 @@ fn a_link_that_leads_out_is_told() {
 }
 
 #[test]
+fn a_packed_link_that_leads_out_is_told() {
+    let old = Zip::new().stored("b", b"1").bytes();
+    for is_deflated in [false, true] {
+        let found = changed(&old, &Zip::new().linked("a", b"../../etc/passwd", is_deflated).bytes());
+        assert_eq!(odd(&found), [(OddityKind::LinkOutside, "a")], "{is_deflated}");
+    }
+    let root = serde_json::json!({ "files": { "a": { "link": "../../up" } } });
+    let found = changed(&asar(&[("a.js", b"1")]), &asar_of(&root, b""));
+    assert_eq!(odd(&found), [(OddityKind::LinkOutside, "a")]);
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_inside_is_a_change() {
+    let asar_link =
+        |target: &str| asar_of(&serde_json::json!({ "files": { "main.js": { "link": target } } }), b"");
+    let tar_link = |kind, target| tarball_of(&[("main.js", kind, target, b"")]);
+    for (old, new) in [
+        (asar_link("good.js"), asar_link("evil.js")),
+        (tar_link(b'2', "good.js"), tar_link(b'2', "evil.js")),
+        (tar_link(b'1', "good.js"), tar_link(b'1', "evil.js")),
+    ] {
+        let found = changed(&old, &new);
+        assert_eq!(contents(&found).counts.changed, 1);
+        assert!(member(&found, "main.js").new.is_some());
+    }
+}
+
+#[test]
+fn a_file_that_becomes_a_link_is_told_though_its_bytes_are_the_same() {
+    let found =
+        changed(&Zip::new().stored("a", b"b/c").bytes(), &Zip::new().linked("a", b"b/c", false).bytes());
+    assert_eq!((odd(&found), contents(&found).counts.changed), (vec![(OddityKind::OtherRole, "a")], 1));
+}
+
+#[test]
+fn a_member_of_a_type_that_readers_take_for_a_file_is_looked_into() {
+    // Not known (POSIX: a file), sparse, and a folder that holds bytes.
+    for kind in [b'Z', b'5'] {
+        let found = changed(&tarball(&[("b", b"1")]), &tarball_of(&[("a.js", kind, "", b"eval(x)")]));
+        assert_eq!(does(member(&found, "a.js").findings.as_deref().unwrap()), [Capability::Eval], "{kind}");
+    }
+    let device = |kind| tarball_of(&[("a", kind, "", b"")]);
+    assert_eq!(odd(&changed(&tarball(&[("b", b"1")]), &device(b'3'))), [(OddityKind::OtherRole, "a")]);
+    let sparse = |data: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path("a").unwrap();
+        header.set_size(data.len() as u64);
+        header.as_gnu_mut().unwrap().realsize[..12].copy_from_slice(b"00000000003\0");
+        header.as_gnu_mut().unwrap().sparse[0].offset[..12].copy_from_slice(b"00000000000\0");
+        header.as_gnu_mut().unwrap().sparse[0].numbytes[..12].copy_from_slice(b"00000000003\0");
+        header.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append(&header, data).unwrap();
+        builder.into_inner().unwrap()
+    };
+    assert_eq!(contents(&changed(&sparse(b"one"), &sparse(b"two"))).counts.changed, 1);
+}
+
+#[test]
+fn a_size_in_an_extension_that_is_not_that_of_the_header_is_told() {
+    // For who does not read extensions, the second member is there, and for others it is data of the first.
+    let inner = tarball(&[("evil.js", b"eval(x)")]);
+    let hidden = &inner[..1024];
+    let record = format!("13 size={}\n", hidden.len());
+    assert_eq!(record.len(), 13);
+    let mut bytes = tarball_of(&[("ext", b'x', "", record.as_bytes())]);
+    bytes.truncate(1024);
+    bytes.extend(&tarball_of(&[("readme", b'0', "", b"")])[..512]);
+    bytes.extend(hidden);
+    bytes.extend([0; 1024]);
+    let found = changed(&tarball(&[("b", b"1")]), &bytes);
+    assert!(
+        odd(&found).contains(&(OddityKind::HeadersDiffer, "readme")),
+        "{:?} {:?}",
+        odd(&found),
+        found.not_analysed
+    );
+}
+
+#[test]
 fn a_name_that_stands_there_twice_is_told_and_both_are_looked_into() {
     let new = Zip::new().stored("a.js", b"one()").stored("A.js", b"eval(x)");
     let found = changed(&Zip::new().stored("a.js", b"one()").bytes(), &new.bytes());
     assert_eq!(odd(&found), [(OddityKind::Twice, "A.js")]);
     assert_eq!(does(member(&found, "A.js (2)").findings.as_deref().unwrap()), [Capability::Eval]);
+}
+
+#[test]
+fn two_names_of_one_place_are_told() {
+    for twin in ["./a.js", "x/../a.js", "a.js.", "A.JS ", "a.js\0.txt", ".\\a.js"] {
+        let new = Zip::new().stored("a.js", b"one()").stored(twin, b"eval(x)");
+        let found = changed(&Zip::new().stored("a.js", b"one()").bytes(), &new.bytes());
+        assert_eq!(odd(&found), [(OddityKind::Twice, twin)]);
+    }
+}
+
+#[test]
+fn many_members_of_one_name_take_no_more_time_than_as_many_others() {
+    // Counted through from the first one on for each of them, it would not end.
+    let many = (0..40_000).fold(Zip::new(), |zip, _| zip.stored("a", b""));
+    let found = changed(&Zip::new().stored("b", b"1").bytes(), &many.bytes());
+    assert_eq!(contents(&found).counts.added, 40_000);
+}
+
+#[test]
+fn many_oddities_of_one_kind_hide_none_of_another() {
+    let mut zip = Zip::new();
+    for _ in 0..300 {
+        zip = zip.stored("a", b"1");
+    }
+    let found = changed(&Zip::new().stored("a", b"1").bytes(), &zip.encrypted("z.js", b"?").bytes());
+    assert!(odd(&found).contains(&(OddityKind::Encrypted, "z.js")));
+}
+
+#[test]
+fn a_name_in_an_extra_field_is_told() {
+    let field = [b"up\x0f\0\x01\0\0\0\0".as_slice(), b"../evil.js"].concat();
+    let zip = Zip::new().stored("readme.txt", b"1").extra(&field);
+    let found = changed(&Zip::new().stored("readme.txt", b"2").bytes(), &zip.bytes());
+    assert_eq!(odd(&found), [(OddityKind::HeadersDiffer, "readme.txt")]);
+}
+
+#[test]
+fn a_directory_that_lists_more_than_it_says_is_told() {
+    let mut bytes = Zip::new().stored("a", b"1").stored("evil.js", b"eval(x)").bytes();
+    let end = bytes.len() - 22;
+    bytes[end + 8..end + 12].copy_from_slice(&[1, 0, 1, 0]);
+    let found = changed(&Zip::new().stored("a", b"1").bytes(), &bytes);
+    assert_eq!(odd(&found), [(OddityKind::OtherCount, "")]);
+}
+
+#[test]
+fn large_numbers_that_are_not_the_small_ones_are_told() {
+    let (plain, old) = (Zip::new().stored("a", b"1"), Zip::new().stored("a", b"0").bytes());
+    let bytes = plain.bytes();
+    let (front, end) = bytes.split_at(bytes.len() - 22);
+    let (len, place) =
+        (u64::from(plain.directory_len()), front.len() as u64 - u64::from(plain.directory_len()));
+    let zip64 = |len: u64, place: u64, small: &[u8]| {
+        let large = [b"PK\x06\x06".as_slice(), &[0; 36], &len.to_le_bytes(), &place.to_le_bytes()].concat();
+        let locator = [b"PK\x06\x07\0\0\0\0".as_slice(), &(front.len() as u64).to_le_bytes(), &[1, 0, 0, 0]];
+        [front, &large, &locator.concat(), small].concat()
+    };
+    assert_eq!(odd(&changed(&old, &zip64(len, place, end))), [], "both say the same");
+    let mut other = end.to_vec();
+    other[16..20].copy_from_slice(&le(7));
+    assert_eq!(odd(&changed(&old, &zip64(len, place, &other))), [(OddityKind::TwoDirectories, "")]);
+}
+
+#[test]
+fn many_empty_pieces_of_a_gzip_file_end() {
+    let found = changed(b"a", &gzip(b"").repeat(60_000));
+    assert_eq!(found.not_analysed.as_ref().map(NotAnalysed::code), Some("malformed"));
+}
+
+#[test]
+fn a_manifest_is_read_as_npm_reads_it() {
+    let hooks = |name: &str, manifest: &[u8]| {
+        let old = tarball(&[("package/package.json", b"{}")]);
+        let found =
+            changed(&gzip(&old), &gzip(&tarball(&[("package/package.json", b"{}"), (name, manifest)])));
+        (
+            contents(&found).install_scripts.len(),
+            odd(&found).iter().any(|(kind, _)| *kind == OddityKind::Manifest),
+        )
+    };
+    let evil = br#"{"scripts":{"postinstall":"node x.js","preuninstall":"never"}}"#;
+    let marked = [b"\xef\xbb\xbf".as_slice(), evil].concat();
+    assert_eq!(hooks("a/package.json", &marked).0, 1, "a byte order mark");
+    assert_eq!(hooks("a/Package.JSON", evil).0, 1, "where case does not matter");
+    // The second one of a name is the one that is there in the end.
+    assert_eq!(hooks("package/package.json", evil).0, 1);
+    let deep = format!(r#"{{"x":{}{},"scripts":{{"postinstall":"x"}}}}"#, "[".repeat(300), "]".repeat(300));
+    assert!(hooks("a/package.json", deep.as_bytes()).1, "what is not read is said");
+}
+
+#[test]
+fn what_a_package_brings_along_is_named() {
+    let package = |json: &str| tarball(&[("package/package.json", json.as_bytes())]);
+    for (key, list, said) in [
+        ("bundleDependencies", r#"["evil"]"#, "evil (bundled)"),
+        ("bundledDependencies", r#"["evil"]"#, "evil (bundled)"),
+        ("bundleDependencies", "true", "all of them (bundled)"),
+    ] {
+        let found = changed(&package("{}"), &package(&format!(r#"{{"{key}":{list}}}"#)));
+        assert_eq!(names(&found, "dependencies").added, [said.into()]);
+    }
+}
+
+#[test]
+fn many_urls_of_a_known_host_push_out_no_new_one() {
+    let known: String = (0..12_000).map(|number| format!("https://known.test/{number}\0")).collect();
+    let new = [b"\0\x01https://known.test/\0".as_slice(), known.as_bytes(), b"https://evil.test/\0"].concat();
+    let found = changed(b"\0\x01https://known.test/\0", &new);
+    assert_eq!(hosts(&found), ["evil.test"]);
+    let many: String = (0..12_000).map(|number| format!("https://h{number}.test/\0")).collect();
+    let new = [b"\0\x01".as_slice(), many.as_bytes(), b"https://evil.test/\0"].concat();
+    let found = changed(&Pe::new().bytes(), &[Pe::new().bytes(), new].concat());
+    assert_eq!(found.not_analysed, Some(NotAnalysed::TooManyHosts));
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Report {
 
     /// What was sought, in words and values.
     pub(crate) fn question(&self) -> Vec<(&'static str, String)> {
-        let Sought { body, url, masked_url, host, client, user, vendor, outcome, since, until } =
+        let Sought { body, url, masked_url, host, client, user, vendor, outcome, since, until, ends: _ } =
             &self.sought;
         // Whoever is handed the report is not shown the value either.
         let url = masked_url.as_ref().or(url.as_ref());

@@ -231,7 +231,9 @@ fn provenance(approved: &Approved) -> Vec<String> {
                 format!("{digest}: approved {at} UTC by the rule cooldown, incident {record}: {reason}")
             }
             Basis::Reviewed => {
-                format!("{digest}: approved {at} UTC by {who}, incident {record}: {reason}")
+                // What was learned and then confirmed was never refused: its record is a number, and no incident.
+                let of = if record.parse::<u64>().is_ok() { "record" } else { "incident" };
+                format!("{digest}: approved {at} UTC by {who}, {of} {record}: {reason}")
             }
         }
     });

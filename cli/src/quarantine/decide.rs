@@ -7,12 +7,11 @@ use pinfold_store::item::{Decided, InForce, Opinion};
 use serde_json::{Value, json};
 
 use super::Review;
-use super::list::agreement_json;
 use super::show::mark_json;
 use crate::Found;
 use crate::darkened::Darkened;
 use crate::decision::{self, who};
-use crate::desk::{self, Written, unknown};
+use crate::desk::{self, At, Written, agreement_json, unknown};
 use crate::failure::Failure;
 use crate::received::Received;
 use crate::terminal::Tone;
@@ -30,7 +29,7 @@ pub(super) async fn approve(
     let decided = desk.approve(incident, &written).await?;
     let said = desk::approved(&decided).join("\n  ");
     let found = report(review, &decided, &said, None).await?;
-    for (warning, hint) in desk.against(&decided.item, now).await? {
+    for (warning, hint) in desk.against(At::item(&decided.item), now).await? {
         review.terminal.warn(&warning, hint);
     }
     Ok(found)
@@ -122,7 +121,7 @@ fn decision_json(
         "already": decided.already,
         "digest": decided.item.digest.to_string(),
         "subject": &*decided.item.subject,
-        "agreement": agreement_json(&decided.item),
+        "agreement": agreement_json(decided.item.agreement.as_ref()),
         "expires": decided.item.decided.as_ref().and_then(|decided| decided.expires).map(|end| end.to_string()),
         "in_force": decision::in_force_word(in_force),
         "admitted": decided.admitted.iter().map(mark_json).collect::<Vec<_>>(),

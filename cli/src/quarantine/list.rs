@@ -4,6 +4,7 @@ use pinfold_store::item::{Item, ItemState, MAX_CLIENTS};
 use serde_json::{Value, json};
 
 use super::Review;
+use crate::desk::agreement_json;
 use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::words::{counted, minute, path_json, size};
@@ -63,12 +64,6 @@ fn state(item: &Item) -> String {
     }
 }
 
-pub(super) fn agreement_json(item: &Item) -> Value {
-    item.agreement.as_ref().map_or(Value::Null, |agreement| {
-        json!({ "by": agreement.by.iter().map(|who| &**who).collect::<Vec<_>>(), "needed": agreement.needed })
-    })
-}
-
 /// How many clients asked for it, as far as they are told apart.
 pub(super) fn clients(item: &Item) -> String {
     let at_least = if item.clients >= MAX_CLIENTS { "at least " } else { "" };
@@ -86,7 +81,7 @@ pub(super) fn item_json(item: &Item) -> Value {
             "basis": decided.basis.as_str(),
             "expires": decided.expires.map(|end| end.to_string()),
         })),
-        "agreement": agreement_json(item),
+        "agreement": agreement_json(item.agreement.as_ref()),
         "reason": item.reason.code(),
         "subject": &*item.subject,
         "url": &*item.url,

@@ -2,6 +2,7 @@
 
 mod analyst;
 mod evidence;
+mod learned;
 mod ledger;
 mod trusted;
 mod vendors;
@@ -27,7 +28,6 @@ use pinfold_proxy::Clock;
 use pinfold_siem::Observer;
 use pinfold_store::entry::{Notice, What};
 use pinfold_store::incident::Incident;
-use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Count, Store};
 use tokio::runtime::Handle;
@@ -40,7 +40,7 @@ use super::greeting;
 use super::reload::told;
 use crate::configuration::Configuration;
 use crate::decision;
-use crate::desk::{self, Desk, Written};
+use crate::desk::{self, At, Desk, Written};
 use crate::failure::Failure;
 use crate::pin;
 use crate::user::salt;
@@ -129,6 +129,9 @@ impl Reviewing {
             setup: self.asked(|this, ()| async move { Ok(this.setup()) }),
             vendors: self.asked(|this, ()| async move { this.vendors().await }),
             pins: self.asked(|this, filter| async move { this.pins(filter).await }),
+            learned: self.asked(|this, record| async move { this.lesson(record).await }),
+            learned_body: self.asked(|this, record| async move { this.learned_body(record).await }),
+            say_of_learned: self.asked(|this, word| async move { this.say_of_learned(word).await }),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 Ok(pin::export::whole(&rules, &this.store).await?)
@@ -161,7 +164,7 @@ impl Reviewing {
     /// the command names who is of that name here, so that nobody agrees with themselves.
     async fn decide(&self, decision: Decision) -> Result<Done, Failure> {
         let Decision { incident, act, user, reason, expires, shown } = decision;
-        let who = format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname);
+        let who = named(&user);
         let now = Timestamp::now();
         let written = Written::read(&who, &reason, expires.as_deref(), now)?;
         let approvers = self.configuration.load_without_pins()?.config.approvers;
@@ -185,16 +188,20 @@ impl Reviewing {
         said.push(decision::in_force_text(in_force).to_owned());
         let against = match act {
             Act::Approve => {
-                self.blocking(move |this| async move { this.against(&decided.item, approvers).await }).await?
+                self.blocking(
+                    move |this| async move { this.against(At::item(&decided.item), approvers).await },
+                )
+                .await?
             }
             Act::Reject => Vec::new(),
         };
         Ok(Done { said, warnings: against })
     }
 
-    async fn against(&self, item: &Item, approvers: u32) -> Result<Vec<String>, Failure> {
+    /// What stands against what was approved all the same.
+    async fn against(&self, at: At<'_>, approvers: u32) -> Result<Vec<String>, Failure> {
         let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
-        let found = desk.against(item, Timestamp::now()).await?;
+        let found = desk.against(at, Timestamp::now()).await?;
         Ok(found.into_iter().map(|(warning, hint)| format!("{warning}; {hint}")).collect())
     }
 
@@ -296,6 +303,11 @@ impl Reviewing {
         }
         Ok(Flow { outcomes })
     }
+}
+
+/// As the command names who is of that name at this machine.
+fn named(user: &str) -> String {
+    format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname)
 }
 
 fn state(vendor: &Vendor, rules: &Rulebook, standing: &[Standing]) -> VendorState {

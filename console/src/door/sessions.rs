@@ -68,8 +68,17 @@ pub(crate) struct Session {
     pub(crate) user: User,
     begun: Instant,
     seen: Instant,
-    /// What the page of an item is to tell them.
-    told: Option<(Incident, Told)>,
+    /// What the page of what they decided is to tell them.
+    told: Option<(About, Told)>,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// An item of the quarantine.
+    Item(Incident),
+    /// What was learned, by its record.
+    Learned(u64),
 }
 
 #[derive(Default)]
@@ -103,18 +112,18 @@ impl Sessions {
         Some(session.clone())
     }
 
-    /// Keeps what the page of this item is to tell.
-    pub(crate) fn tell(&self, token: &Token, incident: Incident, told: Told) {
+    /// Keeps what the page about this is to tell.
+    pub(crate) fn tell(&self, token: &Token, about: About, told: Told) {
         if let Some(session) = self.all().get_mut(&token.digest()) {
-            session.told = Some((incident, told));
+            session.told = Some((about, told));
         }
     }
 
     /// What was kept to be told, once.
-    pub(crate) fn told(&self, token: &Token, incident: Incident) -> Option<Told> {
+    pub(crate) fn told(&self, token: &Token, page: About) -> Option<Told> {
         let mut all = self.all();
         let told = &mut all.get_mut(&token.digest())?.told;
-        told.take_if(|(about, _)| *about == incident).map(|(_, told)| told)
+        told.take_if(|(about, _)| *about == page).map(|(_, told)| told)
     }
 
     pub(crate) fn end(&self, token: &Token) {

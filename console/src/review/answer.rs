@@ -1,10 +1,14 @@
 //! What every page of the review has in common.
 
 use askama::Template;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// As the framework says why it refuses.
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// A page.
 pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
@@ -34,6 +38,30 @@ pub(super) fn problem(status: StatusCode, text: &str) -> Response {
 /// What whoever runs the gateway says is wrong.
 pub(super) fn trouble(text: &str) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// Where there is nothing.
+pub(super) async fn nothing() -> Response {
+    problem(StatusCode::NOT_FOUND, "There is no such page.")
+}
+
+/// What the framework refuses by itself, as a page of ours: it has a word for programs, or none.
+pub(super) async fn in_our_words(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let has_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| *kind != PLAIN);
+    if has_page || !response.status().is_client_error() {
+        return response;
+    }
+    let text = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => "This page is not asked for in that way.",
+        StatusCode::BAD_REQUEST => "This address has something in it that is not understood.",
+        _ => "This form is not one of these pages, or something is missing in it. Nothing was decided.",
+    };
+    let (mut head, body) = problem(response.status(), text).into_parts();
+    if let Some(allowed) = response.headers().get(header::ALLOW) {
+        head.headers.insert(header::ALLOW, allowed.clone());
+    }
+    Response::from_parts(head, body)
 }
 
 /// A text to keep under a name: no browser shows it.

@@ -11,21 +11,21 @@ use super::answer::{problem, to};
 use super::routes::{Peer, Room, Visitor};
 use super::sign_in::{not_ours, said};
 use super::{Act, Decision, Told};
-use crate::door::Trying;
+use crate::door::{About, Trying};
 
 /// What was filled in.
 #[derive(Deserialize)]
 pub(super) struct Filled {
-    form: String,
-    act: String,
-    reason: String,
+    pub(super) form: String,
+    pub(super) act: String,
+    pub(super) reason: String,
     #[serde(default)]
-    expires: String,
+    pub(super) expires: String,
     #[serde(default)]
     shown: String,
     /// Of whoever decides, again: what is released must not hang on a browser that somebody left open.
     #[serde(default)]
-    password: String,
+    pub(super) password: String,
 }
 
 pub(super) async fn decide(
@@ -52,11 +52,11 @@ pub(super) async fn decide(
         Err(why) => Told::Refused { why, act, reason: filled.reason },
         Ok(()) => room.carry_out(&visitor, incident, act, filled).await,
     };
-    room.sessions.tell(&visitor.token, incident, told);
+    room.sessions.tell(&visitor.token, About::Item(incident), told);
     to(&format!("/quarantine/{incident}"))
 }
 
-fn act(text: &str) -> Option<Act> {
+pub(super) fn act(text: &str) -> Option<Act> {
     match text {
         "approve" => Some(Act::Approve),
         "reject" => Some(Act::Reject),
@@ -66,7 +66,7 @@ fn act(text: &str) -> Option<Act> {
 
 impl Room {
     /// Whoever releases something proves again who they are.
-    async fn prove(
+    pub(super) async fn prove(
         &self,
         visitor: &Visitor,
         act: Act,

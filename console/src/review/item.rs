@@ -1,6 +1,7 @@
 //! One item: the facts, who asked, how it came, what the URL served before, and the decision.
 
 use askama::Template;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -9,6 +10,7 @@ use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{page, problem, to, trouble};
 use super::evidence::{Evidence, Served};
@@ -18,8 +20,11 @@ use super::routes::{Room, Visitor};
 use super::triage::{Piece, Triaged};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
 use super::{Act, Done, Told};
+use crate::door::About;
 use crate::text::Text;
 
+/// A URL of more bytes stands smaller, so that the facts below it are in sight. It is never cut: its end is the attacker's, too.
+pub(super) const LONG: usize = 160;
 /// Rows of clients on one page.
 const ASKERS: usize = 50;
 /// Bodies of the timeline.
@@ -31,7 +36,11 @@ struct ItemPage {
     user: Text,
     form: String,
     incident: String,
+    here: String,
+    diff: Option<String>,
+    body: Option<String>,
     url: Text,
+    is_long: bool,
     state: &'static str,
     mark: &'static str,
     reason: &'static str,
@@ -55,16 +64,25 @@ struct ItemPage {
     paths: Vec<PathRow>,
     then: Option<String>,
     history: Vec<Past>,
-    body_kept: bool,
     triage: Triaged,
     next: Option<String>,
     previous: Option<String>,
 }
 
-struct Fact {
-    name: &'static str,
-    values: Vec<Text>,
-    is_code: bool,
+pub(super) struct Fact {
+    pub(super) name: &'static str,
+    pub(super) values: Vec<Text>,
+    pub(super) is_code: bool,
+}
+
+impl Fact {
+    pub(super) fn word(name: &'static str, text: &str) -> Self {
+        Self { name, values: vec![Text::of(text)], is_code: false }
+    }
+
+    pub(super) fn code(name: &'static str, texts: &[String]) -> Self {
+        Self { name, values: texts.iter().map(|text| Text::of(text)).collect(), is_code: true }
+    }
 }
 
 struct Asker {
@@ -119,13 +137,18 @@ pub(super) async fn body(
     if room.visitor(&headers).is_none() {
         return to("/sign-in");
     }
-    let bytes = match (room.review.body)(incident).await {
+    let bytes = match downloaded((room.review.body)(incident)).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return none(),
         Err(why) => return trouble(&why),
     };
+    inert(&incident.to_string(), bytes)
+}
+
+/// Bytes as a file that no browser shows or runs.
+pub(super) fn inert(name: &str, bytes: Downloaded) -> Response {
     let inert = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
-    let name = format!("attachment; filename=\"{incident}.quarantined\"");
+    let name = format!("attachment; filename=\"{name}.quarantined\"");
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_SECURITY_POLICY, inert),
@@ -134,7 +157,32 @@ pub(super) async fn body(
             HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment")),
         ),
     ];
-    (fields, bytes).into_response()
+    (fields, Bytes::from_owner(bytes)).into_response()
+}
+
+/// How many bodies are handed out at one time: each is in memory until the last of it has gone.
+static DOWNLOADS: Semaphore = Semaphore::const_new(4);
+
+/// A body that is handed out, and its place among them.
+pub(super) struct Downloaded {
+    bytes: Vec<u8>,
+    _place: SemaphorePermit<'static>,
+}
+
+impl AsRef<[u8]> for Downloaded {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a body if there is a place for it.
+pub(super) async fn downloaded(
+    read: impl Future<Output = Result<Option<Vec<u8>>, String>>,
+) -> Result<Option<Downloaded>, String> {
+    let Ok(place) = DOWNLOADS.try_acquire() else {
+        return Err("as many bodies as may be are being downloaded: try again in a moment".to_owned());
+    };
+    Ok(read.await?.map(|bytes| Downloaded { bytes, _place: place }))
 }
 
 fn none() -> Response {
@@ -148,7 +196,11 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
         incident: item.incident.to_string(),
+        here: format!("/quarantine/{}", item.incident),
+        diff: Some(format!("quarantine diff {}", item.incident)),
+        body: item.body_kept.then(|| format!("/quarantine/{}/body", item.incident)),
         url: Text::of(&item.url),
+        is_long: item.url.len() > LONG,
         state: item.state.as_str(),
         mark: state_mark(item.state),
         reason: item.reason.code(),
@@ -172,12 +224,11 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         paths: paths(evidence),
         then: evidence.path_then.as_ref().map(|(_, at)| ago(*at, *now)),
         history: history(evidence),
-        body_kept: item.body_kept,
         triage: Triaged::of(&evidence.triage, *now),
         next: next.map(|incident| incident.to_string()),
         previous: previous.map(|incident| incident.to_string()),
     };
-    match room.sessions.told(&visitor.token, item.incident) {
+    match room.sessions.told(&visitor.token, About::Item(item.incident)) {
         Some(Told::Done(Done { said, warnings })) => {
             page.said = said.iter().map(|line| Text::of(line)).collect();
             page.warnings = warnings.iter().map(|line| Text::of(line)).collect();
@@ -202,22 +253,14 @@ fn clients(item: &Item) -> String {
 
 fn facts(evidence: &Evidence) -> Vec<Fact> {
     let Evidence { item, now, .. } = evidence;
-    let word = |name, text: String| Fact { name, values: vec![Text::of(&text)], is_code: false };
-    let code = |name, texts: Vec<String>| Fact {
-        name,
-        values: texts.iter().map(|text| Text::of(text)).collect(),
-        is_code: true,
-    };
+    let word = |name, text: String| Fact::word(name, &text);
+    let code = |name, texts: Vec<String>| Fact::code(name, &texts);
     let mut facts = vec![word("Vendor", item.vendor.as_deref().unwrap_or("none claims the host").to_owned())];
     if item.subject != item.url {
         facts.push(code("A decision holds for", vec![item.subject.to_string()]));
     }
     facts.push(code("Digest", vec![item.digest.to_string(), item.digest.to_hex()]));
-    facts.push(match &evidence.pinned {
-        None => word("Pinned here", "the pins cannot be read: 'pinfold check' says why".to_owned()),
-        Some(pinned) if pinned.is_empty() => word("Pinned here", "nothing: this URL has no pin".to_owned()),
-        Some(pinned) => code("Pinned here", pinned.clone()),
-    });
+    facts.push(pinned(evidence.pinned.as_deref()));
     let media_type = item.media_type.as_deref().unwrap_or("no media type");
     let kept = if item.body_kept { "kept" } else { "not kept: there was no room for it" };
     facts.push(word("Body", format!("{}, {}, {media_type}; {kept}", size(item.len), item.kind)));
@@ -233,6 +276,15 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
     facts
 }
 
+/// What the files pin there, as far as they can be read.
+pub(super) fn pinned(pinned: Option<&[String]>) -> Fact {
+    match pinned {
+        None => Fact::word("Pinned here", "the pins cannot be read: 'pinfold check' says why"),
+        Some([]) => Fact::word("Pinned here", "nothing: this URL has no pin"),
+        Some(pinned) => Fact::code("Pinned here", pinned),
+    }
+}
+
 fn approvals(evidence: &Evidence) -> String {
     match &evidence.item.agreement {
         Some(agreement) => format!(
@@ -245,7 +297,7 @@ fn approvals(evidence: &Evidence) -> String {
     }
 }
 
-fn decision(decided: &LastDecision) -> String {
+pub(super) fn decision(decided: &LastDecision) -> String {
     let by = match decided.basis {
         Basis::Reviewed => &*decided.who,
         Basis::Cooldown => "the rule cooldown",
@@ -292,7 +344,7 @@ fn approve_effect(evidence: &Evidence, user: &str) -> Text {
     ))
 }
 
-fn others(missing: u64) -> String {
+pub(super) fn others(missing: u64) -> String {
     if missing == 1 { "1 other person".to_owned() } else { format!("{missing} other people") }
 }
 
@@ -347,4 +399,20 @@ fn history(evidence: &Evidence) -> Vec<Past> {
         width: (x(served.last) - x(served.first)).max(12),
     };
     evidence.history.iter().take(HISTORY).map(past).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn no_more_bodies_are_in_memory_than_there_are_places_however_many_are_downloaded() {
+        let read = || downloaded(async { Ok(Some(vec![1])) }).now_or_never().unwrap();
+        let mut all: Vec<_> = (0..4).map(|_| read().unwrap()).collect();
+        assert!(read().is_err());
+        all.pop();
+        assert!(read().is_ok(), "when one has gone, there is a place for another");
+    }
 }

@@ -63,6 +63,8 @@ pub struct PinRow {
     pub vendor: Option<String>,
     /// Where it comes from.
     pub source: Source,
+    /// The record of what was learned and nobody has confirmed.
+    pub learned: Option<u64>,
     /// File and line, or what was reviewed.
     pub place: String,
     /// Who said yes, when and why, a line each.
@@ -147,6 +149,7 @@ struct Row {
     vendor: Text,
     source: &'static str,
     is_learned: bool,
+    learned: Option<u64>,
     place: Text,
     said: Vec<Text>,
     release: Option<Text>,
@@ -206,6 +209,7 @@ impl Row {
             vendor: Text::of(row.vendor.as_deref().unwrap_or("none")),
             source: row.source.name(),
             is_learned: row.source == Source::Learned,
+            learned: row.learned,
             place: Text::of(&row.place),
             said: texts(&row.said),
             release: row.release.as_deref().map(Text::of),

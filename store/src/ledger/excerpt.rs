@@ -54,20 +54,26 @@ pub(crate) async fn excerpt(data_dir: &Path, wanted: &Excerpt) -> Result<Vec<Exc
     Ok(found)
 }
 
+/// Has whatever is read there given up at a moment.
+pub(super) async fn ended_at(connection: &mut SqliteConnection, ends: Instant) -> Result<(), sqlx::Error> {
+    connection.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < ends);
+    Ok(())
+}
+
 async fn month(
     connection: &mut SqliteConnection,
     wanted: &Excerpt,
     limit: usize,
     ends: Instant,
 ) -> Result<Vec<ExchangeRow>, sqlx::Error> {
-    connection.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < ends);
+    ended_at(connection, ends).await?;
     let urls = urls(connection, &wanted.sought).await?;
     let rows = select(wanted, urls, limit).build().fetch_all(connection).await?;
     rows.iter().map(read_exchange).collect()
 }
 
 fn select(wanted: &Excerpt, urls: Option<String>, limit: usize) -> QueryBuilder<Sqlite> {
-    let Sought { body, client, user, vendor, outcome, since, until, url: _, masked_url: _, host: _ } =
+    let Sought { body, client, user, vendor, outcome, since, until, url: _, masked_url: _, host: _, ends: _ } =
         &wanted.sought;
     let mut query = QueryBuilder::new(
         "SELECT * FROM exchange_text WHERE id IN (SELECT id FROM exchange WHERE shares IS NULL",

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +21,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::downtime::{Downtime, downtimes};
+use super::excerpt::ended_at;
 use super::notepad;
 use super::query::gaps;
 use super::sighted::{MonthSightings, Sightings};
@@ -56,6 +58,8 @@ pub struct Sought {
     pub since: Option<Timestamp>,
     /// The last moment.
     pub until: Option<Timestamp>,
+    /// When nobody waits for the answer any more: it is given up then, and the disk is left alone.
+    pub ends: Option<Instant>,
 }
 
 /// How often something came, by what the client got of it.
@@ -365,7 +369,11 @@ async fn read_month(
     sought: &Sought,
     incidents: &[Incident],
 ) -> Result<MonthFound, StoreError> {
-    let mut reader = Reader { connection: sqlite::open(path, &SCHEMA).await?, sought, incidents };
+    let mut connection = sqlite::open(path, &SCHEMA).await?;
+    if let Some(ends) = sought.ends {
+        ended_at(&mut connection, ends).await.map_err(StoreError::database(path))?;
+    }
+    let mut reader = Reader { connection, sought, incidents };
     let in_window = begins_before(sought.since).is_none_or(|first| month >= first);
     reader.month(in_window).await.map_err(StoreError::database(path))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use pinfold_policy::decisions::Decisions;
+use pinfold_policy::decisions::{Basis, Decisions};
 use pinfold_policy::digest::BodyId;
 use sqlx::SqliteConnection;
 
@@ -13,13 +13,13 @@ use crate::item::{Approved, Assent};
 
 /// Rows that say yes, and are not followed by one of the same subject and digest that says no.
 const SELECT: &str = "
-    SELECT subject, digest, at, who, reason, url, vendor, expires FROM decision d
+    SELECT subject, digest, at, who, basis, reason, url, vendor, expires FROM decision d
     WHERE what = 'approved' AND subject IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM decision r WHERE r.subject = d.subject AND r.digest = d.digest
             AND r.version > d.version AND r.what <> 'approved')
     ORDER BY version";
 
-type Found = (Option<Box<str>>, Option<Box<str>>, Vec<(Assent, Option<Timestamp>)>);
+type Found = (Option<Box<str>>, Option<Box<str>>, Vec<(Assent, Basis, Option<Timestamp>)>);
 
 /// Every approval of `decisions`, by subject and digest.
 pub(crate) async fn approvals(
@@ -35,8 +35,8 @@ pub(crate) async fn approvals(
         *vendor = row.text_or_none("vendor")?;
         let assent = Assent { at: row.time("at")?, who: row.text("who")?, reason: row.text("reason")? };
         // The last word of each.
-        by.retain(|(earlier, _)| person(&earlier.who) != person(&assent.who));
-        by.push((assent, row.time_or_none("expires")?));
+        by.retain(|(earlier, _, _)| person(&earlier.who) != person(&assent.who));
+        by.push((assent, row.basis("basis")?, row.time_or_none("expires")?));
     }
     let with_provenance = |approval: &pinfold_policy::decisions::Approval| {
         let (url, vendor, by) =
@@ -47,7 +47,9 @@ pub(crate) async fn approvals(
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let by = by.into_iter().filter(|(_, end)| stands(*end)).map(|(assent, _)| assent).collect();
+        // What was learned and then confirmed stands by people's word, and what waits for more of them does not yet.
+        let of_basis = by.into_iter().filter(|(_, basis, end)| *basis == approval.basis && stands(*end));
+        let by = of_basis.map(|(assent, _, _)| assent).collect();
         Approved { approval: approval.clone(), url, vendor, by }
     };
     let mut approvals: Vec<_> = decisions.all_approvals().map(with_provenance).collect();

@@ -48,9 +48,7 @@ impl Change for Decide {
             return Ok(Err(Refusal::Unknown));
         };
         if self.basis == Basis::Reviewed {
-            let approvers: u32 =
-                sqlx::query_scalar("SELECT approvers FROM agreement").fetch_one(&mut *connection).await?;
-            self.approvers = self.approvers.max(approvers);
+            self.approvers = agreed(connection, self.approvers).await?;
         }
         let standing = standing::of(connection, &item.subject, item.digest).await?;
         let decision = self.about(&item);
@@ -159,6 +157,12 @@ pub(super) async fn is_revoked(
     Ok(revoked.is_some())
 }
 
-async fn current_version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+/// How many people must agree: as many as whoever asks says, and no fewer than the gateway wants.
+pub(super) async fn agreed(connection: &mut SqliteConnection, approvers: u32) -> Result<u32, sqlx::Error> {
+    let wanted: u32 = sqlx::query_scalar("SELECT approvers FROM agreement").fetch_one(connection).await?;
+    Ok(approvers.max(wanted))
+}
+
+pub(super) async fn current_version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     sqlx::query_scalar("SELECT version FROM state").fetch_one(connection).await.map(uint)
 }

@@ -60,6 +60,75 @@ async fn the_first_content_of_a_url_is_learned_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_was_learned_and_is_confirmed_is_an_approval_of_people() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    learn(&store, SUBJECT, REVIEWED).await;
+    assert!(store.learned_pin(1).await.unwrap().unwrap().is_learned_alone());
+
+    let confirmed = store.confirm(1, says("SEC-1"), 1).await.unwrap();
+
+    assert!(!confirmed.already && !confirmed.pin.is_learned_alone(), "{confirmed:?}");
+    assert_eq!(said(&store, REVIEWED), "approval 2");
+    let [approved] = &store.approved().await.unwrap()[..] else { panic!("one approval") };
+    let by: Vec<_> = approved.by.iter().map(|yes| (&*yes.who, &*yes.reason)).collect();
+    assert_eq!(by, [("ada", "SEC-1")], "and not of pinfold, which learned it");
+    assert!(store.confirm(1, says("SEC-1"), 1).await.unwrap().already);
+    assert!(matches!(
+        store.confirm(2, says("no record of what was learned"), 1).await,
+        Err(DecideError::NotLearned(2))
+    ));
+    assert_eq!(Store::audit(dir.path()).await.unwrap().broken, None);
+}
+
+#[tokio::test]
+async fn what_was_learned_and_is_dropped_is_refused_and_nothing_else_is_learned_there() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    learn(&store, SUBJECT, REVIEWED).await;
+
+    let dropped = store.drop_learned(1, says("SEC-2")).await.unwrap();
+
+    assert_eq!((dropped.pin.state, dropped.already), (ItemState::Rejected, false));
+    assert_eq!(said(&store, REVIEWED), "rejected");
+    assert_eq!(learn(&store, SUBJECT, TAMPERED).await, Learned::Other);
+    assert_eq!(learn(&store, SUBJECT, REVIEWED).await, Learned::Other);
+    assert!(store.approved().await.unwrap().is_empty());
+    // Whoever dropped it by mistake takes that back.
+    store.confirm(1, says("SEC-3"), 1).await.unwrap();
+    assert_eq!(said(&store, REVIEWED), "approval 3");
+}
+
+#[tokio::test]
+async fn where_two_people_must_confirm_one_twice_is_not_enough() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    learn(&store, SUBJECT, REVIEWED).await;
+    let by = |who| Opinion { who, ..says("SEC-1") };
+
+    let first = store.confirm(1, by("ada@one"), 2).await.unwrap();
+    assert_eq!(first.pin.agreement.as_ref().map(|agreement| agreement.needed), Some(2));
+    store.confirm(1, by("Ada@two"), 2).await.unwrap();
+    assert_eq!(said(&store, REVIEWED), "learned 1; provisional");
+    let [approved] = &store.approved().await.unwrap()[..] else { panic!("one approval") };
+    assert_eq!(approved.by.len(), 1, "one person's word is no confirmation yet: {approved:?}");
+
+    store.confirm(1, by("bob@one"), 2).await.unwrap();
+    assert_eq!(said(&store, REVIEWED), "approval 4");
+    assert_eq!(store.approved().await.unwrap()[0].by.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_not_confirmed() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    learn(&store, SUBJECT, REVIEWED).await;
+    store.revoke(Digests::of(REVIEWED).sha256.into(), says("SEC-9")).await.unwrap();
+    assert!(matches!(store.confirm(1, says("SEC-1"), 1).await, Err(DecideError::Revoked { .. })));
+    assert_eq!(store.learned_pin(1).await.unwrap().unwrap().state, ItemState::Revoked);
+}
+
+#[tokio::test]
 async fn of_many_that_learn_at_one_time_one_does() {
     let dir = directory();
     let store = gateway(&dir).await;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Archive, Entry, Packing};
+use super::{Archive, Entry, Packing, Role};
 use crate::contents::OddityKind;
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
@@ -23,6 +23,10 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Archive<'a> {
     archive
 }
 
+/// No file system takes a longer path. A header has a name once and not once for each file below it: without this bound a small
+/// one would take all memory.
+const LONGEST_PATH: usize = 4096;
+
 /// Folder by folder; the parser of JSON bounds how deep they lie.
 fn walk<'a>(root: &Value, files: &'a [u8], limits: &Limits, archive: &mut Archive<'a>) {
     let mut open = vec![(String::new(), root)];
@@ -32,11 +36,15 @@ fn walk<'a>(root: &Value, files: &'a [u8], limits: &Limits, archive: &mut Archiv
             return;
         }
         if let Some(children) = node.get("files").and_then(Value::as_object) {
+            if children.keys().any(|child| name.len() + child.len() > LONGEST_PATH) {
+                archive.cut = Some(NotAnalysed::Malformed { said: "a path has more than 4096 bytes".into() });
+                return;
+            }
             let inside =
                 |child: &str| if name.is_empty() { child.to_owned() } else { format!("{name}/{child}") };
             open.extend(children.iter().map(|(child, node)| (inside(child), node)));
         } else if let Some(target) = node.get("link").and_then(Value::as_str) {
-            archive.link("", target);
+            archive.linked(name, "", target.to_owned());
         } else {
             file(name, node, files, archive);
         }
@@ -56,8 +64,14 @@ fn file<'a>(name: String, node: &Value, files: &'a [u8], archive: &mut Archive<'
                 packed: says.to_string().into_bytes().into(),
                 packing: Packing::Other,
                 says,
+                role: Role::File,
             });
         }
-        None => archive.odd(OddityKind::SizeDiffers, &name),
+        None => {
+            archive.odd(OddityKind::SizeDiffers, &name);
+            // What it says of itself can change where its bytes are not there.
+            let packed = node.to_string().into_bytes().into();
+            archive.entries.push(Entry { name, packed, packing: Packing::Other, says, role: Role::File });
+        }
     }
 }

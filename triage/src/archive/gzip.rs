@@ -8,6 +8,7 @@ use super::Archive;
 use crate::contents::{Format, OddityKind};
 use crate::findings::NotAnalysed;
 use crate::format::format_of;
+use crate::limits::Limits;
 use crate::meter::Meter;
 
 /// What is packed, and what the packing says.
@@ -18,7 +19,8 @@ pub(crate) struct Unzipped {
 }
 
 pub(crate) fn unzip(packed: &[u8], meter: &mut Meter) -> Unzipped {
-    let mut all = Members { rest: packed, current: None, has_rest: false };
+    let limits = meter.limits;
+    let mut all = Members { rest: packed, current: None, has_rest: false, left: limits.members, limits };
     match meter.read(&mut all, packed.len()) {
         Ok(bytes) => Unzipped { bytes, has_rest: all.has_rest, cut: None },
         Err(why) => Unzipped { bytes: Vec::new(), has_rest: false, cut: Some(why) },
@@ -50,6 +52,9 @@ struct Members<'a> {
     rest: &'a [u8],
     current: Option<GzDecoder<&'a [u8]>>,
     has_rest: bool,
+    /// How many there may be: an empty one has 20 bytes, and takes the time of a large one.
+    left: usize,
+    limits: Limits,
 }
 
 impl Read for Members<'_> {
@@ -60,6 +65,12 @@ impl Read for Members<'_> {
                     self.has_rest = self.rest.iter().any(|byte| *byte != 0);
                     return Ok(0);
                 }
+                if self.left == 0 || self.limits.is_over() {
+                    return Err(std::io::Error::other(
+                        "it is in more pieces than are read, or than there is time for",
+                    ));
+                }
+                self.left -= 1;
                 self.current = Some(GzDecoder::new(self.rest));
                 continue;
             };

@@ -1,6 +1,6 @@
 //! Packages of macOS: the table of contents, which is XML and names all members. The members themselves are not unpacked.
 
-use super::{Archive, Entry, Packing};
+use super::{Archive, Entry, Packing, Role};
 use crate::findings::NotAnalysed;
 use crate::octets::{be32, be64, slice};
 
@@ -16,13 +16,20 @@ pub(crate) fn open(bytes: &[u8]) -> Archive<'_> {
     };
     let says = be64(bytes, 16).unwrap_or_default();
     let name = "(table of contents)".to_owned();
-    archive.entries.push(Entry { name, packed: table.into(), packing: Packing::Zlib, says });
+    archive.entries.push(Entry {
+        name,
+        packed: table.into(),
+        packing: Packing::Zlib,
+        says,
+        role: Role::File,
+    });
     let name = "(members, packed)".to_owned();
     archive.entries.push(Entry {
         name,
         packed: heap.into(),
         packing: Packing::Other,
         says: heap.len() as u64,
+        role: Role::File,
     });
     archive
 }

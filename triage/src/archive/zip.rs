@@ -4,8 +4,11 @@
 //! (APPNOTE.TXT 6.3.10).
 
 use std::borrow::Cow;
+use std::io::Read as _;
 
-use super::{Archive, Entry, Packing};
+use flate2::read::DeflateDecoder;
+
+use super::{Archive, Entry, Packing, Role, folder_of};
 use crate::contents::OddityKind;
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
@@ -31,7 +34,13 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Archive<'a> {
     match end_of(bytes).and_then(|end| Some((end, Directory::at(bytes, end)?))) {
         Some((end, directory)) => {
             surroundings(bytes, end, &directory, &mut archive);
-            listed(bytes, &directory, &mut archive, &mut places, limits);
+            let count = listed(bytes, &directory, &mut archive, &mut places, limits);
+            let said = le16(bytes, end + 10);
+            if archive.cut.is_none()
+                && said.is_some_and(|said| said != u16::MAX && usize::from(said) != count)
+            {
+                archive.odd(OddityKind::OtherCount, "");
+            }
             unlisted(bytes, directory.starts, places, &mut archive, limits);
         }
         None => {
@@ -65,12 +74,14 @@ struct Directory {
     ends: usize,
     /// Bytes in front of the archive: all places are counted from behind them.
     before: usize,
+    /// The small numbers say something else than the large ones: readers without zip64 see another directory.
+    is_small_else: bool,
 }
 
 impl Directory {
     fn at(bytes: &[u8], end: usize) -> Option<Self> {
         let (mut len, mut place) = (u64::from(le32(bytes, end + 12)?), u64::from(le32(bytes, end + 16)?));
-        let mut ends = end;
+        let (small, mut ends) = ((len, place), end);
         // Zip64: a locator in front of the end says where the large numbers are.
         let locator = end.checked_sub(20).filter(|at| starts_at(bytes, *at, b"PK\x06\x07"));
         if let Some(locator) = locator {
@@ -80,16 +91,21 @@ impl Directory {
                 ends = large;
             }
         }
+        let differs = |small, large| small != u64::from(ELSEWHERE) && small != large;
+        let is_small_else = differs(small.0, len) || differs(small.1, place);
         let starts = ends.checked_sub(usize::try_from(len).ok()?)?;
         let before = starts.checked_sub(usize::try_from(place).ok()?)?;
         let is_one = len == 0 || starts_at(bytes, starts, LISTED);
-        is_one.then_some(Self { starts, ends, before })
+        is_one.then_some(Self { starts, ends, before, is_small_else })
     }
 }
 
 fn surroundings(bytes: &[u8], end: usize, directory: &Directory, archive: &mut Archive<'_>) {
     let others = ends(bytes).into_iter().filter(|at| *at != end && Directory::at(bytes, *at).is_some());
     if others.count() > 0 {
+        archive.odd(OddityKind::TwoDirectories, "");
+    }
+    if directory.is_small_else {
         archive.odd(OddityKind::TwoDirectories, "");
     }
     if directory.before > 0 {
@@ -108,6 +124,8 @@ struct Header<'a> {
     packed: u64,
     says: u64,
     name: &'a [u8],
+    /// Whether some readers go by another name: Info-ZIP's Unicode Path field has one.
+    has_other_name: bool,
     local: usize,
     is_link: bool,
     len: usize,
@@ -131,11 +149,29 @@ impl<'a> Header<'a> {
             packed,
             says,
             name: slice(bytes, at + 46, name)?,
+            has_other_name: has_other_name(large.extra, slice(bytes, at + 46, name)?),
             local: local.checked_add(before)?,
             is_link: le32(bytes, at + 38)? >> 28 == 0xa,
             len: 46 + name + extra + comment,
         })
     }
+}
+
+fn has_other_name(extra: &[u8], name: &[u8]) -> bool {
+    let other = field_of(extra, 0x7075).and_then(|field| field.get(5..));
+    other.is_some_and(|other| other != name)
+}
+
+/// The bytes of an extra field.
+fn field_of(extra: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut at = 0;
+    while let (Some(id), Some(len)) = (le16(extra, at), le16(extra, at + 2)) {
+        if id == wanted {
+            return slice(extra, at + 4, usize::from(len));
+        }
+        at += 4 + usize::from(len);
+    }
+    None
 }
 
 /// The numbers of zip64, in the order in which they are missing.
@@ -148,36 +184,32 @@ impl Large<'_> {
         if small != ELSEWHERE {
             return Some(u64::from(small));
         }
-        let mut at = 0;
-        while let (Some(id), Some(len)) = (le16(self.extra, at), le16(self.extra, at + 2)) {
-            if id == 1 {
-                let value = le64(self.extra, at + 4 + *taken * 8);
-                *taken += 1;
-                return value;
-            }
-            at += 4 + usize::from(len);
-        }
-        Some(u64::from(small))
+        let Some(field) = field_of(self.extra, 1) else { return Some(u64::from(small)) };
+        let value = le64(field, *taken * 8);
+        *taken += 1;
+        value
     }
 }
 
+/// Reads the directory, and says how many members it lists.
 fn listed<'a>(
     bytes: &'a [u8],
     directory: &Directory,
     archive: &mut Archive<'a>,
     places: &mut Vec<(usize, usize)>,
     limits: &Limits,
-) {
-    let mut at = directory.starts;
+) -> usize {
+    let (mut at, mut count) = (directory.starts, 0);
     while at < directory.ends {
         let Some(header) = Header::at(bytes, at, directory.before) else {
             archive.cut = Some(NotAnalysed::Malformed { said: "the directory does not go on".into() });
-            return;
+            return count;
         };
         at += header.len;
+        count += 1;
         if archive.entries.len() >= limits.members {
             archive.cut = Some(NotAnalysed::TooMuch);
-            return;
+            return count;
         }
         let name = String::from_utf8_lossy(header.name).into_owned();
         let Some((data, ends)) = data_of(bytes, &header, &name, archive) else {
@@ -187,6 +219,7 @@ fn listed<'a>(
                 packed: Cow::default(),
                 packing: Packing::Other,
                 says: header.says,
+                role: Role::File,
             });
             continue;
         };
@@ -194,12 +227,26 @@ fn listed<'a>(
         if name.ends_with('/') && data.is_empty() {
             continue;
         }
-        if header.is_link && header.method == 0 {
-            archive.link(&name, &String::from_utf8_lossy(data));
-        }
         let packing = packing(header.flags, header.method);
-        archive.entries.push(Entry { name, packed: data.into(), packing, says: header.says });
+        if let Some(target) = header.is_link.then(|| target(packing, data)).flatten() {
+            archive.link(&name, folder_of(&name), &target);
+        }
+        let role = if header.is_link { Role::Link } else { Role::File };
+        archive.entries.push(Entry { name, packed: data.into(), packing, says: header.says, role });
     }
+    count
+}
+
+/// Where a link leads. No system follows a longer one.
+fn target(packing: Packing, data: &[u8]) -> Option<String> {
+    const LONGEST: u64 = 4096;
+    let mut target = Vec::new();
+    match packing {
+        Packing::Stored => data.take(LONGEST).read_to_end(&mut target).ok()?,
+        Packing::Deflate => DeflateDecoder::new(data).take(LONGEST).read_to_end(&mut target).ok()?,
+        Packing::Zlib | Packing::Encrypted | Packing::Other => return None,
+    };
+    Some(String::from_utf8_lossy(&target).into_owned())
 }
 
 fn packing(flags: u16, method: u16) -> Packing {
@@ -225,6 +272,7 @@ fn data_of<'a>(
     let (name_len, extra) = (usize::from(le16(bytes, at + 26)?), usize::from(le16(bytes, at + 28)?));
     let starts = at + 30 + name_len + extra;
     let data = slice(bytes, starts, usize::try_from(header.packed).ok()?)?;
+    let extra = slice(bytes, at + 30 + name_len, extra)?;
     let flags = le16(bytes, at + 6)?;
     // With bit 3 the sizes stand behind the data.
     let size_differs = |field: usize, listed: u64| {
@@ -232,7 +280,21 @@ fn data_of<'a>(
             said != ELSEWHERE && u64::from(said) != listed && !(flags & 8 != 0 && said == 0)
         })
     };
-    let differs = slice(bytes, at + 30, name_len) != Some(header.name)
+    // As large numbers stand there: the size first, then the packed one.
+    let (large, mut taken) = (Large { extra }, 0);
+    let mut large_differs = |field: usize, listed: u64| {
+        le32(bytes, at + field).is_none_or(|said| {
+            said == ELSEWHERE
+                && large
+                    .or(said, &mut taken)
+                    .is_none_or(|said| said != listed && !(flags & 8 != 0 && said == 0))
+        })
+    };
+    let differs = large_differs(22, header.says)
+        || large_differs(18, header.packed)
+        || header.has_other_name
+        || has_other_name(extra, header.name)
+        || slice(bytes, at + 30, name_len) != Some(header.name)
         || le16(bytes, at + 8) != Some(header.method)
         || (flags ^ header.flags) & 1 != 0
         || size_differs(18, header.packed)
@@ -293,6 +355,7 @@ fn one_unlisted<'a>(bytes: &'a [u8], at: usize, most: usize, archive: &mut Archi
     let name = String::from_utf8_lossy(name).into_owned();
     archive.odd(OddityKind::Unlisted, &name);
     let says = le32(bytes, at + 22).map_or(0, u64::from);
-    archive.entries.push(Entry { name, packed: data.into(), packing: packing(flags, method), says });
+    let (packed, packing) = (data.into(), packing(flags, method));
+    archive.entries.push(Entry { name, packed, packing, says, role: Role::File });
     starts + len
 }

@@ -38,6 +38,14 @@ impl Zip {
         self.member(name, 0, 8, &encoder.finish().unwrap(), data.len(), true)
     }
 
+    /// One more, of which the directory says that it is a symbolic link.
+    pub(crate) fn linked(self, name: &str, target: &[u8], is_deflated: bool) -> Self {
+        let before = self.directory.len();
+        let mut zip = if is_deflated { self.deflated(name, target) } else { self.stored(name, target) };
+        zip.directory[before + 38..before + 42].copy_from_slice(&le(0o120_777 << 16));
+        zip
+    }
+
     /// One that the directory does not list.
     pub(crate) fn hidden(self, name: &str, data: &[u8]) -> Self {
         self.member(name, 0, 0, data, data.len(), false)
@@ -48,6 +56,20 @@ impl Zip {
         let fields = self.directory[8..28].to_vec();
         self.list(name, &fields, at);
         self
+    }
+
+    /// Gives the last member of the directory an extra field.
+    pub(crate) fn extra(mut self, field: &[u8]) -> Self {
+        let len = self.directory.len();
+        let last = self.directory.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        let field_len = (field.len() as u16).to_le_bytes();
+        self.directory[last + 30..last + 32].copy_from_slice(&field_len);
+        self.directory.splice(len..len, field.iter().copied());
+        self
+    }
+
+    pub(crate) fn directory_len(&self) -> u32 {
+        self.directory.len() as u32
     }
 
     fn member(mut self, name: &str, flags: u16, method: u16, data: &[u8], len: usize, listed: bool) -> Self {
@@ -97,6 +119,21 @@ pub(crate) fn tarball(members: &[(&str, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// A tar archive of members that are no files: a name, a type, a target, and data.
+pub(crate) fn tarball_of(members: &[(&str, u8, &str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, kind, target, data) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_path(name).unwrap();
+        header.set_link_name_literal(target).unwrap();
+        header.set_size(data.len() as u64);
+        header.set_cksum();
+        builder.append(&header, *data).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
 /// An archive of Electron. Folders are made of the names.
 pub(crate) fn asar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut root = serde_json::json!({ "files": {} });
@@ -106,11 +143,16 @@ pub(crate) fn asar(members: &[(&str, &[u8])]) -> Vec<u8> {
         *pointer = serde_json::json!({ "size": bytes.len(), "offset": data.len().to_string() });
         data.extend_from_slice(bytes);
     }
-    let mut header = serde_json::to_vec(&root).unwrap();
+    asar_of(&root, &data)
+}
+
+/// The same, of a header that can say anything.
+pub(crate) fn asar_of(root: &serde_json::Value, data: &[u8]) -> Vec<u8> {
+    let mut header = serde_json::to_vec(root).unwrap();
     let len = header.len() as u32;
     header.resize(header.len().next_multiple_of(4), 0);
     let padded = header.len() as u32;
-    [le(4).as_slice(), &le(padded + 8), &le(padded + 4), &le(len), &header, &data].concat()
+    [le(4).as_slice(), &le(padded + 8), &le(padded + 4), &le(len), &header, data].concat()
 }
 
 /// A module that takes functions and gives its first one under some names.

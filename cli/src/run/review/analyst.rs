@@ -78,25 +78,36 @@ impl Analyst {
                 item.incident
             )));
         }
-        let Some(mut answer) = self.begun(item, verified, rules) else {
-            return Ok(Triage::Running);
-        };
+        Ok(self.answer((item.digest, item.len), verified, rules).await)
+    }
+
+    /// What a body does by itself, with nothing to compare it with.
+    pub(super) async fn alone(&self, new: (BodyId, u64), rules: &Arc<Rulebook>) -> Triage {
+        let (_, len) = new;
+        if len > LARGEST {
+            return Triage::NotDone(format!("{len} bytes are more than a page reads"));
+        }
+        self.answer(new, Vec::new(), rules).await
+    }
+
+    async fn answer(&self, new: (BodyId, u64), verified: Vec<Known>, rules: &Arc<Rulebook>) -> Triage {
+        let Some(mut answer) = self.begun(new, verified, rules) else { return Triage::Running };
         let waiting = timeout(PATIENCE, answer.wait_for(Option::is_some)).await;
-        Ok(match waiting {
+        match waiting {
             Ok(Ok(answer)) => answer.clone().unwrap_or(Triage::Running),
             // It was given up: whoever asks again begins anew.
             Ok(Err(_)) | Err(_) => Triage::Running,
-        })
+        }
     }
 
     /// Where the answer comes; none where too many wait.
     fn begun(
         &self,
-        item: &Item,
+        new: (BodyId, u64),
         verified: Vec<Known>,
         rules: &Arc<Rulebook>,
     ) -> Option<watch::Receiver<Answer>> {
-        let key = (verified.first().map(|known| known.digest), item.digest);
+        let key = (verified.first().map(|known| known.digest), new.0);
         let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.forget_what_is_of_other_rules(rules);
         if let Some(answer) = memory.known(key) {
@@ -106,7 +117,7 @@ impl Analyst {
         if !memory.add(key, answer.clone()) {
             return None;
         }
-        let (this, new, rules) = (self.clone(), (item.digest, item.len), Arc::clone(rules));
+        let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
             let found = this.look(new, &verified, rules).await;
             tell.send_replace(found);

@@ -39,7 +39,7 @@ impl Reviewing {
         let standing = self.store.standing(Some(&item.subject)).await?;
         let sighted = self.sighted(&item, now).await?;
         let (pinned, approvers) = match self.configuration.load() {
-            Ok(loaded) => (Some(evidence::pinned(&loaded.config, &item)), loaded.config.approvers),
+            Ok(loaded) => (Some(evidence::pinned(&loaded.config, &item.url)), loaded.config.approvers),
             // A mistake in a list of pins must not keep anyone from deciding.
             Err(_) => (None, self.configuration.load_without_pins()?.config.approvers),
         };

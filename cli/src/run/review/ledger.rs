@@ -2,7 +2,7 @@
 //! for long.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pinfold_config::Loaded;
@@ -72,7 +72,7 @@ impl Reviewing {
     }
 
     /// Whoever goes on asking waits for nobody, and loads the disk no more than one search does. One that takes too long is
-    /// given up here, and keeps its place until it has ended.
+    /// given up here and by the store, and keeps its place until it has ended.
     pub(super) async fn one_search<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
         &self,
         within: Duration,
@@ -152,7 +152,8 @@ impl Reviewing {
             | Subject::Client
             | Subject::User => options,
         };
-        let (sought, digest) = options.within(question.since, question.until).sought(&config, now)?;
+        let (mut sought, digest) = options.within(question.since, question.until).sought(&config, now)?;
+        sought.ends = Some(Instant::now() + STATED_WITHIN);
         Ok((subject, search(&self.store, sought, digest, now).await?))
     }
 }
