@@ -139,7 +139,7 @@ impl<'a> Look<'a, '_> {
             AstKind::TemplateLiteral(template) => self.template(template),
             AstKind::StringLiteral(literal) => self.text(literal.value.as_str(), literal.span),
             AstKind::RegExpLiteral(literal) => {
-                self.pattern(literal.regex.pattern.text.as_str(), literal.span)
+                self.pattern(literal.regex.pattern.text.as_str(), literal.span);
             }
             AstKind::ArrayExpression(array) => self.array(array),
             _ => {}
