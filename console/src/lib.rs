@@ -12,18 +12,20 @@ mod pac;
 mod pages;
 mod review;
 mod text;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub use listener::Console;
+pub use listener::{Console, Reach};
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Question,
     Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified,
     WrongPassword,
 };
+pub use tls::Tls;
 
 /// What can be shown of a gateway to everybody.
 #[derive(Clone)]

@@ -29,8 +29,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
      connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 );
-/// Of the one cookie.
+/// Of the one cookie, in clear text on loopback.
 const COOKIE: &str = "pinfold-session";
+/// The same with TLS: no page in clear text, and none below another name, can set it (RFC 6265bis §4.1.3.2).
+const HOST_COOKIE: &str = "__Host-pinfold-session";
 
 /// Whoever is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +48,10 @@ pub(crate) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) door: Door,
     pub(super) forms: Forms,
-    /// Nobody but this machine hears what is sent here. Elsewhere nobody signs in: passwords and cookies would cross the network
-    /// in clear text.
+    /// Whether TLS is spoken here.
+    pub(super) is_tls: bool,
+    /// Nobody but this machine hears what is sent here, or nobody at all. Elsewhere nobody signs in: passwords and cookies would
+    /// cross the network in clear text.
     pub(super) is_private: bool,
 }
 
@@ -62,9 +66,16 @@ impl std::ops::Deref for Room {
 impl Room {
     /// # Errors
     /// Where the system has no random bytes.
-    pub(crate) fn new(shown: Shown, review: Review, is_private: bool) -> Result<Self, getrandom::Error> {
-        let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new()?);
-        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, is_private })))
+    pub(crate) fn new(
+        shown: Shown,
+        review: Review,
+        is_tls: bool,
+        is_loopback: bool,
+    ) -> Result<Self, getrandom::Error> {
+        let scheme = if is_tls { "https" } else { "http" };
+        let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new(scheme)?);
+        let is_private = is_tls || is_loopback;
+        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, is_tls, is_private })))
     }
 
     pub(super) fn users(&self) -> Option<Arc<Users>> {
@@ -79,9 +90,29 @@ impl Room {
 
     /// Who asks, if they are signed in.
     pub(super) fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {
-        let token = token_in(headers).filter(|_| self.is_private)?;
+        let token = only_cookie(headers, self.cookie()).filter(|_| self.is_private).map(Token::of_browser)?;
         let session = self.sessions.of(&token, self.users().as_deref(), Instant::now())?;
         Some(Visitor { token, session })
+    }
+
+    fn cookie(&self) -> &'static str {
+        if self.is_tls { HOST_COOKIE } else { COOKIE }
+    }
+
+    /// The cookie of a session.
+    pub(super) fn cookie_of(&self, token: &Token) -> String {
+        self.set_cookie(token.as_str(), "SameSite=Strict")
+    }
+
+    /// What ends it in the browser.
+    pub(super) fn no_cookie(&self) -> String {
+        self.set_cookie("", "SameSite=Strict; Max-Age=0")
+    }
+
+    /// `Secure` is said with TLS alone: without it, what is no browser would not send the cookie back.
+    fn set_cookie(&self, value: &str, how: &str) -> String {
+        let secure = if self.is_tls { "; Secure" } else { "" };
+        format!("{}={value}; Path=/{secure}; HttpOnly; {how}", self.cookie())
     }
 }
 
@@ -91,24 +122,15 @@ pub(super) struct Visitor {
     pub(super) session: Session,
 }
 
-/// The one cookie of that name. With two, somebody else on this machine has set one of them: nobody is signed in.
-fn token_in(headers: &HeaderMap) -> Option<Token> {
+/// The value of the one cookie of that name. With two, somebody else on this machine has set one of them: it counts as none.
+fn only_cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
     let pairs = fields.flat_map(|field| field.split(';'));
-    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == wanted);
     match (ours.next(), ours.next()) {
-        (Some((_, value)), None) => Some(Token::of_browser(value)),
+        (Some((_, value)), None) => Some(value),
         (_, _) => None,
     }
-}
-
-/// `Secure` is not said: there is no TLS here, and what is no browser would not send it back.
-pub(super) fn cookie_of(token: &Token) -> String {
-    format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", token.as_str())
-}
-
-pub(super) fn no_cookie() -> String {
-    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
 /// All of them.

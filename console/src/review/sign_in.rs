@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::WrongPassword;
 use super::answer::{page, problem, to};
-use super::routes::{Peer, Room, cookie_of, no_cookie};
+use super::routes::{Peer, Room};
 use crate::door::{Denied, Token, Trying};
 
 #[derive(Template)]
@@ -77,7 +77,7 @@ pub(super) async fn sign_in(
             }
             tracing::info!(user = %user.name, %source, "signed in at the console");
             room.sessions.begin(&token, user, Instant::now());
-            with_cookie(to(&target(&next)), &cookie_of(&token))
+            with_cookie(to(&target(&next)), &room.cookie_of(&token))
         }
         Err(denied) => {
             room.count_wrong(denied, source, &name);
@@ -98,7 +98,7 @@ pub(super) async fn sign_out(
         return not_ours();
     }
     room.sessions.end(&visitor.token);
-    with_cookie(to("/sign-in"), &no_cookie())
+    with_cookie(to("/sign-in"), &room.no_cookie())
 }
 
 impl Room {
@@ -163,7 +163,7 @@ pub(super) fn not_ours() -> Response {
 
 fn not_here() -> Response {
     let text = "Nobody can sign in here: this console listens beyond loopback and speaks no TLS, so a password would cross the \
-                network in clear text. Set console.listen to a loopback address, and reach it through a tunnel, such as \
+                network in clear text. Set console.tls, or set console.listen to a loopback address and reach it through a tunnel, such as \
                 'ssh -L 8081:127.0.0.1:8081'.";
     problem(StatusCode::FORBIDDEN, text)
 }

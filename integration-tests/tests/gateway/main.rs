@@ -24,6 +24,7 @@ mod canary;
 mod codings;
 mod console;
 mod console_pages;
+mod console_tls;
 mod crash;
 mod decisions;
 mod diff;
