@@ -16,6 +16,7 @@ use crate::configuration::Configuration;
 use crate::console_identity;
 use crate::failure::{Complaint, Failure};
 use crate::pin::{self, asked};
+use crate::run::vouching;
 use crate::terminal::{Terminal, Tone};
 use crate::wiring;
 use crate::words::counted;
@@ -29,6 +30,9 @@ pub(crate) async fn run(
     let checked = configuration.load().and_then(|mut loaded| {
         wiring::extra_roots(&loaded.config)?;
         wiring::outputs(&loaded.config)?;
+        if let Some(oidc) = loaded.config.console.as_ref().and_then(|console| console.oidc.as_ref()) {
+            vouching::settings(oidc)?;
+        }
         if let Some(identity) = console_identity::readable(&loaded.config)? {
             let found = console_identity::questionable(&loaded.config, &identity, SystemTime::now());
             loaded.warnings.extend(found);

@@ -10,6 +10,7 @@ mod retention;
 mod review;
 mod signals;
 mod start_only;
+pub(crate) mod vouching;
 mod watch;
 
 use std::io;
@@ -147,6 +148,8 @@ impl Running {
         // Behind the CA, whose root may have to sign for it.
         let console_tls = ConsoleTlsInForce::start(&config)?;
         let reach = config.console.as_ref().map(|console| console_tls.reach(console)).transpose()?;
+        let oidc = config.console.as_ref().and_then(|console| console.oidc.as_ref());
+        let provider = oidc.map(vouching::provider).transpose()?;
         let (keeps, clock) = (config.ledger.retention, settings.clock.clone());
         let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
         // The files may be others than those of the last run.
@@ -201,7 +204,7 @@ impl Running {
             Reviewing::new(configuration.clone(), store.clone(), in_force, clock.clone(), trusted);
         let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
-        let review = reviewing.review(first_link.clone());
+        let review = reviewing.review(first_link.clone(), provider);
         Ok(Self {
             gateway,
             console,

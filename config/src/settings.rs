@@ -11,7 +11,7 @@ use pinfold_policy::host::Host;
 use pinfold_policy::pin::Place;
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::redact::Redaction;
-use pinfold_policy::user::Users;
+use pinfold_policy::user::{Role, Users};
 use pinfold_policy::vendor::Mode;
 
 const MIB: u64 = 1024 * 1024;
@@ -223,6 +223,29 @@ pub struct Console {
     pub names: Vec<Host>,
     /// How it speaks TLS; none where it does not.
     pub tls: Option<ConsoleTls>,
+    /// Who vouches for people there, besides the users file.
+    pub oidc: Option<Oidc>,
+}
+
+/// `[console.oidc]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oidc {
+    /// The provider's identifier: an `https:` URL, or an `http:` one on loopback.
+    pub issuer: String,
+    /// As whom the provider knows us.
+    pub client_id: String,
+    /// The file with the secret that goes with it.
+    pub client_secret_file: PathBuf,
+    /// Certificates (PEM), of which one must have issued the provider's; none: the platform's roots.
+    pub ca: Option<PathBuf>,
+    /// What the provider is asked to tell.
+    pub scopes: Vec<String>,
+    /// The claim with a name to show.
+    pub name: String,
+    /// The claim with what gives people their roles.
+    pub groups: String,
+    /// Its values, with the role that each gives.
+    pub roles: Vec<(String, Role)>,
 }
 
 /// Whose certificate the console shows.

@@ -179,7 +179,7 @@ fn the_template_shows_every_key_with_its_default() {
     let answers = Files::new(&format!("qqqqqqqq = 1\n{probed}"), None).lines();
     let lists: Vec<_> = answers.iter().filter_map(|line| line.split_once("known here: ")).collect();
     // All tables but [egress.resolve], whose keys are hosts.
-    assert_eq!(lists.len(), 16, "{answers:#?}");
+    assert_eq!(lists.len(), 17, "{answers:#?}");
     for key in lists.iter().flat_map(|(_, keys)| keys.split(", ")) {
         let written = |line: &str| {
             line.starts_with(&format!("{key} ="))

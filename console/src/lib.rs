@@ -21,9 +21,9 @@ use futures_util::future::BoxFuture;
 
 pub use listener::{Console, Reach};
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Question,
-    Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified,
-    WrongPassword,
+    Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Overview, PinFilter, PinRow,
+    Pins, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement, StatementFile,
+    Triage, VendorRules, VendorState, Verified, Vouched, Who, WrongPassword,
 };
 pub use tls::Tls;
 

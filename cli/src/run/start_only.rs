@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pinfold_config::Config;
-use pinfold_config::settings::{Cache, Console, Ledger, Limits, SiemOutput};
+use pinfold_config::settings::{Cache, Console, Ledger, Limits, Oidc, SiemOutput};
 use pinfold_policy::host::Host;
 
 /// Them, as they were at the start.
@@ -19,6 +19,7 @@ pub(crate) struct StartOnly {
     console: Option<SocketAddr>,
     console_names: Vec<Host>,
     console_is_tls: bool,
+    oidc: Option<Oidc>,
     cache_memory: u64,
     retention: Duration,
 }
@@ -35,6 +36,7 @@ impl StartOnly {
             console: config.console.as_ref().map(|console| console.listen),
             console_names: names(config.console.as_ref()),
             console_is_tls: is_tls(config.console.as_ref()),
+            oidc: config.console.as_ref().and_then(|console| console.oidc.clone()),
             cache_memory: config.cache.memory,
             retention: config.ledger.retention,
         }
@@ -78,6 +80,10 @@ impl StartOnly {
             ("console.names", self.console_names != names(console.as_ref())),
             // From one certificate to another takes no start.
             ("console.tls", self.console_is_tls != is_tls(console.as_ref())),
+            (
+                "console.oidc",
+                self.oidc.as_ref() != console.as_ref().and_then(|console| console.oidc.as_ref()),
+            ),
             ("ledger.retention", self.retention != *retention),
             ("cache.memory", self.cache_memory != *memory),
         ];
@@ -163,13 +169,18 @@ mod tests {
             listen = "127.0.0.1:10"
             names = ["pinfold.test"]
             tls = "local-ca"
+            [console.oidc]
+            issuer = "https://login.test"
+            client_id = "pinfold"
+            client_secret_file = "oidc.secret"
+            viewers = ["all"]
             "#,
         );
         others.extra_roots.push("root.pem".into());
         let keys = standing.differing(&others).join(" ");
         assert_eq!(
             keys,
-            "listen data_dir upstream_tls.extra_roots siem canary.every console.listen console.names console.tls cache.memory limits.max_installer limits.memory_body \
+            "listen data_dir upstream_tls.extra_roots siem canary.every console.listen console.names console.tls console.oidc cache.memory limits.max_installer limits.memory_body \
              limits.held_memory limits.held_disk limits.header_timeout limits.upstream_timeout \
              limits.idle_timeout limits.max_connections"
         );

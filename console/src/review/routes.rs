@@ -16,9 +16,9 @@ use tokio::time::timeout;
 
 use super::answer::problem;
 use super::first::FirstLink;
-use super::{Review, decide, first, item, ledger, overview, pins, queue, setup, sign_in, vendors};
+use super::{Review, decide, first, item, ledger, overview, pins, provider, queue, setup, sign_in, vendors};
 use crate::Shown;
-use crate::door::{Door, Forms, Session, Sessions, Token};
+use crate::door::{Door, Flows, Forms, Session, Sessions, Token};
 
 /// A form has a reason in it, and no book.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -34,6 +34,12 @@ const COOKIE: &str = "pinfold-session";
 /// The same with TLS: no page in clear text, and none below another name, can set it (RFC 6265bis §4.1.3.2).
 const HOST_COOKIE: &str = "__Host-pinfold-session";
 
+/// Of a browser that is at the identity provider. That one sends it back by a link of its own, so that this one is not
+/// `SameSite=Strict`; it opens nothing.
+const FLOW_COOKIE: &str = "pinfold-flow";
+/// The same with TLS.
+const HOST_FLOW_COOKIE: &str = "__Host-pinfold-flow";
+
 /// Whoever is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
@@ -48,6 +54,7 @@ pub(crate) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) door: Door,
     pub(super) forms: Forms,
+    pub(super) flows: Flows,
     /// Whether TLS is spoken here.
     pub(super) is_tls: bool,
     /// Nobody but this machine hears what is sent here, or nobody at all. Elsewhere nobody signs in: passwords and cookies would
@@ -72,10 +79,9 @@ impl Room {
         is_tls: bool,
         is_loopback: bool,
     ) -> Result<Self, getrandom::Error> {
-        let scheme = if is_tls { "https" } else { "http" };
-        let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new(scheme)?);
-        let is_private = is_tls || is_loopback;
-        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, is_tls, is_private })))
+        let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new(scheme(is_tls))?);
+        let (flows, is_private) = (Flows::default(), is_tls || is_loopback);
+        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, flows, is_tls, is_private })))
     }
 
     pub(super) fn users(&self) -> Option<Arc<Users>> {
@@ -95,25 +101,46 @@ impl Room {
         Some(Visitor { token, session })
     }
 
+    pub(super) fn scheme(&self) -> &'static str {
+        scheme(self.is_tls)
+    }
+
+    /// What a browser that comes back from the identity provider shows.
+    pub(super) fn flow_cookie(&self, headers: &HeaderMap) -> Option<Token> {
+        only_cookie(headers, self.flow_cookie_name()).map(Token::of_browser)
+    }
+
+    pub(super) fn flow_cookie_of(&self, token: &Token) -> String {
+        self.set_cookie(self.flow_cookie_name(), token.as_str(), "SameSite=Lax; Max-Age=600")
+    }
+
+    fn flow_cookie_name(&self) -> &'static str {
+        if self.is_tls { HOST_FLOW_COOKIE } else { FLOW_COOKIE }
+    }
+
     fn cookie(&self) -> &'static str {
         if self.is_tls { HOST_COOKIE } else { COOKIE }
     }
 
     /// The cookie of a session.
     pub(super) fn cookie_of(&self, token: &Token) -> String {
-        self.set_cookie(token.as_str(), "SameSite=Strict")
+        self.set_cookie(self.cookie(), token.as_str(), "SameSite=Strict")
     }
 
     /// What ends it in the browser.
     pub(super) fn no_cookie(&self) -> String {
-        self.set_cookie("", "SameSite=Strict; Max-Age=0")
+        self.set_cookie(self.cookie(), "", "SameSite=Strict; Max-Age=0")
     }
 
     /// `Secure` is said with TLS alone: without it, what is no browser would not send the cookie back.
-    fn set_cookie(&self, value: &str, how: &str) -> String {
+    fn set_cookie(&self, name: &str, value: &str, how: &str) -> String {
         let secure = if self.is_tls { "; Secure" } else { "" };
-        format!("{}={value}; Path=/{secure}; HttpOnly; {how}", self.cookie())
+        format!("{name}={value}; Path=/{secure}; HttpOnly; {how}")
     }
+}
+
+fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }
 
 /// Somebody who is signed in.
@@ -150,6 +177,9 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/setup", get(setup::show))
         .route("/root.pem", get(setup::root))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in/provider", get(provider::begin))
+        .route(provider::CALLBACK, get(provider::back))
+        .route("/quarantine/{incident}/prove", get(provider::prove))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/first-start", get(first::show).post(first::fill))
         .route("/style.css", get(style))

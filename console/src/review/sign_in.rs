@@ -13,7 +13,8 @@ use serde::Deserialize;
 use super::WrongPassword;
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room};
-use crate::door::{Denied, Token, Trying};
+use crate::door::{Denied, Person, Token, Trying};
+use crate::text::Text;
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -22,6 +23,7 @@ struct SignInPage {
     next: String,
     trouble: Option<String>,
     nobody_may: bool,
+    provider: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +78,7 @@ pub(super) async fn sign_in(
                 room.sessions.end(&visitor.token);
             }
             tracing::info!(user = %user.name, %source, "signed in at the console");
-            room.sessions.begin(&token, user, Instant::now());
+            room.sessions.begin(&token, Person::local(user), Instant::now());
             with_cookie(to(&target(&next)), &room.cookie_of(&token))
         }
         Err(denied) => {
@@ -111,6 +113,13 @@ impl Room {
             }
             Denied::Wait(_) => {}
         }
+    }
+}
+
+impl Room {
+    /// Tells that the provider vouched for nobody whom we let in.
+    pub(super) fn count_refused(&self, source: std::net::IpAddr) {
+        (self.review.wrong_password)(WrongPassword { source: source.to_canonical(), user: None });
     }
 }
 
@@ -152,8 +161,10 @@ fn target(next: &str) -> String {
 
 fn form(room: &Room, next: &str, status: StatusCode, trouble: Option<String>) -> Response {
     let next = next.parse::<Incident>().map(|incident| incident.to_string()).unwrap_or_default();
-    let nobody_may = !room.users().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
-    page(status, &SignInPage { form: room.forms.token(None), next, trouble, nobody_may })
+    let provider = room.provider().map(|provider| Text::of(&provider.name));
+    let nobody_may = provider.is_none()
+        && !room.users().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
+    page(status, &SignInPage { form: room.forms.token(None), next, trouble, nobody_may, provider })
 }
 
 pub(super) fn not_ours() -> Response {
@@ -168,7 +179,7 @@ fn not_here() -> Response {
     problem(StatusCode::FORBIDDEN, text)
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }

@@ -84,6 +84,7 @@ mod trial;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod vouching;
 mod websocket;
 
 /// What a reviewer has read and pinned.
