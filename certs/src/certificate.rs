@@ -96,6 +96,12 @@ impl CaCertificate {
         self.issuer == root.subject && self.signer_key_id.is_some() && self.signer_key_id == root.key_id
     }
 
+    /// Whether it signed this one, as far as that one says so itself.
+    pub(crate) fn is_signer_of(&self, x509: &X509Certificate<'_>) -> bool {
+        let (_, signer_key_id) = key_ids(x509);
+        x509.issuer().as_raw() == self.subject && signer_key_id.is_some() && signer_key_id == self.key_id
+    }
+
     /// Lower-case hex of the SHA-256 of the certificate.
     pub(crate) fn fingerprint(&self) -> String {
         hex(&Sha256::digest(&self.der))
@@ -122,7 +128,8 @@ fn key_ids(x509: &X509Certificate<'_>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     (own, signer)
 }
 
-fn time(time: ASN1Time) -> Option<SystemTime> {
+/// As the rest of the program counts time; none before 1970.
+pub(crate) fn time(time: ASN1Time) -> Option<SystemTime> {
     let seconds = u64::try_from(time.timestamp()).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }

@@ -83,6 +83,14 @@ pub enum CaError {
         /// Why the present issuing CA will not do.
         why: Unfit,
     },
+    /// The console needs another certificate, and the root's key to sign it is not at hand.
+    #[error("{}: no root key here to sign a certificate for the console, and {why}", key.display())]
+    NoConsoleLeaf {
+        /// Where the key was looked for.
+        key: PathBuf,
+        /// Why the present one will not do.
+        why: LeafUnfit,
+    },
     /// The root has expired; nothing that it signed counts any more.
     #[error("{}: the root certificate expired on {}", path.display(), day(*end))]
     RootExpired {
@@ -156,6 +164,20 @@ pub enum Unfit {
     Unconstrained,
 }
 
+/// Why a certificate of the console will not do.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LeafUnfit {
+    /// It is not there, or its file holds no key and certificate that belong together.
+    #[error("there is none yet")]
+    Missing,
+    /// Another root signed it.
+    #[error("the one it has was signed by another root")]
+    OtherRoot,
+    /// It does not have these names.
+    #[error("the one it has is not for {}", names(.0))]
+    NotFor(Vec<Host>),
+}
+
 impl CaError {
     /// What to do about it, where there is something to do.
     #[must_use]
@@ -186,6 +208,11 @@ impl CaError {
                 "put the root's key at {}, or say where it is with certs.root_key",
                 key.display()
             )),
+            Self::NoConsoleLeaf { key, .. } => Some(format!(
+                "put the root's key at {}, or say where it is with certs.root_key, or give the console a certificate of its own \
+                 with console.certificate and console.key",
+                key.display()
+            )),
             Self::RootExpired { path, .. } => {
                 Some(format!("move {} and its key away to have a new root made", path.display()))
             }
@@ -212,6 +239,10 @@ impl CaError {
 
 fn day(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| "a day beyond the calendar".into(), |time| time.to_string())
+}
+
+fn names(hosts: &[Host]) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn list(hosts: &[HostPattern]) -> String {

@@ -25,19 +25,7 @@ impl PrivateKey {
 
     /// Reads a key file; nothing if there is none.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, CaError> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(CaError::io("read", path)(error)),
-        };
-        // The open file is asked, not the path: what was checked is what is read.
-        let metadata = file.metadata().map_err(CaError::io("read", path))?;
-        guard(path, metadata.mode() & 0o7777, metadata.uid(), rustix::process::geteuid().as_raw())?;
-        let mut pem = String::new();
-        file.take(MAX_PEM).read_to_string(&mut pem).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => CaError::BadKey { path: path.into() },
-            _ => CaError::io("read", path)(error),
-        })?;
+        let Some(pem) = read_private(path)? else { return Ok(None) };
         KeyPair::from_pem(&pem).map(|key| Some(Self(key))).map_err(|_| CaError::BadKey { path: path.into() })
     }
 
@@ -60,6 +48,11 @@ impl PrivateKey {
         &self.0
     }
 
+    /// All of it, PKCS #8 in PEM.
+    pub(crate) fn to_pem(&self) -> String {
+        self.0.serialize_pem()
+    }
+
     pub(crate) fn into_pair(self) -> KeyPair {
         self.0
     }
@@ -69,6 +62,24 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PrivateKey(…)")
     }
+}
+
+/// Reads a file that nobody else can read or write; nothing if there is none.
+pub(crate) fn read_private(path: &Path) -> Result<Option<String>, CaError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CaError::io("read", path)(error)),
+    };
+    // The open file is asked, not the path: what was checked is what is read.
+    let metadata = file.metadata().map_err(CaError::io("read", path))?;
+    guard(path, metadata.mode() & 0o7777, metadata.uid(), rustix::process::geteuid().as_raw())?;
+    let mut pem = String::new();
+    file.take(MAX_PEM).read_to_string(&mut pem).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => CaError::BadKey { path: path.into() },
+        _ => CaError::io("read", path)(error),
+    })?;
+    Ok(Some(pem))
 }
 
 /// Unpredictable bytes.

@@ -19,6 +19,8 @@ mod key;
 mod leaf;
 mod profile;
 mod root;
+mod server;
 
 pub use authority::{CaOptions, CertificateAuthority, Certified, Opened};
-pub use error::{CaError, Unfit};
+pub use error::{CaError, LeafUnfit, Unfit};
+pub use server::{GivenError, ServerIdentity};

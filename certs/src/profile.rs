@@ -69,9 +69,19 @@ pub(crate) fn leaf(
     now: SystemTime,
     lifetime: Duration,
 ) -> Result<(CertificateParams, Validity), CaError> {
+    server(std::slice::from_ref(host), issuer, now, lifetime)
+}
+
+/// A leaf for a server of these names. Its key signs handshakes, and no certificate.
+pub(crate) fn server(
+    hosts: &[Host],
+    issuer: &CaCertificate,
+    now: SystemTime,
+    lifetime: Duration,
+) -> Result<(CertificateParams, Validity), CaError> {
     let validity = Validity::within(issuer, now, lifetime);
     let mut params = blank(validity)?;
-    params.subject_alt_names = vec![san(host)?];
+    params.subject_alt_names = hosts.iter().map(san).collect::<Result<_, _>>()?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

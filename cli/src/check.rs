@@ -1,5 +1,7 @@
 //! `pinfold check`: whether the files are right, without any network.
 
+use std::time::SystemTime;
+
 use jiff::Timestamp;
 use pinfold_config::Config;
 use pinfold_config::Loaded;
@@ -11,8 +13,10 @@ use serde_json::{Value, json};
 
 use crate::Found;
 use crate::configuration::Configuration;
+use crate::console_identity;
 use crate::failure::{Complaint, Failure};
 use crate::pin::{self, asked};
+use crate::run::vouching;
 use crate::terminal::{Terminal, Tone};
 use crate::wiring;
 use crate::words::counted;
@@ -23,9 +27,16 @@ pub(crate) async fn run(
     strict: bool,
     terminal: &Terminal,
 ) -> Result<Found, Failure> {
-    let checked = configuration.load().and_then(|loaded| {
+    let checked = configuration.load().and_then(|mut loaded| {
         wiring::extra_roots(&loaded.config)?;
         wiring::outputs(&loaded.config)?;
+        if let Some(oidc) = loaded.config.console.as_ref().and_then(|console| console.oidc.as_ref()) {
+            vouching::settings(oidc)?;
+        }
+        if let Some(identity) = console_identity::readable(&loaded.config)? {
+            let found = console_identity::questionable(&loaded.config, &identity, SystemTime::now());
+            loaded.warnings.extend(found);
+        }
         Ok(loaded)
     });
     let Loaded { config, mut warnings } = match checked {
@@ -113,8 +124,11 @@ fn summary(configuration: &Configuration, config: &Config, warnings: usize, term
         counted(rules.revocations.len(), "revocation")
     );
     let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
-    let console = match config.console {
-        Some(address) => format!("{address}: pages for review, /livez, /readyz, /metrics, /proxy.pac"),
+    let console = match &config.console {
+        Some(console) => {
+            let how = if console.tls.is_some() { ", over TLS" } else { "" };
+            format!("{}{how}: pages for review, /livez, /readyz, /metrics, /proxy.pac", console.listen)
+        }
         None => "none".to_owned(),
     };
     let events: Vec<_> = config.siem.iter().map(|output| target(&output.to)).collect();

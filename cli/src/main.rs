@@ -7,6 +7,7 @@ mod barred;
 mod check;
 mod comparison;
 mod configuration;
+mod console_identity;
 mod darkened;
 mod decision;
 mod demo;

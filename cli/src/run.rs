@@ -2,6 +2,7 @@
 
 mod authority;
 mod canary;
+mod console_tls;
 mod greeting;
 mod health;
 mod reload;
@@ -9,6 +10,7 @@ mod retention;
 mod review;
 mod signals;
 mod start_only;
+pub(crate) mod vouching;
 mod watch;
 
 use std::io;
@@ -20,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use jiff::SignedDuration;
 use pinfold_certs::Opened;
 use pinfold_config::Loaded;
-use pinfold_console::{Console, FirstLink, Review};
+use pinfold_console::{Console, FirstLink, Reach, Review};
 use pinfold_proxy::{BindError, Clock, Gateway};
 use pinfold_siem::{Observer, Output, deliver};
 use pinfold_store::Store;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::authority::Authority;
 use self::canary::Canary;
+use self::console_tls::ConsoleTlsInForce;
 use self::greeting::Greeting;
 use self::health::Health;
 use self::reload::{Guards, Reloading, Standing};
@@ -109,6 +112,10 @@ fn unread(failure: Failure) -> Result<(), Failure> {
 struct Running {
     gateway: Gateway,
     console: Option<Console>,
+    /// How browsers come to the console.
+    reach: Reach,
+    console_tls: ConsoleTlsInForce,
+    configuration: Configuration,
     review: Review,
     /// The way into the console while nobody may sign in.
     first_link: Option<FirstLink>,
@@ -138,6 +145,11 @@ impl Running {
         if made_issuer && !made_root {
             tracing::info!("made a new issuing CA for the vendors' hosts; clients trust it through the root");
         }
+        // Behind the CA, whose root may have to sign for it.
+        let console_tls = ConsoleTlsInForce::start(&config)?;
+        let reach = config.console.as_ref().map(|console| console_tls.reach(console)).transpose()?;
+        let oidc = config.console.as_ref().and_then(|console| console.oidc.as_ref());
+        let provider = oidc.map(vouching::provider).transpose()?;
         let (keeps, clock) = (config.ledger.retention, settings.clock.clone());
         let store = Store::open_gateway(&config.data_dir, wiring::store_options(&config)).await?;
         // The files may be others than those of the last run.
@@ -148,15 +160,23 @@ impl Running {
         let rulebook = Arc::new(config.rulebook);
         let in_force = InForce::new(config.console_users, Arc::clone(&rulebook));
         let root = ca.root_fingerprint_sha256();
-        let standing =
-            Standing { seen, start_only, ca_dir, ca_options, root, guards, in_force: in_force.clone() };
+        let standing = Standing {
+            seen,
+            start_only,
+            ca_dir,
+            ca_options,
+            root,
+            guards,
+            in_force: in_force.clone(),
+            console_tls: console_tls.clone(),
+        };
         let root = Root {
             file: ca.root_path().to_owned(),
             instructions: crate::trust::instructions(&ca),
             made: made_root,
         };
         let (authority, trusted) = (Authority::of(&ca), Trusted::of(&ca));
-        let (canary, listen) = (Canary::new(config.canary), config.console);
+        let (canary, listen) = (Canary::new(config.canary), config.console.map(|console| console.listen));
         let bound = Gateway::bind(settings, rulebook, Arc::new(ca), store.clone()).await;
         let bound = match bound {
             Ok(gateway) => listen_for_console(listen).await.map(|console| (gateway, console)),
@@ -180,13 +200,17 @@ impl Running {
             listeners: gateway.addresses().into(),
         };
         let configuration = configuration.clone();
-        let reviewing = Reviewing::new(configuration, store.clone(), in_force, clock.clone(), trusted);
+        let reviewing =
+            Reviewing::new(configuration.clone(), store.clone(), in_force, clock.clone(), trusted);
         let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
-        let review = reviewing.review(first_link.clone());
+        let review = reviewing.review(first_link.clone(), provider);
         Ok(Self {
             gateway,
             console,
+            reach: reach.unwrap_or_default(),
+            console_tls,
+            configuration,
             review,
             first_link,
             store,
@@ -202,7 +226,8 @@ impl Running {
     /// Where whoever has started it makes the first user of the console.
     fn first_link(&self) -> Option<String> {
         let (console, link) = self.console.as_ref().zip(self.first_link.as_ref())?;
-        Some(format!("http://{}{}", console.address(), link.path()))
+        let scheme = if self.reach.tls.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{}{}", console.address(), link.path()))
     }
 
     fn ready_line(&self) -> String {
@@ -215,7 +240,7 @@ impl Running {
     }
 
     async fn serve(self, signals: &mut Signals, hang_ups: HangUps) -> Result<(), Failure> {
-        let Self { gateway, console, review, store, outputs, reloading, health, authority, .. } = self;
+        let Self { gateway, console, reach, review, store, outputs, reloading, health, authority, .. } = self;
         let (keeps, clock) = self.keeping;
         let names = outputs.iter().map(Output::name).collect();
         let deliveries = Deliveries::start(outputs, &store);
@@ -228,7 +253,8 @@ impl Running {
         // It tells also while the gateway drains.
         let closed = CancellationToken::new();
         let showing =
-            console.map(|console| tokio::spawn(console.run(health.shown(), review, closed.clone())));
+            console.map(|console| tokio::spawn(console.run(health.shown(), review, reach, closed.clone())));
+        let keeping = tokio::spawn(self.console_tls.keep(self.configuration, stop.clone()));
         let serving = tokio::spawn(gateway.run(stop.clone(), GRACE));
         authority.tell(&store, &clock).await;
         // One thread: it blocks while it reads, and an allocator that keeps memory by thread would keep the pins of each
@@ -239,7 +265,8 @@ impl Running {
         tracing::info!("{signal}: finishing what is under way; a second signal ends it at once");
         stop.cancel();
         let ending = async {
-            let served = serving.await.and(reloading.await).and(testing.await).and(dropping.await);
+            let served =
+                serving.await.and(reloading.await).and(testing.await).and(dropping.await).and(keeping.await);
             closed.cancel();
             let shown = match showing {
                 Some(showing) => showing.await,

@@ -71,6 +71,12 @@ impl Diagnostic {
         Self::of_file(Severity::Warning, Arc::clone(&place.file), message).placed(at, None).hint(hint)
     }
 
+    /// A warning about a file as a whole.
+    #[must_use]
+    pub fn warning_of(file: &str, message: String, hint: &str) -> Self {
+        Self::of_file(Severity::Warning, file.into(), message).hint(hint)
+    }
+
     pub(crate) fn placed(mut self, at: Position, excerpt: Option<Excerpt>) -> Self {
         self.at = Some(at);
         self.excerpt = excerpt;

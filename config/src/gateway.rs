@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use crate::diagnostic::quoted;
 use crate::section::Section;
-use crate::settings::{self, Cache, Certs, Egress, Ledger, Limits, Quarantine, SiemOutput};
+use crate::settings::{self, Cache, Certs, Console, Egress, Ledger, Limits, Quarantine, SiemOutput};
 use crate::source::{Mistake, SourceFile};
 use crate::vendors::{self, PlacedVendor};
 
@@ -49,7 +49,7 @@ pub(crate) struct Gateway {
     pub(crate) ledger: Ledger,
     pub(crate) approvers: u32,
     pub(crate) canary: Option<Duration>,
-    pub(crate) console: Option<SocketAddr>,
+    pub(crate) console: Option<Console>,
     pub(crate) console_users: Option<Spanned<String>>,
     pub(crate) vendors: Vec<PlacedVendor>,
     pub(crate) siem: Vec<SiemOutput>,
@@ -82,7 +82,7 @@ pub(crate) fn read(file: &SourceFile, table: &Spanned<DeTable<'_>>, base: &Path)
     let ledger = ledger(&mut root);
     let approvers = approvers(&mut root);
     let canary = canary(&mut root);
-    let (console, console_users) = console(&mut root, &listen);
+    let (console, console_users) = crate::console::read(&mut root, &listen, base);
     let vendors = vendors::read(&mut root, mode, approvers);
     let siem = crate::siem::read(&mut root, base);
     root.finish();
@@ -161,7 +161,7 @@ fn clients(root: &mut Section<'_>, listen: &[Spanned<SocketAddr>]) -> (Vec<IpNet
 }
 
 /// The name of the users file. An empty one would mean the directory itself.
-fn users(section: &mut Section<'_>) -> Option<Spanned<String>> {
+pub(crate) fn users(section: &mut Section<'_>) -> Option<Spanned<String>> {
     let name = section.parse("users", |text| match text {
         "" => Err(Mistake::new("users is empty, expected a file").hint("write users = \"users.toml\"")),
         name => Ok(name.to_owned()),
@@ -421,27 +421,6 @@ fn canary(root: &mut Section<'_>) -> Option<Duration> {
     every.unwrap_or(Some(settings::CANARY_EVERY))
 }
 
-/// Where health, metrics and the review pages are, and the file of those who may sign in there.
-fn console(
-    root: &mut Section<'_>,
-    proxy: &[Spanned<SocketAddr>],
-) -> (Option<SocketAddr>, Option<Spanned<String>>) {
-    let mut console = root.section("console");
-    let listen = console.parse("listen", |text| address_and_port(text, 8081));
-    if let (Some(listen), Some(place)) = (listen, console.place_of("listen")) {
-        if listen.port() != 0 && proxy.iter().any(|address| *address.get_ref() == listen) {
-            console.file().error(place, Mistake::new(format!("{listen} is the proxy's own address")));
-        } else if !listen.ip().to_canonical().is_loopback() {
-            let message = format!("{listen} is not loopback: whoever reaches it can read health and metrics");
-            let hint = "nobody can sign in there: passwords would cross the network in clear text";
-            console.file().warn(place, Mistake::new(message).hint(hint));
-        }
-    }
-    let users = users(&mut console);
-    console.finish();
-    (listen, users)
-}
-
 fn pins(root: &mut Section<'_>, base: &Path) -> PinsFiles {
     let named = root.parse_list("pins", |text| path(base, text).map(|_| text.to_owned()));
     let Some(named) = named else { return PinsFiles::Default };
@@ -455,7 +434,7 @@ fn pins(root: &mut Section<'_>, base: &Path) -> PinsFiles {
     PinsFiles::Named(named)
 }
 
-fn path(base: &Path, text: &str) -> Result<PathBuf, Mistake> {
+pub(crate) fn path(base: &Path, text: &str) -> Result<PathBuf, Mistake> {
     if text.is_empty() || text.contains('\0') {
         return Err(Mistake::new(format!("{} is not a path", quoted(text))));
     }
@@ -463,7 +442,7 @@ fn path(base: &Path, text: &str) -> Result<PathBuf, Mistake> {
 }
 
 /// An address literal and a port: a name would have to be resolved, and could come out differently each time.
-fn address_and_port(text: &str, usual: u16) -> Result<SocketAddr, Mistake> {
+pub(crate) fn address_and_port(text: &str, usual: u16) -> Result<SocketAddr, Mistake> {
     let hint = || {
         let candidates = [
             text.strip_prefix("localhost").map(|rest| format!("127.0.0.1{rest}")),

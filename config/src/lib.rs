@@ -9,6 +9,7 @@ pub mod load;
 pub mod settings;
 pub mod template;
 
+mod console;
 mod crosscheck;
 mod document;
 mod gateway;

@@ -11,7 +11,7 @@ use pinfold_policy::host::Host;
 use pinfold_policy::pin::Place;
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::redact::Redaction;
-use pinfold_policy::user::Users;
+use pinfold_policy::user::{Role, Users};
 use pinfold_policy::vendor::Mode;
 
 const MIB: u64 = 1024 * 1024;
@@ -57,8 +57,8 @@ pub struct Config {
     pub approvers: u32,
     /// How often the gateway tests itself; `None` where it does not.
     pub canary: Option<Duration>,
-    /// Where health, metrics, `proxy.pac` and the review pages are served, if they are. Port 0 picks a free one.
-    pub console: Option<SocketAddr>,
+    /// Where and how health, metrics, `proxy.pac` and the review pages are served, if they are.
+    pub console: Option<Console>,
     /// The file of those who may sign in at the console, whether or not it was read and is there: its own, else that of the
     /// proxy's users, else `reviewers.toml`. None where there is no console either.
     pub console_users_file: Option<PathBuf>,
@@ -212,6 +212,54 @@ impl Default for Quarantine {
     fn default() -> Self {
         Self { max: 10 * GIB, per_url: 20 }
     }
+}
+
+/// `[console]`, but for its users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Where it listens. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Names by which browsers ask for it, besides addresses and `localhost`.
+    pub names: Vec<Host>,
+    /// How it speaks TLS; none where it does not.
+    pub tls: Option<ConsoleTls>,
+    /// Who vouches for people there, besides the users file.
+    pub oidc: Option<Oidc>,
+}
+
+/// `[console.oidc]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oidc {
+    /// The provider's identifier: an `https:` URL, or an `http:` one on loopback.
+    pub issuer: String,
+    /// As whom the provider knows us.
+    pub client_id: String,
+    /// The file with the secret that goes with it.
+    pub client_secret_file: PathBuf,
+    /// Certificates (PEM), of which one must have issued the provider's; none: the platform's roots.
+    pub ca: Option<PathBuf>,
+    /// What the provider is asked to tell.
+    pub scopes: Vec<String>,
+    /// The claim with a name to show.
+    pub name: String,
+    /// The claim with what gives people their roles.
+    pub groups: String,
+    /// Its values, with the role that each gives.
+    pub roles: Vec<(String, Role)>,
+}
+
+/// Whose certificate the console shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConsoleTls {
+    /// One that the local root signs.
+    LocalCa,
+    /// One that somebody gave, in PEM.
+    Files {
+        /// The chain, the console's own certificate first.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
 }
 
 /// `[[siem]]`

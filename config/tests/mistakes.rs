@@ -218,7 +218,35 @@ fn quantities() {
             ),
             (
                 "[console]\nlisten = \"0.0.0.0:8081\"",
-                "warning:2:10: 0.0.0.0:8081 is not loopback: whoever reaches it can read health and metrics | nobody can sign in there: passwords would cross the network in clear text",
+                "warning:2:10: 0.0.0.0:8081 is not loopback: whoever reaches it can read health and metrics | nobody can sign in there: passwords would cross the network in clear text; see console.tls",
+            ),
+            (
+                "[console]\nlisten = \"0.0.0.0:8081\"\ntls = \"local-ca\"",
+                "warning:2:10: 0.0.0.0:8081 is not loopback: whoever reaches it can read health and metrics | a firewall can keep it to those who review and watch",
+            ),
+            (
+                "[console]\ntls = \"local-ca\"",
+                "error:2:7: tls is of no use where there is no console | add listen = \"127.0.0.1:8081\"",
+            ),
+            (
+                "[console]\nlisten = \"127.0.0.1:8081\"\ncertificate = \"a.pem\"",
+                "error:3:15: TLS from files takes a key too, and there is none | add key, a PEM file",
+            ),
+            (
+                "[console]\nlisten = \"127.0.0.1:8081\"\ntls = \"local-ca\"\nkey = \"a.key\"",
+                "error:4:7: key is for tls = \"files\", and tls says another thing | remove key, or tls",
+            ),
+            (
+                "[console]\nlisten = \"127.0.0.1:8081\"\nnames = [\"https://a.test\"]",
+                "error:3:10: \"https://a.test\" is not a name that a browser could ask for | expected a host without scheme and port: \"pinfold.corp.example\"",
+            ),
+            (
+                "[console]\nlisten = \"127.0.0.1:8081\"\n[console.oidc]\nissuer = \"http://login.test\"\nclient_id = \"a\"\nclient_secret_file = \"s\"\nviewers = [\"v\"]",
+                "error:4:10: issuer is not asked by https: \"http://login.test\" | expected what the provider's metadata have as 'issuer': \"https://login.corp.example/realms/main\"",
+            ),
+            (
+                "[console]\nlisten = \"127.0.0.1:8081\"\n[console.oidc]\nissuer = \"https://login.test\"\nclient_id = \"a\"\nclient_secret_file = \"s\"",
+                "error:3:1: nobody would get a role: none of viewers, reviewers, admins is there | name values of the claim 'groups': reviewers = [\"web-platform\"]",
             ),
             ("[limits]\nmax_ratio = 0", "error:2:13: max_ratio is 0, expected 1 to 1000000"),
             ("[limits]\nmax_connections = -1", "error:2:19: max_connections is -1, expected 1 to 10000000"),

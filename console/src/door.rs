@@ -1,6 +1,8 @@
 //! Who is let in: a password, few tries, and a session that ends by itself.
 
+mod flows;
 mod forms;
+mod person;
 mod sessions;
 mod throttle;
 
@@ -10,7 +12,9 @@ use std::time::{Duration, Instant};
 use pinfold_policy::user::{User, Users};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::flows::{Flow, Flows, Purpose};
 pub(crate) use self::forms::Forms;
+pub(crate) use self::person::Person;
 pub(crate) use self::sessions::{About, Session, Sessions, Token};
 use self::throttle::Throttle;
 pub(crate) use self::throttle::Trying;

@@ -1,5 +1,6 @@
 //! Which `Host` a request may name. A page of any site can have a browser ask us, under a name that the site's owner lets point
-//! to our address (DNS rebinding), and could then read the answer. An address and `localhost` are names that nobody can point.
+//! to our address (DNS rebinding), and could then read the answer. An address and `localhost` are names that nobody can point;
+//! others are ours where the files say so.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -7,9 +8,14 @@ use axum::extract::Request;
 use axum::http::header;
 use pinfold_policy::host::{Authority, Host};
 
-/// Whether a request names its host, once, and by a name that cannot have been made to lead here.
-pub(crate) fn is_ours(request: &Request) -> bool {
-    field(request).is_some_and(cannot_be_rebound)
+/// Whether a request names its host, once, and by one of these `names` or one that cannot have been made to lead here.
+pub(crate) fn is_ours(request: &Request, names: &[Host]) -> bool {
+    field(request).is_some_and(cannot_be_rebound) || is_named(request, names)
+}
+
+/// Whether it names its host by one of these `names`.
+pub(crate) fn is_named(request: &Request, names: &[Host]) -> bool {
+    named(request).is_some_and(|host| names.contains(&host))
 }
 
 /// The host that a request names, whatever leads here by it: for what any page may know.

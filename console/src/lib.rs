@@ -12,6 +12,7 @@ mod pac;
 mod pages;
 mod review;
 mod text;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,12 +20,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-pub use listener::Console;
+pub use listener::{Console, Reach};
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Lesson, Overview, PinFilter, PinRow, Pins,
-    Question, Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState,
-    Verified, Word, WrongPassword,
+    Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
+    PinRow, Pins, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement,
+    StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
 };
+pub use tls::Tls;
 
 /// What can be shown of a gateway to everybody.
 #[derive(Clone)]

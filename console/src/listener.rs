@@ -10,15 +10,17 @@ use axum::extract::Extension;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use pinfold_policy::host::Host;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Shown;
 use crate::pages::pages;
 use crate::review::{Peer, Review, Room};
+use crate::{Shown, Tls};
 
 /// Connections at one time. The others wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -30,6 +32,15 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(120);
 /// The longest head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
+
+/// How browsers come to a console.
+#[derive(Clone, Default)]
+pub struct Reach {
+    /// Names that lead to it, besides addresses and `localhost`.
+    pub names: Arc<[Host]>,
+    /// What it speaks TLS with; none where it speaks none.
+    pub tls: Option<Tls>,
+}
 
 /// A console that listens.
 #[derive(Debug)]
@@ -56,15 +67,16 @@ impl Console {
     }
 
     /// Serves until `stop`. An answer that is under way is finished.
-    pub async fn run(self, shown: Shown, review: Review, stop: CancellationToken) {
-        let room = match Room::new(shown.clone(), review, self.address.ip().to_canonical().is_loopback()) {
+    pub async fn run(self, shown: Shown, review: Review, reach: Reach, stop: CancellationToken) {
+        let is_loopback = self.address.ip().to_canonical().is_loopback();
+        let room = match Room::new(shown.clone(), review, reach.tls.is_some(), is_loopback) {
             Ok(room) => room,
             Err(error) => {
                 tracing::error!(%error, "the console cannot serve: the system gives no random bytes");
                 return;
             }
         };
-        let pages = pages(shown, room);
+        let pages = pages(shown, room, &reach);
         let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
         let shares = Arc::<Shares>::default();
         loop {
@@ -76,7 +88,8 @@ impl Console {
                 Ok((stream, peer)) => {
                     let Some(share) = shares.take(peer.ip().to_canonical()) else { continue };
                     let pages = pages.clone().layer(Extension(Peer(peer.ip())));
-                    let serving = serve(stream, TowerToHyperService::new(pages), stop.clone());
+                    let serving =
+                        secured(stream, reach.tls.clone(), TowerToHyperService::new(pages), stop.clone());
                     tasks.spawn(async move {
                         // However it ends, there is nobody to tell.
                         drop(timeout(LONGEST, serving).await);
@@ -139,7 +152,24 @@ impl Drop for Share {
     }
 }
 
-async fn serve(stream: TcpStream, service: TowerToHyperService<axum::Router>, stop: CancellationToken) {
+async fn secured(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    service: TowerToHyperService<axum::Router>,
+    stop: CancellationToken,
+) {
+    let Some(tls) = tls else { return serve(stream, service, stop).await };
+    match tls.accept(stream, HEAD_WITHIN).await {
+        Ok(stream) => serve(stream, service, stop).await,
+        Err(error) => tracing::debug!(%error, "no TLS with a client of the console"),
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    service: TowerToHyperService<axum::Router>,
+    stop: CancellationToken,
+) {
     let mut http1 = http1::Builder::new();
     http1.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(MAX_HEAD);
     let mut connection = std::pin::pin!(http1.serve_connection(TokioIo::new(stream), service));

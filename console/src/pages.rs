@@ -3,15 +3,15 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use crate::host::{is_ours, named};
+use crate::host::{is_named, is_ours, named};
 use crate::pac::program;
 use crate::review::{Room, routes};
-use crate::{Check, Shown};
+use crate::{Check, Reach, Shown};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The text format that every version of Prometheus reads (OpenMetrics 1.0).
@@ -20,13 +20,16 @@ const OPENMETRICS: HeaderValue =
 /// What browsers want such a file to be.
 const PROXY_AUTOCONFIG: HeaderValue = HeaderValue::from_static("application/x-ns-proxy-autoconfig");
 
+/// A year (RFC 6797). For names of ours alone: `localhost` is the name of other servers of a machine too, and an address is none.
+const STAY_WITH_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 const PROXY_PAC: &str = "/proxy.pac";
 
 /// What everybody may ask, of everybody.
 const OPEN: [&str; 4] = ["/livez", "/readyz", "/metrics", PROXY_PAC];
 
 /// All of it.
-pub(crate) fn pages(shown: Shown, room: Room) -> Router {
+pub(crate) fn pages(shown: Shown, room: Room, reach: &Reach) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -34,7 +37,7 @@ pub(crate) fn pages(shown: Shown, room: Room) -> Router {
         .route(PROXY_PAC, get(proxy_pac))
         .with_state(shown)
         .merge(routes(room))
-        .layer(from_fn(guarded))
+        .layer(from_fn_with_state(reach.clone(), guarded))
 }
 
 /// For whoever asks whether to start the process anew: it answers, so it works.
@@ -78,12 +81,19 @@ async fn proxy_pac(State(shown): State<Shown>, request: Request) -> Response {
 }
 
 /// What holds for every answer, whatever it is about.
-async fn guarded(request: Request, next: Next) -> Response {
+async fn guarded(State(reach): State<Reach>, request: Request, next: Next) -> Response {
+    let is_to_stay_tls = reach.tls.is_some() && is_named(&request, &reach.names);
     // Where the proxy is, every client is told, and people give them a name to ask by.
-    let is_right =
-        if request.uri().path() == PROXY_PAC { named(&request).is_some() } else { is_ours(&request) };
+    let is_right = if request.uri().path() == PROXY_PAC {
+        named(&request).is_some()
+    } else {
+        is_ours(&request, &reach.names)
+    };
     let mut response = if !is_right {
-        (StatusCode::MISDIRECTED_REQUEST, "name this listener by its address, or as localhost\n")
+        (
+            StatusCode::MISDIRECTED_REQUEST,
+            "name this listener by its address, as localhost, or by one of console.names\n",
+        )
             .into_response()
     } else if OPEN.contains(&request.uri().path()) && !is_read(request.method()) {
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response()
@@ -91,6 +101,9 @@ async fn guarded(request: Request, next: Next) -> Response {
         next.run(request).await
     };
     let headers = response.headers_mut();
+    if is_to_stay_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, STAY_WITH_TLS);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

@@ -10,6 +10,7 @@ mod ledger;
 mod overview;
 mod picture;
 mod pins;
+mod provider;
 mod queue;
 mod routes;
 mod setup;
@@ -34,6 +35,7 @@ pub use self::first::FirstLink;
 pub use self::learned::{Lesson, Word};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
+pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
 pub use self::vendors::VendorRules;
@@ -46,11 +48,13 @@ type Ask<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send +
 pub struct Review {
     /// Who may sign in, as the files in force say it.
     pub users: watch::Receiver<Option<Arc<Users>>>,
+    /// Who vouches for people besides; none where nobody does.
+    pub provider: Option<IdentityProvider>,
     /// The way in while nobody may sign in yet.
     pub first_link: Option<FirstLink>,
     /// Writes the first user, by name and password.
     pub add_first: Ask<(String, String), ()>,
-    /// A password was wrong.
+    /// A password was wrong, or the provider vouched for nobody.
     pub wrong_password: Arc<dyn Fn(WrongPassword) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
@@ -100,14 +104,28 @@ pub struct Decision {
     pub incident: Incident,
     /// What.
     pub act: Act,
-    /// The user who decides.
-    pub user: Arc<str>,
+    /// Who decides.
+    pub who: Who,
     /// The written reason, as it was typed.
     pub reason: String,
     /// The last day on which it counts, as it was typed; none for ever.
     pub expires: Option<String>,
     /// What stands for the paths that the page showed: an approval admits these, and no others.
     pub shown: String,
+}
+
+/// Who decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The user of this name.
+    Local(Arc<str>),
+    /// Somebody for whom the identity provider vouches.
+    Vouched {
+        /// As whom the history has them.
+        who: Arc<str>,
+        /// The name that goes with it now.
+        name: Arc<str>,
+    },
 }
 
 /// What can be decided.

@@ -46,6 +46,7 @@ mod resolver;
 mod reviewer;
 pub mod siem;
 mod vendor;
+pub mod vouching;
 mod websocket;
 
 pub use authority::{

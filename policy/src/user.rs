@@ -51,6 +51,24 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+
+    /// Whether who has it may sign in at the console and look.
+    #[must_use]
+    pub fn may_look(self) -> bool {
+        match self {
+            Self::Proxy => false,
+            Self::Viewer | Self::Reviewer | Self::Admin => true,
+        }
+    }
+
+    /// Whether who has it may decide what is released.
+    #[must_use]
+    pub fn may_decide(self) -> bool {
+        match self {
+            Self::Proxy | Self::Viewer => false,
+            Self::Reviewer | Self::Admin => true,
+        }
+    }
 }
 
 impl fmt::Display for Role {
@@ -251,19 +269,13 @@ impl User {
     /// Whether they may sign in at the console and look.
     #[must_use]
     pub fn may_look(&self) -> bool {
-        self.roles.iter().any(|role| match role {
-            Role::Proxy => false,
-            Role::Viewer | Role::Reviewer | Role::Admin => true,
-        })
+        self.roles.iter().any(|role| role.may_look())
     }
 
     /// Whether they may decide what is released.
     #[must_use]
     pub fn may_decide(&self) -> bool {
-        self.roles.iter().any(|role| match role {
-            Role::Proxy | Role::Viewer => false,
-            Role::Reviewer | Role::Admin => true,
-        })
+        self.roles.iter().any(|role| role.may_decide())
     }
 }
 

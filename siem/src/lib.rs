@@ -20,6 +20,6 @@ pub use self::delivery::{DeliveryError, Trouble, deliver};
 pub use self::observer::Observer;
 pub use self::output::{Output, Target, Transport};
 pub use self::record::Format;
-pub use self::secret::{SecretError, SecretFile};
+pub use self::secret::{SecretError, SecretFile, read as read_secret};
 pub use self::tls::{TrustError, TrustFiles, trust};
 pub use self::trying::Trying;

@@ -97,7 +97,10 @@ impl SecretFile {
 }
 
 /// Reads a secret that nobody else can read or write.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
+///
+/// # Errors
+/// [`SecretError`] where it cannot be read, or others could.
+pub fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
     let failed = |cause| SecretError::Read { path: path.to_owned(), cause };
     let file = File::open(path).map_err(failed)?;
     let there = file.metadata().map_err(failed)?;

@@ -1,6 +1,8 @@
 //! The certificate authority on a real disk, its leaves before real verifiers.
 
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod fixture;

@@ -25,6 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::authority::Authority;
+use super::console_tls::ConsoleTlsInForce;
 use super::review::InForce;
 use super::signals::HangUps;
 use super::start_only::StartOnly;
@@ -52,6 +53,8 @@ pub(crate) struct Standing {
     pub(crate) guards: Guards,
     /// What the console has of them.
     pub(crate) in_force: InForce,
+    /// What it shows who it is with.
+    pub(crate) console_tls: ConsoleTlsInForce,
 }
 
 /// What a file that was cut short, by a copy that stalls or a disk that is full, would say less of: it is mostly one that makes
@@ -246,6 +249,7 @@ impl Reloading {
         }
         let settings = wiring::settings(&config)?;
         let options = wiring::ca_options(&config);
+        let identity = self.standing.console_tls.staged(&config)?;
         let ca = self.open_ca(&options)?;
         let waiting = self.standing.start_only.differing(&config);
         let Config { rulebook, quarantine, approvers, console_users, .. } = config;
@@ -256,6 +260,7 @@ impl Reloading {
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
         self.standing.guards = guards;
         self.standing.in_force.take(console_users, rulebook);
+        self.standing.console_tls.take(identity);
         if let Some(authority) = authority {
             authority.tell(&self.store, &settings.clock).await;
         }

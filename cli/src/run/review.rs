@@ -16,8 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, Setup, VendorRules, VendorState,
-    WrongPassword,
+    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Overview, PinFilter, Pins, Review, Setup,
+    VendorRules, VendorState, Who, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
@@ -109,10 +109,11 @@ impl Reviewing {
     }
 
     /// The same, for the console.
-    pub(crate) fn review(self, first_link: Option<FirstLink>) -> Review {
+    pub(crate) fn review(self, first_link: Option<FirstLink>, provider: Option<IdentityProvider>) -> Review {
         let wrong = self.clone();
         Review {
             users: self.in_force.users.subscribe(),
+            provider,
             first_link,
             add_first: self
                 .asked(|this, (name, password)| async move { this.add_first(name, password).await }),
@@ -160,11 +161,10 @@ impl Reviewing {
         Ok(self.store.body_of(item.digest).await?)
     }
 
-    /// Decides as the command does that decides the same. Who decides has the name that they sign in with, at this machine: as
-    /// the command names who is of that name here, so that nobody agrees with themselves.
+    /// Decides as the command does that decides the same.
     async fn decide(&self, decision: Decision) -> Result<Done, Failure> {
-        let Decision { incident, act, user, reason, expires, shown } = decision;
-        let who = named(&user);
+        let Decision { incident, act, who, reason, expires, shown } = decision;
+        let (who, reason) = as_in_history(who, &reason)?;
         let now = Timestamp::now();
         let written = Written::read(&who, &reason, expires.as_deref(), now)?;
         let approvers = self.configuration.load_without_pins()?.config.approvers;
@@ -305,9 +305,19 @@ impl Reviewing {
     }
 }
 
-/// As the command names who is of that name at this machine.
-fn named(user: &str) -> String {
-    format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname)
+/// As whom the history has somebody, and why they decided. A user is named as the command names who is of that name at this
+/// machine, so that nobody agrees with themselves.
+fn as_in_history(who: Who, reason: &str) -> Result<(String, String), Failure> {
+    // No name stands in for a reason.
+    let reason = decision::reason(reason)?;
+    Ok(match who {
+        Who::Local(user) => {
+            let machine = Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname;
+            (format!("{user}@{machine}"), reason.to_owned())
+        }
+        // The name goes with the reason: as part of who it was, another name would be another person.
+        Who::Vouched { who, name } => (who.to_string(), format!("{reason} (as \"{name}\")")),
+    })
 }
 
 fn state(vendor: &Vendor, rules: &Rulebook, standing: &[Standing]) -> VendorState {

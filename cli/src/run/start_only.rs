@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pinfold_config::Config;
-use pinfold_config::settings::{Cache, Ledger, Limits, SiemOutput};
+use pinfold_config::settings::{Cache, Console, Ledger, Limits, Oidc, SiemOutput};
+use pinfold_policy::host::Host;
 
 /// Them, as they were at the start.
 pub(crate) struct StartOnly {
@@ -16,6 +17,9 @@ pub(crate) struct StartOnly {
     siem: Vec<SiemOutput>,
     canary: Option<Duration>,
     console: Option<SocketAddr>,
+    console_names: Vec<Host>,
+    console_is_tls: bool,
+    oidc: Option<Oidc>,
     cache_memory: u64,
     retention: Duration,
 }
@@ -29,7 +33,10 @@ impl StartOnly {
             limits: config.limits.clone(),
             siem: config.siem.clone(),
             canary: config.canary,
-            console: config.console,
+            console: config.console.as_ref().map(|console| console.listen),
+            console_names: names(config.console.as_ref()),
+            console_is_tls: is_tls(config.console.as_ref()),
+            oidc: config.console.as_ref().and_then(|console| console.oidc.clone()),
             cache_memory: config.cache.memory,
             retention: config.ledger.retention,
         }
@@ -69,7 +76,14 @@ impl StartOnly {
             ("upstream_tls.extra_roots", self.extra_roots != *extra_roots),
             ("siem", self.siem != *siem),
             ("canary.every", self.canary != *canary),
-            ("console.listen", self.console != *console),
+            ("console.listen", self.console != console.as_ref().map(|console| console.listen)),
+            ("console.names", self.console_names != names(console.as_ref())),
+            // From one certificate to another takes no start.
+            ("console.tls", self.console_is_tls != is_tls(console.as_ref())),
+            (
+                "console.oidc",
+                self.oidc.as_ref() != console.as_ref().and_then(|console| console.oidc.as_ref()),
+            ),
             ("ledger.retention", self.retention != *retention),
             ("cache.memory", self.cache_memory != *memory),
         ];
@@ -106,6 +120,14 @@ impl StartOnly {
             ("limits.max_connections", own.max_connections != *max_connections),
         ]
     }
+}
+
+fn names(console: Option<&Console>) -> Vec<Host> {
+    console.map(|console| console.names.clone()).unwrap_or_default()
+}
+
+fn is_tls(console: Option<&Console>) -> bool {
+    console.is_some_and(|console| console.tls.is_some())
 }
 
 #[cfg(test)]
@@ -145,13 +167,20 @@ mod tests {
             every = "off"
             [console]
             listen = "127.0.0.1:10"
+            names = ["pinfold.test"]
+            tls = "local-ca"
+            [console.oidc]
+            issuer = "https://login.test"
+            client_id = "pinfold"
+            client_secret_file = "oidc.secret"
+            viewers = ["all"]
             "#,
         );
         others.extra_roots.push("root.pem".into());
         let keys = standing.differing(&others).join(" ");
         assert_eq!(
             keys,
-            "listen data_dir upstream_tls.extra_roots siem canary.every console.listen cache.memory limits.max_installer limits.memory_body \
+            "listen data_dir upstream_tls.extra_roots siem canary.every console.listen console.names console.tls console.oidc cache.memory limits.max_installer limits.memory_body \
              limits.held_memory limits.held_disk limits.header_timeout limits.upstream_timeout \
              limits.idle_timeout limits.max_connections"
         );

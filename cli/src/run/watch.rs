@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pinfold_config::settings::ConsoleTls;
 use pinfold_config::{Config, Loaded, MAX_LIST_LEN};
 use pinfold_policy::digest::BodyId;
 use sha2::{Digest as _, Sha256};
@@ -240,7 +241,12 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     let console_users =
         config.console_users_file.iter().filter(|file| Some(*file) != config.users_file.as_ref());
     let named = config.file.iter().chain(&config.pins_files).chain(&config.users_file);
-    named.chain(console_users).cloned().collect()
+    let tls = config.console.as_ref().and_then(|console| console.tls.as_ref());
+    let pair = match tls {
+        Some(ConsoleTls::Files { certificate, key }) => vec![certificate, key],
+        Some(ConsoleTls::LocalCa) | None => Vec::new(),
+    };
+    named.chain(console_users).chain(pair).cloned().collect()
 }
 
 #[cfg(test)]

@@ -12,15 +12,17 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Makes and checks the tokens of forms.
 pub(crate) struct Forms {
     key: [u8; 32],
+    /// Of the origin: `https`, `http`.
+    scheme: &'static str,
 }
 
 impl Forms {
     /// # Errors
     /// Where the system has no random bytes.
-    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+    pub(crate) fn new(scheme: &'static str) -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
-        Ok(Self { key })
+        Ok(Self { key, scheme })
     }
 
     /// The token of all forms of one session; without one, of the form that begins it. It tells nothing of the session's own.
@@ -36,14 +38,14 @@ impl Forms {
     pub(crate) fn are_ours(&self, headers: &HeaderMap, session: Option<&Token>, token: &str) -> bool {
         // By their digests under the key: the time of a comparison tells nothing of the token.
         let blinded = |text: &str| Sha512_256::new().chain_update(self.key).chain_update(text).finalize();
-        comes_from_here(headers) && blinded(&self.token(session)) == blinded(token)
+        comes_from_here(headers, self.scheme) && blinded(&self.token(session)) == blinded(token)
     }
 }
 
 /// Whether the browser says that a page of this very origin sent it. With `Referrer-Policy: no-referrer` browsers send `Origin:
 /// null` with a form (Fetch Standard, "append a request `Origin` header"), so that `Sec-Fetch-Site` says it, which no page can
 /// set; one too old for that must name us. Whoever says neither is no browser with a form of ours.
-fn comes_from_here(headers: &HeaderMap) -> bool {
+fn comes_from_here(headers: &HeaderMap, scheme: &str) -> bool {
     let one = |name: HeaderName| {
         let mut fields = headers.get_all(name).iter();
         match (fields.next(), fields.next()) {
@@ -57,7 +59,7 @@ fn comes_from_here(headers: &HeaderMap) -> bool {
     else {
         return false;
     };
-    let is_own = |origin: &str| origin.strip_prefix("http://") == Some(host);
+    let is_own = |origin: &str| origin.split_once("://") == Some((scheme, host));
     match (site, origin) {
         (Some("same-origin"), None | Some("null")) => true,
         (Some("same-origin") | None, Some(origin)) => is_own(origin),
@@ -88,7 +90,7 @@ mod tests {
             &[host, ("sec-fetch-site", "same-origin"), ("origin", "http://127.0.0.1:8081")],
             &[host, ("origin", "http://127.0.0.1:8081")],
         ] {
-            assert!(comes_from_here(&headers(ours)), "{ours:?}");
+            assert!(comes_from_here(&headers(ours), "http"), "{ours:?}");
         }
         for foreign in [
             &[host][..],
@@ -106,13 +108,20 @@ mod tests {
             &[host, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")],
             &[("sec-fetch-site", "same-origin"), host, ("host", "evil.test")],
         ] {
-            assert!(!comes_from_here(&headers(foreign)), "{foreign:?}");
+            assert!(!comes_from_here(&headers(foreign), "http"), "{foreign:?}");
         }
     }
 
     #[test]
+    fn under_tls_a_page_in_clear_text_of_the_same_host_is_foreign() {
+        let from = |origin| headers(&[("host", "pinfold.test:8081"), ("origin", origin)]);
+        assert!(comes_from_here(&from("https://pinfold.test:8081"), "https"));
+        assert!(!comes_from_here(&from("http://pinfold.test:8081"), "https"));
+    }
+
+    #[test]
     fn a_token_is_of_one_session_and_one_process() {
-        let (forms, others) = (Forms::new().unwrap(), Forms::new().unwrap());
+        let (forms, others) = (Forms::new("http").unwrap(), Forms::new("http").unwrap());
         let (ada, eve) = (Token::new().unwrap(), Token::new().unwrap());
         let ours = headers(&[("host", "localhost"), ("sec-fetch-site", "same-origin")]);
         assert!(forms.are_ours(&ours, Some(&ada), &forms.token(Some(&ada))));

@@ -1,5 +1,7 @@
 //! A decision, by the form on an item's page.
 
+use std::time::Instant;
+
 use axum::Form;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -48,12 +50,13 @@ pub(super) async fn decide(
     let (Ok(incident), Some(act)) = (incident.parse::<Incident>(), act(&filled.act)) else {
         return problem(StatusCode::NOT_FOUND, "There is no such item, or nothing of that kind to decide.");
     };
-    let told = match room.prove(&visitor, act, source, &filled.password).await {
+    let about = About::Item(incident);
+    let told = match room.prove(&visitor, about, act, source, &filled.password).await {
         Err(why) => Told::Refused { why, act, reason: filled.reason },
         Ok(()) => room.carry_out(&visitor, incident, act, filled).await,
     };
-    room.sessions.tell(&visitor.token, About::Item(incident), told);
-    to(&format!("/quarantine/{incident}"))
+    room.sessions.tell(&visitor.token, about, told);
+    to(&about.page())
 }
 
 pub(super) fn act(text: &str) -> Option<Act> {
@@ -69,6 +72,7 @@ impl Room {
     pub(super) async fn prove(
         &self,
         visitor: &Visitor,
+        about: About,
         act: Act,
         source: std::net::IpAddr,
         password: &str,
@@ -76,6 +80,11 @@ impl Room {
         match act {
             Act::Reject => return Ok(()),
             Act::Approve => {}
+        }
+        if visitor.session.user.is_vouched() {
+            let has_proved = self.sessions.take_proof(&visitor.token, about, Instant::now());
+            let why = "Prove at the identity provider who you are, and decide within five minutes.";
+            return if has_proved { Ok(()) } else { Err(why.to_owned()) };
         }
         let name = &visitor.session.user.name;
         let proved = self.door.admit(self.users(), Trying::Session(&visitor.token), name, password).await;
@@ -93,8 +102,8 @@ impl Room {
     async fn carry_out(&self, visitor: &Visitor, incident: Incident, act: Act, filled: Filled) -> Told {
         let Filled { reason, expires, shown, .. } = filled;
         let expires = Some(expires.trim().to_owned()).filter(|expires| !expires.is_empty());
-        let user = std::sync::Arc::clone(&visitor.session.user.name);
-        let decision = Decision { incident, act, user, reason: reason.clone(), expires, shown };
+        let who = visitor.session.user.who();
+        let decision = Decision { incident, act, who, reason: reason.clone(), expires, shown };
         match (self.review.decide)(decision).await {
             Ok(done) => Told::Done(done),
             Err(why) => Told::Refused { why, act, reason },

@@ -1,5 +1,7 @@
 //! One item: the facts, who asked, how it came, what the URL served before, and the decision.
 
+use std::time::Instant;
+
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -20,7 +22,7 @@ use super::routes::{Room, Visitor};
 use super::triage::{Piece, Triaged};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
 use super::{Act, Done, Told};
-use crate::door::About;
+use crate::door::{About, Person};
 use crate::text::Text;
 
 /// A URL of more bytes stands smaller, so that the facts below it are in sight. It is never cut: its end is the attacker's, too.
@@ -52,6 +54,9 @@ struct ItemPage {
     refused: Option<Text>,
     drafts: [Text; 2],
     may_decide: bool,
+    /// Whether the provider, and not a password, shows who approves; and whether it just has.
+    is_vouched: bool,
+    has_proved: bool,
     is_open: bool,
     shown: String,
     approve_effect: Text,
@@ -212,9 +217,11 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         refused: None,
         drafts: Default::default(),
         may_decide: visitor.session.user.may_decide(),
+        is_vouched: visitor.session.user.is_vouched(),
+        has_proved: visitor.session.has_proved(About::Item(item.incident), Instant::now()),
         is_open: item.state != ItemState::Revoked,
         shown: RefusedMark::all_shown(&evidence.marks),
-        approve_effect: approve_effect(evidence, &visitor.session.user.name),
+        approve_effect: approve_effect(evidence, &visitor.session.user),
         reject_effect: reject_effect(evidence),
         clients: clients(item),
         asked: counted(item.asked, "time"),
@@ -319,12 +326,10 @@ fn notes(evidence: &Evidence) -> Vec<Text> {
     marks.chain(evidence.conflicts.iter().cloned()).map(|note| Text::of(&note)).collect()
 }
 
-fn approve_effect(evidence: &Evidence, user: &str) -> Text {
+fn approve_effect(evidence: &Evidence, user: &Person) -> Text {
     let (item, day) = (&evidence.item, &evidence.day);
-    // Named as in the history: NAME@MACHINE.
-    let is_own = |who: &str| who.rsplit_once('@').is_some_and(|(name, _)| name == user);
     let has_approved =
-        item.agreement.as_ref().is_some_and(|agreement| agreement.by.iter().any(|who| is_own(who)));
+        item.agreement.as_ref().is_some_and(|agreement| agreement.by.iter().any(|who| user.is(who)));
     let so_far = item.agreement.as_ref().map_or(0, |agreement| agreement.by.len() as u64);
     let missing = u64::from(evidence.approvers).saturating_sub(so_far);
     let first = if has_approved {

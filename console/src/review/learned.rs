@@ -1,5 +1,7 @@
 //! What was learned at one URL: what it does, and the decision whether people stand behind it.
 
+use std::time::Instant;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::{Extension, Path, State};
@@ -16,8 +18,8 @@ use super::routes::{Peer, Room, Visitor};
 use super::sign_in::not_ours;
 use super::triage::{Piece, Triaged};
 use super::words::{ago, counted, minute, size};
-use super::{Act, Done, Told};
-use crate::door::About;
+use super::{Act, Done, Told, Who};
+use crate::door::{About, Person};
 use crate::text::Text;
 
 /// All that is known of what was learned.
@@ -44,8 +46,8 @@ pub struct Word {
     pub record: u64,
     /// Whether it is confirmed, or dropped.
     pub act: Act,
-    /// The user who decides.
-    pub user: std::sync::Arc<str>,
+    /// Who decides.
+    pub who: Who,
     /// The written reason, as it was typed.
     pub reason: String,
     /// The last day on which it counts, as it was typed; none for ever.
@@ -70,6 +72,9 @@ struct LearnedPage {
     refused: Option<Text>,
     drafts: [Text; 2],
     may_decide: bool,
+    /// Whether the provider, and not a password, shows who confirms; and whether it just has.
+    is_vouched: bool,
+    has_proved: bool,
     is_open: bool,
     confirm_effect: Text,
     drop_effect: Text,
@@ -126,19 +131,20 @@ pub(super) async fn decide(
         );
     }
     let (Ok(record), Some(act)) = (record.parse::<u64>(), act(&filled.act)) else { return none() };
-    let told = match room.prove(&visitor, act, source, &filled.password).await {
+    let about = About::Learned(record);
+    let told = match room.prove(&visitor, about, act, source, &filled.password).await {
         Err(why) => Told::Refused { why, act, reason: filled.reason },
         Ok(()) => said(&room, &visitor, record, act, filled).await,
     };
-    room.sessions.tell(&visitor.token, About::Learned(record), told);
-    to(&format!("/pins/learned/{record}"))
+    room.sessions.tell(&visitor.token, about, told);
+    to(&about.page())
 }
 
 async fn said(room: &Room, visitor: &Visitor, record: u64, act: Act, filled: Filled) -> Told {
     let Filled { reason, expires, .. } = filled;
     let expires = Some(expires.trim().to_owned()).filter(|expires| !expires.is_empty());
-    let user = std::sync::Arc::clone(&visitor.session.user.name);
-    match (room.review.say_of_learned)(Word { record, act, user, reason: reason.clone(), expires }).await {
+    let who = visitor.session.user.who();
+    match (room.review.say_of_learned)(Word { record, act, who, reason: reason.clone(), expires }).await {
         Ok(done) => Told::Done(done),
         Err(why) => Told::Refused { why, act, reason },
     }
@@ -151,7 +157,8 @@ fn none() -> Response {
 impl LearnedPage {
     fn of(room: &Room, visitor: &Visitor, lesson: &Lesson) -> Self {
         let Lesson { pin, triage, now, .. } = lesson;
-        let here = format!("/pins/learned/{}", pin.record);
+        let about = About::Learned(pin.record);
+        let here = about.page();
         let mut page = Self {
             user: Text::of(&visitor.session.user.name),
             form: room.forms.token(Some(&visitor.token)),
@@ -168,12 +175,14 @@ impl LearnedPage {
             refused: None,
             drafts: Default::default(),
             may_decide: visitor.session.user.may_decide(),
+            is_vouched: visitor.session.user.is_vouched(),
+            has_proved: visitor.session.has_proved(about, Instant::now()),
             is_open: pin.state != ItemState::Revoked,
-            confirm_effect: confirm_effect(lesson, &visitor.session.user.name),
+            confirm_effect: confirm_effect(lesson, &visitor.session.user),
             drop_effect: drop_effect(pin),
             triage: Triaged::of(triage, *now),
         };
-        match room.sessions.told(&visitor.token, About::Learned(pin.record)) {
+        match room.sessions.told(&visitor.token, about) {
             Some(Told::Done(Done { said, warnings })) => {
                 page.said = said.iter().map(|line| Text::of(line)).collect();
                 page.warnings = warnings.iter().map(|line| Text::of(line)).collect();
@@ -220,11 +229,10 @@ fn approvals(lesson: &Lesson) -> String {
     }
 }
 
-fn confirm_effect(lesson: &Lesson, user: &str) -> Text {
+fn confirm_effect(lesson: &Lesson, user: &Person) -> Text {
     let pin = &lesson.pin;
     let so_far = pin.agreement.as_ref().map_or(&[][..], |agreement| &agreement.by);
-    // Named as in the history: NAME@MACHINE.
-    let has_confirmed = so_far.iter().any(|who| who.rsplit_once('@').is_some_and(|(name, _)| name == user));
+    let has_confirmed = so_far.iter().any(|who| user.is(who));
     let missing = u64::from(lesson.approvers).saturating_sub(so_far.len() as u64);
     let until_then = if pin.is_learned_alone() { "served as learned" } else { "as it is" };
     let first = if has_confirmed {

@@ -17,10 +17,11 @@ use tokio::time::timeout;
 use super::answer::problem;
 use super::first::FirstLink;
 use super::{
-    Review, answer, decide, first, item, learned, ledger, overview, pins, queue, setup, sign_in, vendors,
+    Review, answer, decide, first, item, learned, ledger, overview, pins, provider, queue, setup, sign_in,
+    vendors,
 };
 use crate::Shown;
-use crate::door::{Door, Forms, Session, Sessions, Token};
+use crate::door::{Door, Flows, Forms, Session, Sessions, Token};
 
 /// A form has a reason in it, and no book.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -31,8 +32,16 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
      connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 );
-/// Of the one cookie.
+/// Of the one cookie, in clear text on loopback.
 const COOKIE: &str = "pinfold-session";
+/// The same with TLS: no page in clear text, and none below another name, can set it (RFC 6265bis §4.1.3.2).
+const HOST_COOKIE: &str = "__Host-pinfold-session";
+
+/// Of a browser that is at the identity provider. That one sends it back by a link of its own, so that this one is not
+/// `SameSite=Strict`; it opens nothing.
+const FLOW_COOKIE: &str = "pinfold-flow";
+/// The same with TLS.
+const HOST_FLOW_COOKIE: &str = "__Host-pinfold-flow";
 
 /// Whoever is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +57,11 @@ pub(crate) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) door: Door,
     pub(super) forms: Forms,
-    /// Nobody but this machine hears what is sent here. Elsewhere nobody signs in: passwords and cookies would cross the network
-    /// in clear text.
+    pub(super) flows: Flows,
+    /// Whether TLS is spoken here.
+    pub(super) is_tls: bool,
+    /// Nobody but this machine hears what is sent here, or nobody at all. Elsewhere nobody signs in: passwords and cookies would
+    /// cross the network in clear text.
     pub(super) is_private: bool,
 }
 
@@ -64,9 +76,15 @@ impl std::ops::Deref for Room {
 impl Room {
     /// # Errors
     /// Where the system has no random bytes.
-    pub(crate) fn new(shown: Shown, review: Review, is_private: bool) -> Result<Self, getrandom::Error> {
-        let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new()?);
-        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, is_private })))
+    pub(crate) fn new(
+        shown: Shown,
+        review: Review,
+        is_tls: bool,
+        is_loopback: bool,
+    ) -> Result<Self, getrandom::Error> {
+        let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new(scheme(is_tls))?);
+        let (flows, is_private) = (Flows::default(), is_tls || is_loopback);
+        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, flows, is_tls, is_private })))
     }
 
     pub(super) fn users(&self) -> Option<Arc<Users>> {
@@ -81,10 +99,51 @@ impl Room {
 
     /// Who asks, if they are signed in.
     pub(super) fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {
-        let token = token_in(headers).filter(|_| self.is_private)?;
+        let token = only_cookie(headers, self.cookie()).filter(|_| self.is_private).map(Token::of_browser)?;
         let session = self.sessions.of(&token, self.users().as_deref(), Instant::now())?;
         Some(Visitor { token, session })
     }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        scheme(self.is_tls)
+    }
+
+    /// What a browser that comes back from the identity provider shows.
+    pub(super) fn flow_cookie(&self, headers: &HeaderMap) -> Option<Token> {
+        only_cookie(headers, self.flow_cookie_name()).map(Token::of_browser)
+    }
+
+    pub(super) fn flow_cookie_of(&self, token: &Token) -> String {
+        self.set_cookie(self.flow_cookie_name(), token.as_str(), "SameSite=Lax; Max-Age=600")
+    }
+
+    fn flow_cookie_name(&self) -> &'static str {
+        if self.is_tls { HOST_FLOW_COOKIE } else { FLOW_COOKIE }
+    }
+
+    fn cookie(&self) -> &'static str {
+        if self.is_tls { HOST_COOKIE } else { COOKIE }
+    }
+
+    /// The cookie of a session.
+    pub(super) fn cookie_of(&self, token: &Token) -> String {
+        self.set_cookie(self.cookie(), token.as_str(), "SameSite=Strict")
+    }
+
+    /// What ends it in the browser.
+    pub(super) fn no_cookie(&self) -> String {
+        self.set_cookie(self.cookie(), "", "SameSite=Strict; Max-Age=0")
+    }
+
+    /// `Secure` is said with TLS alone: without it, what is no browser would not send the cookie back.
+    fn set_cookie(&self, name: &str, value: &str, how: &str) -> String {
+        let secure = if self.is_tls { "; Secure" } else { "" };
+        format!("{name}={value}; Path=/{secure}; HttpOnly; {how}")
+    }
+}
+
+fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }
 
 /// Somebody who is signed in.
@@ -93,24 +152,15 @@ pub(super) struct Visitor {
     pub(super) session: Session,
 }
 
-/// The one cookie of that name. With two, somebody else on this machine has set one of them: nobody is signed in.
-fn token_in(headers: &HeaderMap) -> Option<Token> {
+/// The value of the one cookie of that name. With two, somebody else on this machine has set one of them: it counts as none.
+fn only_cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
     let pairs = fields.flat_map(|field| field.split(';'));
-    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == wanted);
     match (ours.next(), ours.next()) {
-        (Some((_, value)), None) => Some(Token::of_browser(value)),
+        (Some((_, value)), None) => Some(value),
         (_, _) => None,
     }
-}
-
-/// `Secure` is not said: there is no TLS here, and what is no browser would not send it back.
-pub(super) fn cookie_of(token: &Token) -> String {
-    format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", token.as_str())
-}
-
-pub(super) fn no_cookie() -> String {
-    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
 /// All of them.
@@ -133,6 +183,10 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/setup", get(setup::show))
         .route("/root.pem", get(setup::root))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in/provider", get(provider::begin))
+        .route(provider::CALLBACK, get(provider::back))
+        .route("/quarantine/{incident}/prove", get(provider::prove_for_item))
+        .route("/pins/learned/{record}/prove", get(provider::prove_for_learned))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/first-start", get(first::show).post(first::fill))
         .route("/style.css", get(style))

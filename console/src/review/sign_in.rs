@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use super::WrongPassword;
 use super::answer::{page, problem, to};
-use super::routes::{Peer, Room, cookie_of, no_cookie};
-use crate::door::{Denied, Token, Trying};
+use super::routes::{Peer, Room};
+use crate::door::{Denied, Person, Token, Trying};
+use crate::text::Text;
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -22,6 +23,7 @@ struct SignInPage {
     next: String,
     trouble: Option<String>,
     nobody_may: bool,
+    provider: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -76,8 +78,8 @@ pub(super) async fn sign_in(
                 room.sessions.end(&visitor.token);
             }
             tracing::info!(user = %user.name, %source, "signed in at the console");
-            room.sessions.begin(&token, user, Instant::now());
-            with_cookie(to(&target(&next)), &cookie_of(&token))
+            room.sessions.begin(&token, Person::local(user), Instant::now());
+            with_cookie(to(&target(&next)), &room.cookie_of(&token))
         }
         Err(denied) => {
             room.count_wrong(denied, source, &name);
@@ -98,7 +100,7 @@ pub(super) async fn sign_out(
         return not_ours();
     }
     room.sessions.end(&visitor.token);
-    with_cookie(to("/sign-in"), &no_cookie())
+    with_cookie(to("/sign-in"), &room.no_cookie())
 }
 
 impl Room {
@@ -111,6 +113,13 @@ impl Room {
             }
             Denied::Wait(_) => {}
         }
+    }
+}
+
+impl Room {
+    /// Tells that the provider vouched for nobody whom we let in.
+    pub(super) fn count_refused(&self, source: std::net::IpAddr) {
+        (self.review.wrong_password)(WrongPassword { source: source.to_canonical(), user: None });
     }
 }
 
@@ -152,8 +161,10 @@ fn target(next: &str) -> String {
 
 fn form(room: &Room, next: &str, status: StatusCode, trouble: Option<String>) -> Response {
     let next = next.parse::<Incident>().map(|incident| incident.to_string()).unwrap_or_default();
-    let nobody_may = !room.users().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
-    page(status, &SignInPage { form: room.forms.token(None), next, trouble, nobody_may })
+    let provider = room.provider().map(|provider| Text::of(&provider.name));
+    let nobody_may = provider.is_none()
+        && !room.users().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
+    page(status, &SignInPage { form: room.forms.token(None), next, trouble, nobody_may, provider })
 }
 
 pub(super) fn not_ours() -> Response {
@@ -163,12 +174,12 @@ pub(super) fn not_ours() -> Response {
 
 fn not_here() -> Response {
     let text = "Nobody can sign in here: this console listens beyond loopback and speaks no TLS, so a password would cross the \
-                network in clear text. Set console.listen to a loopback address, and reach it through a tunnel, such as \
+                network in clear text. Set console.tls, or set console.listen to a loopback address and reach it through a tunnel, such as \
                 'ssh -L 8081:127.0.0.1:8081'.";
     problem(StatusCode::FORBIDDEN, text)
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }

@@ -1,10 +1,19 @@
 //! The console as whoever asks for health and metrics meets it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Gateway;
+use crate::authority::{provider, roots};
 use crate::eventually;
 
 /// What the console answered.
@@ -51,19 +60,59 @@ impl Gateway {
     /// Sends its console these bytes, which ask it to close the connection.
     pub async fn console_says(&self, request: &str) -> Shown {
         let asking = async {
-            let mut stream =
-                TcpStream::connect(self.console().expect("the gateway has a console")).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
+            if self.files.console_is_tls() {
+                asked(self.console_tls().await.unwrap(), request).await
+            } else {
+                let console = self.console().expect("the gateway has a console");
+                asked(TcpStream::connect(console).await.unwrap(), request).await
+            }
         };
         let answer = eventually("the console", asking).await;
+        Shown::read(&answer)
+    }
+
+    /// A connection to its console whose certificate was verified, by the gateway's root or that of the origins.
+    ///
+    /// # Errors
+    /// What TLS says.
+    pub async fn console_tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let console = self.console().expect("the gateway has a console");
+        let mut roots: RootCertStore = roots();
+        roots.add(CertificateDer::from_pem_file(self.ca()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(("127.0.0.1", console.port())).await?;
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    /// Sends its console these bytes in clear text, whatever it speaks.
+    pub async fn console_says_in_clear(&self, request: &str) -> Shown {
+        let console = self.console().expect("the gateway has a console");
+        let asking = async { asked(TcpStream::connect(console).await.unwrap(), request).await };
+        Shown::read(&eventually("the console", asking).await)
+    }
+}
+
+/// What is answered to these bytes, to the end.
+async fn asked(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+impl Shown {
+    fn read(answer: &str) -> Self {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Shown { status: status.unwrap(), head: head.to_owned(), body: body.to_owned() }
     }
+}
 
+impl Gateway {
     /// Waits until `/readyz` answers with this status, and gives the answer.
     pub async fn is_ready_with(&self, status: u16) -> Shown {
         let becoming = async {

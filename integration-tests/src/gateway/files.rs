@@ -159,6 +159,14 @@ impl Files {
         self.set("console", "users", "reviewers.toml".into());
     }
 
+    /// Whether the console speaks TLS.
+    pub(super) fn console_is_tls(&self) -> bool {
+        let console = self.tables.get("console");
+        console.is_some_and(|keys| {
+            keys.contains_key("certificate") || keys.get("tls").is_some_and(|tls| tls != "off")
+        })
+    }
+
     pub(super) fn write(&self, dir: &Path) {
         let mut text = String::new();
         for (table, keys) in &self.tables {

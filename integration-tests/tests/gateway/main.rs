@@ -24,6 +24,7 @@ mod canary;
 mod codings;
 mod console;
 mod console_pages;
+mod console_tls;
 mod crash;
 mod decisions;
 mod diff;
@@ -84,6 +85,7 @@ mod trial;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod vouching;
 mod websocket;
 
 /// What a reviewer has read and pinned.

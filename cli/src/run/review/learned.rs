@@ -7,7 +7,7 @@ use pinfold_console::{Act, Done, Lesson, Triage, Word};
 use pinfold_policy::digest::BodyId;
 use pinfold_store::item::LearnedPin;
 
-use super::{LARGEST, Reviewing, named};
+use super::{LARGEST, Reviewing, as_in_history};
 use crate::desk::{self, At, Desk, Written};
 use crate::failure::Failure;
 use crate::{decision, evidence};
@@ -62,8 +62,8 @@ impl Reviewing {
 
     /// Decides as `pinfold pin confirm` does.
     pub(super) async fn say_of_learned(&self, word: Word) -> Result<Done, Failure> {
-        let Word { record, act, user, reason, expires } = word;
-        let who = named(&user);
+        let Word { record, act, who, reason, expires } = word;
+        let (who, reason) = as_in_history(who, &reason)?;
         let written = Written::read(&who, &reason, expires.as_deref(), Timestamp::now())?;
         let approvers = self.configuration.load_without_pins()?.config.approvers;
         let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
