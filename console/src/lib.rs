@@ -5,6 +5,7 @@
 //! digest of the traffic. All else is for who has signed in, and is made of text by whoever attacks: every word of it goes
 //! through `text::Text`.
 
+pub mod api;
 mod door;
 mod host;
 mod listener;
@@ -20,9 +21,9 @@ use futures_util::future::BoxFuture;
 
 pub use listener::Console;
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Question,
-    Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified,
-    WrongPassword,
+    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Leaf, Overview, PinFilter, PinRow, Pins, Proof,
+    Question, Review, Served, Setup, Source, Statement, StatementFile, Triage, VendorRules, VendorState,
+    Verified, WrongPassword,
 };
 
 /// What can be shown of a gateway to everybody.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::host::{is_ours, named};
 use crate::pac::program;
 use crate::review::{Room, routes};
-use crate::{Check, Shown};
+use crate::{Check, Shown, api};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The text format that every version of Prometheus reads (OpenMetrics 1.0).
@@ -82,7 +82,9 @@ async fn guarded(request: Request, next: Next) -> Response {
     // Where the proxy is, every client is told, and people give them a name to ask by.
     let is_right =
         if request.uri().path() == PROXY_PAC { named(&request).is_some() } else { is_ours(&request) };
-    let mut response = if !is_right {
+    let mut response = if !is_right && request.uri().path().starts_with(api::BASE) {
+        api::misdirected()
+    } else if !is_right {
         (StatusCode::MISDIRECTED_REQUEST, "name this listener by its address, or as localhost\n")
             .into_response()
     } else if OPEN.contains(&request.uri().path()) && !is_read(request.method()) {

@@ -28,10 +28,14 @@ use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use tokio::sync::watch;
 
+use crate::api::ApiAnswer;
+
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
+pub(crate) use self::item::inert;
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
+pub(crate) use self::queue::Asked as QueueFilter;
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
 pub use self::vendors::VendorRules;
@@ -74,6 +78,8 @@ pub struct Review {
     pub pins: Ask<PinFilter, Pins>,
     /// What of it the files do not say yet, as the text of a pins file.
     pub pins_toml: Ask<(), String>,
+    /// What a command says, for a program that asks from elsewhere.
+    pub commands: ApiAnswer,
 }
 
 /// A try to sign in, or to prove again who one is, that was wrong.
@@ -83,6 +89,17 @@ pub struct WrongPassword {
     pub source: IpAddr,
     /// Whose name it was, where it is a user's: what else somebody has typed is nobody's to keep.
     pub user: Option<Arc<str>>,
+    /// What was wrong.
+    pub by: Proof,
+}
+
+/// By what somebody proves who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A password, at a page.
+    Password,
+    /// A token, at the API.
+    Token,
 }
 
 /// What somebody wants decided.
@@ -94,6 +111,8 @@ pub struct Decision {
     pub act: Act,
     /// The user who decides.
     pub user: Arc<str>,
+    /// What the token is called by which a program decides for them; none where they do so themselves.
+    pub token: Option<Arc<str>>,
     /// The written reason, as it was typed.
     pub reason: String,
     /// The last day on which it counts, as it was typed; none for ever.

@@ -1,6 +1,7 @@
 //! What those who sign in at the console see and do: the store, the files in force, and the decisions of the commands.
 
 mod analyst;
+mod commands;
 mod evidence;
 mod ledger;
 mod trusted;
@@ -15,8 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Review, Setup, VendorRules, VendorState,
-    WrongPassword,
+    Act, Decision, Done, FirstLink, Flow, Overview, PinFilter, Pins, Proof, Review, Setup, VendorRules,
+    VendorState, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
@@ -129,6 +130,7 @@ impl Reviewing {
             setup: self.asked(|this, ()| async move { Ok(this.setup()) }),
             vendors: self.asked(|this, ()| async move { this.vendors().await }),
             pins: self.asked(|this, filter| async move { this.pins(filter).await }),
+            commands: self.commands(),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 Ok(pin::export::whole(&rules, &this.store).await?)
@@ -160,8 +162,8 @@ impl Reviewing {
     /// Decides as the command does that decides the same. Who decides has the name that they sign in with, at this machine: as
     /// the command names who is of that name here, so that nobody agrees with themselves.
     async fn decide(&self, decision: Decision) -> Result<Done, Failure> {
-        let Decision { incident, act, user, reason, expires, shown } = decision;
-        let who = format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname);
+        let Decision { incident, act, user, token: _, reason, expires, shown } = decision;
+        let who = who(&user);
         let now = Timestamp::now();
         let written = Written::read(&who, &reason, expires.as_deref(), now)?;
         let approvers = self.configuration.load_without_pins()?.config.approvers;
@@ -199,10 +201,12 @@ impl Reviewing {
     }
 
     /// Reading files blocks, and a list of pins can be long.
-    async fn blocking<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
-        &self,
-        work: impl FnOnce(Self) -> F + Send + 'static,
-    ) -> Result<T, Failure> {
+    async fn blocking<T, E, F>(&self, work: impl FnOnce(Self) -> F + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Failure> + Send + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
         let (this, runtime) = (self.clone(), Handle::current());
         let working = spawn_blocking(move || runtime.block_on(work(this)));
         working.await.map_err(|error| Failure::could_not(format!("it was given up: {error}")))?
@@ -235,7 +239,11 @@ impl Reviewing {
     fn wrong_password(&self, wrong: WrongPassword) {
         let (store, now) = (self.store.clone(), self.clock.now());
         tokio::spawn(async move {
-            let text = format!("{}, at the console", Count::once(now));
+            let by = match wrong.by {
+                Proof::Password => "at the console",
+                Proof::Token => "by a token at the console's API",
+            };
+            let text = format!("{}, {by}", Count::once(now));
             let version = store.decisions().borrow().version();
             let notice = Notice::of_gateway(What::LoginFailed, now, text, version);
             let notice = Notice { who: wrong.user, ..notice.about(wrong.source.to_string()) };
@@ -314,6 +322,11 @@ fn state(vendor: &Vendor, rules: &Rulebook, standing: &[Standing]) -> VendorStat
         drifting: count(|there| there.is_drift),
         unreachable: count(|there| there.failing.is_some()),
     }
+}
+
+/// As the history names who decides: by the name that they sign in with, at this machine.
+fn who(user: &str) -> String {
+    format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname)
 }
 
 /// For whoever reads a page: what to type is no help there.

@@ -94,7 +94,7 @@ impl Room {
         let Filled { reason, expires, shown, .. } = filled;
         let expires = Some(expires.trim().to_owned()).filter(|expires| !expires.is_empty());
         let user = std::sync::Arc::clone(&visitor.session.user.name);
-        let decision = Decision { incident, act, user, reason: reason.clone(), expires, shown };
+        let decision = Decision { incident, act, user, token: None, reason: reason.clone(), expires, shown };
         match (self.review.decide)(decision).await {
             Ok(done) => Told::Done(done),
             Err(why) => Told::Refused { why, act, reason },

@@ -124,6 +124,11 @@ pub(super) async fn body(
         Ok(None) => return none(),
         Err(why) => return trouble(&why),
     };
+    inert(incident, bytes)
+}
+
+/// As nothing that any browser would show or run.
+pub(crate) fn inert(incident: Incident, bytes: Vec<u8>) -> Response {
     let inert = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
     let name = format!("attachment; filename=\"{incident}.quarantined\"");
     let fields = [

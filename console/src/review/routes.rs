@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use super::answer::problem;
 use super::first::FirstLink;
 use super::{Review, decide, first, item, ledger, overview, pins, queue, setup, sign_in, vendors};
-use crate::Shown;
 use crate::door::{Door, Forms, Session, Sessions, Token};
+use crate::{Shown, api};
 
 /// A form has a reason in it, and no book.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -41,14 +41,14 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) struct Room(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(super) shown: Shown,
-    pub(super) review: Review,
+    pub(crate) shown: Shown,
+    pub(crate) review: Review,
     pub(super) sessions: Sessions,
-    pub(super) door: Door,
+    pub(crate) door: Door,
     pub(super) forms: Forms,
     /// Nobody but this machine hears what is sent here. Elsewhere nobody signs in: passwords and cookies would cross the network
     /// in clear text.
-    pub(super) is_private: bool,
+    pub(crate) is_private: bool,
 }
 
 impl std::ops::Deref for Room {
@@ -67,7 +67,7 @@ impl Room {
         Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, is_private })))
     }
 
-    pub(super) fn users(&self) -> Option<Arc<Users>> {
+    pub(crate) fn users(&self) -> Option<Arc<Users>> {
         self.review.users.borrow().clone()
     }
 
@@ -113,6 +113,7 @@ pub(super) fn no_cookie() -> String {
 
 /// All of them.
 pub(crate) fn routes(room: Room) -> Router {
+    let api = api::routes(&room);
     Router::new()
         .route("/", get(overview::show))
         .route("/quarantine", get(queue::show))
@@ -136,6 +137,7 @@ pub(crate) fn routes(room: Room) -> Router {
         .with_state(room)
         .layer(from_fn(whole))
         .layer(from_fn(framed))
+        .nest(api::BASE, api)
 }
 
 /// A form is there within its time, or nobody looks at it: whoever sends half of one keeps no place for long.

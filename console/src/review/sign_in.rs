@@ -10,9 +10,9 @@ use axum::response::Response;
 use pinfold_store::incident::Incident;
 use serde::Deserialize;
 
-use super::WrongPassword;
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room, cookie_of, no_cookie};
+use super::{Proof, WrongPassword};
 use crate::door::{Denied, Token, Trying};
 
 #[derive(Template)]
@@ -107,7 +107,11 @@ impl Room {
         match denied {
             Denied::Wrong => {
                 let user = self.users().and_then(|users| users.known(name));
-                (self.review.wrong_password)(WrongPassword { source: source.to_canonical(), user });
+                (self.review.wrong_password)(WrongPassword {
+                    source: source.to_canonical(),
+                    user,
+                    by: Proof::Password,
+                });
             }
             Denied::Wait(_) => {}
         }
