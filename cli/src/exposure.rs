@@ -15,6 +15,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
 use pinfold_config::{Config, Loaded};
+use pinfold_console::api::Exposing;
 use pinfold_policy::digest::{BodyId, Digest, DigestError};
 use pinfold_policy::host::Host;
 use pinfold_policy::pin::PinUrl;
@@ -67,6 +68,14 @@ pub(crate) struct ExposureOptions {
     markdown: bool,
 }
 
+/// How an answer is printed, where it is not wanted as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextForm {
+    Table,
+    Csv,
+    Markdown,
+}
+
 /// Searches the ledger, and prints what was found as it is wanted.
 pub(crate) async fn run(
     configuration: &Configuration,
@@ -84,18 +93,22 @@ pub(crate) async fn run(
     terminal.warn_of_damage(&store);
     let done = search(&store, sought, digest, now).await;
     store.close().await?;
-    let report = done?;
+    tell(&done?, options.form(), terminal)
+}
+
+/// Prints what was found as it is wanted.
+pub(crate) fn tell(report: &Report, form: TextForm, terminal: &Terminal) -> Result<Found, Failure> {
     if terminal.json {
-        terminal.print_json(&json::render(&report))?;
-    } else if options.csv {
-        terminal.print_bytes(&csv::render(&report)?)?;
+        terminal.print_json(&json::render(report))?;
+    } else if form == TextForm::Csv {
+        terminal.print_bytes(&csv::render(report)?)?;
         // What the rows are worth, for whoever pipes them on.
         let said = [report.statement(&table::shown), report.coverage(&table::shown)].concat();
         terminal.note(&said.join("\n"));
-    } else if options.markdown {
-        terminal.print(&markdown::render(&report))?;
+    } else if form == TextForm::Markdown {
+        terminal.print(&markdown::render(report))?;
     } else {
-        terminal.print(&table::render(&report, terminal))?;
+        terminal.print(&table::render(report, terminal))?;
     }
     Ok(match report.is_exposure() {
         true => Found::Something,
@@ -152,6 +165,37 @@ pub(crate) async fn body(store: &Store, digest: &Digest) -> Result<BodyId, Failu
 }
 
 impl ExposureOptions {
+    /// As somebody elsewhere asks.
+    pub(crate) fn asked(asked: Exposing) -> Self {
+        let Exposing { digest, url, host, client, user, vendor, verdict, since, until } = asked;
+        Self { digest, url, host, client, user, vendor, verdict, since, until, csv: false, markdown: false }
+    }
+
+    /// What is sought, as it is asked elsewhere.
+    pub(crate) fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let pairs = [
+            ("digest", &self.digest),
+            ("url", &self.url),
+            ("host", &self.host),
+            ("client", &self.client),
+            ("user", &self.user),
+            ("vendor", &self.vendor),
+            ("verdict", &self.verdict),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> TextForm {
+        match (self.csv, self.markdown) {
+            (true, _) => TextForm::Csv,
+            (false, true) => TextForm::Markdown,
+            (false, false) => TextForm::Table,
+        }
+    }
+
     /// For these bytes.
     pub(crate) fn of_body(body: BodyId) -> Self {
         Self { digest: Some(Digest::from(body).to_string()), ..Self::default() }
@@ -183,7 +227,10 @@ impl ExposureOptions {
             ));
         }
         let (since, until) = window::read(self.since.as_deref(), self.until.as_deref(), now)?;
-        let outcome = |word: &String| Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word);
+        let outcome = |word: &String| {
+            let found = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word);
+            found.ok_or_else(|| Failure::configuration(format!("no verdict is called '{word}'")))
+        };
         let sought = Sought {
             body: None,
             url: self.url.as_deref().map(url).transpose()?,
@@ -192,7 +239,7 @@ impl ExposureOptions {
             client: self.client.as_deref().map(client).transpose()?,
             user: self.user.as_deref().map(Into::into),
             vendor: self.vendor.as_deref().map(Into::into),
-            outcome: self.verdict.as_ref().and_then(outcome),
+            outcome: self.verdict.as_ref().map(outcome).transpose()?,
             since,
             until,
             ends: None,

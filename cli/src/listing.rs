@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn terminal(width: Option<usize>) -> Terminal {
-        Terminal { json: false, color: false, color_err: false, width }
+        Terminal::elsewhere(false, false, width)
     }
 
     #[test]

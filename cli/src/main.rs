@@ -21,9 +21,11 @@ mod log;
 mod pin;
 mod quarantine;
 mod received;
+mod remote;
 mod replay;
 mod run;
 mod terminal;
+mod token;
 mod trust;
 mod user;
 mod vendor_now;
@@ -41,6 +43,7 @@ use pinfold_policy::printable;
 use crate::configuration::Configuration;
 use crate::demo::DemoOptions;
 use crate::failure::{Failure, cause};
+use crate::remote::RemoteOptions;
 use crate::terminal::Terminal;
 
 /// Checks the third-party scripts that pass through it against reviewed hashes.
@@ -53,6 +56,8 @@ struct CommandLine {
     /// Print results as JSON.
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    remote: RemoteOptions,
     #[command(subcommand)]
     command: Command,
 }
@@ -91,6 +96,9 @@ enum Command {
     /// Who may use the gateway, by name and password.
     #[command(subcommand)]
     User(user::Action),
+    /// By which programs act at the console's API, each for one of its users.
+    #[command(subcommand)]
+    Token(token::Action),
 }
 
 #[derive(Debug, Subcommand)]
@@ -122,8 +130,19 @@ enum Found {
     Unknown,
 }
 
+impl Found {
+    /// What the shell is told.
+    fn code(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Something => 1,
+            Self::Unknown => 3,
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let CommandLine { config, json, command } = match CommandLine::try_parse() {
+    let CommandLine { config, json, remote, command } = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return misread(&error),
     };
@@ -131,7 +150,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => {
-            let done = runtime.block_on(command.carry_out(config, &terminal));
+            let done = runtime.block_on(command.here_or_elsewhere((config, remote), &terminal));
             // What a second signal left unfinished must not hold up the end.
             runtime.shutdown_background();
             done
@@ -139,9 +158,7 @@ fn main() -> ExitCode {
         Err(error) => Err(Failure::could_not(format!("cannot start threads: {}", cause(&error)))),
     };
     match done {
-        Ok(Found::Nothing) => ExitCode::SUCCESS,
-        Ok(Found::Something) => ExitCode::from(1),
-        Ok(Found::Unknown) => ExitCode::from(3),
+        Ok(found) => ExitCode::from(found.code()),
         Err(failure) => {
             terminal.complain(&failure);
             ExitCode::from(failure.exit_code())
@@ -167,6 +184,40 @@ fn misread(error: &clap::Error) -> ExitCode {
 }
 
 impl Command {
+    async fn here_or_elsewhere(
+        self,
+        (config, remote): (Option<PathBuf>, RemoteOptions),
+        terminal: &Terminal,
+    ) -> Result<Found, Failure> {
+        match remote.server()? {
+            Some(server) => remote::run(&server, self, terminal).await,
+            None => self.carry_out(config, terminal).await,
+        }
+    }
+
+    /// As it is typed.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "init",
+            Self::Run => "run",
+            Self::Check { .. } => "check",
+            Self::Demo(_) => "demo",
+            Self::Pin(PinCommand::Add(_)) => "pin add",
+            Self::Pin(PinCommand::List(_)) => "pin list",
+            Self::Pin(PinCommand::Confirm(_)) => "pin confirm",
+            Self::Pin(PinCommand::Export(_)) => "pin export",
+            Self::Pin(PinCommand::Remove(_)) => "pin remove",
+            Self::Pin(PinCommand::Verify(_)) => "pin verify",
+            Self::Pin(PinCommand::Revoke(_)) => "pin revoke",
+            Self::Quarantine(_) => "quarantine",
+            Self::Exposure(_) => "exposure",
+            Self::Replay(_) => "replay",
+            Self::Audit(_) => "audit",
+            Self::User(_) => "user",
+            Self::Token(_) => "token",
+        }
+    }
+
     async fn carry_out(self, config: Option<PathBuf>, terminal: &Terminal) -> Result<Found, Failure> {
         if matches!(self, Self::Init { .. }) && config.is_some() {
             return Err(Failure::configuration("init takes a directory, and no --config")
@@ -202,6 +253,7 @@ impl Command {
             Self::Replay(options) => replay::run(&configuration, options, terminal).await,
             Self::Quarantine(action) => quarantine::run(action, &configuration, terminal).await,
             Self::User(action) => user::run(action, &configuration, terminal).map(|()| Found::Nothing),
+            Self::Token(action) => token::run(action, &configuration, terminal).map(|()| Found::Nothing),
             Self::Run => run::run(&configuration, terminal).await.map(|()| Found::Nothing),
             Self::Demo(options) => {
                 let as_told = demo::run(options, terminal).await?;

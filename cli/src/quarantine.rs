@@ -15,9 +15,11 @@ use pinfold_config::{Config, Loaded};
 use pinfold_store::Store;
 use pinfold_store::incident::Incident;
 
+pub(crate) use self::diff::Compared;
+pub(crate) use self::export::{check_output, hand_out};
 use crate::Found;
 use crate::configuration::Configuration;
-use crate::desk::{Desk, unknown};
+use crate::desk::{Desk, Written, unknown};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -70,7 +72,7 @@ pub(crate) enum Action {
 pub(crate) struct Named {
     /// The incident, or as much of its beginning as tells it from the others.
     #[arg(value_name = "ID")]
-    id: String,
+    pub(crate) id: String,
 }
 
 /// Carries out one action.
@@ -89,11 +91,11 @@ pub(crate) async fn run(
 }
 
 /// What a reviewer works with.
-struct Review<'a> {
-    configuration: &'a Configuration,
-    config: &'a Config,
-    store: &'a Store,
-    terminal: &'a Terminal,
+pub(crate) struct Review<'a> {
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) config: &'a Config,
+    pub(crate) store: &'a Store,
+    pub(crate) terminal: &'a Terminal,
 }
 
 impl Action {
@@ -123,8 +125,35 @@ impl Review<'_> {
         Desk { configuration: self.configuration, store: self.store, approvers: self.config.approvers }
     }
 
+    /// `quarantine list`
+    pub(crate) async fn list(&self) -> Result<Found, Failure> {
+        list::run(self).await.map(|()| Found::Nothing)
+    }
+
+    /// `quarantine show`
+    pub(crate) async fn show(&self, incident: Incident) -> Result<Found, Failure> {
+        show::run(self, &incident.to_string()).await.map(|()| Found::Nothing)
+    }
+
+    /// Approves what somebody was shown, for them.
+    pub(crate) async fn approve_as_shown(
+        &self,
+        incident: Incident,
+        written: &Written<'_>,
+        shown: &str,
+    ) -> Result<Found, Failure> {
+        let decided = self.desk().approve_as_shown(incident, written, shown).await?;
+        decide::approved(self, &decided).await
+    }
+
+    /// Rejects, for somebody.
+    pub(crate) async fn reject(&self, incident: Incident, written: &Written<'_>) -> Result<Found, Failure> {
+        let decided = self.desk().reject(incident, written).await?;
+        decide::rejected(self, &decided).await
+    }
+
     /// The incident that `text` names: whole, or the beginning of one alone, in either case of letters.
-    async fn incident(&self, text: &str) -> Result<Incident, Failure> {
+    pub(crate) async fn incident(&self, text: &str) -> Result<Incident, Failure> {
         if let Ok(incident) = text.parse() {
             return Ok(incident);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Stdin, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use comfy_table::Table;
 use pinfold_config::diagnostic::Diagnostic;
@@ -23,6 +24,15 @@ pub(crate) struct Terminal {
     pub(crate) color_err: bool,
     /// Columns of standard output; none if nobody looks at it.
     pub(crate) width: Option<usize>,
+    /// Nobody is there: what is printed is kept for somebody elsewhere.
+    kept: Option<Arc<Mutex<Kept>>>,
+}
+
+/// What was printed for somebody elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: String,
 }
 
 /// What a piece of text is, for the eye.
@@ -36,7 +46,9 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
-    fn code(self) -> &'static str {
+    pub(crate) const ALL: [Self; 5] = [Self::Strong, Self::Faint, Self::Good, Self::Warning, Self::Bad];
+
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Strong => "1",
             Self::Faint => "2",
@@ -56,7 +68,18 @@ impl Terminal {
             color: color && io::stdout().is_terminal(),
             color_err: color && io::stderr().is_terminal(),
             width: Table::new().width().map(usize::from),
+            kept: None,
         }
+    }
+
+    /// One of somebody elsewhere: nothing of what is printed on it is seen here.
+    pub(crate) fn elsewhere(json: bool, color: bool, width: Option<usize>) -> Self {
+        Self { json, color, color_err: color, width, kept: Some(Arc::default()) }
+    }
+
+    /// What was printed for somebody elsewhere so far.
+    pub(crate) fn kept(&self) -> Kept {
+        self.kept.as_deref().map(|kept| hold(kept).clone()).unwrap_or_default()
     }
 
     /// Asks for a user's password, twice and without showing it. Where standard input is no terminal, it is its next line.
@@ -89,13 +112,15 @@ impl Terminal {
 
     /// Prints a line, or several, on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
-        written.and_then(|()| out.flush()).map_err(unwritable)
+        self.print_bytes(format!("{text}\n").as_bytes())
     }
 
     /// Prints bytes as they are on standard output.
     pub(crate) fn print_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        if let Some(kept) = &self.kept {
+            hold(kept).out.extend_from_slice(bytes);
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritable)
     }
@@ -118,6 +143,10 @@ impl Terminal {
 
     /// Says something beside the result, on standard error.
     pub(crate) fn note(&self, text: &str) {
+        if let Some(kept) = &self.kept {
+            hold(kept).err.push_str(&format!("{text}\n"));
+            return;
+        }
         let mut err = io::stderr().lock();
         // If nobody can be told, nobody can be told that either.
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
@@ -178,6 +207,10 @@ impl Terminal {
     pub(crate) fn paint_err(&self, tone: Tone, text: &str) -> String {
         paint(self.color_err, tone, text)
     }
+}
+
+fn hold(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {

@@ -113,7 +113,7 @@ pub(crate) fn salt() -> Result<[u8; 16], Failure> {
     drawn.map(|()| salt).map_err(|_| Failure::could_not("the system gives no random bytes"))
 }
 
-fn unwritten(error: EditError) -> Failure {
+pub(crate) fn unwritten(error: EditError) -> Failure {
     match error {
         EditError::Invalid(found) => found.into(),
         EditError::Kind { .. } | EditError::Form { .. } | EditError::Stuck { .. } => {

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 pub use self::propose::{Proposal, proposed};
 pub use self::remove::{Removed, find_pins, remove_pins};
-pub use self::users::{NewUser, UserChange, set_user};
+pub use self::users::{NewUser, UserChange, add_token, remove_token, set_user};
 use self::write::Access;
 use crate::diagnostic::Diagnostics;
 use crate::source::{SourceFile, Unreadable};
@@ -87,11 +87,11 @@ pub enum EditError {
         given: Kind,
     },
     /// What is there stands in a form that nothing can be added to, such as `pin = []`.
-    #[error("{}: cannot add a {block} block: {cause}", .file.display())]
+    #[error("{}: cannot write the {block} block: {cause}", .file.display())]
     Form {
         /// The file.
         file: PathBuf,
-        /// `[[pin]]` or `[[user]]`.
+        /// `[[pin]]`, `[[user]]` or `[[token]]`.
         block: &'static str,
         /// What does not fit.
         cause: String,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use pinfold_policy::pins::PinIndex;
 use pinfold_policy::policy::Rulebook;
-use pinfold_policy::user::Users;
 use pinfold_policy::vendor::{Rules, Vendors};
 use toml::Spanned;
 
@@ -100,15 +99,15 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
     };
     let users_file = gateway.users.as_ref().map(|name| base.join(name.get_ref()));
     let users = match today {
-        Some(_) => read_users(&source, gateway.users.as_ref(), users_file.as_deref()),
+        Some(today) => read_users(&source, gateway.users.as_ref(), users_file.as_deref(), today),
         None => None,
     };
     let named = gateway.console_users.as_ref().or(gateway.users.as_ref());
     let console_users_file = console_users_file(named, gateway.console.is_some(), base);
     let is_shared = console_users_file == users_file;
     let console_users = match (today, &console_users_file) {
-        (Some(_), Some(path)) if !is_shared => {
-            read_console_users(&source, gateway.console_users.as_ref(), path)
+        (Some(today), Some(path)) if !is_shared => {
+            read_console_users(&source, gateway.console_users.as_ref(), path, today)
         }
         (Some(_) | None, _) => None,
     };
@@ -124,7 +123,7 @@ fn assemble(text: Text<'_>, today: Option<Date>) -> Result<Loaded, Diagnostics> 
     let mut found = findings(source, pins, &mut rulebook);
     let mut of_file = |UsersFile { source, users }: UsersFile| {
         found.extend(source.into_findings());
-        Users::new(users)
+        users
     };
     let users = users.and_then(&mut of_file);
     let console_users = if is_shared { users.clone() } else { console_users.and_then(&mut of_file) };
@@ -207,9 +206,14 @@ fn read_pins(
 }
 
 /// Reads the users file. Without it nobody could be told from anybody: unlike a pins file it must be there.
-fn read_users(main: &SourceFile, name: Option<&Spanned<String>>, path: Option<&Path>) -> Option<UsersFile> {
+fn read_users(
+    main: &SourceFile,
+    name: Option<&Spanned<String>>,
+    path: Option<&Path>,
+    today: Date,
+) -> Option<UsersFile> {
     let (name, path) = name.zip(path)?;
-    match users::read(path, Purpose::Proxy) {
+    match users::read(path, Purpose::Proxy, today) {
         Ok(file) => Some(file),
         Err(unreadable) => {
             let missing = "run 'pinfold user add NAME' to write it";
@@ -228,9 +232,14 @@ fn console_users_file(named: Option<&Spanned<String>>, is_there: bool, base: &Pa
 }
 
 /// Reads the file of those who may sign in. Without it nobody may, which is no reason not to protect anyone.
-fn read_console_users(main: &SourceFile, name: Option<&Spanned<String>>, path: &Path) -> Option<UsersFile> {
+fn read_console_users(
+    main: &SourceFile,
+    name: Option<&Spanned<String>>,
+    path: &Path,
+    today: Date,
+) -> Option<UsersFile> {
     let place = name.map(Spanned::span);
-    match users::read(path, Purpose::Console) {
+    match users::read(path, Purpose::Console, today) {
         Ok(file) => Some(file),
         Err(unreadable) if unreadable.is_missing() => {
             // One that nobody named is made by whoever adds the first.

@@ -1,11 +1,15 @@
-//! users.toml: who may use the gateway, and as what. Nothing of a password is ever shown, not even its hash.
+//! users.toml: who may use the gateway, and as what, and by which tokens. Nothing of a password is ever shown, not even its
+//! hash.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use pinfold_policy::user::{Costs, PasswordHash, Role, User, check_name};
+use jiff::civil::Date;
+use pinfold_policy::printable::printable;
+use pinfold_policy::token::ApiToken;
+use pinfold_policy::user::{Costs, PasswordHash, Role, User, Users, check_name};
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -17,7 +21,8 @@ use crate::source::{Mistake, SourceFile, Unreadable};
 #[derive(Debug)]
 pub(crate) struct UsersFile {
     pub(crate) source: SourceFile,
-    pub(crate) users: Vec<User>,
+    /// None of nobody.
+    pub(crate) users: Option<Users>,
 }
 
 const ADD: &str = "run 'pinfold user add NAME' to write one";
@@ -32,13 +37,13 @@ pub(crate) enum Purpose {
 }
 
 /// Reads the file at `path`.
-pub(crate) fn read(path: &Path, purpose: Purpose) -> Result<UsersFile, Unreadable> {
+pub(crate) fn read(path: &Path, purpose: Purpose, today: Date) -> Result<UsersFile, Unreadable> {
     let source = SourceFile::read_named(path)?.secret();
     guard(&source, path);
     let Some(table) = crate::document::parse(&source) else {
-        return Ok(UsersFile { source, users: Vec::new() });
+        return Ok(UsersFile { source, users: None });
     };
-    let users = entries(&source, &table, purpose);
+    let users = entries(&source, &table, (purpose, today));
     drop(table);
     Ok(UsersFile { source, users })
 }
@@ -51,11 +56,16 @@ fn guard(source: &SourceFile, path: &Path) {
     }
 }
 
-fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>, purpose: Purpose) -> Vec<User> {
+fn entries(
+    source: &SourceFile,
+    table: &Spanned<DeTable<'_>>,
+    (purpose, today): (Purpose, Date),
+) -> Option<Users> {
     let mut root = Section::root(source, table);
     let blocks = root.sections("user");
     let is_empty = blocks.is_empty() && root.place_of("user").is_none();
     let read: Vec<_> = blocks.into_iter().map(user).collect();
+    let tokens: Vec<_> = root.sections("token").into_iter().filter_map(token).collect();
     root.finish();
     let complete = read.len();
     let users: Vec<_> = read.into_iter().flatten().collect();
@@ -81,7 +91,13 @@ fn entries(source: &SourceFile, table: &Spanned<DeTable<'_>>, purpose: Purpose) 
         }
         Purpose::Proxy | Purpose::Console => {}
     }
-    users
+    refuse_repeated_tokens(source, &tokens);
+    let users = Users::new(users);
+    // Of users with mistakes it is not known who is there.
+    if has_all {
+        warn_of_idle_tokens(source, &tokens, users.as_ref(), today);
+    }
+    Some(users?.with_tokens(tokens.into_iter().map(|(_, token)| token).collect()))
 }
 
 type Placed = (Range<usize>, User);
@@ -105,6 +121,107 @@ fn user(mut block: Section<'_>) -> Option<Placed> {
     block.finish();
     let roles = roles?.into_iter().map(Spanned::into_inner).collect();
     Some((place, User { name: name?, password: password?, roles }))
+}
+
+type PlacedToken = (Range<usize>, ApiToken);
+
+const ADD_TOKEN: &str = "run 'pinfold token add USER --name NAME' to write one";
+
+fn token(mut block: Section<'_>) -> Option<PlacedToken> {
+    let mut name = |key| {
+        let read = block.parse(key, |text| match check_name(text) {
+            Ok(()) => Ok(text.into()),
+            Err(error) => Err(Mistake::new(format!("{key} {} {error}", quoted(text)))),
+        });
+        block.required(key, read, "\"ada\"")
+    };
+    let (user, name): (Option<Arc<str>>, Option<Arc<str>>) = (name("user"), name("name"));
+    let roles = [Role::Viewer, Role::Reviewer, Role::Admin].map(|role| (role.as_str(), role));
+    let role = block.choice("role", &roles);
+    let role = block.required("role", role, "\"viewer\"");
+    let sha256 = sha256(&mut block);
+    let created = block.date("created");
+    // One that nobody has thought about must not open the console for ever.
+    let expires = expires(&mut block);
+    let expires = block.required("expires", expires, "2027-02-26, or \"never\"");
+    let place = block.place_of("name").unwrap_or(block.place());
+    block.finish();
+    let token =
+        ApiToken { name: name?, user: user?, role: role?, sha256: sha256?, created, expires: expires? };
+    Some((place, token))
+}
+
+fn expires(block: &mut Section<'_>) -> Option<Option<Date>> {
+    if block.place_of("expires").is_none() || block.is_of_another_type("expires") {
+        return block.date("expires").map(Some);
+    }
+    block.parse("expires", |text| match text {
+        "never" => Ok(None),
+        other => Err(Mistake::new(format!("expires is {}, expected a date, or \"never\"", quoted(other)))),
+    })
+}
+
+/// A secret that somebody wrote in place of its digest must not be repeated on a screen or in a log.
+fn sha256(block: &mut Section<'_>) -> Option<[u8; 32]> {
+    if block.is_of_another_type("sha256") {
+        let place = block.place_of("sha256").unwrap_or_default();
+        block.file().error(place, Mistake::new("sha256 is no string").hint(ADD_TOKEN));
+        return None;
+    }
+    let read = block.parse("sha256", |text| {
+        hex(text).ok_or_else(|| Mistake::new("sha256 is not 64 hex digits").hint(ADD_TOKEN))
+    });
+    block.required("sha256", read, "\"…\", as 'pinfold token add USER --name NAME' writes it")
+}
+
+fn hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        *byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+    }
+    Some(bytes)
+}
+
+fn refuse_repeated_tokens(source: &SourceFile, tokens: &[PlacedToken]) {
+    let mut names: HashMap<&str, u32> = HashMap::new();
+    let mut digests: HashMap<[u8; 32], &str> = HashMap::new();
+    for (place, token) in tokens {
+        let line = source.position(place.start).line;
+        let before = *names.entry(&token.name).or_insert(line);
+        if before != line {
+            let message = format!("{} is a token already, in line {before}", quoted(&token.name));
+            source.error(place.clone(), Mistake::new(message));
+        }
+        if let Some(other) = digests.insert(token.sha256, &token.name).filter(|other| **other != *token.name)
+        {
+            let message = format!("{} has the secret of {}", quoted(&token.name), quoted(other));
+            source.error(place.clone(), Mistake::new(message).hint(ADD_TOKEN));
+        }
+    }
+}
+
+/// Tokens that open nothing. An error would keep a file from being taken on that takes a user away.
+fn warn_of_idle_tokens(source: &SourceFile, tokens: &[PlacedToken], users: Option<&Users>, today: Date) {
+    for (place, token) in tokens {
+        let user = users.and_then(|users| users.find(&token.user));
+        let why = match user {
+            None => format!("there is no user {}", quoted(&token.user)),
+            Some(_) if !users.is_some_and(|users| token.is_backed(users)) => {
+                format!("{} may not do what the role {} may", quoted(&token.user), token.role)
+            }
+            Some(_) if !token.is_active(today) => "its last day has passed".to_owned(),
+            Some(_) => continue,
+        };
+        let message = format!("the token {} opens nothing: {why}", quoted(&token.name));
+        let hint = format!("run 'pinfold token remove {}'", printable(&token.name));
+        source.warn(place.clone(), Mistake::new(message).hint(hint));
+    }
 }
 
 /// A password that somebody wrote in clear must not be repeated on a screen or in a log.

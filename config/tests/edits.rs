@@ -198,10 +198,10 @@ fn what_cannot_be_edited_stays_as_it_is() {
         format!("[[pin]]\nurl = \"https://v.test/a.js\"\nkind = \"wasm\"\ndigests = [\"{REVIEWED}\"]\n");
     for (text, expected) in [
         ("[[pin]\n", "pinfold: error: pins.toml:1:7: unclosed array table, expected `]`"),
-        ("pin = []\n", "pins.toml: cannot add a [[pin]] block: duplicate key"),
+        ("pin = []\n", "pins.toml: cannot write the [[pin]] block: duplicate key"),
         (
             "[[pin]]\nurl = \"https://v.test/a.js\"\ndigests = 3\n",
-            "pins.toml: cannot add a [[pin]] block: the digests of the block in line 1 are not a list",
+            "pins.toml: cannot write the [[pin]] block: the digests of the block in line 1 are not a list",
         ),
         (&wasm, "pins.toml:1: https://v.test/a.js is pinned as wasm, not script"),
     ] {

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use jiff::civil::{Date, date};
 use pinfold_config::diagnostic::Diagnostics;
-use pinfold_config::edit::{NewUser, UserChange, set_user};
+use pinfold_config::edit::{NewUser, UserChange, add_token, remove_token, set_user};
 use pinfold_config::{Loaded, load};
+use pinfold_policy::token::{ApiToken, digest};
 use pinfold_policy::user::{PasswordHash, Role};
 
 const TODAY: Date = date(2026, 11, 23);
@@ -248,4 +249,80 @@ fn a_broken_users_file_is_not_written_to() {
     let error = set_user(&files.path(), &ada).unwrap_err();
     assert!(!error.to_string().contains("hunter2"), "{error}");
     assert_eq!(fs::read_to_string(files.path()).unwrap(), "[[user]\npassword = \"hunter2\"\n");
+}
+
+fn token(name: &str, expires: Option<Date>) -> ApiToken {
+    ApiToken {
+        name: name.into(),
+        user: "ada".into(),
+        role: Role::Viewer,
+        sha256: digest(name),
+        created: Some(TODAY),
+        expires,
+    }
+}
+
+#[test]
+fn a_token_is_written_and_taken_out_and_all_else_stays_as_it_was() {
+    let written = format!("# mine\n{}# of the audit\n\n", user("ada", HASH, "[ \"viewer\" ]"));
+    let files = Files::new(&written);
+    fs::write(files.0.path().join("pinfold.toml"), "[console]\nusers = \"users.toml\"\n").unwrap();
+
+    add_token(&files.path(), &token("ci", Some(date(2027, 2, 21)))).unwrap();
+    add_token(&files.path(), &token("cron \"x\"", None)).unwrap();
+    assert!(add_token(&files.path(), &token("ci", None)).is_err());
+    let all = fs::read_to_string(files.path()).unwrap();
+    assert!(all.starts_with(&written) && all.contains("expires = \"never\""), "{all}");
+    assert_eq!(fs::metadata(files.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    let loaded = files.load().unwrap();
+    let read = loaded.config.console_users.unwrap().tokens().to_vec();
+    assert_eq!(read, [token("ci", Some(date(2027, 2, 21))), token("cron \"x\"", None)]);
+    assert_eq!(files.found(), Vec::<String>::new());
+
+    assert!(remove_token(&files.path(), "ci").unwrap() && !remove_token(&files.path(), "ci").unwrap());
+    assert!(remove_token(&files.path(), "cron \"x\"").unwrap());
+    assert_eq!(fs::read_to_string(files.path()).unwrap().trim_end(), written.trim_end());
+}
+
+#[test]
+fn a_token_that_opens_nothing_is_warned_of_and_one_with_mistakes_is_none() {
+    let block = |user: &str, name: &str, role: &str, expires: &str| {
+        let sha256 = format!("{:064x}", u64::from_be_bytes(digest(name)[..8].try_into().unwrap()));
+        format!(
+            "[[token]]\nuser = \"{user}\"\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{sha256}\"\nexpires = {expires}\n"
+        )
+    };
+    let ada = user("ada", HASH, "[\"proxy\", \"viewer\"]");
+    let files = Files::new(&format!(
+        "{ada}{}{}{}",
+        block("eve", "gone", "viewer", "\"never\""),
+        block("ada", "lowered", "reviewer", "\"never\""),
+        block("ada", "over", "viewer", "2026-11-22"),
+    ));
+    let found = files.found().join("\n");
+    for said in [
+        "the token \"gone\" opens nothing: there is no user \"eve\"",
+        "the token \"lowered\" opens nothing: \"ada\" may not do what the role reviewer may",
+        "the token \"over\" opens nothing: its last day has passed",
+    ] {
+        assert!(found.contains(said), "no {said}: {found}");
+    }
+    assert!(!found.contains("error"), "{found}");
+
+    let wrong = block("ada", "a", "proxy", "\"soon\"").replace("sha256 = \"", "sha256 = \"hunter2");
+    let repeated =
+        [block("ada", "b", "viewer", "\"never\""), block("ada", "b", "viewer", "\"never\"")].concat();
+    fs::write(files.path(), format!("{ada}{wrong}{repeated}[[token]]\nname = 3\n")).unwrap();
+    let found = files.found().join("\n");
+    for said in [
+        "role is \"proxy\", expected \"viewer\", \"reviewer\" or \"admin\"",
+        "expires is \"soon\", expected a date, or \"never\"",
+        "sha256 is not 64 hex digits",
+        "\"b\" is a token already, in line",
+        "[[token]] has no user",
+        "[[token]] has no expires",
+        "name is 3, expected a string",
+    ] {
+        assert!(found.contains(said), "no {said}: {found}");
+    }
 }

@@ -6,6 +6,7 @@ mod person;
 mod sessions;
 mod throttle;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,14 @@ pub(crate) enum Denied {
 impl Door {
     pub(crate) fn new() -> Self {
         Self { throttle: Throttle::default(), at_work: Arc::new(Semaphore::new(AT_ONE_TIME)) }
+    }
+
+    /// Counts a token that was wrong. Whoever shows many is told to wait, and none of those is counted.
+    pub(crate) fn wrong_token(&self, source: IpAddr) -> Denied {
+        match self.throttle.enter("", Trying::Program { source }, Instant::now()) {
+            Ok(()) => Denied::Wrong,
+            Err(wait) => Denied::Wait(wait),
+        }
     }
 
     /// The user of this name who may look, if the password is theirs. Without users it takes no time, and tells no more than

@@ -5,6 +5,7 @@
 //! digest of the traffic. All else is for who has signed in, and is made of text by whoever attacks: every word of it goes
 //! through `text::Text`.
 
+pub mod api;
 mod door;
 mod host;
 mod listener;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 pub use listener::{Console, Reach};
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
-    PinRow, Pins, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement,
+    PinRow, Pins, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement,
     StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
 };
 pub use tls::Tls;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::host::{is_named, is_ours, named};
 use crate::pac::program;
 use crate::review::{Room, routes};
-use crate::{Check, Reach, Shown};
+use crate::{Check, Reach, Shown, api};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The text format that every version of Prometheus reads (OpenMetrics 1.0).
@@ -89,7 +89,9 @@ async fn guarded(State(reach): State<Reach>, request: Request, next: Next) -> Re
     } else {
         is_ours(&request, &reach.names)
     };
-    let mut response = if !is_right {
+    let mut response = if !is_right && request.uri().path().starts_with(api::BASE) {
+        api::misdirected()
+    } else if !is_right {
         (
             StatusCode::MISDIRECTED_REQUEST,
             "name this listener by its address, as localhost, or by one of console.names\n",

@@ -30,12 +30,16 @@ use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use tokio::sync::watch;
 
+use crate::api::ApiAnswer;
+
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
+pub(crate) use self::item::{downloaded, inert};
 pub use self::learned::{Lesson, Word};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
+pub(crate) use self::queue::Asked as QueueFilter;
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
 pub use self::vendors::VendorRules;
@@ -86,6 +90,8 @@ pub struct Review {
     pub say_of_learned: Ask<Word, Done>,
     /// What of it the files do not say yet, as the text of a pins file.
     pub pins_toml: Ask<(), String>,
+    /// What a command says, for a program that asks from elsewhere.
+    pub commands: ApiAnswer,
 }
 
 /// A try to sign in, or to prove again who one is, that was wrong.
@@ -95,6 +101,17 @@ pub struct WrongPassword {
     pub source: IpAddr,
     /// Whose name it was, where it is a user's: what else somebody has typed is nobody's to keep.
     pub user: Option<Arc<str>>,
+    /// What was wrong.
+    pub by: Proof,
+}
+
+/// By what somebody proves who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A password, at a page.
+    Password,
+    /// A token, at the API.
+    Token,
 }
 
 /// What somebody wants decided.
@@ -125,6 +142,13 @@ pub enum Who {
         who: Arc<str>,
         /// The name that goes with it now.
         name: Arc<str>,
+    },
+    /// A program, for a user.
+    Program {
+        /// The user of this name.
+        user: Arc<str>,
+        /// What the token is called that it has shown.
+        token: Arc<str>,
     },
 }
 

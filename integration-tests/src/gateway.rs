@@ -377,6 +377,7 @@ fn command(dir: &Path) -> Command {
     let mut command =
         if dir.join(RESOLV_CONF).exists() { resolving_apart() } else { Command::new(pinfold()) };
     command.current_dir(dir).arg("--config").arg(dir.join("pinfold.toml")).env_remove("PINFOLD_CONFIG");
+    command.env_remove("PINFOLD_SERVER").env_remove("PINFOLD_TOKEN");
     command.kill_on_drop(true);
     command
 }

@@ -23,6 +23,7 @@ pub mod printable;
 pub mod reason;
 pub mod redact;
 pub mod release;
+pub mod token;
 pub mod url;
 pub mod user;
 pub mod vendor;

@@ -12,6 +12,7 @@ use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher as _, PasswordVerifi
 use thiserror::Error;
 
 use crate::printable::is_deceptive;
+use crate::token::ApiToken;
 
 /// The most memory that one password may take, in KiB.
 const MOST_MEMORY: u32 = 256 * 1024;
@@ -286,6 +287,8 @@ pub struct Users {
     by_name: HashMap<Arc<str>, usize>,
     /// What an unknown user's password is checked against, for the time that it takes.
     decoy: PasswordHash,
+    /// By which programs act for some of them.
+    tokens: Vec<ApiToken>,
 }
 
 impl Users {
@@ -294,7 +297,19 @@ impl Users {
     pub fn new(all: Vec<User>) -> Option<Self> {
         let decoy = all.first()?.password.clone();
         let by_name = all.iter().enumerate().map(|(at, user)| (Arc::clone(&user.name), at)).collect();
-        Some(Self { all, by_name, decoy })
+        Some(Self { all, by_name, decoy, tokens: Vec::new() })
+    }
+
+    /// The same, with these tokens of theirs.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Vec<ApiToken>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// The tokens, in the order given.
+    #[must_use]
+    pub fn tokens(&self) -> &[ApiToken] {
+        &self.tokens
     }
 
     /// All of them, in the order given.

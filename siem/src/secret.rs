@@ -60,7 +60,9 @@ impl SecretError {
             }
             Self::Loose { path, .. } => format!("run 'chmod 600 {}'", path.display()),
             Self::Foreign { path, ours, .. } => format!("run 'chown {ours} {}'", path.display()),
-            Self::Unusable { path, .. } => format!("write what the SIEM gave you into {}", path.display()),
+            Self::Unusable { path, .. } => {
+                format!("write the token, as it was given to you, into {}", path.display())
+            }
         }
     }
 }
@@ -80,7 +82,10 @@ impl SecretFile {
     }
 
     /// `Authorization` with this scheme. The value says of itself that it is not to be shown.
-    pub(crate) fn authorization(&self, scheme: &str) -> Result<HeaderValue, SecretError> {
+    ///
+    /// # Errors
+    /// [`SecretError`] as above.
+    pub fn authorization(&self, scheme: &str) -> Result<HeaderValue, SecretError> {
         let unusable = |what| SecretError::Unusable { path: self.0.clone(), what };
         let contents = read(&self.0)?;
         let text =

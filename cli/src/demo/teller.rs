@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_story_is_told_only_if_each_check_of_each_step_came_out() {
-        let terminal = Terminal { json: true, ..Terminal::new(true) };
+        let terminal = Terminal::elsewhere(true, false, None);
         let mut teller = Teller::new(&terminal);
         assert!(!teller.all_ok(), "nothing was told");
         teller.step("one", "").unwrap();

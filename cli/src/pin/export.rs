@@ -35,13 +35,13 @@ const NOTHING: &str = "nothing to export: the pins files say all that was learne
 pub(crate) struct ExportOptions {
     /// What nobody has confirmed alone.
     #[arg(long, conflicts_with = "approved")]
-    learned: bool,
+    pub(crate) learned: bool,
     /// What was approved alone: by people, or by the rule `cooldown`.
     #[arg(long)]
-    approved: bool,
+    pub(crate) approved: bool,
     /// Write to this new file, and not to standard output.
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 impl ExportOptions {
@@ -68,15 +68,30 @@ pub(crate) async fn run(
         }
         None => Vec::new(),
     };
+    tell(&blocks, options.output.as_deref(), terminal)
+}
+
+/// The same for somebody elsewhere, by the rules in force and the store of a gateway that runs.
+pub(crate) async fn print(
+    rules: &Rulebook,
+    store: &Store,
+    (learned, approved): (bool, bool),
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let options = ExportOptions { learned, approved, output: None };
+    tell(&unsaid(rules, store, |basis| options.wants(basis)).await?, None, terminal)
+}
+
+fn tell(blocks: &[Block], output: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
     if blocks.is_empty() {
         terminal.note(NOTHING);
     }
     let text = if terminal.json {
         format!("{:#}", blocks.iter().map(Block::to_json).collect::<Value>())
     } else {
-        in_toml(&blocks)
+        in_toml(blocks)
     };
-    match &options.output {
+    match output {
         None if terminal.json || !blocks.is_empty() => terminal.print(text.trim_end()),
         Some(file) if !blocks.is_empty() => {
             write_new(file, &text)?;
@@ -240,7 +255,7 @@ fn provenance(approved: &Approved) -> Vec<String> {
     lines.collect()
 }
 
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
         let failure = Failure::could_not(format!("{}: cannot be written: {}", path.display(), cause(&error)));

@@ -38,7 +38,7 @@ const CHANGED_DAYS: i64 = 90;
 pub(crate) struct ListOptions {
     /// What was learned and nobody has confirmed alone, and what came in its place since.
     #[arg(long)]
-    learned: bool,
+    pub(crate) learned: bool,
 }
 
 /// What the store knows beside the files.
@@ -80,20 +80,40 @@ pub(crate) async fn run(
         }
         Err(error) => return Err(error.into()),
     };
+    tell((&config, &rules), &known, &options, terminal)
+}
+
+/// The same for somebody elsewhere, by the store of a gateway that runs.
+pub(crate) async fn print(
+    (config, rules): (&Config, &Arc<Rulebook>),
+    store: &Store,
+    learned: bool,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let known = known((config, rules), store, learned).await?;
+    tell((config, rules), &known, &ListOptions { learned }, terminal)
+}
+
+fn tell(
+    (config, rules): (&Config, &Arc<Rulebook>),
+    known: &Known,
+    options: &ListOptions,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     if let Some(error) = &known.unread {
         terminal.warn(&format!("when pins were asked for is not known: {error}"), error.hint());
     }
-    let seen = Seen::of(&rules, &known.standings);
+    let seen = Seen::of(rules, &known.standings);
     let pins = if options.learned { &[] } else { rules.pins.all() };
     let now = Timestamp::now();
-    let waits = Waits::new(&rules, &known.decisions, &known.on_shelf, now);
+    let waits = Waits::new(rules, &known.decisions, &known.on_shelf, now);
     if terminal.json {
-        let pins = pins.iter().map(|pin| pin_json(pin, &known, seen.at(pin), &waits));
-        let approvals = known.approvals.iter().map(|approval| approval_json(approval, &known, &waits));
+        let pins = pins.iter().map(|pin| pin_json(pin, known, seen.at(pin), &waits));
+        let approvals = known.approvals.iter().map(|approval| approval_json(approval, known, &waits));
         return terminal.print_json(&pins.chain(approvals).collect());
     }
     if pins.is_empty() && known.approvals.is_empty() {
-        terminal.note(&nothing(&config, &options));
+        terminal.note(&nothing(config, options));
         return Ok(());
     }
     let mut listing = Listing::new([
@@ -108,13 +128,13 @@ pub(crate) async fn run(
         Column::Wide("DIGESTS"),
     ]);
     for pin in pins {
-        listing.row(pin_cells(pin, &known, seen.at(pin), (&waits, terminal)));
+        listing.row(pin_cells(pin, known, seen.at(pin), (&waits, terminal)));
     }
     for approval in &known.approvals {
-        listing.row(approval_cells(approval, &known, &waits, terminal));
+        listing.row(approval_cells(approval, known, &waits, terminal));
     }
     terminal.print(&listing.render(terminal))?;
-    warn_of_fully_learned(&rules, &known.approvals, terminal);
+    warn_of_fully_learned(rules, &known.approvals, terminal);
     Ok(())
 }
 

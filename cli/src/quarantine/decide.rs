@@ -23,14 +23,21 @@ pub(super) async fn approve(
     reason: &str,
     expires: Option<&str>,
 ) -> Result<Found, Failure> {
-    let (now, who, desk) = (Timestamp::now(), who(), review.desk());
-    let written = Written::read(&who, reason, expires, now)?;
+    let who = who();
+    let written = Written::read(&who, reason, expires, Timestamp::now())?;
     let incident = review.incident(id).await?;
-    let decided = desk.approve(incident, &written).await?;
-    let said = desk::approved(&decided).join("\n  ");
-    let found = report(review, &decided, &said, None).await?;
-    for (warning, hint) in desk.against(At::item(&decided.item), now).await? {
-        review.terminal.warn(&warning, hint);
+    let decided = review.desk().approve(incident, &written).await?;
+    approved(review, &decided).await
+}
+
+/// Says what an approval has come to, and what stands against it all the same.
+pub(super) async fn approved(review: &Review<'_>, decided: &Decided) -> Result<Found, Failure> {
+    let said = desk::approved(decided).join("\n  ");
+    let against = review.desk().against(At::item(&decided.item), Timestamp::now()).await?;
+    let warnings: Vec<_> = against.iter().map(|(warning, _)| warning.as_str()).collect();
+    let found = report(review, decided, (&said, &warnings), None).await?;
+    for (warning, hint) in &against {
+        review.terminal.warn(warning, hint);
     }
     Ok(found)
 }
@@ -46,7 +53,12 @@ pub(super) async fn reject(
     let written = Written::read(&who, reason, expires, Timestamp::now())?;
     let incident = review.incident(id).await?;
     let decided = review.desk().reject(incident, &written).await?;
-    report(review, &decided, &desk::rejected(&decided.item), None).await
+    rejected(review, &decided).await
+}
+
+/// Says what a rejection has come to.
+pub(super) async fn rejected(review: &Review<'_>, decided: &Decided) -> Result<Found, Failure> {
+    report(review, decided, (&desk::rejected(&decided.item), &[]), None).await
 }
 
 /// Bars an item's bytes from every URL, after saying which pins that darkens.
@@ -78,7 +90,7 @@ pub(super) async fn revoke(review: &Review<'_>, id: &str, reason: &str) -> Resul
     let decided = decided.map_err(|error| desk::cannot_decide(error, incident))?;
     let received = Received::read(review.store, &item.digest.into(), body).await;
     let said = "these bytes are never released again, at any URL";
-    report(review, &decided, said, Some((&darkened, &received))).await
+    report(review, &decided, (said, &[]), Some((&darkened, &received))).await
 }
 
 fn is_in_other_notation(digest: &Digest) -> bool {
@@ -88,7 +100,7 @@ fn is_in_other_notation(digest: &Digest) -> bool {
 async fn report(
     review: &Review<'_>,
     decided: &Decided,
-    said: &str,
+    (said, against): (&str, &[&str]),
     revoked: Option<(&Darkened<'_>, &Received)>,
 ) -> Result<Found, Failure> {
     let Decided { version, item, already, .. } = decided;
@@ -96,7 +108,7 @@ async fn report(
     let found = decision::found(in_force);
     let terminal = review.terminal;
     if terminal.json {
-        terminal.print_json(&decision_json(review, decided, in_force, revoked))?;
+        terminal.print_json(&decision_json(review, decided, (in_force, against), revoked))?;
         return Ok(found);
     }
     let state = terminal.paint(Tone::Strong, item.state.as_str());
@@ -112,7 +124,7 @@ async fn report(
 fn decision_json(
     review: &Review<'_>,
     decided: &Decided,
-    in_force: InForce,
+    (in_force, against): (InForce, &[&str]),
     revoked: Option<(&Darkened<'_>, &Received)>,
 ) -> Value {
     let mut value = json!({
@@ -124,6 +136,7 @@ fn decision_json(
         "agreement": agreement_json(decided.item.agreement.as_ref()),
         "expires": decided.item.decided.as_ref().and_then(|decided| decided.expires).map(|end| end.to_string()),
         "in_force": decision::in_force_word(in_force),
+        "against": against,
         "admitted": decided.admitted.iter().map(mark_json).collect::<Vec<_>>(),
         "refused_marks": decided.refused_marks.iter().map(mark_json).collect::<Vec<_>>(),
     });

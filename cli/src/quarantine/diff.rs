@@ -5,6 +5,7 @@ mod contents_text;
 mod json;
 mod text;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pinfold_policy::lookalike::Lookalikes;
@@ -14,6 +15,7 @@ use pinfold_triage::Findings;
 use super::{Review, unknown};
 use crate::comparison::{Known, found};
 use crate::failure::Failure;
+use crate::terminal::Terminal;
 
 /// A person waits that long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,18 +31,23 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let all = Known::all(review.store, &review.store.quarantined().await?, &item).await?;
     let (verified, bytes) = Known::first_there(&all, review.store).await?.unzip();
     let findings = found(bytes.as_deref(), &new, Instant::now() + PATIENCE, &lookalikes(review));
-    let compared = Compared { item, verified, findings };
-    if review.terminal.json {
-        return review.terminal.print_json(&json::of(&compared));
-    }
-    review.terminal.print(&text::of(&compared, review.terminal))
+    Compared { item, verified, findings: Arc::new(findings) }.tell(review.terminal)
 }
 
 /// An item, what it was compared with, and what was found.
-struct Compared {
-    item: Item,
-    verified: Option<Known>,
-    findings: Findings,
+pub(crate) struct Compared {
+    pub(crate) item: Item,
+    pub(crate) verified: Option<Known>,
+    pub(crate) findings: Arc<Findings>,
+}
+
+impl Compared {
+    pub(crate) fn tell(&self, terminal: &Terminal) -> Result<(), Failure> {
+        if terminal.json {
+            return terminal.print_json(&json::of(self));
+        }
+        terminal.print(&text::of(self, terminal))
+    }
 }
 
 /// What the files expect. Of files with mistakes the vendors are left.

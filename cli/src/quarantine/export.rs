@@ -7,16 +7,12 @@ use std::path::Path;
 
 use super::{Review, unknown};
 use crate::failure::{Failure, cause};
+use crate::terminal::Terminal;
 use crate::words::counted;
 
 /// Writes the decoded body to a new file, or to standard output.
 pub(super) async fn run(review: &Review<'_>, id: &str, output: Option<&Path>) -> Result<(), Failure> {
-    if output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Failure::configuration(
-            "what is in quarantine may be hostile, and is not written to a terminal",
-        )
-        .hint("name a file with --output FILE, or pipe it into a program"));
-    }
+    check_output(output)?;
     let incident = review.incident(id).await?;
     let Some((item, _)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let Some(body) = review.store.body_of(item.digest).await? else {
@@ -25,9 +21,25 @@ pub(super) async fn run(review: &Review<'_>, id: &str, output: Option<&Path>) ->
             item.digest
         )));
     };
-    let Some(path) = output else { return review.terminal.print_bytes(&body) };
-    write_new(path, &body)?;
-    review.terminal.note(&format!(
+    hand_out(&body, output, review.terminal)
+}
+
+/// What is in quarantine may be hostile, and is not written to a terminal.
+pub(crate) fn check_output(output: Option<&Path>) -> Result<(), Failure> {
+    if output.is_none() && std::io::stdout().is_terminal() {
+        return Err(Failure::configuration(
+            "what is in quarantine may be hostile, and is not written to a terminal",
+        )
+        .hint("name a file with --output FILE, or pipe it into a program"));
+    }
+    Ok(())
+}
+
+/// Writes the bytes where they are wanted.
+pub(crate) fn hand_out(body: &[u8], output: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
+    let Some(path) = output else { return terminal.print_bytes(body) };
+    write_new(path, body)?;
+    terminal.note(&format!(
         "wrote {} to {}: hostile until proven otherwise, so do not run it here",
         counted(body.len(), "byte"),
         path.display()

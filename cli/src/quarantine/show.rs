@@ -42,6 +42,7 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
             fields.insert("barred_by".to_owned(), bars.iter().map(|bar| bar.as_json()).collect());
             fields.insert("bars".to_owned(), barred.into_iter().map(|(_, json)| json).collect());
             fields.insert("refused_marks".to_owned(), marks.iter().map(mark_json).collect());
+            fields.insert("shown".to_owned(), RefusedMark::all_shown(&marks).into());
             fields.insert("asked_by".to_owned(), asked_by.iter().map(asked_json).collect());
             fields.insert("vendor_now".to_owned(), there.iter().map(vendor_now::as_json).collect());
         }

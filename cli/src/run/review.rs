@@ -1,6 +1,7 @@
 //! What those who sign in at the console see and do: the store, the files in force, and the decisions of the commands.
 
 mod analyst;
+mod commands;
 mod evidence;
 mod learned;
 mod ledger;
@@ -16,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Overview, PinFilter, Pins, Review, Setup,
+    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Overview, PinFilter, Pins, Proof, Review, Setup,
     VendorRules, VendorState, Who, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
@@ -133,6 +134,7 @@ impl Reviewing {
             learned: self.asked(|this, record| async move { this.lesson(record).await }),
             learned_body: self.asked(|this, record| async move { this.learned_body(record).await }),
             say_of_learned: self.asked(|this, word| async move { this.say_of_learned(word).await }),
+            commands: self.commands(),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 Ok(pin::export::whole(&rules, &this.store).await?)
@@ -206,10 +208,12 @@ impl Reviewing {
     }
 
     /// Reading files blocks, and a list of pins can be long.
-    async fn blocking<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
-        &self,
-        work: impl FnOnce(Self) -> F + Send + 'static,
-    ) -> Result<T, Failure> {
+    async fn blocking<T, E, F>(&self, work: impl FnOnce(Self) -> F + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Failure> + Send + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
         let (this, runtime) = (self.clone(), Handle::current());
         let working = spawn_blocking(move || runtime.block_on(work(this)));
         working.await.map_err(|error| Failure::could_not(format!("it was given up: {error}")))?
@@ -242,7 +246,11 @@ impl Reviewing {
     fn wrong_password(&self, wrong: WrongPassword) {
         let (store, now) = (self.store.clone(), self.clock.now());
         tokio::spawn(async move {
-            let text = format!("{}, at the console", Count::once(now));
+            let by = match wrong.by {
+                Proof::Password => "at the console",
+                Proof::Token => "by a token at the console's API",
+            };
+            let text = format!("{}, {by}", Count::once(now));
             let version = store.decisions().borrow().version();
             let notice = Notice::of_gateway(What::LoginFailed, now, text, version);
             let notice = Notice { who: wrong.user, ..notice.about(wrong.source.to_string()) };
@@ -305,16 +313,14 @@ impl Reviewing {
     }
 }
 
-/// As whom the history has somebody, and why they decided. A user is named as the command names who is of that name at this
-/// machine, so that nobody agrees with themselves.
+/// As whom the history has somebody, and why they decided.
 fn as_in_history(who: Who, reason: &str) -> Result<(String, String), Failure> {
     // No name stands in for a reason.
     let reason = decision::reason(reason)?;
     Ok(match who {
-        Who::Local(user) => {
-            let machine = Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname;
-            (format!("{user}@{machine}"), reason.to_owned())
-        }
+        Who::Local(user) => (at_this_machine(&user), reason.to_owned()),
+        // The history has no other place for the name of a token.
+        Who::Program { user, token } => (at_this_machine(&user), format!("{reason} (by the token {token})")),
         // The name goes with the reason: as part of who it was, another name would be another person.
         Who::Vouched { who, name } => (who.to_string(), format!("{reason} (as \"{name}\")")),
     })
@@ -336,6 +342,11 @@ fn state(vendor: &Vendor, rules: &Rulebook, standing: &[Standing]) -> VendorStat
         drifting: count(|there| there.is_drift),
         unreachable: count(|there| there.failing.is_some()),
     }
+}
+
+/// A user as the command names who is of that name at this machine, so that nobody agrees with themselves.
+fn at_this_machine(user: &str) -> String {
+    format!("{user}@{}", Observer::on_this_machine(env!("CARGO_PKG_VERSION")).hostname)
 }
 
 /// For whoever reads a page: what to type is no help there.

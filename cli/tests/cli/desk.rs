@@ -56,6 +56,7 @@ impl Desk {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinfold"));
         command.current_dir(self.path()).args(args).stdin(Stdio::null());
+        command.env_remove("PINFOLD_SERVER").env_remove("PINFOLD_TOKEN");
         command.env_remove("PINFOLD_CONFIG").env_remove("PINFOLD_LOG").env_remove("PINFOLD_LOG_FORMAT");
         command
     }

@@ -53,3 +53,31 @@ fn a_user_needs_a_file_a_name_and_a_password() {
     assert_eq!(add(&desk, &["a:b"], "correct horse\n").code, Some(2));
     assert!(!desk.path().join("users.toml").exists());
 }
+
+#[test]
+fn a_token_is_shown_once_and_listed_and_removed_without_its_secret() {
+    let desk = Desk::with("[console]\nlisten = \"127.0.0.1:0\"\nusers = \"reviewers.toml\"\n");
+    desk.pinfold(&["token", "add", "ada", "--name", "ci"]).fails(2, "no user of the console is called ada");
+    add(&desk, &["ada", "--role", "reviewer"], "correct horse\n").succeeds();
+    let args = |name, role| ["token", "add", "ada", "--name", name, "--role", role];
+    desk.pinfold(&args("ci", "admin")).fails(2, "may not do what the role admin may");
+    desk.pinfold(&args("ci", "proxy")).fails(2, "not the proxy");
+
+    let secret = desk.pinfold(&args("ci", "reviewer")).succeeds().stdout.trim().to_owned();
+    assert!(secret.starts_with("pinfold_"), "{secret}");
+    desk.pinfold(&args("ci", "viewer")).fails(2, "there is a token ci already");
+    desk.pinfold(&["token", "add", "ada", "--name", "ever", "--expires", "never"]).succeeds();
+    let file = desk.path().join("reviewers.toml");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let listed = desk.pinfold(&["token", "list"]).succeeds();
+    assert!(listed.stdout.contains("in use") && listed.stdout.contains("never"), "{listed:?}");
+    for text in [&desk.read("reviewers.toml"), &listed.stdout, &listed.stderr] {
+        assert!(!text.contains(secret.trim_start_matches("pinfold_")), "{text}");
+    }
+    add(&desk, &["ada", "--role", "viewer"], "correct horse\n").succeeds();
+    let json = desk.pinfold(&["token", "list", "--json"]).succeeds().json();
+    assert_eq!((&json[0]["state"], &json[1]["state"]), (&"not its user's any more".into(), &"in use".into()));
+    desk.pinfold(&["token", "remove", "ci"]).succeeds().says("removed ci");
+    desk.pinfold(&["token", "remove", "ci"]).fails(3, "there is no token ci");
+    desk.pinfold(&["check"]).succeeds();
+}

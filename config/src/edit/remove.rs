@@ -148,8 +148,13 @@ fn forget(left: &mut toml::Table, block: usize, digests: Option<&[bool]>) {
 
 /// The lines of a block, and the empty ones that would be left over.
 fn lines_of(text: &str, block: &Block<'_>) -> Range<usize> {
-    let last = end_of(block.table).max(block.place.end);
-    let (mut from, mut to) = (line_start(text, block.place.start), line_end(text, last));
+    lines_of_table(text, &block.place, block.table)
+}
+
+/// The same of a block by its header's place.
+pub(super) fn lines_of_table(text: &str, place: &Range<usize>, table: &DeTable<'_>) -> Range<usize> {
+    let last = end_of(table).max(place.end);
+    let (mut from, mut to) = (line_start(text, place.start), line_end(text, last));
     let rest = text.get(to..).unwrap_or_default();
     if rest.trim().is_empty() {
         from = text.get(..from).unwrap_or_default().trim_end().len();

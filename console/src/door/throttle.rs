@@ -33,6 +33,8 @@ pub(crate) enum Trying<'a> {
     Stranger { source: IpAddr, is_user: bool },
     /// The session of this token.
     Session(&'a Token),
+    /// A program at this address, by a token. One with an old token must not keep people there from signing in.
+    Program { source: IpAddr },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,13 +43,14 @@ enum Key {
     Name([u8; 32]),
     Source(IpAddr),
     Session([u8; 32]),
+    Program(IpAddr),
 }
 
 impl Key {
     fn free(self) -> u32 {
         match self {
             Self::User(_) | Self::Name(_) | Self::Session(_) => FREE_FOR_NAME,
-            Self::Source(_) => FREE_FOR_SOURCE,
+            Self::Source(_) | Self::Program(_) => FREE_FOR_SOURCE,
         }
     }
 
@@ -55,7 +58,7 @@ impl Key {
     fn stays(self) -> bool {
         match self {
             Self::User(_) | Self::Session(_) => true,
-            Self::Name(_) | Self::Source(_) => false,
+            Self::Name(_) | Self::Source(_) | Self::Program(_) => false,
         }
     }
 }
@@ -109,7 +112,7 @@ impl Throttle {
         for key in keys(name, trying).into_iter().flatten() {
             match key {
                 Key::User(_) | Key::Name(_) | Key::Session(_) => drop(known.remove(&key)),
-                Key::Source(_) => {
+                Key::Source(_) | Key::Program(_) => {
                     if let Some(tries) = known.get_mut(&key) {
                         tries.count = tries.count.saturating_sub(1);
                     }
@@ -131,6 +134,7 @@ fn keys(name: &str, trying: Trying<'_>) -> [Option<Key>; 2] {
             [Some(name), Some(Key::Source(source.to_canonical()))]
         }
         Trying::Session(token) => [Some(Key::Session(token.digest())), None],
+        Trying::Program { source } => [Some(Key::Program(source.to_canonical())), None],
     }
 }
 

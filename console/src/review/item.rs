@@ -151,7 +151,7 @@ pub(super) async fn body(
 }
 
 /// Bytes as a file that no browser shows or runs.
-pub(super) fn inert(name: &str, bytes: Downloaded) -> Response {
+pub(crate) fn inert(name: &str, bytes: Downloaded) -> Response {
     let inert = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
     let name = format!("attachment; filename=\"{name}.quarantined\"");
     let fields = [
@@ -169,7 +169,7 @@ pub(super) fn inert(name: &str, bytes: Downloaded) -> Response {
 static DOWNLOADS: Semaphore = Semaphore::const_new(4);
 
 /// A body that is handed out, and its place among them.
-pub(super) struct Downloaded {
+pub(crate) struct Downloaded {
     bytes: Vec<u8>,
     _place: SemaphorePermit<'static>,
 }
@@ -181,7 +181,7 @@ impl AsRef<[u8]> for Downloaded {
 }
 
 /// Reads a body if there is a place for it.
-pub(super) async fn downloaded(
+pub(crate) async fn downloaded(
     read: impl Future<Output = Result<Option<Vec<u8>>, String>>,
 ) -> Result<Option<Downloaded>, String> {
     let Ok(place) = DOWNLOADS.try_acquire() else {

@@ -24,6 +24,8 @@ pub struct PinFilter {
     pub source: Option<Source>,
     /// Only what ends within 30 days, or has ended.
     pub ends_soon: bool,
+    /// How many of those to leave out: they were shown before.
+    pub skip: u32,
 }
 
 /// Where a pin comes from.
@@ -86,7 +88,12 @@ pub struct PinRow {
 impl Source {
     const ALL: [Self; 3] = [Self::File, Self::Approval, Self::Learned];
 
-    fn word(self) -> &'static str {
+    /// The one of this word.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.word() == word)
+    }
+
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::File => "file",
             Self::Approval => "approved",
@@ -121,8 +128,9 @@ impl Asked {
         PinFilter {
             part: self.q.trim().to_owned(),
             vendor: Some(self.vendor.clone()).filter(|name| !name.is_empty()),
-            source: Source::ALL.into_iter().find(|source| source.word() == self.from),
+            source: Source::named(&self.from),
             ends_soon: self.ends == "soon",
+            skip: 0,
         }
     }
 }

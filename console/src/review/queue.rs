@@ -9,6 +9,7 @@ use pinfold_policy::reason::Reason;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer::{page, to, trouble};
 use super::routes::Room;
@@ -19,12 +20,16 @@ use crate::text::Text;
 const ROWS: usize = 200;
 
 /// Which of them, as the URL says it, so that a view can be shared.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Asked {
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Asked {
+    /// `approved`, `rejected` (or revoked) or `all`; what waits without.
     #[serde(default)]
     state: String,
+    /// The vendor that claims the host.
     #[serde(default)]
     vendor: String,
+    /// A part of the URL, an incident or its beginning, or a digest.
     #[serde(default)]
     q: String,
 }
@@ -112,7 +117,7 @@ impl Asked {
             .map(|(word, name)| (word, name, self.state == word))
     }
 
-    fn wants(&self, item: &Item) -> bool {
+    pub(crate) fn wants(&self, item: &Item) -> bool {
         let is_of_state = match self.state.as_str() {
             "all" => true,
             "approved" => item.state == ItemState::Approved,

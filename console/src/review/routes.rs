@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use pinfold_policy::user::Users;
 use tokio::time::timeout;
 
@@ -20,8 +20,8 @@ use super::{
     Review, answer, decide, first, item, learned, ledger, overview, pins, provider, queue, setup, sign_in,
     vendors,
 };
-use crate::Shown;
 use crate::door::{Door, Flows, Forms, Session, Sessions, Token};
+use crate::{Shown, api};
 
 /// A form has a reason in it, and no book.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -52,17 +52,17 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) struct Room(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(super) shown: Shown,
-    pub(super) review: Review,
+    pub(crate) shown: Shown,
+    pub(crate) review: Review,
     pub(super) sessions: Sessions,
-    pub(super) door: Door,
+    pub(crate) door: Door,
     pub(super) forms: Forms,
     pub(super) flows: Flows,
     /// Whether TLS is spoken here.
     pub(super) is_tls: bool,
     /// Nobody but this machine hears what is sent here, or nobody at all. Elsewhere nobody signs in: passwords and cookies would
     /// cross the network in clear text.
-    pub(super) is_private: bool,
+    pub(crate) is_private: bool,
 }
 
 impl std::ops::Deref for Room {
@@ -87,7 +87,7 @@ impl Room {
         Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, flows, is_tls, is_private })))
     }
 
-    pub(super) fn users(&self) -> Option<Arc<Users>> {
+    pub(crate) fn users(&self) -> Option<Arc<Users>> {
         self.review.users.borrow().clone()
     }
 
@@ -165,6 +165,7 @@ fn only_cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
 
 /// All of them.
 pub(crate) fn routes(room: Room) -> Router {
+    let api = api::routes(&room);
     Router::new()
         .route("/", get(overview::show))
         .route("/quarantine", get(queue::show))
@@ -197,6 +198,9 @@ pub(crate) fn routes(room: Room) -> Router {
         .layer(from_fn(answer::in_our_words))
         .layer(from_fn(whole))
         .layer(from_fn(framed))
+        .nest(api::BASE, api)
+        // What is nested has no part in this one.
+        .route("/api/", any(api::nothing))
 }
 
 /// A form is there within its time, or nobody looks at it: whoever sends half of one keeps no place for long.

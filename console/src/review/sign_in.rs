@@ -10,9 +10,9 @@ use axum::response::Response;
 use pinfold_store::incident::Incident;
 use serde::Deserialize;
 
-use super::WrongPassword;
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room};
+use super::{Proof, WrongPassword};
 use crate::door::{Denied, Person, Token, Trying};
 use crate::text::Text;
 
@@ -109,7 +109,11 @@ impl Room {
         match denied {
             Denied::Wrong => {
                 let user = self.users().and_then(|users| users.known(name));
-                (self.review.wrong_password)(WrongPassword { source: source.to_canonical(), user });
+                (self.review.wrong_password)(WrongPassword {
+                    source: source.to_canonical(),
+                    user,
+                    by: Proof::Password,
+                });
             }
             Denied::Wait(_) => {}
         }
@@ -119,7 +123,11 @@ impl Room {
 impl Room {
     /// Tells that the provider vouched for nobody whom we let in.
     pub(super) fn count_refused(&self, source: std::net::IpAddr) {
-        (self.review.wrong_password)(WrongPassword { source: source.to_canonical(), user: None });
+        (self.review.wrong_password)(WrongPassword {
+            source: source.to_canonical(),
+            user: None,
+            by: Proof::Password,
+        });
     }
 }
 

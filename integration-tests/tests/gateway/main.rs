@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 mod admission;
+mod api;
 mod browser;
 mod canary;
 mod codings;

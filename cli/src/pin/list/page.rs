@@ -43,8 +43,8 @@ pub(crate) async fn page(
         filter,
     };
     let mut rows = Vec::new();
-    let mut all = 0;
-    for found in page.found() {
+    let (mut all, skipped) = (0, usize::try_from(filter.skip).unwrap_or(usize::MAX));
+    for found in page.found().skip(skipped) {
         all += 1;
         if rows.len() < ROWS {
             rows.push(page.row(found));
@@ -89,7 +89,7 @@ impl<'p> Page<'p> {
     }
 
     fn wants(&self, found: Found<'_>) -> bool {
-        let PinFilter { part, vendor, source, ends_soon } = self.filter;
+        let PinFilter { part, vendor, source, ends_soon, skip: _ } = self.filter;
         let is_of_source = match (source, found) {
             (None, _) => true,
             (Some(Source::Learned), Found::Approval(approval)) => is_learned_alone(approval, self.rules),

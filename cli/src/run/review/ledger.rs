@@ -25,7 +25,7 @@ const SIGHTED: usize = 100;
 /// For a page of the ledger.
 const WITHIN: Duration = Duration::from_secs(10);
 /// For a statement, which reads all of its window.
-const STATED_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const STATED_WITHIN: Duration = Duration::from_secs(60);
 
 impl Reviewing {
     /// A page of the ledger.
@@ -135,7 +135,7 @@ impl Reviewing {
         Ok(Leaf { taken_for: subject.as_str(), rows, next: last.filter(|_| has_more) })
     }
 
-    async fn report(&self, question: Question) -> Result<(Subject, Report), Failure> {
+    pub(super) async fn report(&self, question: Question) -> Result<(Subject, Report), Failure> {
         let now = Timestamp::now();
         let Loaded { config, .. } = self.configuration.load_without_pins()?;
         let (subject, options) = subject::read(&question.subject);
