@@ -106,7 +106,7 @@ impl Page {
     }
 }
 
-async fn certutil(store: &Path, args: &[&str]) {
+pub(crate) async fn certutil(store: &Path, args: &[&str]) {
     let mut command = Command::new("certutil");
     command.arg("-d").arg(format!("sql:{}", store.display())).args(args).stdin(Stdio::null());
     let output = eventually("certutil", command.output()).await.unwrap();

@@ -1,5 +1,6 @@
 //! A real browser that does what it is told, through its driver (W3C WebDriver).
 
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::json;
@@ -9,6 +10,7 @@ use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::chromium::certutil;
 use crate::eventually;
 
 /// How a browser shows pages.
@@ -30,7 +32,18 @@ impl Default for Looks {
 
 /// A headless Chromium with an empty profile and no proxy.
 pub async fn driven(looks: Looks) -> Driven {
+    driven_trusting(looks, None).await
+}
+
+/// The same, which trusts this root.
+pub async fn driven_trusting(looks: Looks, root: Option<&Path>) -> Driven {
     let home = tempfile::Builder::new().prefix("pinfold-driver-").tempdir().unwrap();
+    if let Some(root) = root {
+        let store = home.path().join(".pki/nssdb");
+        std::fs::create_dir_all(&store).unwrap();
+        certutil(&store, &["-N", "--empty-password"]).await;
+        certutil(&store, &["-A", "-n", "root", "-t", "C,,", "-i", root.to_str().unwrap()]).await;
+    }
     let (driver, port) = eventually("chromedriver", async {
         loop {
             if let Some(started) = started(&home).await {
@@ -68,9 +81,15 @@ async fn started(home: &TempDir) -> Option<(Child, String)> {
 
 fn capabilities(looks: Looks) -> ChromeCapabilities {
     let mut wanted = DesiredCapabilities::chrome();
-    for arg in
-        ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
-    {
+    for arg in [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-proxy-server",
+        // What a page wants from elsewhere, it does not get.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    ] {
         wanted.add_arg(arg).unwrap();
     }
     if looks.dark {

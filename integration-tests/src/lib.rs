@@ -55,7 +55,7 @@ pub use authority::{
 pub use chromium::{Chromium, Page, chromium, chromium_configured_by};
 pub use client::{Begun, Client, ClientError, Reply, Session, Verdict, client};
 pub use coding::Coding;
-pub use driver::{Driven, Looks, driven};
+pub use driver::{Driven, Looks, driven, driven_trusting};
 pub use event::Event;
 pub use gateway::{Gateway, GatewayBuilder, Output, Pin, Rule, Shown, gateway, pinfold};
 pub use raw_origin::{RawOrigin, Reading, raw_origin, shown};

@@ -1,5 +1,7 @@
 //! An identity provider that says whatever a test wants it to, signed by its key or by another.
 
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,8 +10,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PublicKeyData as _};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::gateway::target_dir;
+use crate::{eventually, sha256_hex};
 
 /// The secret of its one client.
 pub const CLIENT_SECRET: &str = "the secret of a client, long enough to be a key";
@@ -176,4 +182,69 @@ pub fn signed_by_secret(claims: &Value) -> String {
 pub fn unsigned(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.", part(&json!({ "alg": "none", "typ": "JWT", "kid": "one" })), part(claims))
+}
+
+/// A real provider, run by Node; ended when dropped.
+#[derive(Debug)]
+pub struct RealProvider {
+    /// Its URL.
+    pub issuer: String,
+    node: Child,
+    says: Lines<BufReader<ChildStdout>>,
+}
+
+/// Starts it. It answers once it knows where browsers come back to.
+pub async fn real_provider() -> RealProvider {
+    let mut node = Command::new("node")
+        .args(["provider.mjs", CLIENT_SECRET])
+        .current_dir(installed())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut says = BufReader::new(node.stdout.take().unwrap()).lines();
+    let port = eventually("the identity provider", says.next_line()).await.unwrap().unwrap();
+    RealProvider { issuer: format!("http://127.0.0.1:{port}"), node, says }
+}
+
+impl RealProvider {
+    /// Tells it where browsers come back to, for a client with [`CLIENT_SECRET`].
+    pub async fn comes_back_to(mut self, redirect_uri: &str) -> Child {
+        let mut stdin = self.node.stdin.take().unwrap();
+        stdin.write_all(format!("{redirect_uri}\n").as_bytes()).await.unwrap();
+        while eventually("the identity provider", self.says.next_line()).await.unwrap().unwrap() != "ready" {}
+        // It goes on to say things, and ends where nobody listens.
+        tokio::spawn(async move { while let Ok(Some(_)) = self.says.next_line().await {} });
+        self.node
+    }
+}
+
+/// Where it is, with what it needs, as its lock file has it. Installed aside and renamed, so that no other test process ever
+/// sees half of it.
+fn installed() -> PathBuf {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let files = ["package.json", "package-lock.json", "provider.mjs"];
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("provider");
+    let contents = files.map(|file| std::fs::read(from.join(file)).unwrap());
+    let fixtures = target_dir().join("fixtures");
+    let mark = sha256_hex(contents.concat());
+    let there = fixtures.join(format!("provider-{mark}"));
+    let _one_at_a_time = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if there.exists() {
+        return there;
+    }
+    std::fs::create_dir_all(&fixtures).unwrap();
+    let aside = tempfile::tempdir_in(&fixtures).unwrap();
+    for (file, contents) in files.iter().zip(contents) {
+        std::fs::write(aside.path().join(file), contents).unwrap();
+    }
+    let mut npm = std::process::Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]).current_dir(aside.path());
+    let output = npm.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{npm:?}: {}", String::from_utf8_lossy(&output.stderr));
+    // Another process may have been faster.
+    drop(std::fs::rename(aside.keep(), &there));
+    there
 }

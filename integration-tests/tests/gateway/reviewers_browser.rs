@@ -1,8 +1,10 @@
 //! The console in a real browser.
 
 use pinfold_integration_tests::fixtures::axe;
+use pinfold_integration_tests::vouching::real_provider;
 use pinfold_integration_tests::{
-    Answer, Driven, Gateway, Identity, Looks, Rule, client, driven, eventually, gateway, sha256, vendor,
+    Answer, Driven, Gateway, Identity, Looks, Rule, client, driven, driven_trusting, eventually, gateway,
+    sha256, vendor,
 };
 use serde_json::Value;
 
@@ -43,6 +45,84 @@ async fn chromium_signs_in_reviews_and_approves_and_the_script_passes_a_moment_l
     browser.clicks("form.who button").await;
     assert!(browser.text().await.contains("Sign in"));
     assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.quit().await;
+}
+
+/// Waits until the page that is open has what this CSS selector names, whatever pages come and go before it.
+async fn has(browser: &Driven, selector: &str) {
+    let is_there = format!("return document.querySelector({selector:?}) !== null");
+    let there = async {
+        while !browser
+            .browser
+            .execute(&*is_there, Vec::new())
+            .await
+            .is_ok_and(|is| *is.json() == Value::Bool(true))
+        {}
+    };
+    eventually(selector, there).await;
+}
+
+/// Signs in at the pages of the real provider.
+async fn at_the_provider(browser: &Driven, name: &str) {
+    has(browser, "input[name=login]").await;
+    let fill = format!(
+        "(() => {{ document.querySelector('input[name=login]').value = '{name}'; document.querySelector('input[name=password]').value = 'any'; }})()"
+    );
+    browser.value(&fill).await;
+    submits(browser).await;
+}
+
+/// By the form itself: its page loads a font from elsewhere, and moves when that does not come.
+async fn submits(browser: &Driven) {
+    browser.value("document.querySelector('button[type=submit]').click()").await;
+}
+
+/// Lets it tell the console who they are.
+async fn consents(browser: &Driven) {
+    has(browser, "input[name=prompt][value=consent]").await;
+    submits(browser).await;
+}
+
+#[tokio::test]
+async fn chromium_signs_in_over_tls_by_a_real_provider_proves_again_and_approves() {
+    let vendor = vendor_of(TAMPERED).await;
+    let provider = real_provider().await;
+    let gateway = crate::vouching::with(pinning(&vendor), &provider.issuer);
+    let gateway = gateway.set_in("console", "tls", "local-ca").listen().await;
+    let reply = client(&gateway).get(vendor.url("/app.js")).await;
+    let item = format!("/quarantine/{}", reply.verdict().incident().unwrap());
+    let origin = format!("https://{}", gateway.console().unwrap());
+    let _provider = provider.comes_back_to(&format!("{origin}/sign-in/callback")).await;
+    let browser = driven_trusting(Looks::default(), Some(&gateway.ca())).await;
+
+    browser.open(&format!("{origin}/sign-in")).await;
+    browser.clicks("#provider").await;
+    at_the_provider(&browser, "ada").await;
+    consents(&browser).await;
+    has(&browser, "header.top a[href='/quarantine']").await;
+    assert!(browser.text().await.contains("Waits for review"), "{}", browser.text().await);
+    browser.open(&format!("{origin}{item}")).await;
+    browser.clicks("#prove").await;
+    at_the_provider(&browser, "ada").await;
+    let proved =
+        async { while browser.value("document.querySelector('button.go') !== null").await != true {} };
+    eventually("the item", proved).await;
+    browser.types("approve-reason", "SEC-1: read it all").await;
+    browser.clicks("button.go").await;
+
+    assert!(browser.text().await.contains("Decided."), "{}", browser.text().await);
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
+    browser.clicks("form.who button").await;
+
+    // The provider still knows them; another name has no role.
+    browser.quit().await;
+    let browser = driven_trusting(Looks::default(), Some(&gateway.ca())).await;
+    browser.open(&format!("{origin}/sign-in")).await;
+    browser.clicks("#provider").await;
+    at_the_provider(&browser, "guest").await;
+    consents(&browser).await;
+    has(&browser, "a[href='/']").await;
+    assert!(browser.text().await.contains("nothing gives you a role here"), "{}", browser.text().await);
     browser.quit().await;
 }
 
