@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use pinfold_policy::printable::printable;
+use pinfold_policy::printable::{printable, printable_code};
 
 /// A text in which every character that a reader would not see as itself is an escape. Templates escape it for HTML; nothing
 /// from outside gets into one but as this, or as a number.
@@ -13,6 +13,11 @@ pub(crate) struct Text(String);
 impl Text {
     pub(crate) fn of(text: &str) -> Self {
         Self(printable(text).into_owned())
+    }
+
+    /// The same of a line of code, with its backslashes as they are.
+    pub(crate) fn of_code(text: &str) -> Self {
+        Self(printable_code(text).into_owned())
     }
 }
 

@@ -26,6 +26,23 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same for code, whose backslashes are its own: what would not be seen stands there as no code would have it, `⟦U+202E⟧`.
+#[must_use]
+pub fn printable_code(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_deceptive) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if is_deceptive(char) {
+            shown.push_str(&format!("⟦U+{:04X}⟧", u32::from(char)));
+        } else {
+            shown.push(char);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Whether a reader would not see this character as itself: control, format (bidirectional and zero-width ones among
 /// them), private and unassigned characters, separators other than the space, and fillers.
 #[must_use]
@@ -48,6 +65,15 @@ mod tests {
         for text in ["https://cdn.example.com/a?b='c'&d=\"e\"", "grüße, e\u{301}, 日本語, 🦀", ""] {
             assert_eq!(printable(text), text);
         }
+    }
+
+    #[test]
+    fn code_keeps_its_backslashes_and_shows_what_is_hidden_in_it() {
+        assert_eq!(printable_code(r"/^h\d$/.test('\u{202e}')"), r"/^h\d$/.test('\u{202e}')");
+        assert_eq!(
+            printable_code("if (a\u{200b}b) /* \u{202e} */\t\u{1b}"),
+            "if (a⟦U+200B⟧b) /* ⟦U+202E⟧ */⟦U+0009⟧⟦U+001B⟧"
+        );
     }
 
     #[test]

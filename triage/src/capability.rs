@@ -205,7 +205,7 @@ impl Capability {
             Self::Image => ("image", "makes an image, which loads from anywhere"),
             Self::Frame => ("frame", "adds a frame"),
             Self::Form => ("form", "makes, sends or redirects a form"),
-            Self::Resource => ("resource", "loads a style, a font or media from an address"),
+            Self::Resource => ("resource", "has an element or a style load from an address"),
             Self::Navigation => ("navigation", "takes the page elsewhere"),
             Self::Eval => ("eval", "runs text as code: eval"),
             Self::FunctionConstructor => ("function-constructor", "runs text as code: Function"),

@@ -11,6 +11,10 @@ use crate::limits::Limits;
 const AROUND: usize = 3;
 /// Changed lines that are shown at most.
 const MOST: usize = 2000;
+/// Characters of a changed line: nobody approves what they are not shown.
+const LONGEST: usize = 1000;
+/// Characters of an unchanged one.
+const UNCHANGED: usize = 2 * SHOWN;
 /// Lines of one fold that are kept at each of its ends.
 const FOLDED: usize = 100;
 /// Lines of all folds that are kept.
@@ -66,7 +70,14 @@ pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
                 diff.left_out += usize::from(mark != Mark::Both);
                 continue;
             }
-            hunk.lines.push((mark, shown_beside(change.value(), beside.copied().unwrap_or_default())));
+            let (text, is_whole) = match mark {
+                Mark::Both => (shown(change.value(), UNCHANGED), true),
+                Mark::Removed | Mark::Added => {
+                    shown_beside(change.value(), beside.copied().unwrap_or_default())
+                }
+            };
+            diff.cut += usize::from(!is_whole);
+            hunk.lines.push((mark, text));
         }
         if !hunk.lines.is_empty() {
             diff.hunks.push(hunk);
@@ -92,7 +103,8 @@ pub(crate) fn excerpts(text: &str, named: impl Iterator<Item = usize>) -> Diff {
         if end <= next {
             continue;
         }
-        let both = lines.get(from..end).unwrap_or_default().iter().map(|line| (Mark::Both, shown(line)));
+        let both =
+            lines.get(from..end).unwrap_or_default().iter().map(|line| (Mark::Both, shown(line, UNCHANGED)));
         match diff.hunks.last_mut().filter(|_| from == next) {
             Some(hunk) => hunk.lines.extend(both),
             None => diff.hunks.push(Hunk {
@@ -112,19 +124,22 @@ fn lines(text: &str) -> Vec<&str> {
     text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
 }
 
-/// A line from where it differs, if that would be cut off else.
-fn shown_beside(line: &str, beside: &str) -> Box<str> {
+/// A changed line, and whether that is all of it: from where it differs, if that would be cut off else.
+fn shown_beside(line: &str, beside: &str) -> (Box<str>, bool) {
+    if line.chars().nth(LONGEST).is_none() {
+        return (shown(line, LONGEST), true);
+    }
     let same = line.chars().zip(beside.chars()).take_while(|(here, there)| here == there).count();
-    if same < 2 * SHOWN - SHOWN / 4 {
-        return shown(line);
+    if same < LONGEST - SHOWN {
+        return (shown(line, LONGEST), false);
     }
     let from = line.char_indices().nth(same - SHOWN / 4).map_or(0, |(at, _)| at);
-    format!("…{}", shown(line.get(from..).unwrap_or_default())).into()
+    (format!("…{}", shown(line.get(from..).unwrap_or_default(), LONGEST)).into(), false)
 }
 
-fn shown(line: &str) -> Box<str> {
+fn shown(line: &str, most: usize) -> Box<str> {
     // Tabs are the formatter's.
-    bounded(&line.trim_end_matches('\r').replace('\t', "  "), 2 * SHOWN)
+    bounded(&line.trim_end_matches('\r').replace('\t', "  "), most)
 }
 
 /// Makes folds of the lines of the new version.
@@ -142,7 +157,7 @@ impl Folds<'_> {
         self.left -= kept;
         let (head, tail) = (kept - kept / 2, unchanged.len() - kept / 2);
         let texts = |lines: Option<&[&str]>| {
-            lines.unwrap_or_default().iter().map(|line| shown(line)).collect::<Vec<_>>()
+            lines.unwrap_or_default().iter().map(|line| shown(line, UNCHANGED)).collect::<Vec<_>>()
         };
         Fold {
             old_start: old_start + 1,

@@ -308,6 +308,8 @@ pub struct Diff {
     pub removed: usize,
     /// Changed lines that are not in [`Diff::hunks`], because there are too many.
     pub left_out: usize,
+    /// Changed lines there that are cut, because they are too long.
+    pub cut: usize,
     /// Unchanged lines behind the last of them.
     pub rest: Fold,
 }

@@ -268,7 +268,7 @@ fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
 fn site_row(site: &Site, shown: &Shown) -> SiteRow {
     SiteRow {
         place: shown.place(site.line),
-        excerpt: Text::of(&site.excerpt),
+        excerpt: Text::of_code(&site.excerpt),
         means: site.means.as_deref().map(Text::of),
         in_string: site.in_string,
     }
@@ -277,8 +277,8 @@ fn site_row(site: &Site, shown: &Shown) -> SiteRow {
 fn literals(findings: &Findings, shown: &Shown) -> Vec<LiteralRow> {
     let row = |literal: &pinfold_triage::Literal| LiteralRow {
         place: shown.place(literal.line),
-        old: Text::of(&literal.old),
-        new: Text::of(&literal.new),
+        old: Text::of_code(&literal.old),
+        new: Text::of_code(&literal.new),
     };
     findings.literals.iter().take(LITERALS).map(row).collect()
 }

@@ -100,6 +100,7 @@ fn diff_json(diff: &Diff) -> Value {
         "added": diff.added,
         "removed": diff.removed,
         "left_out": diff.left_out,
+        "cut": diff.cut,
         "hunks": hunks.collect::<Value>(),
     })
 }

@@ -4,7 +4,7 @@ use pinfold_triage::{Change, Fact, Findings, Function, FunctionChange, Group, Ho
 
 use super::Compared;
 use super::json::mark_text;
-use crate::printable::printable;
+use crate::printable::{printable, printable_code};
 use crate::terminal::{Terminal, Tone};
 use crate::words::{counted, exact_size, second};
 
@@ -214,7 +214,7 @@ impl<'a> Page<'a> {
 
     /// Text of the attacker, safe to look at, and no longer than a line of the terminal.
     pub(super) fn cut(&self, text: &str, indent: usize) -> String {
-        let shown = printable(text);
+        let shown = printable_code(text);
         let most = self.terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40));
         match shown.char_indices().nth(most) {
             None => shown.into_owned(),
@@ -294,6 +294,10 @@ impl<'a> Page<'a> {
         if diff.left_out > 0 {
             let most = format!("{} more changed lines are not shown", diff.left_out);
             text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &most)));
+        }
+        if diff.cut > 0 {
+            let cut = format!("{} changed lines are longer than what is kept of them", diff.cut);
+            text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &cut)));
         }
         text
     }

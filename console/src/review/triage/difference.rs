@@ -20,6 +20,8 @@ pub(in crate::review) struct Difference {
     pub(in crate::review) left_out: usize,
     /// Whether there are two versions.
     pub(in crate::review) has_two: bool,
+    /// Changed lines that are not shown whole.
+    pub(in crate::review) cut: usize,
 }
 
 /// Lines that stand together.
@@ -79,7 +81,12 @@ impl Difference {
         if pieces.left_out == 0 {
             pieces.fold(&diff.rest);
         }
-        Self { pieces: pieces.made, left_out: pieces.left_out, has_two: diff.added + diff.removed > 0 }
+        Self {
+            pieces: pieces.made,
+            left_out: pieces.left_out,
+            has_two: diff.added + diff.removed > 0,
+            cut: diff.cut,
+        }
     }
 
     pub(super) fn shown(&self) -> Shown {
@@ -136,7 +143,7 @@ impl Pieces {
     }
 
     fn line(&mut self, mark: Mark, old: usize, new: usize, text: &str) {
-        let line = |number, marks| Line { number, text: Text::of(text), marks };
+        let line = |number, marks| Line { number, text: Text::of_code(text), marks };
         match mark {
             Mark::Both => {
                 let same = self.same(old, new, text);
@@ -185,7 +192,7 @@ impl Pieces {
     }
 
     fn same(&self, old: usize, new: usize, text: &str) -> Same {
-        Same { old, new, text: Text::of(text), marks: self.marks(new) }
+        Same { old, new, text: Text::of_code(text), marks: self.marks(new) }
     }
 
     fn marks(&self, line: usize) -> Vec<&'static str> {
