@@ -18,7 +18,7 @@ use crate::door::{About, Trying};
 /// What was filled in.
 #[derive(Deserialize)]
 pub(super) struct Filled {
-    pub(super) form: String,
+    form: String,
     pub(super) act: String,
     pub(super) reason: String,
     #[serde(default)]
@@ -37,16 +37,10 @@ pub(super) async fn decide(
     headers: HeaderMap,
     Form(filled): Form<Filled>,
 ) -> Response {
-    let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
-    if !room.forms.are_ours(&headers, Some(&visitor.token), &filled.form) {
-        return not_ours();
-    }
-    if !visitor.session.user.may_decide() {
-        return problem(
-            StatusCode::FORBIDDEN,
-            "A viewer looks and does not decide: that takes the role reviewer.",
-        );
-    }
+    let visitor = match room.decider(&headers, &filled) {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
     let (Ok(incident), Some(act)) = (incident.parse::<Incident>(), act(&filled.act)) else {
         return problem(StatusCode::NOT_FOUND, "There is no such item, or nothing of that kind to decide.");
     };
@@ -68,6 +62,23 @@ pub(super) fn act(text: &str) -> Option<Act> {
 }
 
 impl Room {
+    /// Who decides by this form.
+    ///
+    /// # Errors
+    /// What they are answered who may not, or whose form is not one of theirs.
+    #[expect(clippy::result_large_err, reason = "the error is the answer, and goes out as it is")]
+    pub(super) fn decider(&self, headers: &HeaderMap, filled: &Filled) -> Result<Visitor, Response> {
+        let Some(visitor) = self.visitor(headers) else { return Err(to("/sign-in")) };
+        if !self.forms.are_ours(headers, Some(&visitor.token), &filled.form) {
+            return Err(not_ours());
+        }
+        if !visitor.session.user.may_decide() {
+            let why = "A viewer looks and does not decide: that takes the role reviewer.";
+            return Err(problem(StatusCode::FORBIDDEN, why));
+        }
+        Ok(visitor)
+    }
+
     /// Whoever releases something proves again who they are.
     pub(super) async fn prove(
         &self,

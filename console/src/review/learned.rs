@@ -15,7 +15,6 @@ use super::decide::{Filled, act};
 use super::evidence::Triage;
 use super::item::{Fact, LONG, decision, downloaded, inert, others, pinned};
 use super::routes::{Peer, Room, Visitor};
-use super::sign_in::not_ours;
 use super::triage::{Piece, Triaged};
 use super::words::{ago, counted, minute, size};
 use super::{Act, Done, Told, Who};
@@ -120,16 +119,10 @@ pub(super) async fn decide(
     headers: HeaderMap,
     Form(filled): Form<Filled>,
 ) -> Response {
-    let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
-    if !room.forms.are_ours(&headers, Some(&visitor.token), &filled.form) {
-        return not_ours();
-    }
-    if !visitor.session.user.may_decide() {
-        return problem(
-            StatusCode::FORBIDDEN,
-            "A viewer looks and does not decide: that takes the role reviewer.",
-        );
-    }
+    let visitor = match room.decider(&headers, &filled) {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
     let (Ok(record), Some(act)) = (record.parse::<u64>(), act(&filled.act)) else { return none() };
     let about = About::Learned(record);
     let told = match room.prove(&visitor, about, act, source, &filled.password).await {
