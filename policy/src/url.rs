@@ -83,6 +83,9 @@ pub enum UrlError {
     TooLong,
 }
 
+/// Room for an origin: most are shorter.
+const ORIGIN: usize = 64;
+
 impl ArtifactUrl {
     /// The longest URL that is looked at, in bytes.
     pub const MAX_LEN: usize = 16 * 1024;
@@ -104,10 +107,30 @@ impl ArtifactUrl {
     /// # Errors
     /// [`UrlError::Path`] when `target` does not start with a slash or holds a fragment.
     pub fn of_request(scheme: Scheme, authority: &Authority, target: &str) -> Result<Self, UrlError> {
+        if let Some(url) = Self::of_plain(scheme, authority, target) {
+            return Ok(url);
+        }
         if !target.starts_with('/') || target.contains('#') {
             return Err(UrlError::Path);
         }
         Self::parse(&format!("{}://{authority}{target}", scheme.as_str()))
+    }
+
+    /// The URL of a target in which every byte stands for itself to all parsers, as in most requests: it is its own key.
+    fn of_plain(scheme: Scheme, authority: &Authority, target: &str) -> Option<Self> {
+        let path = plain_path(target)?;
+        let mut key = String::with_capacity(ORIGIN + target.len());
+        push_origin(&mut key, scheme, authority);
+        let start = key.len();
+        key.push_str(target);
+        let place = |at: usize| u32::try_from(at).ok();
+        Some(Self {
+            authority: authority.clone().into(),
+            path: place(start)?..place(start + path.len())?,
+            key: key.into(),
+            request_target: None,
+            scheme,
+        })
     }
 
     /// Where a reference such as `Location` leads from here. `None` if that is no artifact's URL.
@@ -222,6 +245,18 @@ impl ArtifactUrl {
     pub fn file_name(&self) -> &str {
         self.path().rsplit('/').next().unwrap_or_default()
     }
+}
+
+/// The path of a request target in which there is nothing to resolve, to escape or to decode, and which is not long. What
+/// is not plain may be any URL.
+fn plain_path(target: &str) -> Option<&str> {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'~' | b'.');
+    let (path, query) = target.split_once('?').unwrap_or((target, "-"));
+    let is_path = path.starts_with('/') && path.bytes().all(is_plain) && !path.contains("/.");
+    let is_query =
+        !query.is_empty() && query.bytes().all(|byte| is_plain(byte) || matches!(byte, b'=' | b'&'));
+    (is_path && is_query && target.len() <= ArtifactUrl::MAX_LEN / 2).then_some(path)
 }
 
 fn push_origin(out: &mut String, scheme: Scheme, authority: &Authority) {
@@ -439,6 +474,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_plain_target_is_what_the_parser_makes_of_it(
+            target in "/[a-zA-Z0-9/._~?&=-]{0,24}[a-zA-Z0-9/._~?&=%*'-]{0,2}",
+            host in prop::sample::select(vec!["v.test", "a_b.v.test", "192.0.2.1", "[2001:db8::1]", "xn--bcher-kva.test"]),
+            port in prop::sample::select(vec![80, 443, 8443]),
+        ) {
+            let authority = Authority::parse(host, Some(port)).unwrap();
+            for scheme in [Scheme::Http, Scheme::Https] {
+                let parts = |url: ArtifactUrl| {
+                    let (path, query) = (url.path().to_owned(), url.query().map(str::to_owned));
+                    let sent = (url.origin().to_owned(), url.request_target().to_owned());
+                    (url.key().to_owned(), path, query, sent, url.authority().clone(), url.scheme())
+                };
+                let read = ArtifactUrl::of_request(scheme, &authority, &target).map(parts);
+                let parsed = ArtifactUrl::parse(&format!("{}://{authority}{target}", scheme.as_str()));
+                prop_assert_eq!(read, parsed.map(parts));
+            }
+        }
+
         #[test]
         fn the_key_of_a_key_is_itself(tail in "[ -~]{0,40}") {
             if let Ok(url) = ArtifactUrl::parse(&format!("https://v.test/{tail}")) {

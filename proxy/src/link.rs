@@ -1,5 +1,6 @@
 //! A client's connection, as far as its requests depend on it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -149,7 +150,8 @@ fn in_tunnel(head: &Parts, scheme: Scheme, authority: &Authority) -> Result<Arti
 }
 
 fn of_request(scheme: Scheme, authority: &Authority, target: &str) -> Result<ArtifactUrl, Reason> {
-    let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+    let target: Cow<'_, str> =
+        if target.starts_with('?') { format!("/{target}").into() } else { target.into() };
     ArtifactUrl::of_request(scheme, authority, &target).map_err(|error| match error {
         UrlError::TooLong => Reason::HeadersTooLarge,
         UrlError::Invalid | UrlError::Scheme | UrlError::UserInfo | UrlError::Host(_) | UrlError::Path => {
