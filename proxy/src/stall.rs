@@ -6,21 +6,37 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-/// A clock that runs while something is waited for.
+/// A clock that runs while something is waited for. It is started and stopped with each request, and rings hardly ever: so
+/// the timer is left as it was set, and only set anew when it rings too early.
 #[derive(Debug, Default)]
-pub(crate) struct Clock(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Clock {
+    timer: Option<Pin<Box<Sleep>>>,
+    /// When what is waited for now is overdue; none while the clock stands.
+    until: Option<Instant>,
+}
 
 impl Clock {
     /// Whether `limit` has passed since this was asked first after a stop. The task is woken when it has.
     pub(crate) fn has_passed(&mut self, cx: &mut Context<'_>, limit: Duration) -> bool {
-        self.0.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).is_ready()
+        let until = *self.until.get_or_insert_with(|| sleep(limit).deadline());
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() > until {
+            timer.as_mut().reset(until);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= until {
+                return true;
+            }
+            timer.as_mut().reset(until);
+        }
+        false
     }
 
     /// The wait is over.
     pub(crate) fn stop(&mut self) {
-        self.0 = None;
+        self.until = None;
     }
 
     /// Gives what `poll` gives, or an error when that has been nothing for as long as `limit`.
@@ -98,7 +114,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -108,6 +127,21 @@ mod tests {
         let mut server = Unstalled::new(server, Duration::ZERO);
         assert_eq!(server.write(b"12345678").await.unwrap(), 4);
         assert_eq!(server.write(b"5678").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_stopped_goes_by_its_new_limit() {
+        let (hour, none) = (Duration::from_secs(3600), Duration::ZERO);
+        let mut clock = Clock::default();
+        for _ in 0..2 {
+            assert!(!poll_fn(|cx| Poll::Ready(clock.has_passed(cx, hour))).await);
+            clock.stop();
+            let passing =
+                poll_fn(|cx| if clock.has_passed(cx, none) { Poll::Ready(()) } else { Poll::Pending });
+            // It would be an hour.
+            timeout(Duration::from_secs(600), passing).await.unwrap();
+            clock.stop();
+        }
     }
 
     #[tokio::test]
