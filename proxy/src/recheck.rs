@@ -10,13 +10,12 @@ mod schedule;
 mod variant;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
-use pinfold_policy::digest::BodyId;
 use pinfold_policy::policy::Expectation;
 use pinfold_store::sighting::{InUse, MAX_ALL_VARIANTS, Variant, VariantId};
 use quick_cache::sync::Cache;
@@ -51,14 +50,16 @@ pub(crate) enum Note {
 /// What exchanges tell rechecks.
 pub(crate) struct Rechecks {
     notes: mpsc::Sender<Note>,
-    noted: Cache<BodyId, Timestamp>,
+    /// By [`variant::tag`]: of two that have one by chance, the other is noted later.
+    noted: Cache<u64, Timestamp>,
+    chance: RandomState,
 }
 
 impl Rechecks {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Note>) {
         let (notes, to_come) = mpsc::channel(NOTES);
         let all = usize::try_from(MAX_ALL_VARIANTS).unwrap_or(usize::MAX);
-        (Self { notes, noted: Cache::new(all) }, to_come)
+        (Self { notes, noted: Cache::new(all), chance: RandomState::new() }, to_come)
     }
 
     /// Notes that a client asked for a pinned URL and what the vendor's `answer` said that it depends on.
@@ -66,21 +67,20 @@ impl Rechecks {
         if ask.is_canary || !ask.asks() || !expected.is_pinned() {
             return;
         }
-        let facts = variant::facts(ask, answer);
-        let name =
-            BodyId::of(&[expected.subject().to_owned().into(), Bytes::from_static(b"\n"), facts.clone()]);
-        if self.noted.get(&name).is_some_and(|at| is_lately(at, ask.at)) {
+        let tag = variant::tag(ask, expected.subject(), answer, &self.chance);
+        if self.noted.get(&tag).is_some_and(|at| is_lately(at, ask.at)) {
             return;
         }
         // A recheck is of a URL on disk.
-        let note = match variant::of(ask, expected, facts).filter(|_| !ask.is_redacted()) {
-            Some(variant) => Note::Watched(variant, ask.at),
-            // With its query it is all of its subject.
-            None if expected.subject().contains('?') => return,
-            None => Note::LeftOut(expected.subject().into(), ask.at),
-        };
+        let note =
+            match variant::of(ask, expected, variant::facts(ask, answer)).filter(|_| !ask.is_redacted()) {
+                Some(variant) => Note::Watched(variant, ask.at),
+                // With its query it is all of its subject.
+                None if expected.subject().contains('?') => return,
+                None => Note::LeftOut(expected.subject().into(), ask.at),
+            };
         if self.notes.try_send(note).is_ok() {
-            self.noted.insert(name, ask.at);
+            self.noted.insert(tag, ask.at);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod stage;
 
+use pinfold_policy::digest::BodyId;
 use pinfold_policy::path::LEARNING_FETCHES;
 use pinfold_policy::vendor::Recheck;
 use pinfold_store::entry::What;

@@ -1,5 +1,7 @@
 //! Which variant of a URL a client asked for: what rechecks have to send to be given the same.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
@@ -9,37 +11,55 @@ use pinfold_policy::url::ArtifactUrl;
 use pinfold_store::sighting::Variant;
 
 use crate::ask::Ask;
-use crate::headers::{texts, version_of};
+use crate::headers::version_of;
 
 /// A longer value is not kept.
 const LONGEST_VALUE: usize = 1024;
 /// A longer URL is not rechecked.
 const LONGEST_URL: usize = 8192;
 
-/// What tells variants of a subject apart: the query and `Origin`, which may decide whatever `Vary` says, and what `Vary`
-/// names. Not the codings: what is compared is decoded.
+/// What tells variants of a subject apart, as text.
 pub(super) fn facts(ask: &Ask, answer: &HeaderMap) -> Bytes {
-    let mut names: Vec<String> = texts(answer, header::VARY)
-        .iter()
-        .flat_map(|list| list.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .filter(|name| is_imitated(name) && name != "accept-encoding")
+    let mut text = Vec::new();
+    tell_apart(ask, answer, |fact| text.extend_from_slice(fact));
+    text.into()
+}
+
+/// The same as a number, which differs from that of any other variant as far as chance goes.
+pub(super) fn tag(ask: &Ask, subject: &str, answer: &HeaderMap, chance: &RandomState) -> u64 {
+    let mut hasher = chance.build_hasher();
+    hasher.write(subject.as_bytes());
+    hasher.write(b"\n");
+    tell_apart(ask, answer, |fact| hasher.write(fact));
+    hasher.finish()
+}
+
+/// The query and `Origin`, which may decide whatever `Vary` says, and what `Vary` names. Not the codings: what is compared
+/// is decoded.
+fn tell_apart(ask: &Ask, answer: &HeaderMap, mut fact: impl FnMut(&[u8])) {
+    let named =
+        answer.get_all(header::VARY).iter().flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    let mut names: Vec<String> = named
+        .filter_map(|name| str::from_utf8(name).ok().map(str::trim))
+        .filter(|name| !name.eq_ignore_ascii_case("accept-encoding"))
+        .map(str::to_ascii_lowercase)
+        .filter(|name| is_imitated(name))
         .chain(["origin".to_owned()])
         .collect();
     names.sort_unstable();
     names.dedup();
     // No line feed stands in a URL.
-    let mut text = format!("{}\n", ask.url.key()).into_bytes();
+    fact(ask.url.key().as_bytes());
+    fact(b"\n");
     for name in names {
         for value in ask.headers.get_all(&name) {
             // Neither stands in a field.
-            text.extend_from_slice(name.as_bytes());
-            text.push(b'\n');
-            text.extend_from_slice(value.as_bytes());
-            text.push(b'\n');
+            fact(name.as_bytes());
+            fact(b"\n");
+            fact(value.as_bytes());
+            fact(b"\n");
         }
     }
-    text.into()
 }
 
 /// What to ask for, to be given what this client was given.
