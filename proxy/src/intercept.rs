@@ -179,11 +179,11 @@ pub(crate) fn client_tls(connection: &ServerConnection) -> Option<ClientTls> {
 }
 
 /// `TLSv1.3`, as OpenSSL and the contract write it.
-pub(crate) fn version_name(version: ProtocolVersion) -> Box<str> {
+pub(crate) fn version_name(version: ProtocolVersion) -> Arc<str> {
     version.as_str().unwrap_or("unknown").replace("TLSv1_", "TLSv1.").into()
 }
 
 /// rustls names TLS 1.3 suites `TLS13_…`; IANA, and so every SIEM, `TLS_…`.
-pub(crate) fn iana_cipher(name: &str) -> Box<str> {
+pub(crate) fn iana_cipher(name: &str) -> Arc<str> {
     name.replace("TLS13_", "TLS_").into()
 }

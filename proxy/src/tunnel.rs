@@ -52,7 +52,7 @@ pub(crate) async fn connect(
         let refusal = early_refusal(Uuid::now_v7(), Reason::MalformedRequest, &reader);
         return respond(Outbound::Refusal(refusal));
     };
-    let user_agent = readable(request.headers(), header::USER_AGENT).map(|agent| clipped(&agent));
+    let user_agent = readable(request.headers(), header::USER_AGENT).map(|agent| clipped(&agent).into());
     let asking = Asking {
         gateway: Arc::clone(&gateway),
         policy,
@@ -153,7 +153,7 @@ impl Asking {
     }
 
     /// Ends a tunnel that may not be.
-    async fn end(&self, mut client: End, reason: Reason, server_name: Option<Box<str>>) {
+    async fn end(&self, mut client: End, reason: Reason, server_name: Option<Arc<str>>) {
         self.gateway.counters.turned_away(reason);
         let row = Tunnel { server_name, ..self.row(Some(reason)) };
         self.gateway.record_tunnel(row).await;
@@ -173,7 +173,7 @@ impl Asking {
         let is_h2 = read.starts_with(HTTP2_PREFACE);
         client.unread(read.freeze());
         match opened {
-            Opening::Tls(name) => self.intercept_tls(client, name).await,
+            Opening::Tls(name) => self.intercept_tls(client, name.map(Into::into)).await,
             Opening::Http => self.serve_clear(client, is_h2),
             Opening::UnreadableTls | Opening::Other => self.end(client, Reason::NotHttp, None).await,
         }
@@ -190,7 +190,7 @@ impl Asking {
         }
     }
 
-    async fn intercept_tls(self, client: End, name: Option<Box<str>>) {
+    async fn intercept_tls(self, client: End, name: Option<Arc<str>>) {
         let host = match self.host_for(name.as_deref()) {
             Ok(host) => host,
             Err(reason) => return self.end(client, reason, name).await,
@@ -296,7 +296,7 @@ impl Asking {
             }
         };
         let begun = match first {
-            Some(Opening::Tls(name)) => Begun::Tls(name),
+            Some(Opening::Tls(name)) => Begun::Tls(name.map(Into::into)),
             Some(Opening::UnreadableTls) => Begun::UnreadableTls,
             Some(Opening::Http) => Begun::Http,
             Some(Opening::Other) | None => {
@@ -315,7 +315,7 @@ impl Asking {
     }
 
     /// Passes TLS that is not a vendor's, and decrypts what is.
-    async fn tunnel_tls(self, client: End, upstream: End, name: Option<Box<str>>) {
+    async fn tunnel_tls(self, client: End, upstream: End, name: Option<Arc<str>>) {
         match self.host_for(name.as_deref()) {
             Err(reason) => self.end(client, reason, name).await,
             // CONNECT named an address: a vendor's name in the SNI is for the vendor, wherever that address is.
@@ -336,7 +336,7 @@ impl Asking {
         &self,
         gateway: &'g Shared,
         upstream: &End,
-        server_name: Option<Box<str>>,
+        server_name: Option<Arc<str>>,
     ) -> Relay<'g> {
         let dialled = upstream.get_ref().peer_addr().ok().map(|address| address.ip());
         let row = Tunnel { server_name, dialled, ..self.row(None) };
@@ -346,7 +346,7 @@ impl Asking {
 
 /// How a tunnel begins: with what the client says, or with bytes that name no host.
 enum Begun<'g> {
-    Tls(Option<Box<str>>),
+    Tls(Option<Arc<str>>),
     UnreadableTls,
     Http,
     /// Something else, or nothing to the end.

@@ -76,7 +76,7 @@ pub(crate) fn delivery_path(address: SocketAddr, tls: Option<&ClientConnection>)
     }
 }
 
-fn issuer(der: &[u8]) -> Option<Box<str>> {
+fn issuer(der: &[u8]) -> Option<Arc<str>> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
     Some(certificate.issuer().to_string().into())
 }

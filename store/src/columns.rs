@@ -121,9 +121,10 @@ impl Columns<'_> {
 
     pub(crate) fn client_tls(&self, column: &str) -> Result<Option<ClientTls>, sqlx::Error> {
         let Some(text) = self.text_or_none(column)? else { return Ok(None) };
-        let (version, cipher, server_name) =
+        let (version, cipher, server_name): (Box<str>, Box<str>, Part) =
             serde_json::from_str(&text).map_err(|error| unreadable(column, error))?;
-        Ok(Some(ClientTls { version, cipher, server_name }))
+        let server_name = server_name.map(Into::into);
+        Ok(Some(ClientTls { version: version.into(), cipher: cipher.into(), server_name }))
     }
 }
 
@@ -141,7 +142,14 @@ pub(crate) fn read_kinds(column: &str, text: &str) -> Result<Kinds, sqlx::Error>
 pub(crate) fn read_path(column: &str, text: &str) -> Result<DeliveryPath, sqlx::Error> {
     let parts: PathParts = serde_json::from_str(text).map_err(|error| unreadable(column, error))?;
     let (address, tls_version, cipher, issuer, fingerprint, http_version) = parts;
-    Ok(DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version })
+    Ok(DeliveryPath {
+        address,
+        tls_version: tls_version.map(Into::into),
+        cipher: cipher.map(Into::into),
+        issuer: issuer.map(Into::into),
+        fingerprint: fingerprint.map(Into::into),
+        http_version: http_version.into(),
+    })
 }
 
 type Part = Option<Box<str>>;

@@ -21,9 +21,9 @@ pub struct Asker {
     /// The name that came with the right password, where the gateway asks for one.
     pub user: Option<Arc<str>>,
     /// The page that wanted it: `Referer`, without a fragment.
-    pub page: Option<Box<str>>,
+    pub page: Option<Arc<str>>,
     /// `User-Agent`.
-    pub user_agent: Option<Box<str>>,
+    pub user_agent: Option<Arc<str>>,
 }
 
 /// How the bytes came: the delivery path.
@@ -32,15 +32,15 @@ pub struct DeliveryPath {
     /// The address that was dialled.
     pub address: SocketAddr,
     /// `TLSv1.3`, `TLSv1.2`, or none for clear text.
-    pub tls_version: Option<Box<str>>,
+    pub tls_version: Option<Arc<str>>,
     /// The cipher suite, by its IANA name.
-    pub cipher: Option<Box<str>>,
+    pub cipher: Option<Arc<str>>,
     /// Issuer of the vendor's certificate, as RFC 4514 text.
-    pub issuer: Option<Box<str>>,
+    pub issuer: Option<Arc<str>>,
     /// SHA-256 of the vendor's certificate (DER), in lower-case hex.
-    pub fingerprint: Option<Box<str>>,
+    pub fingerprint: Option<Arc<str>>,
     /// What the vendor spoke: `1.1` or `2`.
-    pub http_version: Box<str>,
+    pub http_version: Arc<str>,
 }
 
 /// A guarded exchange: one artifact, asked for once, and what became of it.
@@ -96,11 +96,11 @@ pub struct Exchange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientTls {
     /// `TLSv1.3` or `TLSv1.2`.
-    pub version: Box<str>,
+    pub version: Arc<str>,
     /// The cipher suite, by its IANA name.
-    pub cipher: Box<str>,
+    pub cipher: Arc<str>,
     /// The server name that the client asked for.
-    pub server_name: Option<Box<str>>,
+    pub server_name: Option<Arc<str>>,
 }
 
 /// A tunnel to a host that is not intercepted, or the refusal of one.
@@ -115,7 +115,7 @@ pub struct Tunnel {
     /// Where to.
     pub authority: Authority,
     /// The server name of the TLS handshake inside, if there was one.
-    pub server_name: Option<Box<str>>,
+    pub server_name: Option<Arc<str>>,
     /// The address that was dialled, if one was.
     pub dialled: Option<IpAddr>,
     /// Why it was refused or ended, if it was.

@@ -115,7 +115,7 @@ impl<'a, 't> Story<'a, 't> {
             let told = format!("{} was fetched from the vendor and pinned", file_name(url));
             self.teller.check(digests == Digests::of(bytes), &told, digests.sha256.to_string())?;
             self.teller.evidence(&format!("{} bytes, {}", looked.held.len(), digests.sha256))?;
-            self.certificates.push(looked.path.fingerprint.unwrap_or_default().into());
+            self.certificates.push(looked.path.fingerprint.as_deref().unwrap_or_default().to_owned());
             add_pins(&self.stage.pins_file(), &[new_pin(url, kind, &digests)?]).doing("write pins.toml")?;
         }
         let loaded = self.stage.load()?;

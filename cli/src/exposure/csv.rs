@@ -60,12 +60,12 @@ fn safe(cell: &str) -> String {
 }
 
 fn exchange(what: &str, sighted: &Sighted) -> [String; 20] {
-    let text = |text: &Option<Box<str>>| text.as_deref().unwrap_or_default().to_owned();
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let path = sighted.path.as_ref();
     [
         what.to_owned(),
         sighted.client.to_string(),
-        text(&sighted.user),
+        text(sighted.user.as_deref()),
         sighted.count.to_string(),
         sighted.got.whole.to_string(),
         sighted.got.begun.to_string(),
@@ -76,13 +76,13 @@ fn exchange(what: &str, sighted: &Sighted) -> [String; 20] {
         sighted.outcome.as_str().to_owned(),
         sighted.reason.map(|reason| reason.code().to_owned()).unwrap_or_default(),
         sighted.url.to_string(),
-        text(&sighted.page),
-        text(&sighted.vendor),
+        text(sighted.page.as_deref()),
+        text(sighted.vendor.as_deref()),
         sighted.body.map(|body| body.to_hex()).unwrap_or_default(),
         path.map(|path| path.address.to_string()).unwrap_or_default(),
-        path.map(|path| text(&path.tls_version)).unwrap_or_default(),
-        path.map(|path| text(&path.issuer)).unwrap_or_default(),
-        path.map(|path| text(&path.fingerprint)).unwrap_or_default(),
+        path.map(|path| text(path.tls_version.as_deref())).unwrap_or_default(),
+        path.map(|path| text(path.issuer.as_deref())).unwrap_or_default(),
+        path.map(|path| text(path.fingerprint.as_deref())).unwrap_or_default(),
     ]
 }
 

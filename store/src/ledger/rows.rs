@@ -383,7 +383,7 @@ pub(super) fn read_tunnel(row: &SqliteRow) -> Result<TunnelRow, sqlx::Error> {
         at: columns.time("at")?,
         asker: read_asker(&columns)?,
         authority,
-        server_name: columns.text_or_none("server_name")?,
+        server_name: columns.text_or_none("server_name")?.map(Into::into),
         dialled: columns.parsed_or_none("dialled")?,
         reason: columns.parsed_or_none("reason")?,
         incident: columns.uuid_or_none("incident")?.map(Incident),
@@ -405,7 +405,7 @@ fn read_asker(columns: &Columns<'_>) -> Result<Asker, sqlx::Error> {
     Ok(Asker {
         address: SocketAddr::new(columns.parsed("client")?, columns.small("client_port")?),
         user: columns.text_or_none("user")?.map(Into::into),
-        page: columns.text_or_none("page")?,
-        user_agent: columns.text_or_none("user_agent")?,
+        page: columns.text_or_none("page")?.map(Into::into),
+        user_agent: columns.text_or_none("user_agent")?.map(Into::into),
     })
 }
