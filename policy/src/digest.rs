@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
@@ -224,7 +225,7 @@ fn explain(algorithm: Algorithm, value: &str) -> DigestError {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.algorithm().as_str(), STANDARD.encode(self.bytes()))
+        write!(f, "{}-{}", self.algorithm().as_str(), Base64Display::new(self.bytes(), &STANDARD))
     }
 }
 

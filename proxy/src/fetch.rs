@@ -352,7 +352,7 @@ impl Upstream {
         let held = hold::hold(incoming, codings, hold::announced(&head.headers), &limits, room, |_| None)
             .await
             .map_err(|failed| FetchError::Body(failed.error.reason()))?;
-        Ok(Looked { held, media_type: media_type(&head.headers), path })
+        Ok(Looked { held, media_type: media_type(&head.headers).map(str::to_owned), path })
     }
 
     /// The bounds on the hold of what could act as `kinds`.

@@ -99,10 +99,10 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// `Content-Type` of a response with exactly one that is text.
-pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let one = types.next()?.to_str().ok()?;
-    types.next().is_none().then(|| one.to_owned())
+    types.next().is_none().then_some(one)
 }
 
 /// Every value of a field, unreadable bytes replaced.

@@ -30,6 +30,9 @@ const PASSING: [&str; 6] = [
     "vary",
 ];
 
+/// A release has seldom more: then none is looked for another place.
+const MOST_FIELDS: usize = 16;
+
 const PINFOLD_VERDICT: HeaderName = HeaderName::from_static("pinfold-verdict");
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
@@ -99,7 +102,7 @@ impl Wanted<'_> {
         if self.headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| names(tags, id)) {
             return Given::NotModified;
         }
-        if encoded.coding != Coding::Identity || self.head_only {
+        if encoded.coding != Coding::Identity || !self.is_for_part() {
             return Given::Body(Part::Whole);
         }
         Given::Body(range::part(self.headers, encoded.kept.len(), &etag(id, Coding::Identity)))
@@ -129,22 +132,22 @@ impl Release {
         (grounds, max_age): (Grounds, Duration),
     ) -> Self {
         let mut headers = headers(vendor, cleared, &encoded, max_age);
-        put(&mut headers, PINFOLD_VERDICT, &grounds.verdict(cleared));
+        put(&mut headers, PINFOLD_VERDICT, grounds.verdict(cleared));
         let len = encoded.kept.len();
         let status = given.status();
         let segments = match given {
             Given::Body(Part::Whole) => vec![Segment::Part(0..len)],
             Given::Body(Part::Bytes(part)) => {
-                put(&mut headers, header::CONTENT_RANGE, &content_range(&part, len));
+                put(&mut headers, header::CONTENT_RANGE, content_range(&part, len));
                 vec![Segment::Part(part)]
             }
             Given::Body(Part::Several(parts)) => {
                 let (media_type, segments) = byteranges(&parts, len, headers.get(header::CONTENT_TYPE));
-                put(&mut headers, header::CONTENT_TYPE, &media_type);
+                put(&mut headers, header::CONTENT_TYPE, media_type);
                 segments
             }
             Given::Body(Part::Unsatisfiable) => {
-                put(&mut headers, header::CONTENT_RANGE, &format!("bytes */{len}"));
+                put(&mut headers, header::CONTENT_RANGE, format!("bytes */{len}"));
                 Vec::new()
             }
             Given::NotModified => {
@@ -172,24 +175,19 @@ impl Release {
 }
 
 fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Duration) -> HeaderMap {
-    let mut headers: HeaderMap = vendor
-        .iter()
-        .filter(|(name, _)| passes(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let (coding, id) = (encoded.coding, cleared.digests().sha256);
-    put(
-        &mut headers,
-        header::CONTENT_TYPE,
-        &content_type(cleared.kind(), vendor, || is_utf8(cleared.kept())),
+    let mut headers = HeaderMap::with_capacity(MOST_FIELDS);
+    headers.extend(
+        vendor.iter().filter(|(name, _)| passes(name)).map(|(name, value)| (name.clone(), value.clone())),
     );
-    put(&mut headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(&mut headers, header::ETAG, &etag(id, coding));
-    put(&mut headers, REPR_DIGEST, &repr_digest(encoded.id));
+    let (coding, id) = (encoded.coding, cleared.digests().sha256);
+    put(&mut headers, header::CONTENT_TYPE, content_type(cleared.kind(), vendor, || is_utf8(cleared.kept())));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    put(&mut headers, header::ETAG, etag(id, coding));
+    put(&mut headers, REPR_DIGEST, repr_digest(encoded.id));
     if coding == Coding::Identity {
-        put(&mut headers, header::ACCEPT_RANGES, "bytes");
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     } else {
-        put(&mut headers, header::CONTENT_ENCODING, coding.token());
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
     }
     headers.insert(header::CACHE_CONTROL, cache_control(vendor, max_age, max_age));
     headers.insert(header::VARY, vary(vendor));
@@ -206,8 +204,8 @@ fn vary(vendor: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&all.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("Accept-Encoding"))
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }
@@ -225,22 +223,22 @@ fn content_type(kind: Kind, vendor: &HeaderMap, is_utf8: impl Fn() -> bool) -> S
     let theirs = media_type(vendor).filter(|one| !one.contains(',')).unwrap_or_default();
     let charset = || {
         // What is UTF-8 was reviewed as that: another reading could take the backslash before a quote for half a letter.
-        let theirs = charset(&theirs).filter(|label| !may_end_in_ascii(label) || !is_utf8());
+        let theirs = charset(theirs).filter(|label| !may_end_in_ascii(label) || !is_utf8());
         theirs.unwrap_or("utf-8".into())
     };
     match kind {
         Kind::Script => format!("text/javascript; charset={}", charset()),
         Kind::Style => format!("text/css; charset={}", charset()),
         Kind::Wasm => "application/wasm".into(),
-        Kind::Document if by_media_type(&essence(&theirs)) != Some(Kind::Document) => {
+        Kind::Document if by_media_type(&essence(theirs)) != Some(Kind::Document) => {
             "text/html; charset=utf-8".into()
         }
         Kind::Document if theirs.to_ascii_lowercase().contains("charset") => {
-            format!("{}; charset={}", essence(&theirs), charset())
+            format!("{}; charset={}", essence(theirs), charset())
         }
         // A document can say itself which charset it is in.
-        Kind::Document => theirs,
-        Kind::Installer if INSTALLER_TYPES.contains(&essence(&theirs).as_str()) => essence(&theirs),
+        Kind::Document => theirs.to_owned(),
+        Kind::Installer if INSTALLER_TYPES.contains(&essence(theirs).as_str()) => essence(theirs),
         Kind::Installer => "application/octet-stream".into(),
     }
 }
@@ -341,32 +339,32 @@ pub(crate) fn clamp_cache(headers: &mut HeaderMap, max_age: Duration) {
     headers.insert(header::CACHE_CONTROL, clamped);
 }
 
+/// Directives of the vendor's that only narrow what a client does.
+const KEPT: [&str; 5] = ["no-store", "no-cache", "private", "must-revalidate", "no-transform"];
+
 /// How long a client may keep a response, so that a revocation bites: as long as the vendor says, `unsaid` where it does
 /// not, and at most `max_age`, without `immutable` and the stale extensions.
 fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> HeaderValue {
     let limit = max_age.as_secs();
-    let theirs: Vec<String> = vendor
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|directive| directive.trim().to_ascii_lowercase())
-        .collect();
-    let wanted = theirs.iter().find_map(|directive| directive.strip_prefix("max-age=")).map(seconds);
+    let theirs = || {
+        let values = vendor.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(str::trim)
+    };
+    let wanted = theirs().find_map(|directive| after(directive, "max-age=")).map(seconds);
     let wanted = wanted.or_else(|| by_older_fields(vendor)).unwrap_or(unsaid.as_secs());
-    let keeps: Vec<&str> = theirs
-        .iter()
-        .map(String::as_str)
-        .filter(|one| {
-            matches!(*one, "no-store" | "no-cache" | "private" | "must-revalidate" | "no-transform")
-        })
-        .collect();
-    let mut value = keeps.join(", ");
-    if !keeps.contains(&"no-store") {
+    let is_kept = |one: &&str| KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(one));
+    let mut value = theirs().filter(is_kept).collect::<Vec<_>>().join(", ").to_ascii_lowercase();
+    if !theirs().any(|directive| directive.eq_ignore_ascii_case("no-store")) {
         let separator = if value.is_empty() { "" } else { ", " };
-        value = format!("{value}{separator}max-age={}", wanted.min(limit));
+        value.push_str(&format!("{separator}max-age={}", wanted.min(limit)));
     }
     verdict_header(&value)
+}
+
+/// What stands behind `name`, in whatever case that is written.
+fn after<'d>(directive: &'d str, name: &str) -> Option<&'d str> {
+    let (begin, rest) = directive.split_at_checked(name.len())?;
+    begin.eq_ignore_ascii_case(name).then_some(rest)
 }
 
 /// The argument of `max-age`; of what is no number, a client may think that it is over (RFC 9111 §4.2.1).
