@@ -126,6 +126,8 @@ pub struct Decision {
     /// The written reason, as it was typed.
     pub reason: String,
     /// The last day on which it counts, as it was typed; none for ever.
+    /// What the identity provider says, or what was to be shown to it.
+    Provider,
     pub expires: Option<String>,
     /// What stands for the paths that the page showed: an approval admits these, and no others.
     pub shown: String,

@@ -190,7 +190,7 @@ pub enum What {
     IssuerChanged,
     /// The issuing CA signed a certificate for a host.
     LeafSigned,
-    /// Credentials for the proxy were wrong.
+    /// Credentials for the proxy or the console were wrong.
     LoginFailed,
     /// A recheck saw a body where something else is expected, for the first time.
     Drift,

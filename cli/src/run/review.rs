@@ -102,11 +102,13 @@ impl Reviewing {
         Self { configuration, store, in_force, clock, analyst, searching, trusted }
     }
 
-    /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
-    pub(crate) fn first_link(&self, console: SocketAddr) -> Option<FirstLink> {
+    /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback. Where an identity
+    /// provider vouches for people, somebody may: the link would be a second way in that nobody asked for.
+    pub(crate) fn first_link(&self, console: SocketAddr, is_vouched: bool) -> Option<FirstLink> {
         let users = self.in_force.users.borrow();
         let may_somebody = users.as_ref().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
-        (console.ip().to_canonical().is_loopback() && !may_somebody).then(FirstLink::new).flatten()
+        let is_wanted = console.ip().to_canonical().is_loopback() && !may_somebody && !is_vouched;
+        is_wanted.then(FirstLink::new).flatten()
     }
 
     /// The same, for the console.
@@ -255,7 +257,7 @@ impl Reviewing {
             let notice = Notice::of_gateway(What::LoginFailed, now, text, version);
             let notice = Notice { who: wrong.user, ..notice.about(wrong.source.to_string()) };
             if let Err(error) = store.notice(notice).await {
-                tracing::error!(%error, "cannot record a wrong password at the console");
+                tracing::error!(%error, "cannot record a failed sign-in at the console");
             }
         });
     }
@@ -275,6 +277,7 @@ impl Reviewing {
         });
         Ok(all.collect())
     }
+                Proof::Provider => "by the identity provider of the console",
 
     async fn pins(&self, filter: PinFilter) -> Result<Pins, Failure> {
         self.one_search(PINS_WITHIN, move |this| async move {

@@ -35,6 +35,10 @@ pub(crate) enum Trying<'a> {
     Session(&'a Token),
     /// A program at this address, by a token. One with an old token must not keep people there from signing in.
     Program { source: IpAddr },
+    /// A browser at this address that comes back from the identity provider and began nothing here.
+    Astray { source: IpAddr },
+    /// One that did, and hands in what the provider is to vouch for: it costs us a question to the provider.
+    Returning { source: IpAddr },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,13 +48,15 @@ enum Key {
     Source(IpAddr),
     Session([u8; 32]),
     Program(IpAddr),
+    Astray(IpAddr),
+    Returning(IpAddr),
 }
 
 impl Key {
     fn free(self) -> u32 {
         match self {
             Self::User(_) | Self::Name(_) | Self::Session(_) => FREE_FOR_NAME,
-            Self::Source(_) | Self::Program(_) => FREE_FOR_SOURCE,
+            Self::Source(_) | Self::Program(_) | Self::Astray(_) | Self::Returning(_) => FREE_FOR_SOURCE,
         }
     }
 
@@ -58,7 +64,9 @@ impl Key {
     fn stays(self) -> bool {
         match self {
             Self::User(_) | Self::Session(_) => true,
-            Self::Name(_) | Self::Source(_) | Self::Program(_) => false,
+            Self::Name(_) | Self::Source(_) | Self::Program(_) | Self::Astray(_) | Self::Returning(_) => {
+                false
+            }
         }
     }
 }
@@ -112,7 +120,7 @@ impl Throttle {
         for key in keys(name, trying).into_iter().flatten() {
             match key {
                 Key::User(_) | Key::Name(_) | Key::Session(_) => drop(known.remove(&key)),
-                Key::Source(_) | Key::Program(_) => {
+                Key::Source(_) | Key::Program(_) | Key::Astray(_) | Key::Returning(_) => {
                     if let Some(tries) = known.get_mut(&key) {
                         tries.count = tries.count.saturating_sub(1);
                     }
@@ -135,6 +143,8 @@ fn keys(name: &str, trying: Trying<'_>) -> [Option<Key>; 2] {
         }
         Trying::Session(token) => [Some(Key::Session(token.digest())), None],
         Trying::Program { source } => [Some(Key::Program(source.to_canonical())), None],
+        Trying::Astray { source } => [Some(Key::Astray(source.to_canonical())), None],
+        Trying::Returning { source } => [Some(Key::Returning(source.to_canonical())), None],
     }
 }
 

@@ -21,9 +21,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room};
-use super::sign_in::with_cookie;
+use super::sign_in::{retried_after, said, with_cookie};
 use super::{Ask, Told};
-use crate::door::{About, Flow, Person, Purpose, Token};
+use crate::door::{About, Denied, Flow, Person, Purpose, Token};
 use crate::text::Text;
 
 /// Who proves again who they are has done so within this, by the provider's clock.
@@ -161,11 +161,13 @@ pub(super) async fn back(
         .zip(browser.as_ref())
         .and_then(|(state, browser)| room.flows.take(&Token::of_browser(state), browser, Instant::now()));
     let Some(Flow { nonce, verifier, redirect_uri, purpose }) = flow else {
-        return failed(
-            "This sign-in did not begin in this browser, was used already, or took longer than ten minutes.",
-        );
+        return room.astray(source);
     };
+    if let Err(denied) = room.door.returning(source) {
+        return too_many(denied);
+    }
     let (Some(code), None) = (back.code, back.error) else {
+        room.count_refused(source);
         return failed("The identity provider did not let you sign in.");
     };
     let finish = ProviderFinish {
@@ -188,6 +190,19 @@ impl Room {
     /// The provider, where what is sent to and fro is private.
     pub(super) fn provider(&self) -> Option<&IdentityProvider> {
         self.review.provider.as_ref().filter(|_| self.is_private)
+    }
+
+    /// Whoever returns to nothing. One with a flow of their own waits for nobody's tries to guess it.
+    fn astray(&self, source: IpAddr) -> Response {
+        match self.door.astray(source) {
+            Denied::Wrong => {
+                self.count_refused(source);
+                failed(
+                    "This sign-in did not begin in this browser, was used already, or took longer than ten minutes.",
+                )
+            }
+            denied @ Denied::Wait(_) => too_many(denied),
+        }
     }
 
     fn no_provider(&self) -> Response {
@@ -238,7 +253,7 @@ impl Room {
         }
     }
 
-    fn let_in(&self, source: std::net::IpAddr, vouched: Vouched, purpose: &Purpose) -> Response {
+    fn let_in(&self, source: IpAddr, vouched: Vouched, purpose: &Purpose) -> Response {
         let Vouched { who, name, role, auth_time } = vouched;
         let person = Person::vouched(Arc::clone(&who), Arc::clone(&name), vec![role]);
         match purpose {
@@ -246,6 +261,7 @@ impl Room {
                 let Ok(token) = Token::new() else {
                     return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");
                 };
+                self.door.returned(source);
                 tracing::info!(%who, %name, %role, %source, "signed in at the console by the identity provider");
                 self.sessions.begin(&token, person, Instant::now());
                 let target = next.map_or("/".to_owned(), |incident| format!("/quarantine/{incident}"));
@@ -257,14 +273,17 @@ impl Room {
                 } else {
                     Err("The identity provider did not ask you to prove who you are again.")
                 };
-                if let Err(why) = proved {
-                    self.count_refused(source);
-                    let refused = Told::Refused {
-                        why: why.to_owned(),
-                        act: super::Act::Approve,
-                        reason: String::new(),
-                    };
-                    self.sessions.tell_at(session, *about, refused);
+                match proved {
+                    Ok(()) => self.door.returned(source),
+                    Err(why) => {
+                        self.count_refused(source);
+                        let refused = Told::Refused {
+                            why: why.to_owned(),
+                            act: super::Act::Approve,
+                            reason: String::new(),
+                        };
+                        self.sessions.tell_at(session, *about, refused);
+                    }
                 }
                 came_back(&name, about.page())
             }
@@ -280,6 +299,11 @@ fn came_back(name: &str, target: String) -> Response {
 
 fn failed(why: &str) -> Response {
     problem(StatusCode::FORBIDDEN, &format!("Not signed in. {why}"))
+}
+
+fn too_many(denied: Denied) -> Response {
+    let (status, text) = said(denied);
+    retried_after(problem(status, &text), denied)
 }
 
 fn is_fresh(auth_time: Option<u64>) -> bool {

@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use askama::Template;
@@ -105,7 +106,7 @@ pub(super) async fn sign_out(
 
 impl Room {
     /// Tells of a wrong password. One that was not looked at is none.
-    pub(super) fn count_wrong(&self, denied: Denied, source: std::net::IpAddr, name: &str) {
+    pub(super) fn count_wrong(&self, denied: Denied, source: IpAddr, name: &str) {
         match denied {
             Denied::Wrong => {
                 let user = self.users().and_then(|users| users.known(name));
@@ -122,11 +123,11 @@ impl Room {
 
 impl Room {
     /// Tells that the provider vouched for nobody whom we let in.
-    pub(super) fn count_refused(&self, source: std::net::IpAddr) {
+    pub(super) fn count_refused(&self, source: IpAddr) {
         (self.review.wrong_password)(WrongPassword {
             source: source.to_canonical(),
             user: None,
-            by: Proof::Password,
+            by: Proof::Provider,
         });
     }
 }
@@ -145,7 +146,8 @@ pub(super) fn said(denied: Denied) -> (StatusCode, String) {
     }
 }
 
-fn retried_after(mut response: Response, denied: Denied) -> Response {
+/// Says when to come back.
+pub(super) fn retried_after(mut response: Response, denied: Denied) -> Response {
     match denied {
         Denied::Wrong => {}
         Denied::Wait(wait) => {

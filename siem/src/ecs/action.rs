@@ -70,7 +70,7 @@ actions! {
     IssuerChanged "issuer-changed" "PF-5002" &["change"];
     /// The issuing CA signed a certificate for a host.
     LeafSigned "leaf-signed" "PF-5003" &["creation"];
-    /// Credentials for the proxy were wrong.
+    /// Credentials for the proxy or the console were wrong.
     LoginFailed "login-failed" "PF-3301" &["start"];
     /// A recheck saw other content than the pinned, for the first time.
     Drift "drift" "PF-3101" &["info"];

@@ -93,7 +93,7 @@ fn headline(what: What) -> &'static str {
         What::RootChanged => "A root certificate is in use that the ledger was not told of before",
         What::IssuerChanged => "An issuing CA is in use that the ledger was not told of before",
         What::LeafSigned => "The issuing CA signed a certificate for a host",
-        What::LoginFailed => "Credentials for the proxy were wrong",
+        What::LoginFailed => "Credentials for the proxy or the console were wrong",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",
