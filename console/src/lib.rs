@@ -24,8 +24,8 @@ use jiff::Timestamp;
 pub use listener::{Console, Reach};
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
-    PinRow, Pins, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement,
-    StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
+    PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source,
+    Statement, StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
 };
 pub use tls::Tls;
 

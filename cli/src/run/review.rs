@@ -16,9 +16,10 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
+use pinfold_console::api::Declined;
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Overview, PinFilter, Pins, Proof, Review, Setup,
-    VendorRules, VendorState, Who, WrongPassword,
+    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Leaf, Overview, PinFilter, Pins, Programs, Proof,
+    Question, Review, Setup, VendorRules, VendorState, Who, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
@@ -76,6 +77,9 @@ impl InForce {
 /// As the console asks.
 type Asked<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
 
+/// The same where there is one search at a time.
+type Searched<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + Send + Sync>;
+
 /// The way to all of it.
 #[derive(Clone)]
 pub(crate) struct Reviewing {
@@ -126,22 +130,44 @@ impl Reviewing {
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),
-            ledger: self.asked(|this, (question, before)| async move { this.ledger(question, before).await }),
-            exposure: self.asked(|this, question| async move { this.exposure(question).await }),
+            ledger: self.ledger_search(),
+            exposure: self.searched(|this, question| async move { this.exposure(question).await }),
             exposure_file: self
-                .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
+                .searched(|this, (question, file)| async move { this.exposure_file(question, file).await }),
             setup: self.asked(|this, ()| async move { Ok(this.setup()) }),
             vendors: self.asked(|this, ()| async move { this.vendors().await }),
-            pins: self.asked(|this, filter| async move { this.pins(filter).await }),
+            pins: self.pins_search(),
             learned: self.asked(|this, record| async move { this.lesson(record).await }),
             learned_body: self.asked(|this, record| async move { this.learned_body(record).await }),
             say_of_learned: self.asked(|this, word| async move { this.say_of_learned(word).await }),
-            commands: self.commands(),
+            programs: self.programs(),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 Ok(pin::export::whole(&rules, &this.store).await?)
             }),
         }
+    }
+
+    /// What programs search for, in turns of their own.
+    fn programs(&self) -> Programs {
+        let apart = Self { searching: Arc::new(Semaphore::new(1)), ..self.clone() };
+        Programs { ledger: apart.ledger_search(), pins: apart.pins_search(), commands: apart.commands() }
+    }
+
+    fn ledger_search(&self) -> Searched<(Question, Option<String>), Leaf> {
+        self.searched(|this, (question, before)| async move { this.ledger(question, before).await })
+    }
+
+    fn pins_search(&self) -> Searched<PinFilter, Pins> {
+        self.searched(|this, filter| async move { this.pins(filter).await })
+    }
+
+    fn searched<I, O, F>(&self, answer: impl Fn(Self, I) -> F + Send + Sync + 'static) -> Searched<I, O>
+    where
+        F: Future<Output = Result<O, Declined>> + Send + 'static,
+    {
+        let this = self.clone();
+        Arc::new(move |input| Box::pin(answer(this.clone(), input)))
     }
 
     fn asked<I, O, F>(&self, answer: impl Fn(Self, I) -> F + Send + Sync + 'static) -> Asked<I, O>
@@ -251,6 +277,7 @@ impl Reviewing {
             let by = match wrong.by {
                 Proof::Password => "at the console",
                 Proof::Token => "by a token at the console's API",
+                Proof::Provider => "by the identity provider of the console",
             };
             let text = format!("{}, {by}", Count::once(now));
             let version = store.decisions().borrow().version();
@@ -277,9 +304,8 @@ impl Reviewing {
         });
         Ok(all.collect())
     }
-                Proof::Provider => "by the identity provider of the console",
 
-    async fn pins(&self, filter: PinFilter) -> Result<Pins, Failure> {
+    async fn pins(&self, filter: PinFilter) -> Result<Pins, Declined> {
         self.one_search(PINS_WITHIN, move |this| async move {
             let Loaded { config, .. } = this.configuration.load_without_pins()?;
             let rules = Arc::clone(&this.in_force.rules.borrow());

@@ -104,7 +104,7 @@ impl Screen {
 /// What a command says: its JSON, or what it would print.
 async fn said(room: &Room, command: Command, screen: Screen) -> Response {
     let printing = screen.printing();
-    match (room.review.commands)((command, printing.unwrap_or(Printing::JSON))).await {
+    match (room.review.programs.commands)((command, printing.unwrap_or(Printing::JSON))).await {
         Ok(printed) if printing.is_some() => answer(&PRINTED, &printed),
         Ok(printed) => ([(header::CONTENT_TYPE, JSON)], printed.out).into_response(),
         Err(why) => declined(&why),
@@ -207,7 +207,7 @@ pub(super) async fn quarantine(
     let has_more = wanted.len() > limit;
     wanted.truncate(limit);
     let next = wanted.last().cloned().filter(|_| has_more);
-    let all = match (room.review.commands)((Command::List, Printing::JSON)).await {
+    let all = match (room.review.programs.commands)((Command::List, Printing::JSON)).await {
         Ok(printed) => serde_json::from_str::<Vec<Value>>(&printed.out).unwrap_or_default(),
         Err(why) => return declined(&why),
     };
@@ -356,13 +356,13 @@ pub(super) struct LedgerAsked {
 pub(super) async fn ledger(State(room): State<Room>, Asked(asked): Asked<LedgerAsked>) -> Response {
     let LedgerAsked { q, from, until, before } = asked;
     let question = Question { subject: q.trim().to_owned(), since: from, until };
-    match (room.review.ledger)((question, before)).await {
+    match (room.review.programs.ledger)((question, before)).await {
         Ok(leaf) => json(&LedgerPart {
             taken_for: leaf.taken_for,
             rows: leaf.rows.iter().map(row).collect(),
             next: leaf.next,
         }),
-        Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why, None),
+        Err(why) => declined(&why),
     }
 }
 
@@ -467,9 +467,9 @@ pub(super) async fn pins(
         ends_soon: asked.ends.as_deref() == Some("soon"),
         skip: asked.after,
     };
-    let pins = match (room.review.pins)(filter).await {
+    let pins = match (room.review.programs.pins)(filter).await {
         Ok(pins) => pins,
-        Err(why) => return trouble(&why),
+        Err(why) => return declined(&why),
     };
     let shown = u32::try_from(pins.rows.len()).unwrap_or(u32::MAX);
     json(&PinsPart {

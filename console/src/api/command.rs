@@ -108,8 +108,18 @@ pub enum Declined {
     Absent(String, Option<String>),
     /// It could not be done.
     Unable(String, Option<String>),
-    /// It is being worked out.
+    /// Not now: it is being worked out, or it is somebody else's turn.
     Later(String),
+}
+
+impl Declined {
+    /// Why, in words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Wrong(text, _) | Self::Absent(text, _) | Self::Unable(text, _) | Self::Later(text) => text,
+        }
+    }
 }
 
 /// The way to the commands.

@@ -11,7 +11,7 @@ use crate::console::{with_an_item, with_reviewers};
 use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of, verified};
 
 /// A token of a user, that the running gateway takes by now.
-async fn token(gateway: &Gateway, user: &str, name: &str, role: &str) -> String {
+pub(crate) async fn token(gateway: &Gateway, user: &str, name: &str, role: &str) -> String {
     let made = gateway.command(&["token", "add", user, "--name", name, "--role", role]).await.success();
     let token = made.text().trim().to_owned();
     assert!(token.starts_with("pinfold_") && token.len() == 8 + 64, "{token}");

@@ -1,6 +1,7 @@
 //! What the commands say, for a program that shows a token: by their own code, on a terminal that is elsewhere.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use pinfold_config::Loaded;
@@ -55,7 +56,7 @@ impl Reviewing {
         Ok(Printed { out: String::from_utf8_lossy(&out).into_owned(), err, code: found.code() })
     }
 
-    async fn exposed(&self, asked: Exposing, form: Form, terminal: Terminal) -> Result<Found, Failure> {
+    async fn exposed(&self, asked: Exposing, form: Form, terminal: Terminal) -> Result<Found, Declined> {
         let form = match form {
             Form::Json | Form::Text => TextForm::Table,
             Form::Csv => TextForm::Csv,
@@ -64,7 +65,9 @@ impl Reviewing {
         self.one_search(STATED_WITHIN, move |this| async move {
             let now = Timestamp::now();
             let Loaded { config, .. } = this.configuration.load_without_pins()?;
-            let (sought, digest) = ExposureOptions::asked(asked).sought(&config, now)?;
+            let (mut sought, digest) = ExposureOptions::asked(asked).sought(&config, now)?;
+            // The store gives it up too: else it would go on, and have the turn of every search behind it.
+            sought.ends = Some(Instant::now() + STATED_WITHIN);
             let report = exposure::search(&this.store, sought, digest, now).await?;
             exposure::tell(&report, form, &terminal)
         })
