@@ -67,8 +67,9 @@ pub(crate) struct Server {
 impl RemoteOptions {
     /// The gateway that is named, if one is.
     pub(crate) fn server(self) -> Result<Option<Server>, Failure> {
+        // An option that is there names one, also where a script left its value empty: else the command would act here.
         let named =
-            self.server.or_else(|| std::env::var("PINFOLD_SERVER").ok()).filter(|url| !url.is_empty());
+            self.server.or_else(|| std::env::var("PINFOLD_SERVER").ok().filter(|url| !url.is_empty()));
         let Some(named) = named else {
             if self.token_file.is_some() || self.server_ca.is_some() {
                 return Err(Failure::configuration(
