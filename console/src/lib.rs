@@ -69,6 +69,20 @@ pub enum Unjudged {
 }
 
 /// One of the things that must hold for a gateway to be ready.
+impl Unjudged {
+    /// The word for it, as metrics have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unguarded => "unguarded",
+            Self::Document => "document",
+            Self::OtherHost => "other-host",
+            Self::Tunnel => "tunnel",
+            Self::Websocket => "websocket",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The word for it.

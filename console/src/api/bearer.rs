@@ -23,11 +23,10 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    pub(super) fn may_decide(&self) -> bool {
-        match self.role {
-            Role::Proxy | Role::Viewer => false,
-            Role::Reviewer | Role::Admin => true,
-        }
+    /// What they are answered who may not decide.
+    pub(super) fn refused(&self) -> Option<Response> {
+        let text = "a token of the role viewer looks and does not decide: that takes the role reviewer";
+        (!self.role.may_decide()).then(|| problem(StatusCode::FORBIDDEN, text, None))
     }
 }
 
