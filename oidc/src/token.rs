@@ -322,7 +322,7 @@ mod tests {
             ".",
             "..",
             "a.b.c",
-            &good[..good.len() - 4],
+            good.rsplit_once('.').unwrap().0,
             &format!("{good}.x"),
             &format!("{good}AAAA"),
             &deep,
