@@ -42,6 +42,9 @@ pub(crate) const BASE: &str = "/api";
 )]
 struct Described;
 
+/// Requests of one user's tokens at one time. Each can take as much as a page of the ledger does.
+pub(crate) const MOST_OF_ONE: usize = 8;
+
 /// All of it, below [`BASE`].
 pub(crate) fn routes(room: &Room) -> Router {
     let (router, mut described) = OpenApiRouter::with_openapi(Described::openapi())

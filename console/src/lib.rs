@@ -12,6 +12,7 @@ mod listener;
 mod pac;
 mod pages;
 mod review;
+mod shares;
 mod text;
 mod tls;
 

@@ -7,7 +7,7 @@
 //! Whoever is signed in proves who they are by tries of their session's own, so that nobody else can keep them from deciding.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -142,9 +142,18 @@ fn keys(name: &str, trying: Trying<'_>) -> [Option<Key>; 2] {
             [Some(name), Some(Key::Source(source.to_canonical()))]
         }
         Trying::Session(token) => [Some(Key::Session(token.digest())), None],
-        Trying::Program { source } => [Some(Key::Program(source.to_canonical())), None],
-        Trying::Astray { source } => [Some(Key::Astray(source.to_canonical())), None],
-        Trying::Returning { source } => [Some(Key::Returning(source.to_canonical())), None],
+        Trying::Program { source } => [Some(Key::Program(network(source))), None],
+        Trying::Astray { source } => [Some(Key::Astray(network(source))), None],
+        Trying::Returning { source } => [Some(Key::Returning(network(source))), None],
+    }
+}
+
+/// The network of an address in IPv6, of which each machine has as many as it likes (RFC 8981); another address as it is.
+/// Passwords do not go by it: they are kept by their name too, and a neighbour must not keep people out.
+pub(super) fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        own @ IpAddr::V4(_) => own,
     }
 }
 
@@ -218,6 +227,19 @@ mod tests {
         }
         assert!(throttle.known().len() <= REMEMBERED + 1);
         assert_eq!(throttle.enter("ada", source(2), now), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_machine_of_many_addresses_is_one_that_tries() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let of = |text: &str| text.parse::<IpAddr>().unwrap();
+        for last in 0..FREE_FOR_SOURCE {
+            let source = of(&format!("2001:db8:0:1::{last:x}"));
+            assert_eq!(throttle.enter("", Trying::Program { source }, now), Ok(()));
+        }
+        let tries = |source| throttle.enter("", Trying::Program { source: of(source) }, now).is_ok();
+        assert!(!tries("2001:db8:0:1:ffff::1"));
+        assert!(tries("2001:db8:0:2::1") && tries("192.0.2.1") && tries("::ffff:192.0.2.2"));
     }
 
     #[test]
