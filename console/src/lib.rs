@@ -25,8 +25,9 @@ use jiff::Timestamp;
 pub use listener::{Console, Reach};
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
-    PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source,
-    Statement, StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
+    PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, SignedIn,
+    Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word,
+    WrongPassword,
 };
 pub use tls::Tls;
 
@@ -69,7 +70,6 @@ pub enum Unjudged {
     Websocket,
 }
 
-/// One of the things that must hold for a gateway to be ready.
 impl Unjudged {
     /// The word for it, as metrics have it.
     #[must_use]
@@ -84,6 +84,7 @@ impl Unjudged {
     }
 }
 
+/// One of the things that must hold for a gateway to be ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The word for it.

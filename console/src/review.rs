@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use pinfold_policy::user::Users;
+use pinfold_policy::user::{Role, Users};
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
@@ -63,6 +63,8 @@ pub struct Review {
     pub add_first: Ask<(String, String), ()>,
     /// A password was wrong, or the provider vouched for nobody.
     pub wrong_password: Arc<dyn Fn(WrongPassword) + Send + Sync>,
+    /// Somebody signed in.
+    pub signed_in: Arc<dyn Fn(SignedIn) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
     /// All that is known of one item; none where there is no such item.
@@ -116,6 +118,19 @@ pub struct WrongPassword {
     /// Whose name it was, where it is a user's: what else somebody has typed is nobody's to keep.
     pub user: Option<Arc<str>>,
     /// What was wrong.
+    pub by: Proof,
+}
+
+/// A sign-in that was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// From where.
+    pub source: IpAddr,
+    /// Who: the user, or as whom the history has somebody of the identity provider.
+    pub who: Arc<str>,
+    /// The most that they may do.
+    pub role: Role,
+    /// By what.
     pub by: Proof,
 }
 

@@ -8,7 +8,7 @@ mod ledger;
 mod trusted;
 mod vendors;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::api::Declined;
 use pinfold_console::{
     Act, Decision, Done, FirstLink, Flow, IdentityProvider, Leaf, Overview, PinFilter, Pins, Programs, Proof,
-    Question, Review, Setup, VendorRules, VendorState, Who, WrongPassword,
+    Question, Review, Setup, SignedIn, VendorRules, VendorState, Who, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
@@ -117,7 +117,7 @@ impl Reviewing {
 
     /// The same, for the console.
     pub(crate) fn review(self, first_link: Option<FirstLink>, provider: Option<IdentityProvider>) -> Review {
-        let wrong = self.clone();
+        let (wrong, right) = (self.clone(), self.clone());
         Review {
             users: self.in_force.users.subscribe(),
             provider,
@@ -125,6 +125,7 @@ impl Reviewing {
             add_first: self
                 .asked(|this, (name, password)| async move { this.add_first(name, password).await }),
             wrong_password: Arc::new(move |wrong_password| wrong.wrong_password(wrong_password)),
+            signed_in: Arc::new(move |signed_in| right.signed_in(signed_in)),
             items: self.asked(|this, ()| async move { Ok(this.store.quarantined().await?) }),
             evidence: self.asked(|this, incident| async move { this.evidence(incident).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
@@ -272,19 +273,24 @@ impl Reviewing {
     }
 
     fn wrong_password(&self, wrong: WrongPassword) {
+        let WrongPassword { source, user, by } = wrong;
+        let text = format!("{}, {}", Count::once(self.clock.now()), way(by));
+        self.tell(What::LoginFailed, (source, user), text);
+    }
+
+    fn signed_in(&self, signed_in: SignedIn) {
+        let SignedIn { source, who, role, by } = signed_in;
+        self.tell(What::SignedIn, (source, Some(who)), format!("{}, as {role}", way(by)));
+    }
+
+    /// Records what somebody did at the door.
+    fn tell(&self, what: What, (source, who): (IpAddr, Option<Arc<str>>), text: String) {
         let (store, now) = (self.store.clone(), self.clock.now());
         tokio::spawn(async move {
-            let by = match wrong.by {
-                Proof::Password => "at the console",
-                Proof::Token => "by a token at the console's API",
-                Proof::Provider => "by the identity provider of the console",
-            };
-            let text = format!("{}, {by}", Count::once(now));
             let version = store.decisions().borrow().version();
-            let notice = Notice::of_gateway(What::LoginFailed, now, text, version);
-            let notice = Notice { who: wrong.user, ..notice.about(wrong.source.to_string()) };
-            if let Err(error) = store.notice(notice).await {
-                tracing::error!(%error, "cannot record a failed sign-in at the console");
+            let notice = Notice::of_gateway(what, now, text, version).about(source.to_string());
+            if let Err(error) = store.notice(Notice { who, ..notice }).await {
+                tracing::error!(%error, "'{}' at the console cannot be recorded", what.as_str());
             }
         });
     }
@@ -339,6 +345,15 @@ impl Reviewing {
             }
         }
         Ok(Flow { outcomes })
+    }
+}
+
+/// By what somebody came to the door.
+fn way(by: Proof) -> &'static str {
+    match by {
+        Proof::Password => "at the console",
+        Proof::Token => "by a token at the console's API",
+        Proof::Provider => "by the identity provider of the console",
     }
 }
 

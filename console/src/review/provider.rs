@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room};
 use super::sign_in::{retried_after, said, with_cookie};
-use super::{Ask, Told};
+use super::{Ask, Proof, Told};
 use crate::door::{About, Denied, Flow, Person, Purpose, Token};
 use crate::text::Text;
 
@@ -262,7 +262,7 @@ impl Room {
                     return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");
                 };
                 self.door.returned(source);
-                tracing::info!(%who, %name, %role, %source, "signed in at the console by the identity provider");
+                self.tell_signed_in(source, &who, role, Proof::Provider);
                 self.sessions.begin(&token, person, Instant::now());
                 let target = next.map_or("/".to_owned(), |incident| format!("/quarantine/{incident}"));
                 with_cookie(came_back(&name, target), &self.cookie_of(&token))

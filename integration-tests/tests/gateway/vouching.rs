@@ -247,6 +247,27 @@ async fn states_that_began_nothing_are_events_and_have_to_wait_and_who_began_a_f
 }
 
 #[tokio::test]
+async fn who_signs_in_is_an_event_by_the_provider_as_by_a_password() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    signed_in_as(&gateway, &provider, "24", "security").await;
+    let event = gateway.event_called("signed-in").await;
+    let who = format!("oidc:24@{}", provider.issuer.trim_start_matches("http://"));
+    assert_eq!(
+        (event.text("user.name"), event.text("source.ip")),
+        (Some(&*who), Some("127.0.0.1")),
+        "{event:?}"
+    );
+    let message = event.text("message").unwrap();
+    assert!(message.ends_with("by the identity provider of the console, as viewer"), "{message}");
+
+    signed_in(&gateway, "ada").await;
+    let event = gateway.event_called("signed-in").await;
+    assert_eq!((event.text("user.name"), event.text("event.outcome")), (Some("ada"), Some("success")));
+    assert!(event.text("message").unwrap().ends_with("at the console, as reviewer"), "{event:?}");
+}
+
+#[tokio::test]
 async fn a_code_that_is_used_again_is_an_event() {
     let provider = vouching().await;
     let gateway = gateway_with(&provider).await;
