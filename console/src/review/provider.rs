@@ -38,9 +38,9 @@ pub(super) const CALLBACK: &str = "/sign-in/callback";
 pub struct IdentityProvider {
     /// Its name, for people: its host.
     pub name: Arc<str>,
-    /// The URL to send a browser to.
+    /// The URL to send a browser to; or why there is none, likewise.
     pub begin: Ask<ProviderBegin, String>,
-    /// Whom it vouches for.
+    /// Whom it vouches for; or why nobody, in words for whoever came, and without an end of the sentence.
     pub finish: Ask<ProviderFinish, Vouched>,
 }
 
@@ -181,7 +181,7 @@ pub(super) async fn back(
         Ok(vouched) => room.let_in(source, vouched, &purpose),
         Err(why) => {
             room.count_refused(source);
-            failed(&why)
+            failed(&format!("{why}."))
         }
     }
 }

@@ -414,6 +414,38 @@ async fn no_redirect_leads_elsewhere() {
 }
 
 #[tokio::test]
+async fn an_answer_of_the_provider_without_end_is_given_up() {
+    let (long, provider) = ("x".repeat(300 * 1024), vouching().await);
+    let gateway = gateway_with(&provider).await;
+    let going = Going::to_sign_in(&gateway).await;
+    let good = provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform"));
+    let body = json!({ "id_token": good, "access_token": long }).to_string();
+    provider.answers(200, "", &body);
+    kept_out(&going.back().await);
+
+    let other = vouching().await;
+    other.says_of_itself("service_documentation", long);
+    let gateway = gateway_with(&other).await;
+    assert_eq!(reviewer(&gateway).open("/sign-in/provider").await.status, 502);
+}
+
+#[tokio::test]
+async fn a_stranger_reads_nothing_of_the_gateways_files_and_network_where_the_provider_cannot_be_used() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let going = Going::to_sign_in(&gateway).await;
+    std::fs::remove_file(gateway.dir().join("oidc.secret")).unwrap();
+    let shown = going.back().await;
+    kept_out(&shown);
+    assert!(!shown.body.contains("oidc.secret"), "{shown:?}");
+    gateway.says("oidc.secret").await;
+    let gone = with(pinning(&vendor_of(TAMPERED).await), "http://127.0.0.1:1").listen().await;
+    let shown = reviewer(&gone).open("/sign-in/provider").await;
+    assert!(shown.status == 502 && !shown.body.contains("127.0.0.1:1"), "{shown:?}");
+    gone.says("the identity provider cannot be asked").await;
+}
+
+#[tokio::test]
 async fn while_the_provider_hangs_or_is_gone_local_users_sign_in_and_the_page_says_so() {
     let provider = vouching().await;
     provider.hangs();
