@@ -33,8 +33,8 @@ pub(crate) struct Flow {
 /// What a flow is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To sign in, and then to go to an item.
-    SignIn(Option<Incident>),
+    /// To sign in, and then to go to an item. The session that the browser had before, by its digest, ends with that.
+    SignIn(Option<Incident>, Option<[u8; 32]>),
     /// To prove again who one is, in the session of this digest, for a decision.
     Prove([u8; 32], About),
 }
@@ -92,7 +92,7 @@ mod tests {
             nonce: Token::new().unwrap(),
             verifier: Token::new().unwrap(),
             redirect_uri: String::new(),
-            purpose: Purpose::SignIn(None),
+            purpose: Purpose::SignIn(None, None),
         }
     }
 

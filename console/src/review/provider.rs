@@ -117,7 +117,9 @@ pub(super) async fn begin(
     Query(asked): Query<Asked>,
 ) -> Response {
     let next = asked.next.parse::<Incident>().ok();
-    room.send_there(&headers, source, Purpose::SignIn(next)).await
+    // The way back shows no session, for it comes from elsewhere.
+    let before = room.visitor(&headers).map(|visitor| visitor.token.digest());
+    room.send_there(&headers, source, Purpose::SignIn(next, before)).await
 }
 
 /// Begins to prove again who one is, for a decision on an item.
@@ -257,12 +259,15 @@ impl Room {
         let Vouched { who, name, role, auth_time } = vouched;
         let person = Person::vouched(Arc::clone(&who), Arc::clone(&name), vec![role]);
         match purpose {
-            Purpose::SignIn(next) => {
+            Purpose::SignIn(next, before) => {
                 let Ok(token) = Token::new() else {
                     return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");
                 };
                 self.door.returned(source);
                 self.tell_signed_in(source, &who, role, Proof::Provider);
+                if let Some(before) = before {
+                    self.sessions.end_at(before);
+                }
                 self.sessions.begin(&token, person, Instant::now());
                 let target = next.map_or("/".to_owned(), |incident| format!("/quarantine/{incident}"));
                 with_cookie(came_back(&name, target), &self.cookie_of(&token))

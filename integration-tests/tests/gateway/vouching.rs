@@ -268,6 +268,18 @@ async fn who_signs_in_is_an_event_by_the_provider_as_by_a_password() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_browser_had_before_ends_when_somebody_signs_in_by_the_provider() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let ada = signed_in(&gateway, "ada").await;
+    let going = Going::from(ada.clone(), "/sign-in/provider").await;
+    assert_eq!(ada.open("/").await.status, 200, "not before somebody has");
+    provider.gives(&provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform")));
+    assert_eq!(going.back().await.status, 200);
+    assert_eq!(ada.open("/").await.status, 303);
+}
+
+#[tokio::test]
 async fn a_code_that_is_used_again_is_an_event() {
     let provider = vouching().await;
     let gateway = gateway_with(&provider).await;
