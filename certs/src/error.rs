@@ -167,9 +167,12 @@ pub enum Unfit {
 /// Why a certificate of the console will not do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LeafUnfit {
-    /// It is not there, or its file holds no key and certificate that belong together.
+    /// It is not there.
     #[error("there is none yet")]
     Missing,
+    /// Its file holds something else.
+    #[error("the one it has is no key and certificate that belong together")]
+    Broken,
     /// Another root signed it.
     #[error("the one it has was signed by another root")]
     OtherRoot,

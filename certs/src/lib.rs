@@ -23,4 +23,4 @@ mod server;
 
 pub use authority::{CaOptions, CertificateAuthority, Certified, Opened};
 pub use error::{CaError, LeafUnfit, Unfit};
-pub use server::{GivenError, ServerIdentity};
+pub use server::{GivenError, KeptError, ServerIdentity};

@@ -20,7 +20,7 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
 
-use crate::certificate::time;
+use crate::certificate::{CaCertificate, time};
 use crate::directory::{self, Directory, PRIVATE};
 use crate::error::{CaError, LeafUnfit};
 use crate::key::{PrivateKey, read_private};
@@ -78,6 +78,17 @@ pub enum GivenError {
     },
 }
 
+/// Why what is kept for the console would not do.
+#[derive(Debug, Error)]
+pub enum KeptError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unread(#[from] CaError),
+    /// It is of no use.
+    #[error("{0}")]
+    Unfit(LeafUnfit),
+}
+
 impl ServerIdentity {
     /// Reads a chain (PEM, the server's own certificate first), for the key that was read from a file.
     ///
@@ -114,11 +125,27 @@ impl ServerIdentity {
         let directory = Directory::open(dir)?;
         let root = Root::open(&directory, root_key, now)?;
         let path = directory.file("console.key");
-        match (kept(&path, &root, names)?, &root.key) {
+        match (kept(&path, &root.certificate, names)?, &root.key) {
             (Kept::Fit(identity), None) => Ok(identity),
             (Kept::Fit(identity), Some(_)) if !identity.is_ageing(now) => Ok(identity),
             (Kept::Fit(_) | Kept::Unfit(_), Some(key)) => make(&path, &root, key, names, now),
             (Kept::Unfit(why), None) => Err(CaError::NoConsoleLeaf { key: root.key_path, why }),
+        }
+    }
+
+    /// What of the local root is kept for the console, for a look that changes nothing: none where nothing is kept yet.
+    ///
+    /// # Errors
+    /// Why it would not do at a start: then a new one is made, where the root's key is at hand.
+    pub fn kept_for_console(dir: &Path, names: &[Host]) -> Result<Option<Self>, KeptError> {
+        let path = dir.join("console.key");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let Some(root) = CaCertificate::read(&dir.join("root.pem"))? else { return Ok(None) };
+        match kept(&path, &root, names)? {
+            Kept::Fit(identity) => Ok(Some(identity)),
+            Kept::Unfit(why) => Err(KeptError::Unfit(why)),
         }
     }
 
@@ -179,17 +206,17 @@ enum Kept {
 }
 
 /// What is on disk: key and certificate in one file, so that never one is there without its other.
-fn kept(path: &Path, root: &Root, names: &[Host]) -> Result<Kept, CaError> {
+fn kept(path: &Path, root: &CaCertificate, names: &[Host]) -> Result<Kept, CaError> {
     let Some(pem) = read_private(path)? else { return Ok(Kept::Unfit(LeafUnfit::Missing)) };
     let (Ok(key), Ok(leaf)) =
         (PrivateKeyDer::from_pem_slice(pem.as_bytes()), CertificateDer::from_pem_slice(pem.as_bytes()))
     else {
-        return Ok(Kept::Unfit(LeafUnfit::Missing));
+        return Ok(Kept::Unfit(LeafUnfit::Broken));
     };
     let is_of_root = x509_parser::parse_x509_certificate(&leaf)
-        .is_ok_and(|(_, x509): (_, X509Certificate<'_>)| root.certificate.is_signer_of(&x509));
+        .is_ok_and(|(_, x509): (_, X509Certificate<'_>)| root.is_signer_of(&x509));
     let Ok(identity) = ServerIdentity::of(vec![leaf.clone()], key) else {
-        return Ok(Kept::Unfit(LeafUnfit::Missing));
+        return Ok(Kept::Unfit(LeafUnfit::Broken));
     };
     if !is_of_root {
         return Ok(Kept::Unfit(LeafUnfit::OtherRoot));
@@ -213,7 +240,7 @@ fn make(
         .signed_by(key.pair(), &signer)
         .map_err(|cause| CaError::crypto("sign the console's certificate", cause))?;
     directory::replace(path, format!("{}{}", key.to_pem(), leaf.pem()).as_bytes(), PRIVATE)?;
-    match kept(path, root, names)? {
+    match kept(path, &root.certificate, names)? {
         Kept::Fit(identity) => Ok(identity),
         Kept::Unfit(why) => Err(CaError::crypto("use the console's certificate", why)),
     }

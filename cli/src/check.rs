@@ -33,10 +33,7 @@ pub(crate) async fn run(
         if let Some(oidc) = loaded.config.console.as_ref().and_then(|console| console.oidc.as_ref()) {
             vouching::settings(oidc)?;
         }
-        if let Some(identity) = console_identity::readable(&loaded.config)? {
-            let found = console_identity::questionable(&loaded.config, &identity, SystemTime::now());
-            loaded.warnings.extend(found);
-        }
+        loaded.warnings.extend(console_identity::findings(&loaded.config, SystemTime::now())?);
         Ok(loaded)
     });
     let Loaded { config, mut warnings } = match checked {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use pinfold_certs::{GivenError, ServerIdentity};
+use pinfold_certs::{GivenError, KeptError, ServerIdentity};
 use pinfold_config::Config;
 use pinfold_config::diagnostic::Diagnostic;
 use pinfold_config::settings::{Console, ConsoleTls};
@@ -75,8 +75,37 @@ fn own_names(console: &Console) -> Vec<Host> {
     names
 }
 
+/// What is questionable about what the console would show, without changing anything.
+pub(crate) fn findings(config: &Config, now: SystemTime) -> Result<Vec<Diagnostic>, Failure> {
+    let identity = match readable(config)? {
+        Some(given) => given,
+        None => match kept(config) {
+            Ok(Some(kept)) => kept,
+            Ok(None) => return Ok(Vec::new()),
+            Err(KeptError::Unread(error)) => return Err(error.into()),
+            Err(KeptError::Unfit(why)) => {
+                let message = format!("this is not used for the console: {why}");
+                let hint = "the next start makes another, where the root's key is at hand";
+                let file = wiring::ca_dir(config).join("console.key");
+                return Ok(vec![Diagnostic::warning_of(&file.display().to_string(), message, hint)]);
+            }
+        },
+    };
+    Ok(questionable(config, &identity, now))
+}
+
+/// The leaf of the local root, where the console is to have one and has one already.
+fn kept(config: &Config) -> Result<Option<ServerIdentity>, KeptError> {
+    match config.console.as_ref().map(|console| (console, &console.tls)) {
+        Some((console, Some(ConsoleTls::LocalCa))) => {
+            ServerIdentity::kept_for_console(&wiring::ca_dir(config), &own_names(console))
+        }
+        Some((_, Some(ConsoleTls::Files { .. }) | None)) | None => Ok(None),
+    }
+}
+
 /// What is questionable about what the console shows: its end, and names that it does not have.
-pub(crate) fn questionable(config: &Config, identity: &ServerIdentity, now: SystemTime) -> Vec<Diagnostic> {
+fn questionable(config: &Config, identity: &ServerIdentity, now: SystemTime) -> Vec<Diagnostic> {
     let Some(console) = &config.console else { return Vec::new() };
     let file = match &console.tls {
         Some(ConsoleTls::Files { certificate, .. }) => certificate.clone(),

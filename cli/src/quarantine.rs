@@ -15,8 +15,9 @@ use pinfold_config::{Config, Loaded};
 use pinfold_store::Store;
 use pinfold_store::incident::Incident;
 
-pub(crate) use self::diff::Compared;
+pub(crate) use self::diff::{Compared, findings_json};
 pub(crate) use self::export::{check_output, hand_out};
+pub(crate) use self::list::decided_json;
 use crate::Found;
 use crate::configuration::Configuration;
 use crate::desk::{Desk, Written, unknown};

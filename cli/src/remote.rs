@@ -28,6 +28,7 @@ use url::{Host, Url};
 
 use crate::exposure::TextForm;
 use crate::failure::{Failure, cause};
+use crate::pin::confirm::ConfirmOptions;
 use crate::pin::export::write_new;
 use crate::printable::is_deceptive;
 use crate::quarantine::{Action, check_output, hand_out};
@@ -67,8 +68,9 @@ pub(crate) struct Server {
 impl RemoteOptions {
     /// The gateway that is named, if one is.
     pub(crate) fn server(self) -> Result<Option<Server>, Failure> {
+        // An option that is there names one, also where a script left its value empty: else the command would act here.
         let named =
-            self.server.or_else(|| std::env::var("PINFOLD_SERVER").ok()).filter(|url| !url.is_empty());
+            self.server.or_else(|| std::env::var("PINFOLD_SERVER").ok().filter(|url| !url.is_empty()));
         let Some(named) = named else {
             if self.token_file.is_some() || self.server_ca.is_some() {
                 return Err(Failure::configuration(
@@ -180,6 +182,7 @@ pub(crate) async fn run(server: &Server, command: Command, terminal: &Terminal) 
             terminal.note(&format!("wrote {}", file.display()));
             Ok(Found::Nothing)
         }
+        Command::Pin(PinCommand::Confirm(options)) => server.say(&options, terminal).await,
         Command::Quarantine(Action::Reject { everywhere: true, .. }) => {
             Err(local("quarantine reject --everywhere"))
         }
@@ -230,6 +233,29 @@ impl Server {
         let path = ["quarantine", &*incident, "decision"];
         let printed = self.printed(Method::POST, &path, (form, &[], terminal), Some(&body)).await?;
         tell(&printed, terminal)
+    }
+
+    /// Confirms what was learned, or drops it.
+    async fn say(&self, options: &ConfirmOptions, terminal: &Terminal) -> Result<Found, Failure> {
+        let ConfirmOptions { learned, reason, expires, drop } = options;
+        let reason = decision::reason(reason)?;
+        let record = match learned.parse() {
+            Ok(record) => record,
+            Err(_) => self.learned_at(learned).await?,
+        };
+        let act = if *drop { "drop" } else { "confirm" };
+        let body = json!({ "act": act, "reason": reason, "expires": expires });
+        let form = if terminal.json { "json" } else { "text" };
+        let path = ["pins", "learned", &record.to_string(), "decision"];
+        let printed = self.printed(Method::POST, &path, (form, &[], terminal), Some(&body)).await?;
+        tell(&printed, terminal)
+    }
+
+    /// The record of what was learned at a URL.
+    async fn learned_at(&self, url: &str) -> Result<u64, Failure> {
+        let found = self.get(&["pins", "learned"], &[("at", url)]).await?;
+        let found: Value = serde_json::from_slice(&found).map_err(|_| senseless())?;
+        found.pointer("/pins/0/record").and_then(Value::as_u64).ok_or_else(senseless)
     }
 
     /// An item by its incident, or by as much of the beginning as tells it from the others.

@@ -202,7 +202,9 @@ impl Running {
         let configuration = configuration.clone();
         let reviewing =
             Reviewing::new(configuration.clone(), store.clone(), in_force, clock.clone(), trusted);
-        let first_link = console.as_ref().and_then(|console| reviewing.first_link(console.address()));
+        let is_vouched = provider.is_some();
+        let first_link =
+            console.as_ref().and_then(|console| reviewing.first_link(console.address(), is_vouched));
         let keeping = (SignedDuration::try_from(keeps).unwrap_or(SignedDuration::MAX), clock);
         let review = reviewing.review(first_link.clone(), provider);
         Ok(Self {

@@ -7,6 +7,7 @@
 mod answers;
 mod bearer;
 mod command;
+mod learned;
 mod problem;
 pub mod schema;
 
@@ -21,21 +22,28 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use self::command::{ApiAnswer, Command, Declined, Exposing, Form, Printed, Printing};
+pub use self::command::{ApiAnswer, Command, Declined, Exposing, Form, LearnedAsked, Printed, Printing};
 pub(crate) use self::problem::misdirected;
 use self::problem::problem;
+use self::schema::{DocumentShown, Problem};
 use crate::review::Room;
 
 /// Everything below this is answered as the API answers.
 pub(crate) const BASE: &str = "/api";
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "pinfold",
-    description = "What pinfold kept, who got what, what is pinned, and decisions about it. Every path but this document's own \
-                   takes a token, 'Authorization: Bearer', which 'pinfold token add' makes."
-))]
+#[openapi(
+    paths(openapi),
+    info(
+        title = "pinfold",
+        description = "What pinfold kept, who got what, what is pinned, and decisions about it. Every path but this document's own \
+                       takes a token, 'Authorization: Bearer', which 'pinfold token add' makes."
+    )
+)]
 struct Described;
+
+/// Requests of one user's tokens at one time. Each can take as much as a page of the ledger does.
+pub(crate) const MOST_OF_ONE: usize = 8;
 
 /// All of it, below [`BASE`].
 pub(crate) fn routes(room: &Room) -> Router {
@@ -50,6 +58,11 @@ pub(crate) fn routes(room: &Room) -> Router {
         .routes(routes!(answers::exposure))
         .routes(routes!(answers::pins))
         .routes(routes!(answers::pins_toml))
+        .routes(routes!(learned::learned))
+        .routes(routes!(learned::lesson))
+        .routes(routes!(learned::triage))
+        .routes(routes!(learned::body))
+        .routes(routes!(learned::decide))
         .routes(routes!(answers::vendors))
         .routes(routes!(answers::setup))
         .split_for_parts();
@@ -65,6 +78,11 @@ pub(crate) fn routes(room: &Room) -> Router {
     Router::new().nest("/v1", router.with_state(room.clone())).fallback(nothing)
 }
 
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", responses(
+    (status = 200, body = DocumentShown, content_type = "application/json"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
 async fn openapi(State(document): State<String>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }

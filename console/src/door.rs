@@ -45,10 +45,32 @@ impl Door {
 
     /// Counts a token that was wrong. Whoever shows many is told to wait, and none of those is counted.
     pub(crate) fn wrong_token(&self, source: IpAddr) -> Denied {
-        match self.throttle.enter("", Trying::Program { source }, Instant::now()) {
+        self.wrong(Trying::Program { source })
+    }
+
+    /// Counts a return from the identity provider to nothing that began here, in the same way.
+    pub(crate) fn astray(&self, source: IpAddr) -> Denied {
+        self.wrong(Trying::Astray { source })
+    }
+
+    fn wrong(&self, trying: Trying<'_>) -> Denied {
+        match self.throttle.enter("", trying, Instant::now()) {
             Ok(()) => Denied::Wrong,
             Err(wait) => Denied::Wait(wait),
         }
+    }
+
+    /// Counts a return to something that did begin here, before the provider is asked about it.
+    ///
+    /// # Errors
+    /// [`Denied::Wait`]: too many came to nothing.
+    pub(crate) fn returning(&self, source: IpAddr) -> Result<(), Denied> {
+        self.throttle.enter("", Trying::Returning { source }, Instant::now()).map_err(Denied::Wait)
+    }
+
+    /// The provider vouched for whoever returned.
+    pub(crate) fn returned(&self, source: IpAddr) {
+        self.throttle.passed("", Trying::Returning { source });
     }
 
     /// The user of this name who may look, if the password is theirs. Without users it takes no time, and tells no more than

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::extract::Request;
 use axum::http::header;
-use pinfold_policy::host::{Authority, Host};
+use axum::http::uri::Authority;
+use pinfold_policy::host::{self, Host};
 
 /// Whether a request names its host, once, and by one of these `names` or one that cannot have been made to lead here.
 pub(crate) fn is_ours(request: &Request, names: &[Host]) -> bool {
@@ -20,14 +21,16 @@ pub(crate) fn is_named(request: &Request, names: &[Host]) -> bool {
 
 /// The host that a request names, whatever leads here by it: for what any page may know.
 pub(crate) fn named(request: &Request) -> Option<Host> {
-    Some(Authority::parse(field(request)?, Some(80)).ok()?.host)
+    Some(host::Authority::parse(field(request)?, Some(80)).ok()?.host)
 }
 
-/// `Host`, where there is one.
+/// `Host`, where there is one, and the request's target names no other (RFC 9112 §3.2.2).
 fn field(request: &Request) -> Option<&str> {
     let mut fields = request.headers().get_all(header::HOST).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return None };
-    field.to_str().ok()
+    let host = field.to_str().ok()?;
+    let agrees = |authority: &Authority| authority.as_str().eq_ignore_ascii_case(host);
+    request.uri().authority().is_none_or(agrees).then_some(host)
 }
 
 fn cannot_be_rebound(host: &str) -> bool {
@@ -54,6 +57,18 @@ fn split(host: &str) -> Option<(&str, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_that_names_another_host_than_the_field_names_none() {
+        let named = |target: &str| {
+            let request = Request::builder().uri(target).header(header::HOST, "127.0.0.1:8081");
+            is_ours(&request.body(axum::body::Body::empty()).unwrap(), &[])
+        };
+        assert!(named("/api/v1/overview") && named("http://127.0.0.1:8081/"));
+        for other in ["http://evil.test/api/v1/overview", "http://127.0.0.1/", "http://x@127.0.0.1:8081/"] {
+            assert!(!named(other), "{other}");
+        }
+    }
 
     #[test]
     fn an_address_and_localhost_cannot_be_rebound_and_every_other_name_can() {

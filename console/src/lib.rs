@@ -12,6 +12,7 @@ mod listener;
 mod pac;
 mod pages;
 mod review;
+mod shares;
 mod text;
 mod tls;
 
@@ -24,8 +25,9 @@ use jiff::Timestamp;
 pub use listener::{Console, Reach};
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
-    PinRow, Pins, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement,
-    StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
+    PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, SignedIn,
+    Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word,
+    WrongPassword,
 };
 pub use tls::Tls;
 
@@ -66,6 +68,20 @@ pub enum Unjudged {
     Tunnel,
     /// A WebSocket.
     Websocket,
+}
+
+impl Unjudged {
+    /// The word for it, as metrics have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unguarded => "unguarded",
+            Self::Document => "document",
+            Self::OtherHost => "other-host",
+            Self::Tunnel => "tunnel",
+            Self::Websocket => "websocket",
+        }
+    }
 }
 
 /// One of the things that must hold for a gateway to be ready.

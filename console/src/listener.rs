@@ -1,9 +1,8 @@
 //! The listener: few connections at one time, of each address a share, each within a bounded time.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Extension;
@@ -20,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::pages::pages;
 use crate::review::{Peer, Review, Room};
+use crate::shares::Shares;
 use crate::{Shown, Tls};
 
 /// Connections at one time. The others wait to be accepted.
@@ -78,7 +78,7 @@ impl Console {
         };
         let pages = pages(shown, room, &reach);
         let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
-        let shares = Arc::<Shares>::default();
+        let shares = Shares::new(CONNECTIONS_OF_ONE);
         loop {
             let (place, accepted) = tokio::select! {
                 () = stop.cancelled() => break,
@@ -114,41 +114,6 @@ impl Console {
         // None only where the semaphore were closed, and it never is.
         let place = Arc::clone(places).acquire_owned().await.ok();
         (place, self.listener.accept().await)
-    }
-}
-
-/// Connections by address.
-#[derive(Debug, Default)]
-struct Shares(Mutex<HashMap<IpAddr, usize>>);
-
-impl Shares {
-    fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Share> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_one = open.entry(peer).or_default();
-        if *of_one >= CONNECTIONS_OF_ONE {
-            return None;
-        }
-        *of_one += 1;
-        Some(Share { shares: Arc::clone(self), peer })
-    }
-}
-
-/// One of the connections that an address may have.
-#[derive(Debug)]
-struct Share {
-    shares: Arc<Shares>,
-    peer: IpAddr,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut open = self.shares.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_one) = open.get_mut(&self.peer) {
-            *of_one -= 1;
-            if *of_one == 0 {
-                open.remove(&self.peer);
-            }
-        }
     }
 }
 

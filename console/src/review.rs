@@ -24,13 +24,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use pinfold_policy::user::Users;
+use pinfold_policy::user::{Role, Users};
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use tokio::sync::watch;
 
-use crate::api::ApiAnswer;
+use crate::api::{ApiAnswer, Declined};
 
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
@@ -47,6 +47,9 @@ pub use self::vendors::VendorRules;
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
 type Ask<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
 
+/// The same where there is one search at a time, so that it may be somebody else's turn.
+type Search<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + Send + Sync>;
+
 /// What those who have signed in can see and do.
 #[derive(Clone)]
 pub struct Review {
@@ -60,6 +63,8 @@ pub struct Review {
     pub add_first: Ask<(String, String), ()>,
     /// A password was wrong, or the provider vouched for nobody.
     pub wrong_password: Arc<dyn Fn(WrongPassword) + Send + Sync>,
+    /// Somebody signed in.
+    pub signed_in: Arc<dyn Fn(SignedIn) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
     /// All that is known of one item; none where there is no such item.
@@ -71,17 +76,17 @@ pub struct Review {
     /// What passed lately, and how the vendors are.
     pub overview: Ask<(), Overview>,
     /// Rows of the ledger, from the newest on, or from where the page before ended.
-    pub ledger: Ask<(Question, Option<String>), Leaf>,
+    pub ledger: Search<(Question, Option<String>), Leaf>,
     /// Who may have received something.
-    pub exposure: Ask<Question, Statement>,
+    pub exposure: Search<Question, Statement>,
     /// The same, to hand on.
-    pub exposure_file: Ask<(Question, StatementFile), String>,
+    pub exposure_file: Search<(Question, StatementFile), String>,
     /// How clients come to use the gateway.
     pub setup: Ask<(), Setup>,
     /// The vendors of the files in force, with their rules.
     pub vendors: Ask<(), Vec<VendorRules>>,
     /// What may be served.
-    pub pins: Ask<PinFilter, Pins>,
+    pub pins: Search<PinFilter, Pins>,
     /// What was learned by a record; none where nothing was.
     pub learned: Ask<u64, Option<Lesson>>,
     /// Its bytes, decoded; none where they are not kept.
@@ -90,6 +95,17 @@ pub struct Review {
     pub say_of_learned: Ask<Word, Done>,
     /// What of it the files do not say yet, as the text of a pins file.
     pub pins_toml: Ask<(), String>,
+    /// What searches for programs that show a token.
+    pub programs: Programs,
+}
+
+/// The searches of programs: they have a turn of their own, so that one that goes on asking keeps no person from an answer.
+#[derive(Clone)]
+pub struct Programs {
+    /// Rows of the ledger, as [`Review::ledger`].
+    pub ledger: Search<(Question, Option<String>), Leaf>,
+    /// What may be served, as [`Review::pins`].
+    pub pins: Search<PinFilter, Pins>,
     /// What a command says, for a program that asks from elsewhere.
     pub commands: ApiAnswer,
 }
@@ -105,6 +121,19 @@ pub struct WrongPassword {
     pub by: Proof,
 }
 
+/// A sign-in that was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// From where.
+    pub source: IpAddr,
+    /// Who: the user, or as whom the history has somebody of the identity provider.
+    pub who: Arc<str>,
+    /// The most that they may do.
+    pub role: Role,
+    /// By what.
+    pub by: Proof,
+}
+
 /// By what somebody proves who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -112,6 +141,8 @@ pub enum Proof {
     Password,
     /// A token, at the API.
     Token,
+    /// What the identity provider says, or what was to be shown to it.
+    Provider,
 }
 
 /// What somebody wants decided.

@@ -159,8 +159,14 @@ pub fn client_identity() -> (String, String) {
 /// A valid certificate for a server at this name and its key, in PEM.
 #[must_use]
 pub fn server_identity(host: &str) -> (String, String) {
+    server_identity_that_is(host, Identity::Valid)
+}
+
+/// The same, in one of the ways in which that can be wrong whose issuer is the root.
+#[must_use]
+pub fn server_identity_that_is(host: &str, identity: Identity) -> (String, String) {
     let key = KeyPair::generate().unwrap();
-    let mut params = named(host, Identity::Valid);
+    let mut params = named(host, identity);
     params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     (params.signed_by(&key, root()).unwrap().pem(), key.serialize_pem())
 }

@@ -51,6 +51,7 @@ mod websocket;
 
 pub use authority::{
     Identity, client_identity, origin_of, origin_root_key_pem, origin_root_pem, server_identity,
+    server_identity_that_is,
 };
 pub use chromium::{Chromium, Page, chromium, chromium_configured_by};
 pub use client::{Begun, Client, ClientError, Reply, Session, Verdict, client};

@@ -277,3 +277,49 @@ fn endpoint(issuer: &str, named: &str) -> Result<Url, OidcError> {
     }
     Ok(url)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_asked_by_https_or_on_this_machine() {
+        let asked = |text: &str| Url::parse(text).is_ok_and(|url| may_be_asked(&url));
+        for right in ["https://idp.test", "http://127.0.0.1:1", "http://[::1]/x", "http://localhost:9000/"] {
+            assert!(asked(right), "{right}");
+        }
+        for wrong in [
+            "http://idp.test",
+            "http://localhost.evil.test",
+            "http://10.0.0.1",
+            "ftp://127.0.0.1",
+            "file:///x",
+        ] {
+            assert!(!asked(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_a_provider_that_is_asked_by_https_is_too() {
+        assert!(endpoint("https://idp.test", "https://keys.idp.test/jwks").is_ok());
+        for wrong in ["http://idp.test/jwks", "http://127.0.0.1/jwks", "/jwks", "", "javascript:alert(1)"] {
+            assert!(endpoint("https://idp.test", wrong).is_err(), "{wrong}");
+        }
+        assert!(endpoint("http://127.0.0.1:9000", "http://127.0.0.1:9000/jwks").is_ok());
+    }
+
+    #[test]
+    fn the_secret_is_in_the_form_only_where_the_head_does_not_have_it() {
+        let finish = Finish {
+            redirect_uri: "https://pinfold.test/sign-in/callback".to_owned(),
+            code: "c&client_id=evil".to_owned(),
+            issuer: None,
+            nonce: String::new(),
+            verifier: "v".to_owned(),
+        };
+        let basic = redemption(&finish, ("pinfold", "s3cret"), true);
+        assert!(!basic.contains("s3cret") && basic.contains("code=c%26client_id%3Devil"), "{basic}");
+        let posted = redemption(&finish, ("pinfold", "s3cret"), false);
+        assert!(posted.contains("client_id=pinfold&client_secret=s3cret"), "{posted}");
+    }
+}

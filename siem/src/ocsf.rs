@@ -300,6 +300,7 @@ impl Stage {
             | What::IssuerChanged
             | What::LeafSigned
             | What::LoginFailed
+            | What::SignedIn
             | What::Drift
             | What::UrlVolatile
             | What::LookalikeHost

@@ -190,8 +190,10 @@ pub enum What {
     IssuerChanged,
     /// The issuing CA signed a certificate for a host.
     LeafSigned,
-    /// Credentials for the proxy were wrong.
+    /// Credentials for the proxy or the console were wrong.
     LoginFailed,
+    /// Somebody signed in at the console.
+    SignedIn,
     /// A recheck saw a body where something else is expected, for the first time.
     Drift,
     /// A URL serves something else each time: further drifts there are only counted.
@@ -220,7 +222,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::PolicyReloaded,
         Self::ReloadFailed,
         Self::LedgerDropped,
@@ -232,6 +234,7 @@ impl What {
         Self::IssuerChanged,
         Self::LeafSigned,
         Self::LoginFailed,
+        Self::SignedIn,
         Self::Drift,
         Self::UrlVolatile,
         Self::Quarantined,
@@ -261,6 +264,7 @@ impl What {
             Self::IssuerChanged => "issuer-changed",
             Self::LeafSigned => "leaf-signed",
             Self::LoginFailed => "login-failed",
+            Self::SignedIn => "signed-in",
             Self::Drift => "drift",
             Self::UrlVolatile => "url-volatile",
             Self::Quarantined => "digest-quarantined",

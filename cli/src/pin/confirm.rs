@@ -22,16 +22,16 @@ use crate::terminal::{Terminal, Tone};
 pub(crate) struct ConfirmOptions {
     /// The URL at which it was learned, or the number of its record.
     #[arg(value_name = "URL")]
-    learned: String,
+    pub(crate) learned: String,
     /// Why, for whoever asks later. Must be given.
     #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
+    pub(crate) reason: String,
     /// The last day on which it counts, or a number of days: 2027-05-01, 90d.
     #[arg(long, value_name = "DAY")]
-    expires: Option<String>,
+    pub(crate) expires: Option<String>,
     /// Do not confirm it: bar these bytes from the URL. Nothing is learned there any more.
     #[arg(long)]
-    drop: bool,
+    pub(crate) drop: bool,
 }
 
 /// Confirms what was learned, or drops it.
@@ -46,19 +46,23 @@ pub(crate) async fn run(
     let Loaded { config, .. } = configuration.load_without_pins()?;
     let Some(store) = super::store(&config).await? else { return Err(nothing(&options.learned)) };
     let desk = Desk { configuration, store: &store, approvers: config.approvers };
-    let done = said(&desk, &options, &written, terminal).await;
+    let done = async {
+        let record = record(desk.store, &options.learned).await?;
+        said(&desk, (record, options.drop), &written, terminal).await
+    };
+    let done = done.await;
     store.close().await?;
     done
 }
 
-async fn said(
+/// Says it of what was learned by a record: that it may be served, or that it is dropped.
+pub(crate) async fn said(
     desk: &Desk<'_>,
-    options: &ConfirmOptions,
+    (record, drops): (u64, bool),
     written: &Written<'_>,
     terminal: &Terminal,
 ) -> Result<Found, Failure> {
-    let record = record(desk.store, &options.learned).await?;
-    let (confirmed, word) = if options.drop {
+    let (confirmed, word) = if drops {
         (desk.drop_learned(record, written).await?, "dropped")
     } else {
         (desk.confirm(record, written).await?, "confirmed")
@@ -68,9 +72,9 @@ async fn said(
     if terminal.json {
         terminal.print_json(&as_json(&confirmed, in_force))?;
     } else {
-        let outcome = if options.drop { desk::dropped(pin) } else { desk::confirmed(pin) };
+        let outcome = if drops { desk::dropped(pin) } else { desk::confirmed(pin) };
         let already = if *already { ", as it had been before; nothing was changed" } else { "" };
-        let pending = if pin.agreement.is_some() && !options.drop { " by one person" } else { "" };
+        let pending = if pin.agreement.is_some() && !drops { " by one person" } else { "" };
         terminal.print(&format!(
             "{} {}{pending}{already}\n  {outcome}\n  {}\n  {}",
             printable(&pin.subject),
@@ -79,7 +83,7 @@ async fn said(
             decision::in_force_text(in_force),
         ))?;
     }
-    if !options.drop {
+    if !drops {
         for (warning, hint) in desk.against(At::learned(pin), Timestamp::now()).await? {
             terminal.warn(&warning, hint);
         }
@@ -88,7 +92,7 @@ async fn said(
 }
 
 /// The record that somebody means: its number, or that of what is learned alone at a URL.
-async fn record(store: &Store, text: &str) -> Result<u64, Failure> {
+pub(crate) async fn record(store: &Store, text: &str) -> Result<u64, Failure> {
     if let Ok(record) = text.parse() {
         return Ok(record);
     }

@@ -203,7 +203,7 @@ async fn known(
 }
 
 /// What was learned does not count where a file says anything.
-fn is_learned_alone(approval: &Approval, rules: &Rulebook) -> bool {
+pub(crate) fn is_learned_alone(approval: &Approval, rules: &Rulebook) -> bool {
     let is_pinned = |url: ArtifactUrl| !rules.pins.deciding(&url).pins().is_empty();
     approval.basis == Basis::Learned && !ArtifactUrl::parse(&approval.subject).is_ok_and(is_pinned)
 }

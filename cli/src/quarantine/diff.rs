@@ -12,6 +12,7 @@ use pinfold_policy::lookalike::Lookalikes;
 use pinfold_store::item::Item;
 use pinfold_triage::Findings;
 
+pub(crate) use self::json::findings_json;
 use super::{Review, unknown};
 use crate::comparison::{Known, found};
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! `pinfold quarantine list`
 
-use pinfold_store::item::{Item, ItemState, MAX_CLIENTS};
+use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use serde_json::{Value, json};
 
 use super::Review;
@@ -70,17 +70,24 @@ pub(super) fn clients(item: &Item) -> String {
     format!("{at_least}{}", counted(item.clients, "client"))
 }
 
-pub(super) fn item_json(item: &Item) -> Value {
-    json!({
-        "incident": item.incident.to_string(),
-        "state": item.state.as_str(),
-        "decided": item.decided.as_ref().map(|decided| json!({
+/// The last decision.
+pub(crate) fn decided_json(decided: Option<&LastDecision>) -> Value {
+    decided.map_or(Value::Null, |decided| {
+        json!({
             "at": decided.at.to_string(),
             "who": &*decided.who,
             "reason": &*decided.reason,
             "basis": decided.basis.as_str(),
             "expires": decided.expires.map(|end| end.to_string()),
-        })),
+        })
+    })
+}
+
+pub(super) fn item_json(item: &Item) -> Value {
+    json!({
+        "incident": item.incident.to_string(),
+        "state": item.state.as_str(),
+        "decided": decided_json(item.decided.as_ref()),
         "agreement": agreement_json(item.agreement.as_ref()),
         "reason": item.reason.code(),
         "subject": &*item.subject,

@@ -8,7 +8,7 @@ mod ledger;
 mod trusted;
 mod vendors;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use pinfold_config::Loaded;
 use pinfold_config::edit::{NewUser, set_user};
+use pinfold_console::api::Declined;
 use pinfold_console::{
-    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Overview, PinFilter, Pins, Proof, Review, Setup,
-    VendorRules, VendorState, Who, WrongPassword,
+    Act, Decision, Done, FirstLink, Flow, IdentityProvider, Leaf, Overview, PinFilter, Pins, Programs, Proof,
+    Question, Review, Setup, SignedIn, VendorRules, VendorState, Who, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
@@ -76,6 +77,9 @@ impl InForce {
 /// As the console asks.
 type Asked<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
 
+/// The same where there is one search at a time.
+type Searched<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + Send + Sync>;
+
 /// The way to all of it.
 #[derive(Clone)]
 pub(crate) struct Reviewing {
@@ -102,16 +106,18 @@ impl Reviewing {
         Self { configuration, store, in_force, clock, analyst, searching, trusted }
     }
 
-    /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback.
-    pub(crate) fn first_link(&self, console: SocketAddr) -> Option<FirstLink> {
+    /// A link for who has started the gateway, while nobody may sign in. Nobody signs in but on loopback. Where an identity
+    /// provider vouches for people, somebody may: the link would be a second way in that nobody asked for.
+    pub(crate) fn first_link(&self, console: SocketAddr, is_vouched: bool) -> Option<FirstLink> {
         let users = self.in_force.users.borrow();
         let may_somebody = users.as_ref().is_some_and(|users| users.all().iter().any(|user| user.may_look()));
-        (console.ip().to_canonical().is_loopback() && !may_somebody).then(FirstLink::new).flatten()
+        let is_wanted = console.ip().to_canonical().is_loopback() && !may_somebody && !is_vouched;
+        is_wanted.then(FirstLink::new).flatten()
     }
 
     /// The same, for the console.
     pub(crate) fn review(self, first_link: Option<FirstLink>, provider: Option<IdentityProvider>) -> Review {
-        let wrong = self.clone();
+        let (wrong, right) = (self.clone(), self.clone());
         Review {
             users: self.in_force.users.subscribe(),
             provider,
@@ -119,27 +125,50 @@ impl Reviewing {
             add_first: self
                 .asked(|this, (name, password)| async move { this.add_first(name, password).await }),
             wrong_password: Arc::new(move |wrong_password| wrong.wrong_password(wrong_password)),
+            signed_in: Arc::new(move |signed_in| right.signed_in(signed_in)),
             items: self.asked(|this, ()| async move { Ok(this.store.quarantined().await?) }),
             evidence: self.asked(|this, incident| async move { this.evidence(incident).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),
-            ledger: self.asked(|this, (question, before)| async move { this.ledger(question, before).await }),
-            exposure: self.asked(|this, question| async move { this.exposure(question).await }),
+            ledger: self.ledger_search(),
+            exposure: self.searched(|this, question| async move { this.exposure(question).await }),
             exposure_file: self
-                .asked(|this, (question, file)| async move { this.exposure_file(question, file).await }),
+                .searched(|this, (question, file)| async move { this.exposure_file(question, file).await }),
             setup: self.asked(|this, ()| async move { Ok(this.setup()) }),
             vendors: self.asked(|this, ()| async move { this.vendors().await }),
-            pins: self.asked(|this, filter| async move { this.pins(filter).await }),
+            pins: self.pins_search(),
             learned: self.asked(|this, record| async move { this.lesson(record).await }),
             learned_body: self.asked(|this, record| async move { this.learned_body(record).await }),
             say_of_learned: self.asked(|this, word| async move { this.say_of_learned(word).await }),
-            commands: self.commands(),
+            programs: self.programs(),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 Ok(pin::export::whole(&rules, &this.store).await?)
             }),
         }
+    }
+
+    /// What programs search for, in turns of their own.
+    fn programs(&self) -> Programs {
+        let apart = Self { searching: Arc::new(Semaphore::new(1)), ..self.clone() };
+        Programs { ledger: apart.ledger_search(), pins: apart.pins_search(), commands: apart.commands() }
+    }
+
+    fn ledger_search(&self) -> Searched<(Question, Option<String>), Leaf> {
+        self.searched(|this, (question, before)| async move { this.ledger(question, before).await })
+    }
+
+    fn pins_search(&self) -> Searched<PinFilter, Pins> {
+        self.searched(|this, filter| async move { this.pins(filter).await })
+    }
+
+    fn searched<I, O, F>(&self, answer: impl Fn(Self, I) -> F + Send + Sync + 'static) -> Searched<I, O>
+    where
+        F: Future<Output = Result<O, Declined>> + Send + 'static,
+    {
+        let this = self.clone();
+        Arc::new(move |input| Box::pin(answer(this.clone(), input)))
     }
 
     fn asked<I, O, F>(&self, answer: impl Fn(Self, I) -> F + Send + Sync + 'static) -> Asked<I, O>
@@ -244,18 +273,24 @@ impl Reviewing {
     }
 
     fn wrong_password(&self, wrong: WrongPassword) {
+        let WrongPassword { source, user, by } = wrong;
+        let text = format!("{}, {}", Count::once(self.clock.now()), way(by));
+        self.tell(What::LoginFailed, (source, user), text);
+    }
+
+    fn signed_in(&self, signed_in: SignedIn) {
+        let SignedIn { source, who, role, by } = signed_in;
+        self.tell(What::SignedIn, (source, Some(who)), format!("{}, as {role}", way(by)));
+    }
+
+    /// Records what somebody did at the door.
+    fn tell(&self, what: What, (source, who): (IpAddr, Option<Arc<str>>), text: String) {
         let (store, now) = (self.store.clone(), self.clock.now());
         tokio::spawn(async move {
-            let by = match wrong.by {
-                Proof::Password => "at the console",
-                Proof::Token => "by a token at the console's API",
-            };
-            let text = format!("{}, {by}", Count::once(now));
             let version = store.decisions().borrow().version();
-            let notice = Notice::of_gateway(What::LoginFailed, now, text, version);
-            let notice = Notice { who: wrong.user, ..notice.about(wrong.source.to_string()) };
-            if let Err(error) = store.notice(notice).await {
-                tracing::error!(%error, "cannot record a wrong password at the console");
+            let notice = Notice::of_gateway(what, now, text, version).about(source.to_string());
+            if let Err(error) = store.notice(Notice { who, ..notice }).await {
+                tracing::error!(%error, "'{}' at the console cannot be recorded", what.as_str());
             }
         });
     }
@@ -276,7 +311,7 @@ impl Reviewing {
         Ok(all.collect())
     }
 
-    async fn pins(&self, filter: PinFilter) -> Result<Pins, Failure> {
+    async fn pins(&self, filter: PinFilter) -> Result<Pins, Declined> {
         self.one_search(PINS_WITHIN, move |this| async move {
             let Loaded { config, .. } = this.configuration.load_without_pins()?;
             let rules = Arc::clone(&this.in_force.rules.borrow());
@@ -310,6 +345,15 @@ impl Reviewing {
             }
         }
         Ok(Flow { outcomes })
+    }
+}
+
+/// By what somebody came to the door.
+fn way(by: Proof) -> &'static str {
+    match by {
+        Proof::Password => "at the console",
+        Proof::Token => "by a token at the console's API",
+        Proof::Provider => "by the identity provider of the console",
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use pinfold_config::settings::Oidc;
 use pinfold_console::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
-use pinfold_oidc::{Begin, Claims, Finish, Provider, Settings};
+use pinfold_oidc::{Begin, Claims, Finish, OidcError, Provider, Settings};
 use pinfold_policy::user::{MOST_NAME, check_name};
 use pinfold_siem::{TrustFiles, read_secret, trust};
 use url::Url;
@@ -73,10 +73,19 @@ fn secret(file: &Path) -> Result<String, Failure> {
     Ok(secret.to_owned())
 }
 
-/// For the page and the log.
-fn told(error: &pinfold_oidc::OidcError) -> String {
+/// The log has what is wrong. The page is for strangers, who need not know of files, addresses or keys here.
+fn told(error: &OidcError) -> String {
     tracing::warn!("nobody could sign in by the identity provider: {error}");
-    error.to_string()
+    let text = match error {
+        OidcError::Unreachable(_) => "The identity provider does not answer as it should",
+        OidcError::Metadata(_) | OidcError::Secret(_) => {
+            "The identity provider cannot be used as it is set up; the gateway's log says why"
+        }
+        OidcError::OtherIssuer | OidcError::Code(_) | OidcError::Token(_) => {
+            "The identity provider does not vouch for this sign-in"
+        }
+    };
+    text.to_owned()
 }
 
 fn vouched(rules: &Oidc, claims: &Claims) -> Result<Vouched, String> {
@@ -84,7 +93,7 @@ fn vouched(rules: &Oidc, claims: &Claims) -> Result<Vouched, String> {
     let given = rules.roles.iter().filter(|(value, _)| values.contains(&&**value)).map(|(_, role)| *role);
     let Some(role) = given.max() else {
         tracing::warn!(subject = %claims.sub, "somebody of the identity provider has no role here");
-        return Err("The identity provider knows you, and nothing gives you a role here.".to_owned());
+        return Err("The identity provider knows you, and nothing gives you a role here".to_owned());
     };
     let shown = claims.text(&rules.name).filter(|name| check_name(name).is_ok());
     let name = shown.map_or_else(|| claims.sub.chars().take(MOST_NAME).collect(), str::to_owned);

@@ -21,26 +21,26 @@ use super::bearer::Bearer;
 use super::command::{Command, Exposing, Form, Printed, Printing};
 use super::problem::{declined, problem, trouble};
 use super::schema::{
-    ActAsked, CheckShown, DecidedShown, DecisionAsked, EvidenceShown, ExposureShown, LedgerPart,
-    OutcomeCount, OverviewShown, PinShown, PinsPart, Problem, QuarantinePart, RowShown, SetupShown,
-    TriageShown, VendorShown,
+    ActAsked, CheckShown, CoverageShown, DecidedShown, DecisionAsked, EvidenceShown, ExposureShown,
+    LedgerPart, OutcomeCount, OverviewShown, PinShown, PinsPart, Problem, QuarantinePart, RowShown,
+    SetupShown, TriageShown, UnjudgedCount, VendorShown,
 };
 use crate::review::{QueueFilter, Room, downloaded, inert};
-use crate::{Act, Decision, Flow, PinFilter, PinRow, Question, Source, VendorState, Who};
+use crate::{Act, Coverage, Decision, Flow, PinFilter, PinRow, Question, Source, VendorState, Who};
 
 /// A decision has a reason in it, and no book.
 const LONGEST_BODY: usize = 16 * 1024;
 /// For all of it, once its head is there.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Items of one part, unless fewer are asked for.
-const MOST_ITEMS: usize = 200;
+pub(super) const MOST_ITEMS: usize = 200;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What a command printed, for a terminal elsewhere.
 const PRINTED: HeaderValue = HeaderValue::from_static("application/vnd.pinfold.printed+json");
 
 /// The query of a request; a problem document where it is none.
-pub(super) struct Asked<T>(T);
+pub(super) struct Asked<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Response;
@@ -53,8 +53,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// The incident in a path; a problem document where it is no text.
-pub(super) struct Named(String);
+/// The incident or record in a path; a problem document where it is no text.
+pub(super) struct Named(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Response;
@@ -90,6 +90,11 @@ enum PrintedAs {
 }
 
 impl Screen {
+    /// Of nobody's: the JSON of what was asked.
+    pub(super) const fn plain() -> Self {
+        Self { printed: None, columns: None, color: false }
+    }
+
     fn printing(self) -> Option<Printing> {
         let form = match self.printed? {
             PrintedAs::Json => Form::Json,
@@ -102,9 +107,9 @@ impl Screen {
 }
 
 /// What a command says: its JSON, or what it would print.
-async fn said(room: &Room, command: Command, screen: Screen) -> Response {
+pub(super) async fn said(room: &Room, command: Command, screen: Screen) -> Response {
     let printing = screen.printing();
-    match (room.review.commands)((command, printing.unwrap_or(Printing::JSON))).await {
+    match (room.review.programs.commands)((command, printing.unwrap_or(Printing::JSON))).await {
         Ok(printed) if printing.is_some() => answer(&PRINTED, &printed),
         Ok(printed) => ([(header::CONTENT_TYPE, JSON)], printed.out).into_response(),
         Err(why) => declined(&why),
@@ -133,16 +138,26 @@ pub(super) async fn overview(State(room): State<Room>) -> Response {
         (Err(why), _) | (_, Err(why)) => return trouble(&why),
     };
     let [hour, day] = &overview.flows;
-    let waiting = items.iter().filter(|item| item.state == ItemState::Waiting);
+    let waiting = || items.iter().filter(|item| item.state == ItemState::Waiting);
     let checks = (room.shown.ready)().await.into_iter();
     json(&OverviewShown {
         last_hour: counts(hour),
         last_day: counts(day),
-        waiting: waiting.fold(0, |count, _| count + 1),
+        coverage: covered(&(room.shown.coverage)()),
+        waiting: waiting().fold(0, |count, _| count + 1),
+        waiting_since: waiting().map(|item| item.first).min().map(|first| first.to_string()),
         vendors: overview.vendors.iter().map(|vendor| vendor_shown(vendor, None)).collect(),
         checks: checks.map(|check| CheckShown { name: check.name, trouble: check.trouble }).collect(),
         now: overview.now.to_string(),
     })
+}
+
+fn covered(coverage: &Coverage) -> CoverageShown {
+    let unjudged = coverage.unjudged.iter();
+    let mut unjudged: Vec<_> =
+        unjudged.map(|(why, count)| UnjudgedCount { why: why.as_str(), count: *count }).collect();
+    unjudged.sort_unstable_by_key(|unjudged| unjudged.why);
+    CoverageShown { since: coverage.since.to_string(), judged: coverage.judged, unjudged }
 }
 
 /// Each verdict once.
@@ -207,7 +222,7 @@ pub(super) async fn quarantine(
     let has_more = wanted.len() > limit;
     wanted.truncate(limit);
     let next = wanted.last().cloned().filter(|_| has_more);
-    let all = match (room.review.commands)((Command::List, Printing::JSON)).await {
+    let all = match (room.review.programs.commands)((Command::List, Printing::JSON)).await {
         Ok(printed) => serde_json::from_str::<Vec<Value>>(&printed.out).unwrap_or_default(),
         Err(why) => return declined(&why),
     };
@@ -276,17 +291,14 @@ pub(super) async fn decide(
     Asked(screen): Asked<Screen>,
     request: Request,
 ) -> Response {
-    if !bearer.may_decide() {
-        return problem(
-            StatusCode::FORBIDDEN,
-            "a token of the role viewer looks and does not decide: that takes the role reviewer",
-            None,
-        );
+    if let Some(refused) = bearer.refused() {
+        return refused;
     }
     let Ok(incident) = incident.parse::<Incident>() else {
         return problem(StatusCode::NOT_FOUND, "there is no such item in quarantine", None);
     };
-    let asked = match read(request).await {
+    let hint = "it has act (approve or reject), reason, and may have expires and shown";
+    let asked: DecisionAsked = match read(request, hint).await {
         Ok(asked) => asked,
         Err(problem) => return problem,
     };
@@ -311,7 +323,7 @@ pub(super) async fn decide(
 }
 
 /// The body of a decision, bounded in length and time.
-async fn read(request: Request) -> Result<DecisionAsked, Response> {
+pub(super) async fn read<T: DeserializeOwned>(request: Request, hint: &str) -> Result<T, Response> {
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|field| field.to_str().ok());
     let is_json = media_type.and_then(|text| text.split(';').next()).map(str::trim);
     if !is_json.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
@@ -328,7 +340,6 @@ async fn read(request: Request) -> Result<DecisionAsked, Response> {
     serde_json::from_slice(&body).map_err(|error| {
         // The position alone: what stands there may be what somebody typed into the wrong field.
         let text = format!("this is no decision: see line {}, column {}", error.line(), error.column());
-        let hint = "it has act (approve or reject), reason, and may have expires and shown";
         problem(StatusCode::UNPROCESSABLE_ENTITY, &text, Some(hint))
     })
 }
@@ -356,13 +367,13 @@ pub(super) struct LedgerAsked {
 pub(super) async fn ledger(State(room): State<Room>, Asked(asked): Asked<LedgerAsked>) -> Response {
     let LedgerAsked { q, from, until, before } = asked;
     let question = Question { subject: q.trim().to_owned(), since: from, until };
-    match (room.review.ledger)((question, before)).await {
+    match (room.review.programs.ledger)((question, before)).await {
         Ok(leaf) => json(&LedgerPart {
             taken_for: leaf.taken_for,
             rows: leaf.rows.iter().map(row).collect(),
             next: leaf.next,
         }),
-        Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why, None),
+        Err(why) => declined(&why),
     }
 }
 
@@ -467,9 +478,9 @@ pub(super) async fn pins(
         ends_soon: asked.ends.as_deref() == Some("soon"),
         skip: asked.after,
     };
-    let pins = match (room.review.pins)(filter).await {
+    let pins = match (room.review.programs.pins)(filter).await {
         Ok(pins) => pins,
-        Err(why) => return trouble(&why),
+        Err(why) => return declined(&why),
     };
     let shown = u32::try_from(pins.rows.len()).unwrap_or(u32::MAX);
     json(&PinsPart {
@@ -486,6 +497,7 @@ fn pin_shown(row: PinRow) -> PinShown {
         kind: row.kind,
         vendor: row.vendor,
         source: row.source.word(),
+        learned: row.learned,
         place: row.place,
         said: row.said,
         release: row.release,

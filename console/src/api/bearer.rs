@@ -9,7 +9,8 @@ use axum::response::Response;
 use pinfold_policy::token::{PREFIX, of_secret};
 use pinfold_policy::user::Role;
 
-use super::problem::problem;
+use super::command::Declined;
+use super::problem::{declined, problem};
 use crate::door::Denied;
 use crate::review::{Peer, Proof, Room, WrongPassword};
 
@@ -23,11 +24,10 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    pub(super) fn may_decide(&self) -> bool {
-        match self.role {
-            Role::Proxy | Role::Viewer => false,
-            Role::Reviewer | Role::Admin => true,
-        }
+    /// What they are answered who may not decide.
+    pub(super) fn refused(&self) -> Option<Response> {
+        let text = "a token of the role viewer looks and does not decide: that takes the role reviewer";
+        (!self.role.may_decide()).then(|| problem(StatusCode::FORBIDDEN, text, None))
     }
 }
 
@@ -77,6 +77,11 @@ pub(super) async fn admitted(
                 response
             }
         };
+    };
+    let Some(_share) = room.programs.take(Arc::clone(&bearer.user)) else {
+        let text =
+            "as many requests of this token's user as may be are being answered: try again in a moment";
+        return declined(&Declined::Later(text.to_owned()));
     };
     request.extensions_mut().insert(bearer);
     next.run(request).await

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Decision;
+use crate::{Decision, Word};
 
 /// A command that reads or decides, as it is asked for from elsewhere. Incidents are named as the command takes them: whole, or
 /// by as much of the beginning as tells one from the others.
@@ -34,6 +34,25 @@ pub enum Command {
         /// What was approved alone.
         approved: bool,
     },
+    /// What was learned, and nobody has confirmed.
+    Learned(LearnedAsked),
+    /// What was learned by this record.
+    Lesson(u64),
+    /// What that does.
+    LessonTriage(u64),
+    /// `pin confirm`
+    Say(Word),
+}
+
+/// Which of what was learned.
+#[derive(Clone, Debug)]
+pub struct LearnedAsked {
+    /// At this URL, or by the record of this number.
+    pub at: Option<String>,
+    /// Those behind this record.
+    pub after: Option<u64>,
+    /// How many at most.
+    pub limit: usize,
 }
 
 /// What `exposure` is asked, as it was typed.
@@ -108,8 +127,18 @@ pub enum Declined {
     Absent(String, Option<String>),
     /// It could not be done.
     Unable(String, Option<String>),
-    /// It is being worked out.
+    /// Not now: it is being worked out, or it is somebody else's turn.
     Later(String),
+}
+
+impl Declined {
+    /// Why, in words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Wrong(text, _) | Self::Absent(text, _) | Self::Unable(text, _) | Self::Later(text) => text,
+        }
+    }
 }
 
 /// The way to the commands.

@@ -21,7 +21,8 @@ pub(super) fn problem(status: StatusCode, detail: &str, hint: Option<&str>) -> R
 
 /// Whoever names this listener otherwise than it can be named.
 pub(crate) fn misdirected() -> Response {
-    problem(StatusCode::MISDIRECTED_REQUEST, "name this listener by its address, or as localhost", None)
+    let text = "name this listener by its address, as localhost, or by one of console.names";
+    problem(StatusCode::MISDIRECTED_REQUEST, text, None)
 }
 
 /// What whoever runs the gateway says is wrong.

@@ -12,8 +12,13 @@ pub struct OverviewShown {
     pub last_hour: Vec<OutcomeCount>,
     /// What was judged in the last day.
     pub last_day: Vec<OutcomeCount>,
+    /// What share of all that has passed could be judged, and what the rest was.
+    pub coverage: CoverageShown,
     /// Items that wait for a decision.
     pub waiting: u64,
+    /// Since when the first of them has; null where none waits.
+    #[schema(required)]
+    pub waiting_since: Option<String>,
     /// The vendors of the files in force.
     pub vendors: Vec<VendorShown>,
     /// What must hold for the gateway to be ready.
@@ -28,6 +33,28 @@ pub struct OverviewShown {
 pub struct OutcomeCount {
     /// The verdict.
     pub verdict: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
+/// What could be judged since the gateway's start, and what could not.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CoverageShown {
+    /// The gateway's start.
+    pub since: String,
+    /// Exchanges that were judged.
+    pub judged: u64,
+    /// Exchanges and tunnels that passed unjudged.
+    pub unjudged: Vec<UnjudgedCount>,
+}
+
+/// How often something passed unjudged.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnjudgedCount {
+    /// Why: `unguarded`, `document`, `other-host`, `tunnel` or `websocket`.
+    pub why: &'static str,
     /// How often.
     pub count: u64,
 }
@@ -178,6 +205,30 @@ pub struct TriageShown {
     /// What it was compared with; null where no verified body is kept.
     #[schema(value_type = Option<Object>, required)]
     pub verified: Option<Value>,
+    /// What was found.
+    #[serde(flatten)]
+    pub findings: FindingsShown,
+}
+
+/// What a learned body does, with nothing to compare it with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LearnedTriageShown {
+    /// Its record.
+    pub record: u64,
+    /// Where a decision about it holds.
+    pub subject: String,
+    /// Its digest.
+    pub digest: String,
+    /// Its length, decoded.
+    pub size: u64,
+    /// What was found.
+    #[serde(flatten)]
+    pub findings: FindingsShown,
+}
+
+/// What was found in a body.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FindingsShown {
     /// What kind of change it is.
     pub change: String,
     /// Why it was not analysed; null where it was.
@@ -230,6 +281,114 @@ pub enum ActAsked {
     Approve,
     /// They are not released at this URL.
     Reject,
+}
+
+/// Something that was learned.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LearnedShown {
+    /// Its record.
+    pub record: u64,
+    /// When it was learned.
+    pub learned: String,
+    /// Where it is served.
+    pub subject: String,
+    /// Where it was seen.
+    pub url: String,
+    /// The vendor that claims the host.
+    #[schema(required)]
+    pub vendor: Option<String>,
+    /// What it can act as.
+    pub kind: String,
+    /// The SHA-256 of the decoded body, in SRI notation.
+    pub digest: String,
+    /// Its length, decoded.
+    pub bytes: u64,
+    /// `learned`, or what people have made of it: `approved`, `rejected` or `revoked`.
+    pub state: String,
+    /// The last decision: `at`, `who`, `reason`, `basis`, `expires`.
+    #[schema(value_type = Option<Object>, required)]
+    pub decided: Option<Value>,
+    /// Who has confirmed so far, and how many must: `by`, `needed`.
+    #[schema(value_type = Option<Object>, required)]
+    pub agreement: Option<Value>,
+}
+
+/// A part of what was learned.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LearnedPart {
+    /// What was learned.
+    pub pins: Vec<LearnedShown>,
+    /// What to give as `after` to go on; null at the end.
+    #[schema(required)]
+    pub next: Option<u64>,
+}
+
+/// All that is known of something that was learned.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LessonShown {
+    /// What was learned.
+    #[serde(flatten)]
+    pub pin: LearnedShown,
+    /// What the files pin here, and where; null where they cannot be read.
+    #[schema(required)]
+    pub pinned: Option<Vec<String>>,
+    /// How many people must confirm it.
+    pub approvers: u32,
+    /// Whether its bytes are there to look at.
+    pub body_kept: bool,
+}
+
+/// A word on what was learned.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WordAsked {
+    /// `confirm` or `drop`.
+    pub act: WordActAsked,
+    /// The written reason.
+    pub reason: String,
+    /// The last day on which it counts (2027-05-01), or for how long (90d); for ever without.
+    #[serde(default)]
+    pub expires: Option<String>,
+}
+
+/// What can be said of what was learned.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WordActAsked {
+    /// People stand behind it.
+    Confirm,
+    /// It is refused from now on.
+    Drop,
+}
+
+/// What a word on what was learned has come to, as `pinfold pin confirm --json` prints it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SaidShown {
+    /// Its record.
+    pub record: u64,
+    /// Where it holds.
+    pub subject: String,
+    /// The digest.
+    pub digest: String,
+    /// What it can act as.
+    pub kind: String,
+    /// Its state by now.
+    pub state: String,
+    /// By what it is served: `learned`, `reviewed`, or another word of decisions.
+    #[schema(required)]
+    pub basis: Option<String>,
+    /// Who has confirmed so far, and how many must.
+    #[schema(value_type = Option<Object>, required)]
+    pub agreement: Option<Value>,
+    /// Its end.
+    #[schema(required)]
+    pub expires: Option<String>,
+    /// Whether it had been decided so before.
+    pub already: bool,
+    /// `yes`, `not-yet` or `no-gateway`.
+    pub in_force: String,
 }
 
 /// What a decision has come to, as `pinfold quarantine approve --json` prints it.
@@ -366,6 +525,9 @@ pub struct PinShown {
     pub vendor: Option<String>,
     /// `file`, `approved` or `learned`.
     pub source: &'static str,
+    /// The record by which it was learned; null where it was not.
+    #[schema(required)]
+    pub learned: Option<u64>,
     /// File and line, or what was reviewed.
     pub place: String,
     /// Who said yes, when and why.
@@ -400,6 +562,22 @@ pub struct SetupShown {
     pub enforced: Vec<String>,
     /// Where the proxy listens.
     pub listeners: Vec<String>,
+}
+
+/// A description of this API (OpenAPI 3.1).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DocumentShown {
+    /// The version of OpenAPI.
+    pub openapi: String,
+    /// Title, version and what it is.
+    #[schema(value_type = Object)]
+    pub info: Value,
+    /// What each path takes and gives.
+    #[schema(value_type = Object)]
+    pub paths: Value,
+    /// What the answers are.
+    #[schema(value_type = Object)]
+    pub components: Value,
 }
 
 /// What is no answer (RFC 9457).

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use pinfold_store::incident::Incident;
 
+use super::throttle::network;
 use super::{About, Token};
 
 /// A flow that is not back after this has ended.
 const WITHIN: Duration = Duration::from_secs(10 * 60);
 /// Flows at one time. Beyond them the oldest ends.
 const MOST: usize = 256;
-/// The same from one address, so that nobody ends those of others by beginning some.
+/// The same from one address, or one network in IPv6, so that nobody ends those of others by beginning some.
 const MOST_OF_ONE: usize = 16;
 
 /// What is kept of one.
@@ -32,8 +33,8 @@ pub(crate) struct Flow {
 /// What a flow is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To sign in, and then to go to an item.
-    SignIn(Option<Incident>),
+    /// To sign in, and then to go to an item. The session that the browser had before, by its digest, ends with that.
+    SignIn(Option<Incident>, Option<[u8; 32]>),
     /// To prove again who one is, in the session of this digest, for a decision.
     Prove([u8; 32], About),
 }
@@ -51,7 +52,7 @@ pub(crate) struct Flows(Mutex<HashMap<[u8; 32], Kept>>);
 impl Flows {
     /// Keeps a flow under its `state`, for the browser with this cookie.
     pub(crate) fn begin(&self, state: &Token, browser: &Token, source: IpAddr, flow: Flow, now: Instant) {
-        let mut all = self.all();
+        let (mut all, source) = (self.all(), network(source));
         all.retain(|_, kept| now.duration_since(kept.begun) < WITHIN);
         let is_of_one = |kept: &Kept| kept.source == source;
         if all.values().filter(|kept| is_of_one(kept)).count() >= MOST_OF_ONE {
@@ -91,7 +92,7 @@ mod tests {
             nonce: Token::new().unwrap(),
             verifier: Token::new().unwrap(),
             redirect_uri: String::new(),
-            purpose: Purpose::SignIn(None),
+            purpose: Purpose::SignIn(None, None),
         }
     }
 
@@ -119,7 +120,11 @@ mod tests {
         for _ in 0..2 * MOST {
             flows.begin(&Token::new().unwrap(), &browser, IpAddr::from([10, 0, 0, 2]), flow(), now);
         }
-        assert_eq!(flows.all().len(), 1 + MOST_OF_ONE);
+        for last in 0..2 * MOST {
+            let source: IpAddr = format!("2001:db8::{last:x}").parse().unwrap();
+            flows.begin(&Token::new().unwrap(), &browser, source, flow(), now);
+        }
+        assert_eq!(flows.all().len(), 1 + 2 * MOST_OF_ONE);
         assert!(flows.take(&state, &browser, now).is_some());
     }
 }

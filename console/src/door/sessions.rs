@@ -182,7 +182,12 @@ impl Sessions {
     }
 
     pub(crate) fn end(&self, token: &Token) {
-        self.all().remove(&token.digest());
+        self.end_at(&token.digest());
+    }
+
+    /// The same, by the digest of a session's token.
+    pub(crate) fn end_at(&self, session: &[u8; 32]) {
+        self.all().remove(session);
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {

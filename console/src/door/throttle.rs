@@ -7,7 +7,7 @@
 //! Whoever is signed in proves who they are by tries of their session's own, so that nobody else can keep them from deciding.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,10 @@ pub(crate) enum Trying<'a> {
     Session(&'a Token),
     /// A program at this address, by a token. One with an old token must not keep people there from signing in.
     Program { source: IpAddr },
+    /// A browser at this address that comes back from the identity provider and began nothing here.
+    Astray { source: IpAddr },
+    /// One that did, and hands in what the provider is to vouch for: it costs us a question to the provider.
+    Returning { source: IpAddr },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,13 +48,15 @@ enum Key {
     Source(IpAddr),
     Session([u8; 32]),
     Program(IpAddr),
+    Astray(IpAddr),
+    Returning(IpAddr),
 }
 
 impl Key {
     fn free(self) -> u32 {
         match self {
             Self::User(_) | Self::Name(_) | Self::Session(_) => FREE_FOR_NAME,
-            Self::Source(_) | Self::Program(_) => FREE_FOR_SOURCE,
+            Self::Source(_) | Self::Program(_) | Self::Astray(_) | Self::Returning(_) => FREE_FOR_SOURCE,
         }
     }
 
@@ -58,7 +64,9 @@ impl Key {
     fn stays(self) -> bool {
         match self {
             Self::User(_) | Self::Session(_) => true,
-            Self::Name(_) | Self::Source(_) | Self::Program(_) => false,
+            Self::Name(_) | Self::Source(_) | Self::Program(_) | Self::Astray(_) | Self::Returning(_) => {
+                false
+            }
         }
     }
 }
@@ -112,7 +120,7 @@ impl Throttle {
         for key in keys(name, trying).into_iter().flatten() {
             match key {
                 Key::User(_) | Key::Name(_) | Key::Session(_) => drop(known.remove(&key)),
-                Key::Source(_) | Key::Program(_) => {
+                Key::Source(_) | Key::Program(_) | Key::Astray(_) | Key::Returning(_) => {
                     if let Some(tries) = known.get_mut(&key) {
                         tries.count = tries.count.saturating_sub(1);
                     }
@@ -134,7 +142,18 @@ fn keys(name: &str, trying: Trying<'_>) -> [Option<Key>; 2] {
             [Some(name), Some(Key::Source(source.to_canonical()))]
         }
         Trying::Session(token) => [Some(Key::Session(token.digest())), None],
-        Trying::Program { source } => [Some(Key::Program(source.to_canonical())), None],
+        Trying::Program { source } => [Some(Key::Program(network(source))), None],
+        Trying::Astray { source } => [Some(Key::Astray(network(source))), None],
+        Trying::Returning { source } => [Some(Key::Returning(network(source))), None],
+    }
+}
+
+/// The network of an address in IPv6, of which each machine has as many as it likes (RFC 8981); another address as it is.
+/// Passwords do not go by it: they are kept by their name too, and a neighbour must not keep people out.
+pub(super) fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        own @ IpAddr::V4(_) => own,
     }
 }
 
@@ -208,6 +227,19 @@ mod tests {
         }
         assert!(throttle.known().len() <= REMEMBERED + 1);
         assert_eq!(throttle.enter("ada", source(2), now), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_machine_of_many_addresses_is_one_that_tries() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let of = |text: &str| text.parse::<IpAddr>().unwrap();
+        for last in 0..FREE_FOR_SOURCE {
+            let source = of(&format!("2001:db8:0:1::{last:x}"));
+            assert_eq!(throttle.enter("", Trying::Program { source }, now), Ok(()));
+        }
+        let tries = |source| throttle.enter("", Trying::Program { source: of(source) }, now).is_ok();
+        assert!(!tries("2001:db8:0:1:ffff::1"));
+        assert!(tries("2001:db8:0:2::1") && tries("192.0.2.1") && tries("::ffff:192.0.2.2"));
     }
 
     #[test]

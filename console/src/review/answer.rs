@@ -6,6 +6,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
+use crate::api::Declined;
+
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// As the framework says why it refuses.
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -38,6 +40,20 @@ pub(super) fn problem(status: StatusCode, text: &str) -> Response {
 /// What whoever runs the gateway says is wrong.
 pub(super) fn trouble(text: &str) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// The same of a search.
+pub(super) fn declined(declined: &Declined) -> Response {
+    let status = match declined {
+        Declined::Wrong(..) => StatusCode::UNPROCESSABLE_ENTITY,
+        Declined::Absent(..) => StatusCode::NOT_FOUND,
+        Declined::Unable(..) | Declined::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = problem(status, declined.text());
+    if matches!(declined, Declined::Later(_)) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// Where there is nothing.

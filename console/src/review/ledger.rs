@@ -7,7 +7,7 @@ use axum::response::Response;
 use pinfold_store::{ExchangeRow, Sighted};
 use serde::Deserialize;
 
-use super::answer::{self, page, problem, to};
+use super::answer::{self, declined, page, problem, to};
 use super::routes::Room;
 use super::words::{in_query, minute};
 use crate::text::Text;
@@ -157,7 +157,7 @@ pub(super) async fn show(
     let before = Some(asked.before.clone()).filter(|before| !before.is_empty());
     let (leaf, refused) = match (room.review.ledger)((asked.question(), before)).await {
         Ok(leaf) => (leaf, None),
-        Err(why) => (Leaf { taken_for: "", rows: Vec::new(), next: None }, Some(Text::of(&why))),
+        Err(why) => (Leaf { taken_for: "", rows: Vec::new(), next: None }, Some(Text::of(why.text()))),
     };
     let shown = LedgerPage {
         user: Text::of(&visitor.session.user.name),
@@ -181,7 +181,7 @@ pub(super) async fn exposure(
     let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
     let (statement, refused) = match (room.review.exposure)(asked.question()).await {
         Ok(statement) => (Some(statement), None),
-        Err(why) => (None, Some(Text::of(&why))),
+        Err(why) => (None, Some(Text::of(why.text()))),
     };
     let texts = |texts: &[String]| texts.iter().map(|text| Text::of(text)).collect();
     let of = statement.as_ref();
@@ -220,7 +220,7 @@ pub(super) async fn file(
     };
     match (room.review.exposure_file)((asked.question(), kept_as)).await {
         Ok(text) => answer::file(name, media_type, text),
-        Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why),
+        Err(why) => declined(&why),
     }
 }
 

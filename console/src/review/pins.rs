@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::{file, page, problem, to, trouble};
+use super::answer::{declined, file, page, problem, to, trouble};
 use super::routes::Room;
 use crate::text::Text;
 
@@ -179,7 +179,7 @@ pub(super) async fn show(
     }
     let pins = match (room.review.pins)(asked.filter()).await {
         Ok(pins) => pins,
-        Err(why) => return trouble(&why),
+        Err(why) => return declined(&why),
     };
     let shown = PinsPage {
         user: Text::of(&visitor.session.user.name),

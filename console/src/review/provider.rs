@@ -21,9 +21,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room};
-use super::sign_in::with_cookie;
-use super::{Ask, Told};
-use crate::door::{About, Flow, Person, Purpose, Token};
+use super::sign_in::{retried_after, said, with_cookie};
+use super::{Ask, Proof, Told};
+use crate::door::{About, Denied, Flow, Person, Purpose, Token};
 use crate::text::Text;
 
 /// Who proves again who they are has done so within this, by the provider's clock.
@@ -38,9 +38,9 @@ pub(super) const CALLBACK: &str = "/sign-in/callback";
 pub struct IdentityProvider {
     /// Its name, for people: its host.
     pub name: Arc<str>,
-    /// The URL to send a browser to.
+    /// The URL to send a browser to; or why there is none, likewise.
     pub begin: Ask<ProviderBegin, String>,
-    /// Whom it vouches for.
+    /// Whom it vouches for; or why nobody, in words for whoever came, and without an end of the sentence.
     pub finish: Ask<ProviderFinish, Vouched>,
 }
 
@@ -117,7 +117,9 @@ pub(super) async fn begin(
     Query(asked): Query<Asked>,
 ) -> Response {
     let next = asked.next.parse::<Incident>().ok();
-    room.send_there(&headers, source, Purpose::SignIn(next)).await
+    // The way back shows no session, for it comes from elsewhere.
+    let before = room.visitor(&headers).map(|visitor| visitor.token.digest());
+    room.send_there(&headers, source, Purpose::SignIn(next, before)).await
 }
 
 /// Begins to prove again who one is, for a decision on an item.
@@ -161,11 +163,13 @@ pub(super) async fn back(
         .zip(browser.as_ref())
         .and_then(|(state, browser)| room.flows.take(&Token::of_browser(state), browser, Instant::now()));
     let Some(Flow { nonce, verifier, redirect_uri, purpose }) = flow else {
-        return failed(
-            "This sign-in did not begin in this browser, was used already, or took longer than ten minutes.",
-        );
+        return room.astray(source);
     };
+    if let Err(denied) = room.door.returning(source) {
+        return too_many(denied);
+    }
     let (Some(code), None) = (back.code, back.error) else {
+        room.count_refused(source);
         return failed("The identity provider did not let you sign in.");
     };
     let finish = ProviderFinish {
@@ -179,7 +183,7 @@ pub(super) async fn back(
         Ok(vouched) => room.let_in(source, vouched, &purpose),
         Err(why) => {
             room.count_refused(source);
-            failed(&why)
+            failed(&format!("{why}."))
         }
     }
 }
@@ -188,6 +192,19 @@ impl Room {
     /// The provider, where what is sent to and fro is private.
     pub(super) fn provider(&self) -> Option<&IdentityProvider> {
         self.review.provider.as_ref().filter(|_| self.is_private)
+    }
+
+    /// Whoever returns to nothing. One with a flow of their own waits for nobody's tries to guess it.
+    fn astray(&self, source: IpAddr) -> Response {
+        match self.door.astray(source) {
+            Denied::Wrong => {
+                self.count_refused(source);
+                failed(
+                    "This sign-in did not begin in this browser, was used already, or took longer than ten minutes.",
+                )
+            }
+            denied @ Denied::Wait(_) => too_many(denied),
+        }
     }
 
     fn no_provider(&self) -> Response {
@@ -238,15 +255,19 @@ impl Room {
         }
     }
 
-    fn let_in(&self, source: std::net::IpAddr, vouched: Vouched, purpose: &Purpose) -> Response {
+    fn let_in(&self, source: IpAddr, vouched: Vouched, purpose: &Purpose) -> Response {
         let Vouched { who, name, role, auth_time } = vouched;
         let person = Person::vouched(Arc::clone(&who), Arc::clone(&name), vec![role]);
         match purpose {
-            Purpose::SignIn(next) => {
+            Purpose::SignIn(next, before) => {
                 let Ok(token) = Token::new() else {
                     return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");
                 };
-                tracing::info!(%who, %name, %role, %source, "signed in at the console by the identity provider");
+                self.door.returned(source);
+                self.tell_signed_in(source, &who, role, Proof::Provider);
+                if let Some(before) = before {
+                    self.sessions.end_at(before);
+                }
                 self.sessions.begin(&token, person, Instant::now());
                 let target = next.map_or("/".to_owned(), |incident| format!("/quarantine/{incident}"));
                 with_cookie(came_back(&name, target), &self.cookie_of(&token))
@@ -257,14 +278,17 @@ impl Room {
                 } else {
                     Err("The identity provider did not ask you to prove who you are again.")
                 };
-                if let Err(why) = proved {
-                    self.count_refused(source);
-                    let refused = Told::Refused {
-                        why: why.to_owned(),
-                        act: super::Act::Approve,
-                        reason: String::new(),
-                    };
-                    self.sessions.tell_at(session, *about, refused);
+                match proved {
+                    Ok(()) => self.door.returned(source),
+                    Err(why) => {
+                        self.count_refused(source);
+                        let refused = Told::Refused {
+                            why: why.to_owned(),
+                            act: super::Act::Approve,
+                            reason: String::new(),
+                        };
+                        self.sessions.tell_at(session, *about, refused);
+                    }
                 }
                 came_back(&name, about.page())
             }
@@ -280,6 +304,11 @@ fn came_back(name: &str, target: String) -> Response {
 
 fn failed(why: &str) -> Response {
     problem(StatusCode::FORBIDDEN, &format!("Not signed in. {why}"))
+}
+
+fn too_many(denied: Denied) -> Response {
+    let (status, text) = said(denied);
+    retried_after(problem(status, &text), denied)
 }
 
 fn is_fresh(auth_time: Option<u64>) -> bool {

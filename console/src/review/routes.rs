@@ -21,6 +21,7 @@ use super::{
     vendors,
 };
 use crate::door::{Door, Flows, Forms, Session, Sessions, Token};
+use crate::shares::Shares;
 use crate::{Shown, api};
 
 /// A form has a reason in it, and no book.
@@ -58,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) door: Door,
     pub(super) forms: Forms,
     pub(super) flows: Flows,
+    /// What programs ask at one time, by their user.
+    pub(crate) programs: Arc<Shares<Arc<str>>>,
     /// Whether TLS is spoken here.
     pub(super) is_tls: bool,
     /// Nobody but this machine hears what is sent here, or nobody at all. Elsewhere nobody signs in: passwords and cookies would
@@ -83,8 +86,19 @@ impl Room {
         is_loopback: bool,
     ) -> Result<Self, getrandom::Error> {
         let (sessions, door, forms) = (Sessions::default(), Door::new(), Forms::new(scheme(is_tls))?);
-        let (flows, is_private) = (Flows::default(), is_tls || is_loopback);
-        Ok(Self(Arc::new(Inner { shown, review, sessions, door, forms, flows, is_tls, is_private })))
+        let (flows, programs) = (Flows::default(), Shares::new(api::MOST_OF_ONE));
+        let is_private = is_tls || is_loopback;
+        Ok(Self(Arc::new(Inner {
+            shown,
+            review,
+            sessions,
+            door,
+            forms,
+            flows,
+            programs,
+            is_tls,
+            is_private,
+        })))
     }
 
     pub(crate) fn users(&self) -> Option<Arc<Users>> {

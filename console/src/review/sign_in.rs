@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use askama::Template;
@@ -7,12 +9,13 @@ use axum::Form;
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use pinfold_policy::user::Role;
 use pinfold_store::incident::Incident;
 use serde::Deserialize;
 
 use super::answer::{page, problem, to};
 use super::routes::{Peer, Room};
-use super::{Proof, WrongPassword};
+use super::{Proof, SignedIn, WrongPassword};
 use crate::door::{Denied, Person, Token, Trying};
 use crate::text::Text;
 
@@ -77,7 +80,9 @@ pub(super) async fn sign_in(
             if let Some(visitor) = room.visitor(&headers) {
                 room.sessions.end(&visitor.token);
             }
-            tracing::info!(user = %user.name, %source, "signed in at the console");
+            if let Some(role) = user.roles.iter().max() {
+                room.tell_signed_in(source, &user.name, *role, Proof::Password);
+            }
             room.sessions.begin(&token, Person::local(user), Instant::now());
             with_cookie(to(&target(&next)), &room.cookie_of(&token))
         }
@@ -105,7 +110,7 @@ pub(super) async fn sign_out(
 
 impl Room {
     /// Tells of a wrong password. One that was not looked at is none.
-    pub(super) fn count_wrong(&self, denied: Denied, source: std::net::IpAddr, name: &str) {
+    pub(super) fn count_wrong(&self, denied: Denied, source: IpAddr, name: &str) {
         match denied {
             Denied::Wrong => {
                 let user = self.users().and_then(|users| users.known(name));
@@ -121,12 +126,19 @@ impl Room {
 }
 
 impl Room {
+    /// Tells who is in.
+    pub(super) fn tell_signed_in(&self, source: IpAddr, who: &Arc<str>, role: Role, by: Proof) {
+        let source = source.to_canonical();
+        tracing::info!(%who, %role, %source, "signed in at the console");
+        (self.review.signed_in)(SignedIn { source, who: Arc::clone(who), role, by });
+    }
+
     /// Tells that the provider vouched for nobody whom we let in.
-    pub(super) fn count_refused(&self, source: std::net::IpAddr) {
+    pub(super) fn count_refused(&self, source: IpAddr) {
         (self.review.wrong_password)(WrongPassword {
             source: source.to_canonical(),
             user: None,
-            by: Proof::Password,
+            by: Proof::Provider,
         });
     }
 }
@@ -145,7 +157,8 @@ pub(super) fn said(denied: Denied) -> (StatusCode, String) {
     }
 }
 
-fn retried_after(mut response: Response, denied: Denied) -> Response {
+/// Says when to come back.
+pub(super) fn retried_after(mut response: Response, denied: Denied) -> Response {
     match denied {
         Denied::Wrong => {}
         Denied::Wait(wait) => {

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use pinfold_integration_tests::{Gateway, Shown, client, eventually, gateway, reviewer};
+use pinfold_integration_tests::{
+    Gateway, Rule, Shown, Vendor, client, eventually, gateway, reviewer, sha256,
+};
 use serde_json::{Value, json};
 
 use crate::admission::PASSWORD;
@@ -11,7 +13,7 @@ use crate::console::{with_an_item, with_reviewers};
 use crate::{REVIEWED, TAMPERED, pinning, refused, vendor_of, verified};
 
 /// A token of a user, that the running gateway takes by now.
-async fn token(gateway: &Gateway, user: &str, name: &str, role: &str) -> String {
+pub(crate) async fn token(gateway: &Gateway, user: &str, name: &str, role: &str) -> String {
     let made = gateway.command(&["token", "add", user, "--name", name, "--role", role]).await.success();
     let token = made.text().trim().to_owned();
     assert!(token.starts_with("pinfold_") && token.len() == 8 + 64, "{token}");
@@ -19,6 +21,9 @@ async fn token(gateway: &Gateway, user: &str, name: &str, role: &str) -> String 
     gateway.event_called("policy-reloaded").await;
     token
 }
+
+/// What a command printed.
+const PRINTED: &str = "application/vnd.pinfold.printed+json";
 
 struct Program<'g> {
     gateway: &'g Gateway,
@@ -55,15 +60,20 @@ impl Program<'_> {
     }
 
     async fn triage(&self, incident: &str) -> Shown {
+        self.answer("GET", &format!("/api/v1/quarantine/{incident}/triage"), None).await
+    }
+
+    /// What is answered once it does not say to come back.
+    async fn answer(&self, method: &str, path: &str, body: Option<&Value>) -> Shown {
         let asking = async {
             loop {
-                let triage = self.get(&format!("quarantine/{incident}/triage")).await;
-                if triage.status != 503 {
-                    return triage;
+                let shown = self.ask(method, path, body).await;
+                if shown.status != 503 {
+                    return shown;
                 }
             }
         };
-        eventually("a triage", asking).await
+        eventually(path, asking).await
     }
 }
 
@@ -278,55 +288,177 @@ async fn what_is_no_answer_is_a_problem_document_below_api_whatever_is_asked() {
     }
 }
 
-/// What the document says an answer of this path is, by media type.
-fn schema(document: &Value, path: &str, status: &str, media_type: &str) -> Value {
-    let answer = &document["paths"][path]["get"]["responses"][status]["content"][media_type]["schema"];
-    assert!(answer.is_object(), "{path}: {}", document["paths"][path]);
-    let mut whole = answer.clone();
-    whole["components"] = document["components"].clone();
-    whole
+/// A gateway with an item in quarantine and something that was learned, and the incident and the record.
+async fn with_all_there_is(vendor: &Vendor) -> (Gateway, String, u64) {
+    let rule = Rule::default().set("unpinned", "learn");
+    let gateway = gateway().rule(vendor, rule).pin(vendor.url("/app.js"), sha256(REVIEWED));
+    let gateway = with_reviewers(gateway).listen().await;
+    let reply = client(&gateway).get(vendor.url("/app.js")).await;
+    let incident = reply.verdict().incident().unwrap().to_owned();
+    vendor.script("/learned.js", "fetch('https://collect.other.test/');");
+    // Learned by the first, and on the shelf by the second.
+    for _ in 0..2 {
+        client(&gateway).get(vendor.url("/learned.js")).await;
+    }
+    let vic = Program::of(&gateway, &token(&gateway, "vic", "looks", "viewer").await);
+    let learned = vic.get("pins/learned").await.json();
+    let record = learned["pins"][0]["record"].as_u64().unwrap_or_else(|| panic!("{learned}"));
+    (gateway, incident, record)
+}
+
+/// That this is what the document says of an answer.
+#[track_caller]
+fn as_described(document: &Value, said: &Value, shown: &Shown) {
+    let media_type = shown.field("content-type").unwrap_or_default();
+    let mut schema = said["content"][media_type]["schema"].clone();
+    assert!(schema.is_object(), "{media_type} is not in {said}");
+    if !media_type.ends_with("json") {
+        return;
+    }
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let found: Vec<_> = validator.iter_errors(&shown.json()).map(|error| error.to_string()).collect();
+    assert!(found.is_empty(), "{found:?}: {}", shown.body);
+    assert!(!validator.is_valid(&json!({ "something": "else" })), "this says nothing: {schema}");
 }
 
 #[tokio::test]
-async fn real_answers_are_what_the_openapi_document_says_they_are() {
+async fn real_answers_of_every_operation_are_what_the_openapi_document_says_they_are() {
     let vendor = vendor_of(TAMPERED).await;
-    let (gateway, incident) = with_an_item(&vendor).await;
+    let (gateway, incident, record) = with_all_there_is(&vendor).await;
     let ada = Program::of(&gateway, &token(&gateway, "ada", "ci", "reviewer").await);
-    let open = Program { gateway: &gateway, head: String::new() };
-    let document = open.get("openapi.json").await.json();
+    let nobody = Program { gateway: &gateway, head: String::new() };
+    let document = nobody.get("openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{document}");
-    ada.triage(&incident).await;
-
-    let mut paths = document["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    for path in paths.clone() {
-        let asked = path.replace("{incident}", &incident);
-        let query = if asked == "/exposure" { "?since=1d" } else { "" };
-        let shown = open.get(&asked[1..]).await;
-        let is_post = path.ends_with("/decision");
-        problem(&shown, if is_post { 405 } else { 401 });
-        if is_post || path.ends_with("/body") || path.ends_with(".toml") {
-            continue;
-        }
-        let answer = ada.get(&format!("{}{query}", &asked[1..])).await;
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        let validator =
-            jsonschema::validator_for(&schema(&document, &path, "200", "application/json")).unwrap();
-        let found: Vec<_> = validator.iter_errors(&answer.json()).map(|error| error.to_string()).collect();
-        assert!(found.is_empty(), "{path}: {found:?}: {}", answer.body);
-        assert!(!validator.is_valid(&json!({ "something": "else" })), "{path}: its schema says nothing");
+    assert!(document["paths"]["/openapi.json"]["get"].is_object(), "it describes itself");
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        operations.extend(methods.as_object().unwrap().iter().map(|(method, said)| (method, path, said)));
     }
-    paths.sort();
-    assert_eq!(paths.len(), 12, "{paths:?}");
-    let problems = schema(&document, "/overview", "default", "application/problem+json");
-    assert!(jsonschema::validator_for(&problems).unwrap().is_valid(&open.get("overview").await.json()));
+    // Who looks does so before anything is decided.
+    operations.sort_by_key(|(method, path, _)| (method.to_owned(), path.to_owned()));
+    assert_eq!(operations.iter().filter(|(method, ..)| *method == "post").count(), 2);
+    for (method, path, said) in operations {
+        let asked = path.replace("{incident}", &incident).replace("{record}", &record.to_string());
+        let query = if path == "/exposure" { "?since=1d" } else { "" };
+        let (method, asked) = (method.to_uppercase(), format!("/api/v1{asked}{query}"));
+        let body = (method == "POST").then(|| match path.contains("learned") {
+            true => json!({ "act": "confirm", "reason": "SEC-1" }),
+            false => json!({ "act": "reject", "reason": "SEC-1" }),
+        });
+        let refused = nobody.ask(&method, &asked, body.as_ref()).await;
+        if said["security"].is_array() {
+            problem(&refused, 401);
+            as_described(&document, &said["responses"]["default"], &refused);
+        }
+        let shown = ada.answer(&method, &asked, body.as_ref()).await;
+        assert_eq!(shown.status, 200, "{method} {asked}: {shown:?}");
+        as_described(&document, &said["responses"]["200"], &shown);
+        if said["responses"]["200"]["content"][PRINTED].is_object() {
+            let and = if query.is_empty() { "?" } else { "&" };
+            let printed =
+                ada.answer(&method, &format!("{asked}{and}printed=text&columns=1"), body.as_ref()).await;
+            assert_eq!(
+                (printed.status, printed.field("content-type")),
+                (200, Some(PRINTED)),
+                "{asked}: {printed:?}"
+            );
+            as_described(&document, &said["responses"]["200"], &printed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_learned_is_looked_at_and_confirmed_by_a_program_and_a_viewer_does_not() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (gateway, _, record) = with_all_there_is(&vendor).await;
+    let url = vendor.url("/learned.js");
+    let vic = Program::of(&gateway, &token(&gateway, "vic", "reads", "viewer").await);
+    let ada = Program::of(&gateway, &token(&gateway, "ada", "ci", "reviewer").await);
+    let at = vic.get(&format!("pins/learned?at={url}")).await.json();
+    assert_eq!(
+        (&at["pins"][0]["record"], &at["pins"][0]["state"]),
+        (&json!(record), &json!("learned")),
+        "{at}"
+    );
+    let shown = vic.get(&format!("pins/learned/{record}")).await.json();
+    assert_eq!((&shown["subject"], &shown["body_kept"]), (&json!(url), &json!(true)), "{shown}");
+    let triage = vic.answer("GET", &format!("/api/v1/pins/learned/{record}/triage"), None).await;
+    assert!(triage.body.contains("collect.other.test"), "{triage:?}");
+    let body = vic.get(&format!("pins/learned/{record}/body")).await;
+    assert_eq!(body.field("content-type"), Some("application/octet-stream"), "{body:?}");
+
+    let path = format!("/api/v1/pins/learned/{record}/decision");
+    let confirm = json!({ "act": "confirm", "reason": "SEC-1" });
+    problem(&vic.ask("POST", &path, Some(&confirm)).await, 403);
+    for (decision, status) in [
+        (json!({ "act": "approve", "reason": "SEC-1" }), 422),
+        (json!({ "act": "confirm", "reason": "" }), 422),
+        (json!({ "act": "confirm", "reason": "SEC-1", "record": 1 }), 422),
+    ] {
+        problem(&ada.ask("POST", &path, Some(&decision)).await, status);
+    }
+    let nothing = "/api/v1/pins/learned/4294967295/decision";
+    problem(&ada.ask("POST", nothing, Some(&confirm)).await, 404);
+    for absent in ["4294967295", "x", "-1", "4294967295/body", "4294967295/triage", "18446744073709551616"] {
+        problem(&ada.get(&format!("pins/learned/{absent}")).await, 404);
+    }
+    problem(&ada.get("pins/learned?at=https://cdn.vendor.test/nothing.js").await, 404);
+    assert!(client(&gateway).get(&url).await.verdict().is_provisional());
+
+    let done = ada.ask("POST", &path, Some(&confirm)).await;
+    assert_eq!(
+        (&done.json()["basis"], &done.json()["in_force"]),
+        (&json!("reviewed"), &json!("yes")),
+        "{done:?}"
+    );
+    assert!(!client(&gateway).get(&url).await.verdict().is_provisional());
+    let decided = ada.get(&format!("pins/learned/{record}")).await.json()["decided"].clone();
+    assert_eq!(decided["reason"], "SEC-1 (by the token ci)", "{decided}");
+    assert_eq!(ada.get("pins/learned").await.json(), json!({ "pins": [], "next": null }));
+    gateway.command(&["audit", "verify"]).await.success();
+}
+
+#[tokio::test]
+async fn what_was_learned_is_confirmed_by_its_url_and_dropped_by_its_record_from_elsewhere() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (gateway, _, record) = with_all_there_is(&vendor).await;
+    let url = vendor.url("/learned.js");
+    keep_token(&gateway, "ada", "reviewer").await;
+    let needs = remotely(&gateway, &["pin", "confirm", &url]).await;
+    assert_eq!(needs.code, Some(2), "{needs:?}");
+    let absent = ["pin", "confirm", "https://cdn.vendor.test/nothing.js", "--reason", "SEC-1"];
+    let (here, there) = (gateway.command(&absent).await, remotely(&gateway, &absent).await);
+    assert_eq!((there.code, &there.stderr), (here.code, &here.stderr));
+
+    let done = remotely(&gateway, &["pin", "confirm", &url, "--reason", "SEC-1"]).await.success();
+    assert!(done.text().contains("confirmed") && done.text().contains("in force"), "{done:?}");
+    assert!(!client(&gateway).get(&url).await.verdict().is_provisional());
+    let record = record.to_string();
+    let drop = ["--json", "pin", "confirm", &record, "--drop", "--reason", "SEC-2"];
+    let dropped = remotely(&gateway, &drop).await.success().json();
+    assert_eq!(dropped["state"], "rejected", "{dropped}");
+    refused(&client(&gateway).get(&url).await, 403, "blocked", "rejected");
+}
+
+#[tokio::test]
+async fn the_overview_says_what_share_was_judged_and_since_when_the_first_waits() {
+    let vendor = vendor_of(TAMPERED).await;
+    let (gateway, incident, _) = with_all_there_is(&vendor).await;
+    let vic = Program::of(&gateway, &token(&gateway, "vic", "reads", "viewer").await);
+    let overview = vic.get("overview").await.json();
+    assert_eq!(overview["coverage"]["judged"], 3, "{overview}");
+    let unjudged = overview["coverage"]["unjudged"].as_array().unwrap();
+    let why: Vec<_> = unjudged.iter().map(|unjudged| unjudged["why"].as_str().unwrap()).collect();
+    assert_eq!(why, ["document", "other-host", "tunnel", "unguarded", "websocket"], "{overview}");
+    let item = vic.get(&format!("quarantine/{incident}")).await.json();
+    assert_eq!((&overview["waiting"], &overview["waiting_since"]), (&json!(1), &item["first"]), "{overview}");
 }
 
 #[tokio::test]
 async fn lists_go_on_where_the_part_before_ended() {
     let vendor = vendor_of(TAMPERED).await;
-    let gateway = with_reviewers(
-        gateway().rule(&vendor, pinfold_integration_tests::Rule::default().set("unpinned", "quarantine")),
-    );
+    let gateway = with_reviewers(gateway().rule(&vendor, Rule::default().set("unpinned", "quarantine")));
     let gateway = gateway.listen().await;
     let mut incidents = Vec::new();
     for path in ["/a.js", "/b.js", "/c.js"] {

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use pinfold_integration_tests::{
-    Gateway, GatewayBuilder, client, eventually, gateway, reviewer, server_identity,
+    Gateway, GatewayBuilder, Identity, client, eventually, gateway, reviewer, server_identity,
+    server_identity_that_is,
 };
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -157,6 +158,46 @@ async fn a_pair_of_no_use_is_an_error_with_its_place_cause_and_next_step() {
     let output = gateway.command(&["check", "--strict"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(output.stderr.contains("this certificate is not for b.test"), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_date_is_told_at_the_start_and_by_check_and_protects_all_the_same() {
+    for (identity, said) in
+        [(Identity::Expired, "certificate expired on 2021"), (Identity::NotYetValid, "not valid before 2100")]
+    {
+        let pair = server_identity_that_is("localhost", identity);
+        let gateway = given(pinning(&vendor_of(TAMPERED).await), &pair).listen().await;
+        gateway.says(said).await;
+        let output = gateway.command(&["check", "--strict"]).await;
+        assert!(output.code == Some(1) && output.stderr.contains(said), "{output:?}");
+        assert!(gateway.console_tls().await.is_err(), "no client takes it");
+    }
+}
+
+#[tokio::test]
+async fn check_tells_of_a_kept_leaf_that_will_not_do_and_leaves_it_as_it_is() {
+    let mut gateway = local(pinning(&vendor_of(TAMPERED).await)).listen().await;
+    gateway.terminate().await;
+    let kept = gateway.dir().join("pinfold-data/ca/console.key");
+    let whole = fs::read_to_string(&kept).unwrap();
+    let (_, leaf) = whole.split_at(whole.find("-----BEGIN CERTIFICATE").unwrap());
+    let (foreign, other) = server_identity("localhost");
+    for (contents, said) in [
+        (format!("{other}{leaf}"), "no key and certificate that belong together"),
+        (format!("{other}{foreign}"), "signed by another root"),
+        ("nothing".to_owned(), "no key and certificate that belong together"),
+    ] {
+        fs::write(&kept, &contents).unwrap();
+        let output = gateway.command(&["check", "--strict"]).await;
+        assert!(output.code == Some(1) && output.stderr.contains(said), "{said}: {output:?}");
+        assert_eq!(fs::read_to_string(&kept).unwrap(), contents);
+    }
+    fs::write(&kept, &whole).unwrap();
+    let output = gateway.command(&["check", "--strict"]).await;
+    assert!(!output.stderr.contains("console.key"), "{output:?}");
+    gateway.rewrite(|files| files.set_in("console", "names", json!(["b.test"])));
+    let output = gateway.command(&["check", "--strict"]).await;
+    assert!(output.code == Some(1) && output.stderr.contains("is not for b.test"), "{output:?}");
 }
 
 #[tokio::test]

@@ -70,6 +70,7 @@ mod redirects;
 mod refusal;
 mod release;
 mod reload;
+mod remote;
 mod replay;
 mod resumption;
 mod review;

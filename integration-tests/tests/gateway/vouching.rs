@@ -10,9 +10,14 @@ use crate::admission::PASSWORD;
 use crate::console::{signed_in, with_reviewers};
 use crate::{TAMPERED, pinning, refused, vendor_of, verified};
 
-/// With this provider.
+/// With this provider, beside users of a file.
 pub(crate) fn with(gateway: GatewayBuilder, issuer: &str) -> GatewayBuilder {
-    with_reviewers(gateway)
+    with_provider(with_reviewers(gateway), issuer)
+}
+
+/// With this provider.
+fn with_provider(gateway: GatewayBuilder, issuer: &str) -> GatewayBuilder {
+    gateway
         .secret("oidc.secret", CLIENT_SECRET)
         .set_in("console.oidc", "issuer", issuer)
         .set_in("console.oidc", "client_id", "pinfold")
@@ -222,6 +227,112 @@ async fn a_state_and_its_code_count_once() {
 }
 
 #[tokio::test]
+async fn states_that_began_nothing_are_events_and_have_to_wait_and_who_began_a_flow_there_does_not() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let going = Going::to_sign_in(&gateway).await;
+    let eve = reviewer(&gateway);
+    let mut statuses = Vec::new();
+    for guess in 0..30 {
+        statuses.push(eve.open(&format!("/sign-in/callback?code=c&state=guess-{guess}")).await.status);
+    }
+    assert_eq!((statuses[0], statuses[19]), (403, 403), "{statuses:?}");
+    assert!(statuses.contains(&429) && provider.posted().is_empty(), "{statuses:?}");
+    let event = gateway.event_called("login-failed").await;
+    assert_eq!(event.text("source.ip"), Some("127.0.0.1"));
+    assert!(event.text("message").unwrap().contains("by the identity provider"), "{event:?}");
+
+    provider.gives(&provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform")));
+    assert_eq!(going.back().await.status, 200, "of the same address, and with a flow");
+}
+
+#[tokio::test]
+async fn who_signs_in_is_an_event_by_the_provider_as_by_a_password() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    signed_in_as(&gateway, &provider, "24", "security").await;
+    let event = gateway.event_called("signed-in").await;
+    let who = format!("oidc:24@{}", provider.issuer.trim_start_matches("http://"));
+    assert_eq!(
+        (event.text("user.name"), event.text("source.ip")),
+        (Some(&*who), Some("127.0.0.1")),
+        "{event:?}"
+    );
+    let message = event.text("message").unwrap();
+    assert!(message.ends_with("by the identity provider of the console, as viewer"), "{message}");
+
+    signed_in(&gateway, "ada").await;
+    let event = gateway.event_called("signed-in").await;
+    assert_eq!((event.text("user.name"), event.text("event.outcome")), (Some("ada"), Some("success")));
+    assert!(event.text("message").unwrap().ends_with("at the console, as reviewer"), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_the_browser_had_before_ends_when_somebody_signs_in_by_the_provider() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let ada = signed_in(&gateway, "ada").await;
+    let going = Going::from(ada.clone(), "/sign-in/provider").await;
+    assert_eq!(ada.open("/").await.status, 200, "not before somebody has");
+    provider.gives(&provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform")));
+    assert_eq!(going.back().await.status, 200);
+    assert_eq!(ada.open("/").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_code_that_is_used_again_is_an_event() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let going = Going::to_sign_in(&gateway).await;
+    provider.gives(&provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform")));
+    assert_eq!(going.back().await.status, 200);
+    kept_out(&going.back().await);
+    let event = gateway.event_called("login-failed").await;
+    assert!(event.text("message").unwrap().contains("by the identity provider"), "{event:?}");
+}
+
+#[tokio::test]
+async fn codes_that_come_to_nothing_have_to_wait_and_the_provider_is_asked_no_more() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let mut statuses = Vec::new();
+    for _ in 0..25 {
+        statuses.push(Going::to_sign_in(&gateway).await.back().await.status);
+    }
+    assert!(statuses.iter().take(20).all(|status| *status == 403), "{statuses:?}");
+    let waited = statuses.iter().filter(|status| **status == 429).count();
+    assert!(waited > 0, "{statuses:?}");
+    assert_eq!(provider.posted().len(), 25 - waited);
+    let mut shown = Going::to_sign_in(&gateway).await.back_with("&error=access_denied").await;
+    while shown.status == 403 {
+        shown = Going::to_sign_in(&gateway).await.back_with("&error=access_denied").await;
+    }
+    assert!(shown.status == 429 && shown.field("retry-after").is_some(), "{shown:?}");
+    // Users of the file are not kept out by that.
+    signed_in(&gateway, "ada").await;
+}
+
+#[tokio::test]
+async fn who_signs_in_again_and_again_by_the_provider_waits_for_nothing() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    for _ in 0..25 {
+        signed_in_as(&gateway, &provider, "1", "web-platform").await;
+    }
+}
+
+#[tokio::test]
+async fn where_a_provider_vouches_for_people_no_first_link_is_printed() {
+    let provider = vouching().await;
+    let gateway = with_provider(pinning(&vendor_of(TAMPERED).await), &provider.issuer)
+        .set_in("console", "listen", "127.0.0.1:0")
+        .listen()
+        .await;
+    signed_in_as(&gateway, &provider, "1", "web-platform").await;
+    assert!(!gateway.complaints().await.contains("/first-start"), "{}", gateway.complaints().await);
+}
+
+#[tokio::test]
 async fn a_token_of_another_flow_keeps_its_bearer_out() {
     kept_out(&claiming(|claims| claims["nonce"] = json!("of another flow")).await);
     kept_out(&claiming(|claims| drop(claims.as_object_mut().unwrap().remove("nonce"))).await);
@@ -312,6 +423,38 @@ async fn no_redirect_leads_elsewhere() {
     let foreign = begin(&format!("Host: {console}\r\nSec-Fetch-Site: cross-site"));
     assert_eq!(gateway.console_says(&foreign).await.status, 403);
     assert_eq!(gateway.console_says(&begin("Host: evil.test")).await.status, 421);
+}
+
+#[tokio::test]
+async fn an_answer_of_the_provider_without_end_is_given_up() {
+    let (long, provider) = ("x".repeat(300 * 1024), vouching().await);
+    let gateway = gateway_with(&provider).await;
+    let going = Going::to_sign_in(&gateway).await;
+    let good = provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform"));
+    let body = json!({ "id_token": good, "access_token": long }).to_string();
+    provider.answers(200, "", &body);
+    kept_out(&going.back().await);
+
+    let other = vouching().await;
+    other.says_of_itself("service_documentation", long);
+    let gateway = gateway_with(&other).await;
+    assert_eq!(reviewer(&gateway).open("/sign-in/provider").await.status, 502);
+}
+
+#[tokio::test]
+async fn a_stranger_reads_nothing_of_the_gateways_files_and_network_where_the_provider_cannot_be_used() {
+    let provider = vouching().await;
+    let gateway = gateway_with(&provider).await;
+    let going = Going::to_sign_in(&gateway).await;
+    std::fs::remove_file(gateway.dir().join("oidc.secret")).unwrap();
+    let shown = going.back().await;
+    kept_out(&shown);
+    assert!(!shown.body.contains("oidc.secret"), "{shown:?}");
+    gateway.says("oidc.secret").await;
+    let gone = with(pinning(&vendor_of(TAMPERED).await), "http://127.0.0.1:1").listen().await;
+    let shown = reviewer(&gone).open("/sign-in/provider").await;
+    assert!(shown.status == 502 && !shown.body.contains("127.0.0.1:1"), "{shown:?}");
+    gone.says("the identity provider cannot be asked").await;
 }
 
 #[tokio::test]

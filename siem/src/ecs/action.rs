@@ -70,8 +70,10 @@ actions! {
     IssuerChanged "issuer-changed" "PF-5002" &["change"];
     /// The issuing CA signed a certificate for a host.
     LeafSigned "leaf-signed" "PF-5003" &["creation"];
-    /// Credentials for the proxy were wrong.
+    /// Credentials for the proxy or the console were wrong.
     LoginFailed "login-failed" "PF-3301" &["start"];
+    /// Somebody signed in at the console.
+    SignedIn "signed-in" "PF-3302" &["start"];
     /// A recheck saw other content than the pinned, for the first time.
     Drift "drift" "PF-3101" &["info"];
     /// Further drifts of a URL are only counted.
@@ -130,6 +132,7 @@ impl Action {
             What::IssuerChanged => Self::IssuerChanged,
             What::LeafSigned => Self::LeafSigned,
             What::LoginFailed => Self::LoginFailed,
+            What::SignedIn => Self::SignedIn,
             What::Drift => Self::Drift,
             What::UrlVolatile => Self::UrlVolatile,
             What::Quarantined => Self::DigestQuarantined,
@@ -173,6 +176,7 @@ impl Action {
             | Self::RootChanged
             | Self::IssuerChanged
             | Self::LeafSigned
+            | Self::SignedIn
             | Self::Drift
             | Self::UrlVolatile
             | Self::DigestQuarantined
@@ -205,6 +209,7 @@ impl Action {
             | Self::IssuerChanged
             | Self::LeafSigned
             | Self::LoginFailed
+            | Self::SignedIn
             | Self::ReloadFailed
             | Self::FeedOverflow
             | Self::EventRefused
@@ -294,6 +299,7 @@ fn severity_of_none(action: Action) -> u64 {
         | Action::GatewayStarted
         | Action::GatewayStopped
         | Action::LeafSigned
+        | Action::SignedIn
         | Action::DigestApproved
         | Action::ApprovalPending
         | Action::DigestRejected => 0,

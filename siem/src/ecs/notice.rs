@@ -48,9 +48,9 @@ fn count(notice: &Notice) -> Option<Count> {
     Count::at_the_start_of(&notice.text).filter(|_| is_counted)
 }
 
-/// The one notice that is about a client has it as its subject.
+/// The notices that are about a client have it as their subject.
 fn client(notice: &Notice) -> Option<IpAddr> {
-    let is_about_a_client = notice.what == What::LoginFailed;
+    let is_about_a_client = matches!(notice.what, What::LoginFailed | What::SignedIn);
     notice.subject.as_deref().filter(|_| is_about_a_client)?.parse().ok()
 }
 
@@ -77,7 +77,7 @@ fn categories(what: What) -> &'static [&'static str] {
         | What::CanaryRecovered => &["web"],
         What::LookalikeHost => &["network", "web"],
         What::Started | What::Stopped => &["process"],
-        What::LoginFailed => &["authentication"],
+        What::LoginFailed | What::SignedIn => &["authentication"],
     }
 }
 
@@ -93,7 +93,8 @@ fn headline(what: What) -> &'static str {
         What::RootChanged => "A root certificate is in use that the ledger was not told of before",
         What::IssuerChanged => "An issuing CA is in use that the ledger was not told of before",
         What::LeafSigned => "The issuing CA signed a certificate for a host",
-        What::LoginFailed => "Credentials for the proxy were wrong",
+        What::LoginFailed => "Credentials for the proxy or the console were wrong",
+        What::SignedIn => "Somebody signed in at the console",
         What::Drift => "The vendor serves something else than what is pinned",
         What::UrlVolatile => "The vendor serves something else each time",
         What::Quarantined => "A digest was refused for the first time at a URL, and waits for review",

@@ -575,6 +575,7 @@ fn example(what: What) -> Notice {
             ("cdn.eu.vendor.co.uk", "once, at 2026-11-23T10:00:00Z; by the issuing CA 1f7b2d0c5a9e4386…")
         }
         What::LoginFailed => ("10.20.30.40", "37 times from 2026-11-23T06:29:12Z to 2026-11-23T06:30:00Z"),
+        What::SignedIn => ("10.20.30.40", "by the identity provider, as reviewer"),
         What::LedgerDropped => ("2025-10", "2025-10, with 81224 rows of exchanges and 310 of tunnels"),
         What::LookalikeHost => ("cdn.vend0r.co.uk", "imitates vendor.co.uk; 10.20.30.40 asked for it"),
         What::PathChanged => ("cdn.eu.vendor.co.uk", "issuer O=Another CA; before: O=Example CA"),
@@ -604,6 +605,7 @@ fn example(what: What) -> Notice {
         | What::IssuerChanged
         | What::LeafSigned
         | What::LoginFailed
+        | What::SignedIn
         | What::LookalikeHost
         | What::PathChanged
         | What::CanaryFailed
@@ -620,6 +622,7 @@ fn example(what: What) -> Notice {
     let by_a_person = matches!(
         what,
         What::LoginFailed
+            | What::SignedIn
             | What::Approved
             | What::ApprovalPending
             | What::Rejected

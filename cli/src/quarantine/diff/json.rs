@@ -24,7 +24,7 @@ pub(super) fn of(compared: &Compared) -> Value {
 }
 
 /// What was found, of a body or of a member of one.
-pub(super) fn findings_json(findings: &Findings) -> Value {
+pub(crate) fn findings_json(findings: &Findings) -> Value {
     let Findings { change, not_analysed, facts, hosts, functions, literals, measures, diff, contents } =
         findings;
     json!({

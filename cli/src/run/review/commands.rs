@@ -1,6 +1,7 @@
 //! What the commands say, for a program that shows a token: by their own code, on a terminal that is elsewhere.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use pinfold_config::Loaded;
@@ -8,6 +9,7 @@ use pinfold_console::api::{ApiAnswer, Command, Declined, Exposing, Form, Printed
 use pinfold_console::{Act, Decision, Triage};
 use pinfold_store::item::Item;
 
+use super::learned::absent;
 use super::ledger::STATED_WITHIN;
 use super::{PINS_WITHIN, Reviewing, as_in_history};
 use crate::comparison::Known;
@@ -47,6 +49,18 @@ impl Reviewing {
                 pin::export::print(&rules, &self.store, (learned, approved), &here).await?;
                 Found::Nothing
             }
+            Command::Learned(asked) => {
+                here.print_json(&self.learned_json(asked).await?).map(|()| Found::Nothing)?
+            }
+            Command::Lesson(record) => {
+                here.print_json(&self.lesson_json(record).await?).map(|()| Found::Nothing)?
+            }
+            Command::LessonTriage(record) => {
+                here.print_json(&self.lesson_triage_json(record).await?).map(|()| Found::Nothing)?
+            }
+            Command::Say(word) => {
+                self.blocking(move |this| async move { this.say(word, &here).await }).await?
+            }
             at_desk @ (Command::List | Command::Show(_) | Command::Diff(_) | Command::Decide(_)) => {
                 self.blocking(move |this| async move { this.at_desk(at_desk, &here).await }).await?
             }
@@ -55,7 +69,7 @@ impl Reviewing {
         Ok(Printed { out: String::from_utf8_lossy(&out).into_owned(), err, code: found.code() })
     }
 
-    async fn exposed(&self, asked: Exposing, form: Form, terminal: Terminal) -> Result<Found, Failure> {
+    async fn exposed(&self, asked: Exposing, form: Form, terminal: Terminal) -> Result<Found, Declined> {
         let form = match form {
             Form::Json | Form::Text => TextForm::Table,
             Form::Csv => TextForm::Csv,
@@ -64,7 +78,9 @@ impl Reviewing {
         self.one_search(STATED_WITHIN, move |this| async move {
             let now = Timestamp::now();
             let Loaded { config, .. } = this.configuration.load_without_pins()?;
-            let (sought, digest) = ExposureOptions::asked(asked).sought(&config, now)?;
+            let (mut sought, digest) = ExposureOptions::asked(asked).sought(&config, now)?;
+            // The store gives it up too: else it would go on, and have the turn of every search behind it.
+            sought.ends = Some(Instant::now() + STATED_WITHIN);
             let report = exposure::search(&this.store, sought, digest, now).await?;
             exposure::tell(&report, form, &terminal)
         })
@@ -82,18 +98,19 @@ impl Reviewing {
                 self.named(&review, &decision.incident.to_string()).await?;
                 Ok(decide(&review, decision).await?)
             }
-            Command::List | Command::Exposure(_) | Command::Pins { .. } | Command::PinBlocks { .. } => {
-                Ok(review.list().await?)
-            }
+            Command::List
+            | Command::Exposure(_)
+            | Command::Pins { .. }
+            | Command::PinBlocks { .. }
+            | Command::Learned(_)
+            | Command::Lesson(_)
+            | Command::LessonTriage(_)
+            | Command::Say(_) => Ok(review.list().await?),
         }
     }
 
     /// The item that is named, if there is one.
     async fn named(&self, review: &Review<'_>, text: &str) -> Result<Item, Declined> {
-        let absent = |failure: Failure| match Declined::from(failure) {
-            Declined::Unable(text, hint) => Declined::Absent(text, hint),
-            other => other,
-        };
         let incident = review.incident(text).await.map_err(absent)?;
         let found = self.store.item(incident).await.map_err(Failure::from)?;
         found.map(|(item, _)| item).ok_or_else(|| absent(unknown(&incident.to_string())))

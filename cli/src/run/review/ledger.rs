@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pinfold_config::Loaded;
+use pinfold_console::api::Declined;
 use pinfold_console::{Leaf, Question, Statement, StatementFile};
 use pinfold_store::{Excerpt, Sought};
 use tokio::time::timeout;
@@ -29,12 +30,12 @@ pub(super) const STATED_WITHIN: Duration = Duration::from_secs(60);
 
 impl Reviewing {
     /// A page of the ledger.
-    pub(super) async fn ledger(&self, question: Question, before: Option<String>) -> Result<Leaf, Failure> {
+    pub(super) async fn ledger(&self, question: Question, before: Option<String>) -> Result<Leaf, Declined> {
         self.one_search(WITHIN, move |this| async move { this.leaf(question, before.as_deref()).await }).await
     }
 
     /// Who may have received something.
-    pub(super) async fn exposure(&self, question: Question) -> Result<Statement, Failure> {
+    pub(super) async fn exposure(&self, question: Question) -> Result<Statement, Declined> {
         self.one_search(STATED_WITHIN, move |this| async move {
             let (subject, report) = this.report(question).await?;
             // The page makes all of it safe to show.
@@ -60,7 +61,7 @@ impl Reviewing {
         &self,
         question: Question,
         file: StatementFile,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, Declined> {
         self.one_search(STATED_WITHIN, move |this| async move {
             let (_, report) = this.report(question).await?;
             Ok(match file {
@@ -77,11 +78,11 @@ impl Reviewing {
         &self,
         within: Duration,
         work: impl FnOnce(Self) -> F + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Declined> {
         let Ok(place) = Arc::clone(&self.searching).try_acquire_owned() else {
-            return Err(Failure::could_not("another search is under way: try again in a moment"));
+            return Err(Declined::Later("another search is under way: try again in a moment".to_owned()));
         };
-        let working = self.blocking(move |this| async move {
+        let working = self.blocking::<T, Failure, _>(move |this| async move {
             let done = work(this).await;
             drop(place);
             done
@@ -92,7 +93,7 @@ impl Reviewing {
                 "it was not found within {seconds} seconds: name a shorter time, or use 'pinfold exposure'"
             ))
         };
-        timeout(within, working).await.map_err(late)?
+        Ok(timeout(within, working).await.map_err(late)??)
     }
 
     async fn leaf(&self, question: Question, before: Option<&str>) -> Result<Leaf, Failure> {
