@@ -204,8 +204,49 @@ pub struct Fact {
     pub reviewed: usize,
     /// Places in the new version.
     pub new: usize,
-    /// Places of the new version, those first that the reviewed one does not have; [`SITES`] at most.
+    /// Places of the new version that have no equal in the reviewed one, by what is given to what is done there.
+    pub others: usize,
+    /// Of these, [`SITES`] at most.
     pub sites: Vec<Site>,
+    /// Places of the reviewed version that have no equal in the new one, with lines of the reviewed version; [`SITES`] at most.
+    pub gone: Vec<Site>,
+}
+
+impl Fact {
+    /// What is new about it.
+    #[must_use]
+    pub fn novelty(&self) -> Novelty {
+        if self.reviewed == 0 {
+            Novelty::New
+        } else if self.new > self.reviewed {
+            Novelty::More
+        } else {
+            Novelty::Other
+        }
+    }
+}
+
+/// What is new about something that a script does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// The reviewed version does not do it.
+    New,
+    /// It is done at more places.
+    More,
+    /// It is done at no more places, and with something else.
+    Other,
+}
+
+impl Novelty {
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::More => "more",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Where something is done.

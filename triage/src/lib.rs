@@ -51,7 +51,7 @@ pub use contents::{
 };
 pub use findings::{
     Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Mark, Measure,
-    NotAnalysed, SHOWN, SITES, Site,
+    NotAnalysed, Novelty, SHOWN, SITES, Site,
 };
 pub use limits::Limits;
 

@@ -1,6 +1,7 @@
 //! Two versions side by side.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use crate::capability::Capability;
 use crate::difference::{difference, excerpts};
@@ -8,7 +9,7 @@ use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, 
 use crate::functions::{functions, literals};
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
-use crate::look::{Seen, look};
+use crate::look::{Seen, Use, look};
 use crate::measures::{Measured, measure, measures};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
@@ -132,46 +133,78 @@ fn findings(
     }
 }
 
-/// What is done at more places than before.
+/// What is done at more places than before, or with something else.
 fn facts(old: Option<&Seen>, new: &Seen) -> Vec<Fact> {
     let before = |capability: &Capability| {
-        old.and_then(|old| old.sites.get(capability)).map(Vec::as_slice).unwrap_or_default()
+        old.and_then(|old| old.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
     };
-    let by_capability: BTreeMap<_, _> = new.sites.iter().collect();
-    let more = by_capability.into_iter().filter(|(capability, sites)| sites.len() > before(capability).len());
-    let mut facts: Vec<Fact> = more
-        .map(|(capability, sites)| {
-            let before = before(capability);
-            Fact {
-                capability: *capability,
-                reviewed: before.len(),
-                new: sites.len(),
-                sites: named(before, sites),
-            }
-        })
-        .collect();
+    let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
+    let each =
+        by_capability.into_iter().map(|(capability, uses)| fact(*capability, before(capability), uses));
+    let mut facts: Vec<Fact> = each.flatten().collect();
     facts.sort_by_key(|fact| (fact.capability.group(), fact.reviewed > 0, fact.capability));
     facts
 }
 
-/// The places to name: first those that look like none of the reviewed version.
-fn named(before: &[Site], sites: &[Site]) -> Vec<Site> {
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    for site in before {
-        *known.entry(&site.excerpt).or_default() += 1;
+fn fact(capability: Capability, before: &[Use], uses: &[Use]) -> Option<Fact> {
+    let count = |uses: &[Use]| uses.iter().filter(|one| !one.is_later).count();
+    let (reviewed, new) = (count(before), count(uses));
+    let (gone, others) = without_equal(before, uses);
+    // What is given later to what nobody has named is no fact of its own.
+    (new > reviewed || (new > 0 && !others.is_empty())).then(|| Fact {
+        capability,
+        reviewed,
+        new,
+        others: others.len(),
+        sites: sites(&others),
+        gone: sites(&gone),
+    })
+}
+
+/// The uses of both versions that have no equal in the other one. Equal is what is given the same; of these, those that also look
+/// the same go together first, so that what is left is what looks new.
+fn without_equal<'u>(old: &'u [Use], new: &'u [Use]) -> (Vec<&'u Use>, Vec<&'u Use>) {
+    let (old, new) = unpaired(old.iter().collect(), new.iter().collect(), |one| {
+        (one.is_later, one.given, &*one.site.excerpt)
+    });
+    unpaired(old, new, |one| (one.is_later, one.given))
+}
+
+type Unpaired<'u> = (Vec<&'u Use>, Vec<&'u Use>);
+
+fn unpaired<'u, K: Hash + Eq>(
+    old: Vec<&'u Use>,
+    new: Vec<&'u Use>,
+    key: impl Fn(&'u Use) -> K,
+) -> Unpaired<'u> {
+    let mut left: HashMap<K, usize> = HashMap::new();
+    for one in &new {
+        *left.entry(key(one)).or_default() += 1;
     }
-    let (old, new): (Vec<&Site>, Vec<&Site>) =
-        sites.iter().partition(|site| match known.get_mut(&*site.excerpt) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
-            }
-            _ => false,
-        });
-    let added = sites.len() - before.len();
+    let mut pairs: HashMap<K, usize> = HashMap::new();
+    let old = old.into_iter().filter(|one| match left.get_mut(&key(one)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            *pairs.entry(key(one)).or_default() += 1;
+            false
+        }
+        Some(_) | None => true,
+    });
+    let old = old.collect();
+    let new = new.into_iter().filter(|one| match pairs.get_mut(&key(one)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        Some(_) | None => true,
+    });
+    (old, new.collect())
+}
+
+/// The places to name, each once.
+fn sites(uses: &[&Use]) -> Vec<Site> {
     let mut seen = HashSet::new();
-    let each =
-        new.into_iter().chain(old).take(added.max(1)).filter(|site| seen.insert((site.line, &site.excerpt)));
+    let each = uses.iter().map(|one| &one.site).filter(|site| seen.insert((site.line, &site.excerpt)));
     each.take(SITES).cloned().collect()
 }
 

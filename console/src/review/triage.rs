@@ -5,7 +5,9 @@ mod difference;
 mod summary;
 
 use jiff::Timestamp;
-use pinfold_triage::{Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Site};
+use pinfold_triage::{
+    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Novelty, Site,
+};
 
 use self::contents::Part;
 use self::difference::Shown;
@@ -88,10 +90,14 @@ pub(super) struct FactRow {
     pub(super) text: &'static str,
     pub(super) code: &'static str,
     pub(super) is_new: bool,
+    /// It is given something else than before.
+    pub(super) is_other: bool,
     /// Places before, and now.
     pub(super) counts: String,
     pub(super) sites: Vec<SiteRow>,
     pub(super) more: usize,
+    /// Places of the verified version that have no equal now.
+    pub(super) gone: Vec<(usize, Text)>,
 }
 
 pub(super) struct SiteRow {
@@ -258,10 +264,12 @@ fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
     FactRow {
         text: fact.capability.text(),
         code: fact.capability.code(),
-        is_new: is_compared && fact.reviewed == 0,
+        is_new: is_compared && fact.novelty() == Novelty::New,
+        is_other: fact.novelty() == Novelty::Other,
         counts: if is_compared && fact.reviewed > 0 { format!("{} → {now}", fact.reviewed) } else { now },
         sites: fact.sites.iter().map(|site| site_row(site, shown)).collect(),
-        more: (fact.new - fact.reviewed).saturating_sub(fact.sites.len()),
+        more: fact.others.saturating_sub(fact.sites.len()),
+        gone: fact.gone.iter().map(|site| (site.line, Text::of_code(&site.excerpt))).collect(),
     }
 }
 

@@ -71,7 +71,9 @@ fn fact_json(fact: &Fact) -> Value {
         "text": fact.capability.text(),
         "verified": fact.reviewed,
         "new": fact.new,
+        "novelty": fact.novelty().code(),
         "sites": fact.sites.iter().map(site_json).collect::<Value>(),
+        "gone": fact.gone.iter().map(site_json).collect::<Value>(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What was found, for people: facts before hosts, hosts before capabilities, and the difference last.
 
-use pinfold_triage::{Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Mark};
+use pinfold_triage::{Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Mark, Novelty};
 
 use super::Compared;
 use super::json::mark_text;
@@ -120,19 +120,14 @@ impl<'a> Page<'a> {
         if findings.facts.is_empty() && findings.contents.is_some() {
             return parts.join("; ");
         }
-        let novel = findings.facts.iter().filter(|fact| fact.reviewed == 0).count();
         let is_unread = findings.change == Change::Unknown && findings.facts.is_empty();
-        parts.push(match (novel, findings.facts.len() - novel) {
+        parts.push(match done(&findings.facts) {
+            Some(done) => done,
             // Who makes a script that cannot be analysed does not get an all-clear for it.
-            (0, 0) if is_unread || findings.not_analysed.is_some() => {
+            None if is_unread || findings.not_analysed.is_some() => {
                 "what else it does is not known".to_owned()
             }
-            (0, 0) => "nothing that it did not do before".to_owned(),
-            (novel, 0) => format!("does {} that it did not do before", counted(novel, "thing")),
-            (0, more) => format!("does {} more often", counted(more, "thing")),
-            (novel, more) => {
-                format!("does {} that it did not do before, and {more} more often", counted(novel, "thing"))
-            }
+            None => "nothing that it did not do before".to_owned(),
         });
         parts.join("; ")
     }
@@ -205,9 +200,13 @@ impl<'a> Page<'a> {
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
         }
-        let more = fact.new.saturating_sub(fact.reviewed).saturating_sub(fact.sites.len());
+        let more = fact.others.saturating_sub(fact.sites.len());
         if more > 0 {
             text.push_str(&format!("{:>8}  {}\n", "", self.faint(&format!("and {more} more"))));
+        }
+        for site in &fact.gone {
+            let line = self.faint(&format!("{:>8}", "no more"));
+            text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
         }
         text
     }
@@ -326,6 +325,21 @@ impl<'a> Page<'a> {
 
 const KINDS: [FunctionChange; 4] =
     [FunctionChange::Changed, FunctionChange::Added, FunctionChange::Removed, FunctionChange::Moved];
+
+/// How many things are done newly, more often, or with something else.
+fn done(facts: &[Fact]) -> Option<String> {
+    let each = [
+        (Novelty::New, "that it did not do before"),
+        (Novelty::More, "more often"),
+        (Novelty::Other, "with something else"),
+    ];
+    let each = each.into_iter().filter_map(|(novelty, how)| {
+        let count = facts.iter().filter(|fact| fact.novelty() == novelty).count();
+        (count > 0).then(|| format!("{} {how}", counted(count, "thing")))
+    });
+    let each: Vec<_> = each.collect();
+    (!each.is_empty()).then(|| format!("does {}", each.join(", ")))
+}
 
 /// The change in words, and how much of it there is.
 fn change(findings: &Findings) -> String {

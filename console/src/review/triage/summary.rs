@@ -1,6 +1,6 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host};
+use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Novelty};
 
 use super::super::words::counted;
 use super::Place;
@@ -12,6 +12,8 @@ use crate::text::Text;
 const HOSTS: usize = 4;
 /// Capabilities in a summary.
 const FACTS: usize = 7;
+/// Of those that are done with something else than before.
+const OTHERS: usize = 4;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
 const TELLING: [Capability; 20] = [
     Capability::CardField,
@@ -65,25 +67,36 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
         fact.sites.len() == 1
             && told.iter().any(|(_, said)| said.is_some_and(|said| said.capability == fact.capability))
     };
-    let facts = findings.facts.iter().filter(|fact| fact.reviewed == 0 && !is_said(fact));
-    let mut novel: Vec<&Fact> = facts.collect();
-    novel.sort_by_key(|fact| {
-        TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
-    });
+    let mut novel = of_novelty(findings, Novelty::New);
+    novel.retain(|fact| !is_said(fact));
     points.extend(novel.iter().take(FACTS).map(|fact| of_fact(fact, shown)));
     if novel.len() > FACTS {
         let rest: Vec<_> = novel.iter().skip(FACTS).map(|fact| fact.capability.text()).collect();
         points.push(Point::plain(rest.join("; ")));
     }
-    let more_often: Vec<_> = findings.facts.iter().filter(|fact| fact.reviewed > 0).collect();
-    if !more_often.is_empty() {
-        let names: Vec<_> = more_often.iter().map(|fact| fact.capability.text()).collect();
-        points.push(Point::plain(format!("more often than before: {}", names.join("; "))));
-    }
+    let mut other = of_novelty(findings, Novelty::Other);
+    other.retain(|fact| !is_said(fact));
+    points.extend(other.iter().take(OTHERS).map(|fact| with_something_else(fact, shown)));
+    points.extend(together("with something else than before", other.get(OTHERS..).unwrap_or_default()));
+    points.extend(together("more often than before", &of_novelty(findings, Novelty::More)));
     if points.is_empty() {
         points.extend(nothing(findings).map(Point::plain));
     }
     points
+}
+
+/// Facts of one kind, the most telling first.
+fn of_novelty(findings: &Findings, novelty: Novelty) -> Vec<&Fact> {
+    let mut facts: Vec<_> = findings.facts.iter().filter(|fact| fact.novelty() == novelty).collect();
+    facts.sort_by_key(|fact| {
+        TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
+    });
+    facts
+}
+
+fn together(how: &str, facts: &[&Fact]) -> Option<Point> {
+    let names: Vec<_> = facts.iter().map(|fact| fact.capability.text()).collect();
+    (!names.is_empty()).then(|| Point::plain(format!("{how}: {}", names.join("; "))))
 }
 
 /// Those that hide and those that imitate first.
@@ -125,6 +138,12 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
         tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
         place: first.map(|site| shown.place(site.line)),
     }
+}
+
+/// Not more often, and not what it was.
+fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
+    let text = format!("{}, with something else than before", fact.capability.text());
+    Point { text, ..of_fact(fact, shown) }
 }
 
 /// What is said where nothing was found.
