@@ -2,6 +2,7 @@
 
 use crate::capability::Capability;
 use crate::contents::Contents;
+use crate::guard::Guard;
 
 /// Characters of a text that is shown at most.
 pub const SHOWN: usize = 160;
@@ -19,6 +20,8 @@ pub struct Findings {
     pub not_analysed: Option<NotAnalysed>,
     /// What it newly does, or does more often.
     pub facts: Vec<Fact>,
+    /// Guards that it no longer has.
+    pub losses: Vec<Loss>,
     /// Hosts that it newly names.
     pub hosts: Vec<Host>,
     /// Functions that are not what they were.
@@ -245,6 +248,34 @@ impl Novelty {
             Self::New => "new",
             Self::More => "more",
             Self::Other => "other",
+        }
+    }
+}
+
+/// A guard of which there are fewer than before, or another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Which.
+    pub guard: Guard,
+    /// Places in the reviewed version.
+    pub reviewed: usize,
+    /// Places in the new version.
+    pub new: usize,
+    /// Places of the reviewed version that have no equal in the new one, with lines of the reviewed version; [`SITES`] at most.
+    pub gone: Vec<Site>,
+    /// Places of the new version that ask something else, where that is compared; [`SITES`] at most.
+    pub others: Vec<Site>,
+}
+
+impl Loss {
+    /// What became of it, in words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let text = self.guard.text();
+        match (self.new, self.reviewed.saturating_sub(self.new)) {
+            (0, _) => format!("{text} is gone"),
+            (_, 0) => format!("{text} is another than before"),
+            (_, gone) => format!("{text} is gone, at {gone} of {} places", self.reviewed),
         }
     }
 }

@@ -24,6 +24,7 @@ mod findings;
 mod fold;
 mod format;
 mod functions;
+mod guard;
 mod hidden;
 mod hosts;
 mod limits;
@@ -50,9 +51,10 @@ pub use contents::{
     Property, Section, SectionFacts, Signature, SignerChange, Signing,
 };
 pub use findings::{
-    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Mark, Measure,
-    NotAnalysed, Novelty, SHOWN, SITES, Site,
+    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Loss, Mark,
+    Measure, NotAnalysed, Novelty, SHOWN, SITES, Site,
 };
+pub use guard::Guard;
 pub use limits::Limits;
 
 use crate::meter::Meter;

@@ -1,7 +1,9 @@
 //! Looks at every node of a script once: which capabilities it names, and which texts it holds.
 
 mod calls;
+mod equal;
 mod given;
+mod guards;
 mod texts;
 
 use std::collections::HashMap;
@@ -20,9 +22,12 @@ use crate::bindings::Bindings;
 use crate::capability::{Capability, Group, of_global, of_member};
 use crate::findings::{NotAnalysed, Site, bounded};
 use crate::fold::{Env, Folder};
+use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::lines::Lines;
 use crate::value::Value;
+
+pub(crate) use self::equal::{sites, without_equal};
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -33,6 +38,7 @@ pub(crate) const NESTED: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) uses: HashMap<Capability, Vec<Use>>,
+    pub(crate) guards: HashMap<Guard, Vec<Use>>,
     /// Each text that the script holds or comes to, and the line it is at.
     pub(crate) texts: Vec<(usize, Box<str>)>,
     /// Bytes of them.
@@ -117,6 +123,7 @@ struct Look<'a, 's> {
 impl<'a> Look<'a, '_> {
     fn node(&mut self, node: &AstNode<'a>) {
         self.node = node.id();
+        self.guards(node);
         match node.kind() {
             AstKind::IdentifierReference(name) => {
                 if let Some(path) = self.folder.global_name(name) {

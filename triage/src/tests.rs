@@ -169,6 +169,108 @@ fn what_a_use_is_given_beyond_the_bounds_is_seen() {
 }
 
 #[test]
+fn a_guard_that_is_gone_is_a_fact() {
+    let listener =
+        |test: &str| format!("addEventListener('message', function (e) {{ {test} run(e.data); }})");
+    let refuses = listener("if (e.origin !== 'https://a.example') return;");
+    for (old, new, guard, text) in [
+        (refuses.clone(), listener(""), Guard::MessageOrigin, "a check of a message's origin is gone"),
+        (
+            refuses.clone(),
+            listener("if (e.origin !== 'https://b.example') return;"),
+            Guard::MessageOrigin,
+            "a check of a message's origin is another than before",
+        ),
+        (
+            listener("if (!allowed.includes(e.origin)) return;"),
+            listener(""),
+            Guard::MessageOrigin,
+            "a check of a message's origin is gone",
+        ),
+        (
+            listener("if (e.source !== frame.contentWindow) return;"),
+            listener(""),
+            Guard::MessageSource,
+            "a check of a message's source is gone",
+        ),
+        (
+            "x.onclick = e => e.isTrusted && pay()".to_owned(),
+            "x.onclick = e => pay()".to_owned(),
+            Guard::Trusted,
+            "a check that a person caused an event is gone",
+        ),
+        (
+            "s.integrity = 'sha384-x'; s.src = u".to_owned(),
+            "s.src = u".to_owned(),
+            Guard::Integrity,
+            "the integrity of what is loaded is gone",
+        ),
+        (
+            "e.innerHTML = DOMPurify.sanitize(t); f.innerHTML = DOMPurify.sanitize(u)".to_owned(),
+            "e.innerHTML = DOMPurify.sanitize(t); f.innerHTML = u".to_owned(),
+            Guard::Cleaning,
+            "the cleaning of text that becomes HTML is gone, at 1 of 2 places",
+        ),
+        (
+            "s.nonce = n; run(s)".to_owned(),
+            "run(s)".to_owned(),
+            Guard::ContentSecurityPolicy,
+            "a Content Security Policy, a nonce or trusted types is gone",
+        ),
+        (
+            "f.setAttribute('sandbox', ''); add(f)".to_owned(),
+            "add(f)".to_owned(),
+            Guard::Sandbox,
+            "the sandbox of a frame is gone",
+        ),
+        (
+            "a.rel = 'noopener'; add(a)".to_owned(),
+            "add(a)".to_owned(),
+            Guard::Noopener,
+            "noopener or noreferrer of a link is gone",
+        ),
+        (
+            "if (!await crypto.subtle.verify(a, k, s, d)) throw 1; run(d)".to_owned(),
+            "run(d)".to_owned(),
+            Guard::Signature,
+            "a check of a signature or a hash is gone",
+        ),
+        (
+            "export default Object.freeze(api)".to_owned(),
+            "export default api".to_owned(),
+            Guard::Frozen,
+            "an object that nobody can change (Object.freeze) is gone",
+        ),
+        ("try { a() } catch { b() }".to_owned(), "a()".to_owned(), Guard::Catch, "a catch of errors is gone"),
+    ] {
+        let losses = changed(&old, &new).losses;
+        let found: Vec<_> = losses.iter().map(|loss| (loss.guard, loss.text())).collect();
+        assert!(found.contains(&(guard, text.to_owned())), "{old} → {new}: {found:?}");
+        assert!(losses.iter().all(|loss| !loss.gone.is_empty()), "{losses:?}");
+    }
+}
+
+/// A check that always lets through, or leads nowhere, is not the check that it was.
+#[test]
+fn a_guard_that_is_defused_is_a_fact() {
+    let listener =
+        |test: &str| format!("addEventListener('message', function (e) {{ {test} run(e.data); }})");
+    let refuses = listener("if (e.origin !== A) return;");
+    for defused in [
+        "if (e.origin !== A && e.origin) return;",
+        "if (e.origin !== A && false) return;",
+        "if (e.origin !== A) {}",
+        "if (e.origin !== A) log(e.origin);",
+        "if (e.origin === A) return;",
+    ] {
+        assert_eq!(changed(&refuses, &listener(defused)).losses.len(), 1, "{defused}");
+    }
+    let renamed = "var more = 1; addEventListener('message', function (t) { if (t.origin !== A) return; run(t.data); })";
+    assert_eq!(changed(&refuses, renamed).losses, []);
+    assert_eq!(changed("f(new URL(u).origin === A)", "f(u)").losses, [], "an address, and no message");
+}
+
+#[test]
 fn an_alias_is_what_it_stands_for() {
     for (script, capability) in [
         ("const f = window.fetch; f(u)", Capability::Fetch),

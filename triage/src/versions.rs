@@ -1,15 +1,15 @@
 //! Two versions side by side.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
 
 use crate::capability::Capability;
 use crate::difference::{difference, excerpts};
-use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SITES, Site, bounded};
+use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, bounded};
 use crate::functions::{functions, literals};
+use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
-use crate::look::{Seen, Use, look};
+use crate::look::{Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
@@ -107,6 +107,7 @@ fn findings(
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
     let facts = facts(old.map(|old| &old.seen), &new.seen);
+    let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let hosts = hosts.listed();
@@ -121,6 +122,7 @@ fn findings(
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
         facts,
+        losses,
         hosts,
         functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
         literals: match (change, skeletons) {
@@ -159,53 +161,6 @@ fn fact(capability: Capability, before: &[Use], uses: &[Use]) -> Option<Fact> {
         sites: sites(&others),
         gone: sites(&gone),
     })
-}
-
-/// The uses of both versions that have no equal in the other one. Equal is what is given the same; of these, those that also look
-/// the same go together first, so that what is left is what looks new.
-fn without_equal<'u>(old: &'u [Use], new: &'u [Use]) -> (Vec<&'u Use>, Vec<&'u Use>) {
-    let (old, new) = unpaired(old.iter().collect(), new.iter().collect(), |one| {
-        (one.is_later, one.given, &*one.site.excerpt)
-    });
-    unpaired(old, new, |one| (one.is_later, one.given))
-}
-
-type Unpaired<'u> = (Vec<&'u Use>, Vec<&'u Use>);
-
-fn unpaired<'u, K: Hash + Eq>(
-    old: Vec<&'u Use>,
-    new: Vec<&'u Use>,
-    key: impl Fn(&'u Use) -> K,
-) -> Unpaired<'u> {
-    let mut left: HashMap<K, usize> = HashMap::new();
-    for one in &new {
-        *left.entry(key(one)).or_default() += 1;
-    }
-    let mut pairs: HashMap<K, usize> = HashMap::new();
-    let old = old.into_iter().filter(|one| match left.get_mut(&key(one)) {
-        Some(count) if *count > 0 => {
-            *count -= 1;
-            *pairs.entry(key(one)).or_default() += 1;
-            false
-        }
-        Some(_) | None => true,
-    });
-    let old = old.collect();
-    let new = new.into_iter().filter(|one| match pairs.get_mut(&key(one)) {
-        Some(count) if *count > 0 => {
-            *count -= 1;
-            false
-        }
-        Some(_) | None => true,
-    });
-    (old, new.collect())
-}
-
-/// The places to name, each once.
-fn sites(uses: &[&Use]) -> Vec<Site> {
-    let mut seen = HashSet::new();
-    let each = uses.iter().map(|one| &one.site).filter(|site| seen.insert((site.line, &site.excerpt)));
-    each.take(SITES).cloned().collect()
 }
 
 /// Hosts that only the new version names, and whether the time was over before all of them were looked at.

@@ -186,9 +186,12 @@ pub struct TriageShown {
     /// Hosts that it names and the verified one does not.
     #[schema(value_type = Vec<Object>)]
     pub hosts: Vec<Value>,
-    /// What it newly does, or more often.
+    /// What it newly does, more often, or with something else.
     #[schema(value_type = Vec<Object>)]
     pub capabilities: Vec<Value>,
+    /// Guards that it no longer has, or others than before.
+    #[schema(value_type = Vec<Object>)]
+    pub guards: Vec<Value>,
     /// Functions that changed.
     #[schema(value_type = Vec<Object>)]
     pub functions: Vec<Value>,

@@ -6,7 +6,7 @@ mod summary;
 
 use jiff::Timestamp;
 use pinfold_triage::{
-    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Novelty, Site,
+    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Loss, Novelty, Site,
 };
 
 use self::contents::Part;
@@ -42,6 +42,7 @@ pub(super) struct Triaged {
     pub(super) domains: Vec<Domain>,
     pub(super) more_hosts: usize,
     pub(super) groups: Vec<Grouped>,
+    pub(super) losses: Vec<LossRow>,
     pub(super) literals: Vec<LiteralRow>,
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
@@ -107,6 +108,14 @@ pub(super) struct SiteRow {
     pub(super) in_string: bool,
 }
 
+/// A guard that is gone, or another.
+pub(super) struct LossRow {
+    pub(super) text: String,
+    /// Places of the verified version.
+    pub(super) gone: Vec<(usize, Text)>,
+    pub(super) others: Vec<SiteRow>,
+}
+
 pub(super) struct LiteralRow {
     pub(super) place: Place,
     pub(super) old: Text,
@@ -155,6 +164,7 @@ impl Triaged {
             domains: domains(&findings.hosts, &shown),
             more_hosts: findings.hosts.len().saturating_sub(HOSTS),
             groups: groups(&findings.facts, verified.is_some(), &shown),
+            losses: findings.losses.iter().map(|loss| loss_row(loss, &shown)).collect(),
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
             functions: functions(&findings.functions, &shown),
@@ -166,12 +176,16 @@ impl Triaged {
 
     /// Whether there is little to say: then there is room for more above the difference.
     pub(super) fn is_short(&self) -> bool {
-        self.domains.is_empty() && self.groups.is_empty() && self.contents.is_empty()
+        self.domains.is_empty()
+            && self.groups.is_empty()
+            && self.losses.is_empty()
+            && self.contents.is_empty()
     }
 
     pub(super) fn has_details(&self) -> bool {
         !(self.domains.is_empty()
             && self.groups.is_empty()
+            && self.losses.is_empty()
             && self.literals.is_empty()
             && self.functions.is_empty()
             && self.contents.is_empty()
@@ -269,7 +283,19 @@ fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
         counts: if is_compared && fact.reviewed > 0 { format!("{} → {now}", fact.reviewed) } else { now },
         sites: fact.sites.iter().map(|site| site_row(site, shown)).collect(),
         more: fact.others.saturating_sub(fact.sites.len()),
-        gone: fact.gone.iter().map(|site| (site.line, Text::of_code(&site.excerpt))).collect(),
+        gone: gone(&fact.gone),
+    }
+}
+
+fn gone(sites: &[Site]) -> Vec<(usize, Text)> {
+    sites.iter().map(|site| (site.line, Text::of_code(&site.excerpt))).collect()
+}
+
+fn loss_row(loss: &Loss, shown: &Shown) -> LossRow {
+    LossRow {
+        text: loss.text(),
+        gone: gone(&loss.gone),
+        others: loss.others.iter().map(|site| site_row(site, shown)).collect(),
     }
 }
 

@@ -10,10 +10,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
     Argument, ArrayExpressionElement, CallExpression, ChainElement, Expression, IdentifierReference,
-    MemberExpression, ObjectPropertyKind, TemplateLiteral,
+    MemberExpression, ObjectPropertyKind, Statement, TemplateLiteral,
 };
 use oxc_semantic::{AstNode, NodeId};
-use oxc_span::GetSpan as _;
+use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::BinaryOperator;
 
 use super::Look;
@@ -51,6 +51,14 @@ impl<'a> Look<'a, '_> {
             }
             Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => NOTHING,
         }
+    }
+
+    /// A test, and what it leads to.
+    pub(super) fn tested(&self, node: &AstNode<'a>) -> u64 {
+        let capability = Capability::Location;
+        let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+        given.test(node);
+        hash(&given.text)
     }
 
     /// A call by another name of what was named before, and one of a request that was made before: what they are given counts,
@@ -94,6 +102,17 @@ fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Where a test leads to: one that leads nowhere guards nothing.
+fn follows(statement: &Statement<'_>) -> &'static str {
+    match statement {
+        Statement::BlockStatement(block) => block.body.first().map_or("nothing", follows),
+        Statement::ReturnStatement(_) => "return",
+        Statement::ThrowStatement(_) => "throw",
+        Statement::EmptyStatement(_) => "nothing",
+        _ => "more",
+    }
 }
 
 /// What one use is given, as it is written down.
@@ -142,6 +161,26 @@ impl<'a> Given<'_, 'a, '_> {
             }
             _ => {}
         }
+    }
+
+    fn test(&mut self, node: &AstNode<'a>) {
+        let (test, word) = match node.kind() {
+            AstKind::IfStatement(tested) => (&tested.test, follows(&tested.consequent)),
+            AstKind::SwitchStatement(switched) => (&switched.discriminant, "switch"),
+            AstKind::ConditionalExpression(either) => (&either.test, "?"),
+            AstKind::UnaryExpression(unary) => (&unary.argument, unary.operator.as_str()),
+            AstKind::LogicalExpression(logical) => {
+                self.expression(&logical.left, 0);
+                (&logical.right, logical.operator.as_str())
+            }
+            AstKind::BinaryExpression(binary) => {
+                self.expression(&binary.left, 0);
+                (&binary.right, binary.operator.as_str())
+            }
+            _ => return self.itself(node),
+        };
+        self.text.push_str(word);
+        self.expression(test, 0);
     }
 
     /// Writes down what `outer` does with `inner`, and says whether more may be done with what that comes to.
@@ -236,7 +275,7 @@ impl<'a> Given<'_, 'a, '_> {
 
     fn expression(&mut self, expression: &'a Expression<'a>, depth: usize) {
         let Some(left) = self.left.checked_sub(1).filter(|_| depth <= DEEPEST) else {
-            return self.as_written(expression);
+            return self.cut(expression.span());
         };
         self.left = left;
         let depth = depth + 1;
@@ -272,7 +311,7 @@ impl<'a> Given<'_, 'a, '_> {
             }
             Expression::LogicalExpression(logical) => {
                 self.expression(&logical.left, depth);
-                self.text.push('|');
+                self.text.push_str(logical.operator.as_str());
                 self.expression(&logical.right, depth);
             }
             Expression::ConditionalExpression(either) => {
@@ -287,7 +326,10 @@ impl<'a> Given<'_, 'a, '_> {
             }
             Expression::AssignmentExpression(assigned) => self.expression(&assigned.right, depth),
             Expression::AwaitExpression(awaited) => self.expression(&awaited.argument, depth),
-            Expression::UnaryExpression(unary) => self.expression(&unary.argument, depth),
+            Expression::UnaryExpression(unary) => {
+                self.text.push_str(unary.operator.as_str());
+                self.expression(&unary.argument, depth);
+            }
             Expression::ObjectExpression(object) => {
                 for property in &object.properties {
                     self.property(property, depth);
@@ -304,8 +346,8 @@ impl<'a> Given<'_, 'a, '_> {
     }
 
     /// What goes beyond the bounds, local names and all: a difference there is rather seen twice than not at all.
-    fn as_written(&mut self, expression: &Expression<'a>) {
-        let text = self.look.lines.slice(expression.span());
+    fn cut(&mut self, span: Span) {
+        let text = self.look.lines.slice(span);
         self.text.push_str(text.get(..WRITTEN).unwrap_or(text));
     }
 

@@ -81,6 +81,9 @@ impl<'a> Look<'a, '_> {
             let known = self.seen.uses.entry(capability).or_default();
             known.extend(uses.into_iter().filter(|one| !known.contains(one)).collect::<Vec<_>>());
         }
+        for (guard, uses) in seen.guards {
+            self.seen.guards.entry(guard).or_default().extend(uses);
+        }
         self.seen.text_bytes += seen.text_bytes;
         self.seen.texts.extend(seen.texts);
         self.seen.cut_short = self.seen.cut_short.take().or(seen.cut_short);

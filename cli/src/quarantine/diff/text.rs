@@ -1,6 +1,8 @@
 //! What was found, for people: facts before hosts, hosts before capabilities, and the difference last.
 
-use pinfold_triage::{Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Mark, Novelty};
+use pinfold_triage::{
+    Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty,
+};
 
 use super::Compared;
 use super::json::mark_text;
@@ -23,6 +25,7 @@ pub(super) fn of(compared: &Compared, terminal: &Terminal) -> String {
         page.head(),
         page.contents(),
         page.hosts(&findings.hosts),
+        page.losses(&findings.losses),
         page.capabilities(&findings.facts),
         page.literals(),
         page.measures(),
@@ -48,6 +51,7 @@ impl<'a> Page<'a> {
         let page = Page { findings, ..*self };
         let sections = [
             page.contents(),
+            page.losses(&findings.losses),
             page.capabilities(&findings.facts),
             page.literals(),
             page.functions(&findings.functions),
@@ -116,6 +120,9 @@ impl<'a> Page<'a> {
         if imitating > 0 {
             parts.push(format!("{imitating} that imitates one that is expected"));
         }
+        if !findings.losses.is_empty() {
+            parts.push(format!("{} gone or another", counted(findings.losses.len(), "guard")));
+        }
         parts.extend(self.summary_of_contents());
         if findings.facts.is_empty() && findings.contents.is_some() {
             return parts.join("; ");
@@ -161,6 +168,25 @@ impl<'a> Page<'a> {
             ));
             for url in host.urls.iter().filter(|url| **url != host.host) {
                 text.push_str(&format!("{indent}  {}\n", printable(url)));
+            }
+        }
+        text
+    }
+
+    fn losses(&self, losses: &[Loss]) -> String {
+        if losses.is_empty() {
+            return String::new();
+        }
+        let mut text = self.title("GUARDS THAT ARE GONE", "lines of the verified version");
+        for loss in losses {
+            text.push_str(&format!("    {}\n", self.terminal.paint(Tone::Bad, &loss.text())));
+            for site in &loss.gone {
+                let line = self.faint(&format!("{:>8}", site.line));
+                text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
+            }
+            for site in &loss.others {
+                let line = self.faint(&format!("{:>8}", "now"));
+                text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
             }
         }
         text

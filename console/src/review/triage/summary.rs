@@ -1,6 +1,6 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Novelty};
+use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Novelty};
 
 use super::super::words::counted;
 use super::Place;
@@ -62,6 +62,7 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
         points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
     }
     points.extend(findings.contents.iter().flat_map(|contents| in_short(contents)).map(Point::plain));
+    points.extend(findings.losses.iter().map(|loss| of_loss(loss, shown)));
     // Said beside its host, and there is no other place.
     let is_said = |fact: &Fact| {
         fact.sites.len() == 1
@@ -144,6 +145,11 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
 fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
     let text = format!("{}, with something else than before", fact.capability.text());
     Point { text, ..of_fact(fact, shown) }
+}
+
+fn of_loss(loss: &Loss, shown: &Shown) -> Point {
+    let place = loss.others.first().map(|site| shown.place(site.line));
+    Point { place, ..Point::plain(loss.text()) }
 }
 
 /// What is said where nothing was found.
