@@ -18,6 +18,8 @@ pub struct Findings {
     pub change: Change,
     /// Why there is no more, if there is not.
     pub not_analysed: Option<NotAnalysed>,
+    /// What both versions say that they are. `None` where one of them does not say it.
+    pub version: Option<SaidVersion>,
     /// What it newly does, or does more often.
     pub facts: Vec<Fact>,
     /// Guards that it no longer has.
@@ -87,6 +89,33 @@ impl Change {
             Self::Code => "code changed",
             Self::Contents => "what it holds changed",
             Self::Unknown => "it cannot be said what changed",
+        }
+    }
+}
+
+/// What two versions say that they are: in the comments in front of a script, or in the manifest of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidVersion {
+    /// What the reviewed one says.
+    pub reviewed: Box<str>,
+    /// What the new one says.
+    pub new: Box<str>,
+}
+
+impl SaidVersion {
+    /// Of those that say something, both.
+    pub(crate) fn of(reviewed: Option<Box<str>>, new: Option<Box<str>>) -> Option<Self> {
+        Some(Self { reviewed: reviewed?, new: new? })
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { reviewed, new } = self;
+        if reviewed == new {
+            format!("says that it is {new}, as the verified version does")
+        } else {
+            format!("says that it is {new}, was {reviewed}")
         }
     }
 }

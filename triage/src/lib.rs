@@ -13,6 +13,7 @@
 //! text of the attacker too: it is bounded, and whoever shows it escapes it.
 
 mod archive;
+mod banner;
 mod bindings;
 mod body;
 mod builtins;
@@ -52,7 +53,7 @@ pub use contents::{
 };
 pub use findings::{
     Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Loss, Mark,
-    Measure, NotAnalysed, Novelty, SHOWN, SITES, Site,
+    Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
 };
 pub use guard::Guard;
 pub use limits::Limits;

@@ -169,6 +169,23 @@ fn what_a_use_is_given_beyond_the_bounds_is_seen() {
 }
 
 #[test]
+fn what_both_versions_say_that_they_are_is_told() {
+    for (old, new, text) in [
+        ("/*! v3.6.4 */ f()", "/*! v3.7.0 */ g()", Some("says that it is 3.7.0, was 3.6.4")),
+        ("/*! v3.6.4 */ f()", "/*! v3.7.0 */ f()", Some("says that it is 3.7.0, was 3.6.4")),
+        (
+            "/*! v3.6.4 */ f()",
+            "/*! v3.6.4 */ g()",
+            Some("says that it is 3.6.4, as the verified version does"),
+        ),
+        ("f()", "/*! v3.7.0 */ g()", None),
+        ("/*! v3.6.4 */ f()", "g()", None),
+    ] {
+        assert_eq!(changed(old, new).version.map(|version| version.text()).as_deref(), text, "{old} → {new}");
+    }
+}
+
+#[test]
 fn a_guard_that_is_gone_is_a_fact() {
     let listener =
         |test: &str| format!("addEventListener('message', function (e) {{ {test} run(e.data); }})");

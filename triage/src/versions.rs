@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::banner::version_said;
 use crate::capability::Capability;
 use crate::difference::{difference, excerpts};
-use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, bounded};
+use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
@@ -40,11 +41,12 @@ impl Versions<'_> {
             Err(why) => return self.in_bytes(why),
         };
         let reviewed = self.reviewed.map(script::text_of);
+        let version = SaidVersion::of(reviewed.as_deref().and_then(version_said), version_said(&new));
         let old = reviewed.as_deref().map(|old| (old, script::formatted(old, &self.limits)));
         if let Some((_, Ok((old_text, _)))) = &old
             && *old_text == new_text
         {
-            return Findings { change: Change::Trivia, ..Findings::default() };
+            return Findings { change: Change::Trivia, version, ..Findings::default() };
         }
         let read = |raw: &str, text: String, source_type| {
             let read = script::with_tree(&text, source_type, |semantic| {
@@ -66,6 +68,7 @@ impl Versions<'_> {
         let texts = (&*new, reviewed.as_deref());
         let mut found = findings(change, old.as_ref(), &new_version, texts, &self.limits);
         found.not_analysed = found.not_analysed.or(unread);
+        found.version = version;
         found
     }
 
@@ -121,6 +124,7 @@ fn findings(
     Findings {
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
+        version: None,
         facts,
         losses,
         hosts,

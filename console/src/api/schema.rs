@@ -183,6 +183,9 @@ pub struct TriageShown {
     /// Why it was not analysed; null where it was.
     #[schema(value_type = Option<Object>, required)]
     pub not_analysed: Option<Value>,
+    /// What both versions say that they are; null where one of them does not say it.
+    #[schema(value_type = Option<Object>, required)]
+    pub version: Option<Value>,
     /// Hosts that it names and the verified one does not.
     #[schema(value_type = Vec<Object>)]
     pub hosts: Vec<Value>,

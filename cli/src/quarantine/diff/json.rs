@@ -28,6 +28,7 @@ pub(super) fn findings_json(findings: &Findings) -> Value {
     let Findings {
         change,
         not_analysed,
+        version,
         facts,
         losses,
         hosts,
@@ -40,6 +41,7 @@ pub(super) fn findings_json(findings: &Findings) -> Value {
     json!({
         "change": change.code(),
         "not_analysed": not_analysed.as_ref().map(not_analysed_json),
+        "version": version.as_ref().map(|version| json!({ "verified": &*version.reviewed, "new": &*version.new })),
         "hosts": hosts.iter().map(host_json).collect::<Value>(),
         "capabilities": facts.iter().map(fact_json).collect::<Value>(),
         "guards": losses.iter().map(loss_json).collect::<Value>(),

@@ -99,6 +99,9 @@ impl<'a> Page<'a> {
             let why = format!("not analysed because {}", printable(&why.text()));
             facts.push(("note", self.terminal.paint(Tone::Warning, &why)));
         }
+        if let Some(version) = &findings.version {
+            facts.push(("version", printable(&version.text()).into_owned()));
+        }
         facts.push(("summary", self.summary()));
         for (name, value) in facts {
             text.push_str(&format!("  {name:<8}  {value}\n"));

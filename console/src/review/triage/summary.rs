@@ -1,6 +1,6 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Novelty};
+use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
 
 use super::super::words::counted;
 use super::Place;
@@ -83,6 +83,7 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
     if points.is_empty() {
         points.extend(nothing(findings).map(Point::plain));
     }
+    points.extend(findings.version.as_ref().map(said));
     points
 }
 
@@ -150,6 +151,16 @@ fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
 fn of_loss(loss: &Loss, shown: &Shown) -> Point {
     let place = loss.others.first().map(|site| shown.place(site.line));
     Point { place, ..Point::plain(loss.text()) }
+}
+
+fn said(version: &SaidVersion) -> Point {
+    let SaidVersion { reviewed, new } = version;
+    let tag = if reviewed == new {
+        "as the verified version says: the bytes are others".to_owned()
+    } else {
+        format!("was {reviewed}")
+    };
+    Point { what: Some(Text::of(new)), tags: vec![Text::of(&tag)], ..Point::plain("says that it is") }
 }
 
 /// What is said where nothing was found.
