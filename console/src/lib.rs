@@ -25,7 +25,7 @@ pub use listener::{Console, Reach};
 pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
     PinRow, Pins, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, Source, Statement,
-    StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword,
+    StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word, WrongPassword, in_a_line,
 };
 pub use tls::Tls;
 

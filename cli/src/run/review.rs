@@ -29,6 +29,7 @@ use pinfold_proxy::Clock;
 use pinfold_siem::Observer;
 use pinfold_store::entry::{Notice, What};
 use pinfold_store::incident::Incident;
+use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Count, Store};
 use tokio::runtime::Handle;
@@ -120,6 +121,10 @@ impl Reviewing {
                 .asked(|this, (name, password)| async move { this.add_first(name, password).await }),
             wrong_password: Arc::new(move |wrong_password| wrong.wrong_password(wrong_password)),
             items: self.asked(|this, ()| async move { Ok(this.store.quarantined().await?) }),
+            in_short: self.asked(|this, (items, incidents): (Arc<Vec<Item>>, Vec<Incident>)| async move {
+                let rules = Arc::clone(&this.in_force.rules.borrow());
+                this.analyst.in_short(&items, &incidents, &rules).await
+            }),
             evidence: self.asked(|this, incident| async move { this.evidence(incident).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),

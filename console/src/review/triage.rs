@@ -136,6 +136,16 @@ pub(super) struct MeasureRow {
     pub(super) now: String,
 }
 
+/// What was found of an item in one line, for the queue. Some of it are words of the attacker.
+#[must_use]
+pub fn in_a_line(triage: &Triage) -> Option<String> {
+    match triage {
+        Triage::Done { findings, .. } => Some(summary::in_a_line(findings)),
+        Triage::NotDone(why) => Some(format!("not analysed because {why}")),
+        Triage::Running => None,
+    }
+}
+
 impl Triaged {
     pub(super) fn of(triage: &Triage, now: Timestamp) -> Self {
         match triage {

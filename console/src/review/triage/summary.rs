@@ -5,7 +5,7 @@ use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Nove
 use super::super::words::counted;
 use super::Place;
 use super::contents::in_short;
-use super::difference::Shown;
+use super::difference::{Difference, Shown};
 use crate::text::Text;
 
 /// Hosts in a summary.
@@ -14,6 +14,10 @@ const HOSTS: usize = 4;
 const FACTS: usize = 7;
 /// Of those that are done with something else than before.
 const OTHERS: usize = 4;
+/// Points in one line of a list.
+const IN_A_LINE: usize = 3;
+/// Characters of each.
+const LINE: usize = 160;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
 const TELLING: [Capability; 20] = [
     Capability::CardField,
@@ -49,6 +53,18 @@ pub(in crate::review) struct Point {
 }
 
 impl Point {
+    fn as_text(&self) -> String {
+        let mut text = self.text.clone();
+        if let Some(what) = &self.what {
+            text.push_str(&format!(" {what}"));
+        }
+        if !self.tags.is_empty() {
+            let tags: Vec<_> = self.tags.iter().map(Text::to_string).collect();
+            text.push_str(&format!(" ({})", tags.join(", ")));
+        }
+        text
+    }
+
     fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), what: None, tags: Vec::new(), place: None }
     }
@@ -85,6 +101,25 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
     }
     points.extend(findings.version.as_ref().map(said));
     points
+}
+
+/// The first of them in one line, for a list of many: with words of the attacker, bounded.
+pub(super) fn in_a_line(findings: &Findings) -> String {
+    let nowhere = Difference::default();
+    let points = points(findings, &nowhere.shown());
+    let mut parts: Vec<_> = points.iter().take(IN_A_LINE).map(Point::as_text).collect();
+    match findings.change {
+        Change::Same | Change::Trivia | Change::Names | Change::Data => {
+            parts.insert(0, findings.change.text().to_owned());
+        }
+        Change::New => parts.insert(0, "no verified version to compare with".to_owned()),
+        Change::Code | Change::Contents | Change::Unknown => {}
+    }
+    if points.len() > IN_A_LINE {
+        parts.push(format!("and {} more", points.len() - IN_A_LINE));
+    }
+    parts.extend(findings.not_analysed.as_ref().map(|why| format!("not analysed in full: {}", why.text())));
+    parts.iter().map(|part| part.chars().take(LINE).collect::<String>()).collect::<Vec<_>>().join("; ")
 }
 
 /// Facts of one kind, the most telling first.
