@@ -45,6 +45,7 @@ mod strings;
 mod value;
 mod versions;
 mod wasm;
+mod words;
 
 pub use capability::{Capability, Group};
 pub use contents::{
@@ -57,6 +58,7 @@ pub use findings::{
 };
 pub use guard::Guard;
 pub use limits::Limits;
+pub use words::differing_words;
 
 use crate::meter::Meter;
 use crate::versions::Versions;
