@@ -106,7 +106,11 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
 /// The first of them in one line, for a list of many: with words of the attacker, bounded.
 pub(super) fn in_a_line(findings: &Findings) -> String {
     let nowhere = Difference::default();
-    let points = points(findings, &nowhere.shown());
+    let mut points = points(findings, &nowhere.shown());
+    if matches!(findings.change, Change::Same | Change::Trivia | Change::Names) {
+        // The kind of change says it.
+        points.retain(|point| Some(&*point.text) != nothing(findings));
+    }
     let mut parts: Vec<_> = points.iter().take(IN_A_LINE).map(Point::as_text).collect();
     match findings.change {
         Change::Same | Change::Trivia | Change::Names | Change::Data => {
@@ -190,11 +194,7 @@ fn of_loss(loss: &Loss, shown: &Shown) -> Point {
 
 fn said(version: &SaidVersion) -> Point {
     let SaidVersion { reviewed, new } = version;
-    let tag = if reviewed == new {
-        "as the verified version says: the bytes are others".to_owned()
-    } else {
-        format!("was {reviewed}")
-    };
+    let tag = if reviewed == new { "as the verified one".to_owned() } else { format!("was {reviewed}") };
     Point { what: Some(Text::of(new)), tags: vec![Text::of(&tag)], ..Point::plain("says that it is") }
 }
 
