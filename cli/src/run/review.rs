@@ -10,6 +10,7 @@ mod vendors;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -57,18 +58,21 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 pub(crate) struct InForce {
     users: Arc<watch::Sender<Option<Arc<Users>>>>,
     rules: Arc<watch::Sender<Arc<Rulebook>>>,
+    approvers: Arc<AtomicU32>,
 }
 
 impl InForce {
-    pub(crate) fn new(users: Option<Users>, rules: Arc<Rulebook>) -> Self {
+    pub(crate) fn new(users: Option<Users>, rules: Arc<Rulebook>, approvers: u32) -> Self {
         Self {
             users: Arc::new(watch::Sender::new(users.map(Arc::new))),
             rules: Arc::new(watch::Sender::new(rules)),
+            approvers: Arc::new(AtomicU32::new(approvers)),
         }
     }
 
     /// Others are in force now.
-    pub(crate) fn take(&self, users: Option<Users>, rules: Arc<Rulebook>) {
+    pub(crate) fn take(&self, users: Option<Users>, rules: Arc<Rulebook>, approvers: u32) {
+        self.approvers.store(approvers, Ordering::Relaxed);
         self.users.send_replace(users.map(Arc::new));
         self.rules.send_replace(rules);
     }
@@ -174,7 +178,11 @@ impl Reviewing {
         let (who, reason) = as_in_history(who, &reason)?;
         let now = Timestamp::now();
         let written = Written::read(&who, &reason, expires.as_deref(), now)?;
-        let approvers = self.configuration.load_without_pins()?.config.approvers;
+        let approvers = match act {
+            Act::Approve => self.configuration.load_without_pins()?.config.approvers,
+            // Rejecting only refuses, and takes one person: files with mistakes keep nobody from it.
+            Act::Reject => self.in_force.approvers.load(Ordering::Relaxed),
+        };
         let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
         let (decided, mut said) = match act {
             Act::Approve => {

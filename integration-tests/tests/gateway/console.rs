@@ -97,6 +97,21 @@ async fn a_reviewer_rejects_and_the_script_stays_out() {
 }
 
 #[tokio::test]
+async fn files_with_mistakes_keep_nobody_from_rejecting_and_everybody_from_approving() {
+    let (gateway, incident) = with_an_item(&vendor_of(TAMPERED).await).await;
+    let ada = signed_in(&gateway, "ada").await;
+    let item = format!("/quarantine/{incident}");
+    std::fs::write(gateway.dir().join("pinfold.toml"), "no toml").unwrap();
+
+    ada.fill(&item, &format!("{item}/decide"), &decision("approve", "SEC-1")).await;
+    assert!(ada.open(&item).await.body.contains("Nothing was decided"));
+    ada.fill(&item, &format!("{item}/decide"), &decision("reject", "SEC-1")).await;
+
+    let after = ada.open(&item).await.body;
+    assert!(after.contains("are not released at"), "{after}");
+}
+
+#[tokio::test]
 async fn a_release_takes_the_password_again_a_reason_and_as_many_people_as_the_files_say() {
     let vendor = vendor_of(TAMPERED).await;
     let gateway = with_reviewers(pinning(&vendor)).set_in("review", "approvers", 2).listen().await;
