@@ -144,7 +144,9 @@ mod tests {
         let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
         let mut lines = Lines::default();
         let key = |number: usize| {
-            (None, BodyId([(number % 251) as u8; 32].map(|byte| byte ^ (number / 251) as u8)))
+            let mut id = [0; 32];
+            id[..size_of::<usize>()].copy_from_slice(&number.to_le_bytes());
+            (None, BodyId(id))
         };
         lines.forget_what_is_of_other_rules(&rules);
         for number in 0..KEPT + 10 {
