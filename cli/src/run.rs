@@ -158,7 +158,7 @@ impl Running {
         let (ca_dir, ca_options) = (wiring::ca_dir(&config), wiring::ca_options(&config));
         let (start_only, guards) = (StartOnly::of(&config), Guards::of(&config));
         let rulebook = Arc::new(config.rulebook);
-        let in_force = InForce::new(config.console_users, Arc::clone(&rulebook));
+        let in_force = InForce::new(config.console_users, Arc::clone(&rulebook), config.approvers);
         let root = ca.root_fingerprint_sha256();
         let standing = Standing {
             seen,

@@ -27,7 +27,7 @@ pub use review::{
     Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
     PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, SignedIn,
     Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word,
-    WrongPassword,
+    WrongPassword, in_a_line,
 };
 pub use tls::Tls;
 

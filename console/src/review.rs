@@ -42,6 +42,7 @@ pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouche
 pub(crate) use self::queue::Asked as QueueFilter;
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
+pub use self::triage::in_a_line;
 pub use self::vendors::VendorRules;
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
@@ -49,6 +50,9 @@ type Ask<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send +
 
 /// The same where there is one search at a time, so that it may be somebody else's turn.
 type Search<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + Send + Sync>;
+
+/// All that was kept, and which of it is meant.
+type SomeOfAll = (Arc<Vec<Item>>, Vec<Incident>);
 
 /// What those who have signed in can see and do.
 #[derive(Clone)]
@@ -67,6 +71,9 @@ pub struct Review {
     pub signed_in: Arc<dyn Fn(SignedIn) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
+    /// Of all that was kept, what some newly do, in one line each and in the same order, as far as that is known: none where it is
+    /// being read. It is answered at once.
+    pub in_short: Ask<SomeOfAll, Vec<Option<String>>>,
     /// All that is known of one item; none where there is no such item.
     pub evidence: Ask<Incident, Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.

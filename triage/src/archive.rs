@@ -273,7 +273,9 @@ fn unpack<'a>(entry: &'a Entry<'_>, meter: &mut Meter) -> Unpacked<'a> {
 fn listed(contents: &mut Contents) {
     contents.members.sort_by_key(|member| {
         let found = member.findings.as_ref();
-        let says = found.is_some_and(|found| !found.facts.is_empty() || !found.hosts.is_empty());
+        let says = found.is_some_and(|found| {
+            !(found.facts.is_empty() && found.losses.is_empty() && found.hosts.is_empty())
+        });
         (!says, member.new.is_none(), member.reviewed.is_some(), member.name.clone())
     });
     contents.members.truncate(NAMED);

@@ -152,7 +152,14 @@ fn contained(
     let change = if reviewed.is_none() { Change::New } else { Change::Contents };
     let too_many = (has_more || hosts.is_full()).then_some(NotAnalysed::TooManyHosts);
     let not_analysed = not_analysed.or(too_many);
-    Findings { change, not_analysed, hosts: hosts.listed(), contents: Some(Box::new(contents)), ..scripts }
+    Findings {
+        change,
+        not_analysed,
+        version: scripts.version.or_else(|| contents.version.take()),
+        hosts: hosts.listed(),
+        contents: Some(Box::new(contents)),
+        ..scripts
+    }
 }
 
 /// Whether it holds for all that follows, and not for one member.

@@ -205,7 +205,7 @@ impl Capability {
             Self::Image => ("image", "makes an image, which loads from anywhere"),
             Self::Frame => ("frame", "adds a frame"),
             Self::Form => ("form", "makes, sends or redirects a form"),
-            Self::Resource => ("resource", "has an element or a style load from an address"),
+            Self::Resource => ("resource", "loads a picture, style, medium or script from an address"),
             Self::Navigation => ("navigation", "takes the page elsewhere"),
             Self::Eval => ("eval", "runs text as code: eval"),
             Self::FunctionConstructor => ("function-constructor", "runs text as code: Function"),
@@ -228,7 +228,9 @@ impl Capability {
             Self::MediaCapture => ("media-capture", "uses camera, microphone or screen"),
             Self::PostMessageAny => ("post-message-any", "posts a message to any origin"),
             Self::Debugger => ("debugger", "stops where a debugger is open"),
-            Self::Automation => ("automation", "asks whether it is watched"),
+            Self::Automation => {
+                ("automation", "asks whether a program drives the browser or its tools are open")
+            }
             Self::Locale => ("locale", "asks for language or time zone"),
             Self::Location => ("location", "asks on which page it runs"),
             Self::UserAgent => ("user-agent", "asks which browser it is"),

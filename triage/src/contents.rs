@@ -2,7 +2,7 @@
 //!
 //! Everything here is a fact about bytes, and nothing a judgement. Names in it are the attacker's, and bounded.
 
-use crate::findings::Findings;
+use crate::findings::{Findings, SaidVersion};
 
 /// Names, members, sections of a kind that are listed.
 pub const NAMED: usize = 200;
@@ -34,6 +34,8 @@ pub struct Contents {
     pub oddities: Vec<Oddity>,
     /// What a package manager runs by itself, where it changed.
     pub install_scripts: Vec<InstallScript>,
+    /// The version that its manifest of npm says, until it is known for all of it.
+    pub(crate) version: Option<SaidVersion>,
 }
 
 /// What bytes are, by the bytes alone.

@@ -45,6 +45,7 @@ pub(crate) fn compare(whole: Findings, versions: &Versions<'_>, contents: &mut C
     let mut inner = inner.compared();
     // What runs as a script and in a document is listed for both.
     inner.facts.extend(whole.facts);
+    inner.losses.extend(whole.losses);
     inner.hosts.extend(whole.hosts);
     inner
 }

@@ -2,6 +2,7 @@
 
 use crate::capability::Capability;
 use crate::contents::Contents;
+use crate::guard::Guard;
 
 /// Characters of a text that is shown at most.
 pub const SHOWN: usize = 160;
@@ -17,8 +18,12 @@ pub struct Findings {
     pub change: Change,
     /// Why there is no more, if there is not.
     pub not_analysed: Option<NotAnalysed>,
+    /// What both versions say that they are. `None` where one of them does not say it.
+    pub version: Option<SaidVersion>,
     /// What it newly does, or does more often.
     pub facts: Vec<Fact>,
+    /// Guards that it no longer has.
+    pub losses: Vec<Loss>,
     /// Hosts that it newly names.
     pub hosts: Vec<Host>,
     /// Functions that are not what they were.
@@ -84,6 +89,33 @@ impl Change {
             Self::Code => "code changed",
             Self::Contents => "what it holds changed",
             Self::Unknown => "it cannot be said what changed",
+        }
+    }
+}
+
+/// What two versions say that they are: in the comments in front of a script, or in the manifest of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidVersion {
+    /// What the reviewed one says.
+    pub reviewed: Box<str>,
+    /// What the new one says.
+    pub new: Box<str>,
+}
+
+impl SaidVersion {
+    /// Of those that say something, both.
+    pub(crate) fn of(reviewed: Option<Box<str>>, new: Option<Box<str>>) -> Option<Self> {
+        Some(Self { reviewed: reviewed?, new: new? })
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { reviewed, new } = self;
+        if reviewed == new {
+            format!("says that it is {new}, as the verified version does")
+        } else {
+            format!("says that it is {new}, was {reviewed}")
         }
     }
 }
@@ -204,8 +236,77 @@ pub struct Fact {
     pub reviewed: usize,
     /// Places in the new version.
     pub new: usize,
-    /// Places of the new version, those first that the reviewed one does not have; [`SITES`] at most.
+    /// Places of the new version that have no equal in the reviewed one, by what is given to what is done there.
+    pub others: usize,
+    /// Of these, [`SITES`] at most.
     pub sites: Vec<Site>,
+    /// Places of the reviewed version that have no equal in the new one, with lines of the reviewed version; [`SITES`] at most.
+    pub gone: Vec<Site>,
+}
+
+impl Fact {
+    /// What is new about it.
+    #[must_use]
+    pub fn novelty(&self) -> Novelty {
+        if self.reviewed == 0 {
+            Novelty::New
+        } else if self.new > self.reviewed {
+            Novelty::More
+        } else {
+            Novelty::Other
+        }
+    }
+}
+
+/// What is new about something that a script does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// The reviewed version does not do it.
+    New,
+    /// It is done at more places.
+    More,
+    /// It is done at no more places, and with something else.
+    Other,
+}
+
+impl Novelty {
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::More => "more",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A guard of which there are fewer than before, or another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Which.
+    pub guard: Guard,
+    /// Places in the reviewed version.
+    pub reviewed: usize,
+    /// Places in the new version.
+    pub new: usize,
+    /// Places of the reviewed version that have no equal in the new one, with lines of the reviewed version; [`SITES`] at most.
+    pub gone: Vec<Site>,
+    /// Places of the new version that ask something else, where that is compared; [`SITES`] at most.
+    pub others: Vec<Site>,
+}
+
+impl Loss {
+    /// What became of it, in words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let text = self.guard.text();
+        match (self.new, self.reviewed.saturating_sub(self.new)) {
+            (0, _) => format!("{text} is gone"),
+            (_, 0) => format!("{text} is another than before"),
+            (_, gone) => format!("{text} is gone, at {gone} of {} places", self.reviewed),
+        }
+    }
 }
 
 /// Where something is done.

@@ -13,6 +13,7 @@
 //! text of the attacker too: it is bounded, and whoever shows it escapes it.
 
 mod archive;
+mod banner;
 mod bindings;
 mod body;
 mod builtins;
@@ -24,6 +25,7 @@ mod findings;
 mod fold;
 mod format;
 mod functions;
+mod guard;
 mod hidden;
 mod hosts;
 mod limits;
@@ -43,6 +45,7 @@ mod strings;
 mod value;
 mod versions;
 mod wasm;
+mod words;
 
 pub use capability::{Capability, Group};
 pub use contents::{
@@ -50,10 +53,12 @@ pub use contents::{
     Property, Section, SectionFacts, Signature, SignerChange, Signing,
 };
 pub use findings::{
-    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Mark, Measure,
-    NotAnalysed, SHOWN, SITES, Site,
+    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Loss, Mark,
+    Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
 };
+pub use guard::Guard;
 pub use limits::Limits;
+pub use words::differing_words;
 
 use crate::meter::Meter;
 use crate::versions::Versions;

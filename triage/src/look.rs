@@ -1,6 +1,9 @@
 //! Looks at every node of a script once: which capabilities it names, and which texts it holds.
 
 mod calls;
+mod equal;
+mod given;
+mod guards;
 mod texts;
 
 use std::collections::HashMap;
@@ -11,7 +14,7 @@ use oxc_ast::ast::{
     AssignmentExpression, AssignmentTarget, AssignmentTargetProperty, Expression, ObjectAssignmentTarget,
     ObjectPattern, PropertyKey,
 };
-use oxc_semantic::{AstNode, Semantic};
+use oxc_semantic::{AstNode, NodeId, Semantic};
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::{BinaryOperator, UnaryOperator};
 
@@ -19,9 +22,12 @@ use crate::bindings::Bindings;
 use crate::capability::{Capability, Group, of_global, of_member};
 use crate::findings::{NotAnalysed, Site, bounded};
 use crate::fold::{Env, Folder};
+use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::lines::Lines;
 use crate::value::Value;
+
+pub(crate) use self::equal::{sites, without_equal};
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -31,13 +37,24 @@ pub(crate) const NESTED: usize = 3;
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    pub(crate) sites: HashMap<Capability, Vec<Site>>,
+    pub(crate) uses: HashMap<Capability, Vec<Use>>,
+    pub(crate) guards: HashMap<Guard, Vec<Use>>,
     /// Each text that the script holds or comes to, and the line it is at.
     pub(crate) texts: Vec<(usize, Box<str>)>,
     /// Bytes of them.
     text_bytes: usize,
     /// Why not all was seen, if it was not.
     pub(crate) cut_short: Option<NotAnalysed>,
+}
+
+/// A place where something is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) site: Site,
+    /// What stands for all that it is given.
+    pub(crate) given: u64,
+    /// Whether what is used was named before: it is no further use.
+    pub(crate) is_later: bool,
 }
 
 /// How the code that is looked at came to be.
@@ -67,6 +84,7 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         lines: Lines::of(text),
         limits,
         inside,
+        node: NodeId::ROOT,
         seen: Seen::default(),
         covered: Vec::new(),
         withs: 0,
@@ -92,6 +110,8 @@ struct Look<'a, 's> {
     lines: Lines<'s>,
     limits: &'s Limits,
     inside: Inside,
+    /// The one that is looked at.
+    node: NodeId,
     seen: Seen,
     /// Where every text is part of one that was seen.
     covered: Vec<Span>,
@@ -102,6 +122,8 @@ struct Look<'a, 's> {
 
 impl<'a> Look<'a, '_> {
     fn node(&mut self, node: &AstNode<'a>) {
+        self.node = node.id();
+        self.guards(node);
         match node.kind() {
             AstKind::IdentifierReference(name) => {
                 if let Some(path) = self.folder.global_name(name) {
@@ -358,17 +380,26 @@ impl<'a> Look<'a, '_> {
 
     /// Notes that something is done at a place.
     fn at(&mut self, capability: Capability, span: Span, means: Option<Box<str>>) {
-        let sites = self.seen.sites.entry(capability).or_default();
-        if sites.len() >= REMEMBERED {
+        self.used(capability, span, means, false);
+    }
+
+    /// Notes what is given to something that was named before.
+    fn later(&mut self, capability: Capability, span: Span) {
+        self.used(capability, span, None, true);
+    }
+
+    fn used(&mut self, capability: Capability, span: Span, means: Option<Box<str>>, is_later: bool) {
+        if self.seen.uses.get(&capability).is_some_and(|uses| uses.len() >= REMEMBERED) {
             return;
         }
+        let given = self.given(capability, self.node, means.as_deref());
         let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
-        let means = means.map(|means| bounded(&means, 60));
-        sites.push(Site {
+        let site = Site {
             line,
             excerpt: self.lines.excerpt(span.start),
-            means,
+            means: means.map(|means| bounded(&means, 60)),
             in_string: self.inside.strings > 0,
-        });
+        };
+        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later });
     }
 }

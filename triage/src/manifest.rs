@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::body::names;
 use crate::contents::{Contents, InstallScript, NAMED, Oddity, OddityKind};
-use crate::findings::{SHOWN, bounded};
+use crate::findings::{SHOWN, SaidVersion, bounded};
 
 /// What npm runs without being asked.
 const HOOKS: [&str; 8] = [
@@ -40,6 +40,10 @@ pub(crate) fn manifests(name: &str, reviewed: Option<&[u8]>, new: &[u8], content
         return contents.oddities.push(Oddity { kind: OddityKind::Manifest, member, reviewed: false });
     };
     let before = reviewed.and_then(read);
+    if name.matches('/').count() <= 1 && contents.version.is_none() {
+        let said = |manifest: &Value| Some(bounded(manifest.get("version")?.as_str()?, SHOWN));
+        contents.version = SaidVersion::of(before.as_ref().and_then(said), said(&now));
+    }
     let (old, new) = (before.as_ref().map(scripts).unwrap_or_default(), scripts(&now));
     for hook in HOOKS {
         let (old, new) = (old.get(hook), new.get(hook));

@@ -78,11 +78,213 @@ fn functions_are_added_removed_changed_and_moved() {
 
 #[test]
 fn what_was_there_before_is_no_news_and_more_of_it_is() {
-    assert_eq!(changed("fetch('/a')", "fetch('/b')").facts, []);
+    assert_eq!(changed("fetch('/a'); fetch('/b')", "one(fetch('/b'))").facts, []);
     let facts = changed("fetch('/a')", "fetch('/a'); fetch('/b')").facts;
     let [fact] = facts.as_slice() else { panic!("{facts:?}") };
     assert_eq!((fact.capability, fact.reviewed, fact.new), (Capability::Fetch, 1, 2));
     assert_eq!((fact.sites.len(), fact.sites[0].line), (1, 2));
+}
+
+/// The capability that is a fact because of what it is given, with the excerpts of what is there and of what is gone.
+fn swapped(old: &str, new: &str) -> Vec<(Capability, Vec<String>, Vec<String>)> {
+    let excerpts = |sites: &[Site]| sites.iter().map(|site| site.excerpt.to_string()).collect();
+    let facts = changed(old, new).facts.into_iter().filter(|fact| fact.novelty() == Novelty::Other);
+    facts.map(|fact| (fact.capability, excerpts(&fact.sites), excerpts(&fact.gone))).collect()
+}
+
+#[test]
+fn a_swapped_use_is_a_fact() {
+    let found = swapped("one(); fetch('/a');", "fetch(document.cookie); two();");
+    let wanted =
+        (Capability::Fetch, vec!["fetch(document.cookie);".to_owned()], vec!["fetch(\"/a\");".to_owned()]);
+    assert_eq!(found, [wanted]);
+}
+
+#[test]
+fn what_a_use_is_given_is_followed_to_where_it_comes_from() {
+    for (old, new, capability) in [
+        ("fetch('/a')", "fetch('/b')", Capability::Fetch),
+        ("fetch('/a')", "fetch(secretUrl)", Capability::Fetch),
+        ("let x = '/a'; fetch(x)", "let x = document.title; fetch(x)", Capability::Fetch),
+        ("let x; x = '/a'; fetch(x)", "let x; x = '/a'; x = f.secret; fetch(x)", Capability::Fetch),
+        ("function s(x) { fetch(x) } s('/a')", "function s(x) { fetch(x) } s(o.token)", Capability::Fetch),
+        ("fetch(u, { body: a.form })", "fetch(u, { body: a.password })", Capability::Fetch),
+        ("fetch(`/a?${q.page}`)", "fetch(`/a?${q.card}`)", Capability::Fetch),
+        ("const f = fetch; f('/a')", "const f = fetch; f(o.token)", Capability::Fetch),
+        ("const f = fetch; f.call(0, '/a')", "const f = fetch; f.call(0, o.token)", Capability::Fetch),
+        ("(0, fetch)('/a')", "(0, fetch)(o.token)", Capability::Fetch),
+        (
+            "x = new XMLHttpRequest; x.open('GET', '/a')",
+            "x = new XMLHttpRequest; x.open('GET', o.u)",
+            Capability::Xhr,
+        ),
+        ("x = new XMLHttpRequest; x.send(a.b)", "x = new XMLHttpRequest; x.send(a.secret)", Capability::Xhr),
+        ("new Image().src = '/a'", "new Image().src = o.u", Capability::Image),
+        ("e.src = '/a'", "e.src = o.u", Capability::Resource),
+        ("e.innerHTML = f(text)", "e.innerHTML = g(text)", Capability::Html),
+        ("e.innerHTML = '<b>hi</b>'", "e.innerHTML = '<img src=x onerror=f()>'", Capability::Html),
+        ("log(document.cookie)", "send(document.cookie)", Capability::Cookies),
+        ("document.cookie = 'a=1'", "document.cookie = o.session", Capability::Cookies),
+        ("localStorage.getItem('theme')", "localStorage.getItem('token')", Capability::Storage),
+        ("parent.postMessage(1, '*')", "parent.postMessage(o.token, '*')", Capability::PostMessageAny),
+        ("field.onkeydown = f", "document.onkeydown = f", Capability::KeyListener),
+        ("eval('a.one()')", "eval('a.two()')", Capability::Eval),
+        ("import('./a.js')", "import('./b.js')", Capability::DynamicImport),
+        ("location.href = '/a'", "location.href = o.u", Capability::Navigation),
+    ] {
+        let found = swapped(old, new);
+        assert!(found.iter().any(|(found, ..)| *found == capability), "{old} → {new}: {found:?}");
+    }
+}
+
+#[test]
+fn the_same_use_in_other_words_is_no_fact() {
+    for (old, new) in [
+        ("function f(url) { fetch(url.path) }", "function f(a) { fetch(a.path) }"),
+        ("fetch('/a'); fetch('/b'); x()", "fetch('/b'); fetch('/a'); y()"),
+        ("const path = '/a'; fetch(path); x()", "fetch('/a'); y()"),
+        ("fetch('/a' + '?b=' + c); x()", "fetch(`/a?b=${c}`); y()"),
+        ("fetch('https://cdn.test/lib@1.2.3/a.js')", "fetch('https://cdn.test/lib@1.3.10/a.js')"),
+        ("fetch('/a', { timeout: 1000 })", "fetch('/a', { timeout: 2000 })"),
+        ("function f(e) { fetch(e.aB) }", "function f(e) { fetch(e.zW) }"),
+        ("e.innerHTML = '<b>one</b>'", "e.innerHTML = '<b>two</b>'"),
+        ("e.addEventListener('keydown', () => a())", "e.addEventListener('keydown', () => b())"),
+    ] {
+        let facts = changed(old, new).facts;
+        assert_eq!(facts, [], "{old} → {new}");
+    }
+}
+
+/// Whoever puts much in front of what is given, or hides it deep inside, hides nothing.
+#[test]
+fn what_a_use_is_given_beyond_the_bounds_is_seen() {
+    let many = "1, ".repeat(100);
+    let deep = |what: &str| format!("fetch({}{what}{})", "f(".repeat(30), ")".repeat(30));
+    for (old, new) in [
+        (format!("fetch([{many} a.url])"), format!("fetch([{many} a.secret])")),
+        (deep("a.url"), deep("a.secret")),
+    ] {
+        assert!(!swapped(&old, &new).is_empty(), "{new}");
+    }
+}
+
+#[test]
+fn what_both_versions_say_that_they_are_is_told() {
+    for (old, new, text) in [
+        ("/*! v3.6.4 */ f()", "/*! v3.7.0 */ g()", Some("says that it is 3.7.0, was 3.6.4")),
+        ("/*! v3.6.4 */ f()", "/*! v3.7.0 */ f()", Some("says that it is 3.7.0, was 3.6.4")),
+        (
+            "/*! v3.6.4 */ f()",
+            "/*! v3.6.4 */ g()",
+            Some("says that it is 3.6.4, as the verified version does"),
+        ),
+        ("f()", "/*! v3.7.0 */ g()", None),
+        ("/*! v3.6.4 */ f()", "g()", None),
+    ] {
+        assert_eq!(changed(old, new).version.map(|version| version.text()).as_deref(), text, "{old} → {new}");
+    }
+}
+
+#[test]
+fn a_guard_that_is_gone_is_a_fact() {
+    let listener =
+        |test: &str| format!("addEventListener('message', function (e) {{ {test} run(e.data); }})");
+    let refuses = listener("if (e.origin !== 'https://a.example') return;");
+    for (old, new, guard, text) in [
+        (refuses.clone(), listener(""), Guard::MessageOrigin, "a check of a message's origin is gone"),
+        (
+            refuses.clone(),
+            listener("if (e.origin !== 'https://b.example') return;"),
+            Guard::MessageOrigin,
+            "a check of a message's origin is another than before",
+        ),
+        (
+            listener("if (!allowed.includes(e.origin)) return;"),
+            listener(""),
+            Guard::MessageOrigin,
+            "a check of a message's origin is gone",
+        ),
+        (
+            listener("if (e.source !== frame.contentWindow) return;"),
+            listener(""),
+            Guard::MessageSource,
+            "a check of a message's source is gone",
+        ),
+        (
+            "x.onclick = e => e.isTrusted && pay()".to_owned(),
+            "x.onclick = e => pay()".to_owned(),
+            Guard::Trusted,
+            "a check that a person caused an event is gone",
+        ),
+        (
+            "s.integrity = 'sha384-x'; s.src = u".to_owned(),
+            "s.src = u".to_owned(),
+            Guard::Integrity,
+            "the integrity of what is loaded is gone",
+        ),
+        (
+            "e.innerHTML = DOMPurify.sanitize(t); f.innerHTML = DOMPurify.sanitize(u)".to_owned(),
+            "e.innerHTML = DOMPurify.sanitize(t); f.innerHTML = u".to_owned(),
+            Guard::Cleaning,
+            "the cleaning of text that becomes HTML is gone, at 1 of 2 places",
+        ),
+        (
+            "s.nonce = n; run(s)".to_owned(),
+            "run(s)".to_owned(),
+            Guard::ContentSecurityPolicy,
+            "a Content Security Policy, a nonce or trusted types is gone",
+        ),
+        (
+            "f.setAttribute('sandbox', ''); add(f)".to_owned(),
+            "add(f)".to_owned(),
+            Guard::Sandbox,
+            "the sandbox of a frame is gone",
+        ),
+        (
+            "a.rel = 'noopener'; add(a)".to_owned(),
+            "add(a)".to_owned(),
+            Guard::Noopener,
+            "noopener or noreferrer of a link is gone",
+        ),
+        (
+            "if (!await crypto.subtle.verify(a, k, s, d)) throw 1; run(d)".to_owned(),
+            "run(d)".to_owned(),
+            Guard::Signature,
+            "a check of a signature or a hash is gone",
+        ),
+        (
+            "export default Object.freeze(api)".to_owned(),
+            "export default api".to_owned(),
+            Guard::Frozen,
+            "an object that nobody can change (Object.freeze) is gone",
+        ),
+        ("try { a() } catch { b() }".to_owned(), "a()".to_owned(), Guard::Catch, "a catch of errors is gone"),
+    ] {
+        let losses = changed(&old, &new).losses;
+        let found: Vec<_> = losses.iter().map(|loss| (loss.guard, loss.text())).collect();
+        assert!(found.contains(&(guard, text.to_owned())), "{old} → {new}: {found:?}");
+        assert!(losses.iter().all(|loss| !loss.gone.is_empty()), "{losses:?}");
+    }
+}
+
+/// A check that always lets through, or leads nowhere, is not the check that it was.
+#[test]
+fn a_guard_that_is_defused_is_a_fact() {
+    let listener =
+        |test: &str| format!("addEventListener('message', function (e) {{ {test} run(e.data); }})");
+    let refuses = listener("if (e.origin !== A) return;");
+    for defused in [
+        "if (e.origin !== A && e.origin) return;",
+        "if (e.origin !== A && false) return;",
+        "if (e.origin !== A) {}",
+        "if (e.origin !== A) log(e.origin);",
+        "if (e.origin === A) return;",
+    ] {
+        assert_eq!(changed(&refuses, &listener(defused)).losses.len(), 1, "{defused}");
+    }
+    let renamed = "var more = 1; addEventListener('message', function (t) { if (t.origin !== A) return; run(t.data); })";
+    assert_eq!(changed(&refuses, renamed).losses, []);
+    assert_eq!(changed("f(new URL(u).origin === A)", "f(u)").losses, [], "an address, and no message");
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::banner::version_said;
 use crate::capability::Capability;
 use crate::difference::{difference, excerpts};
-use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SITES, Site, bounded};
+use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
+use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
-use crate::look::{Seen, look};
+use crate::look::{Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
@@ -39,11 +41,12 @@ impl Versions<'_> {
             Err(why) => return self.in_bytes(why),
         };
         let reviewed = self.reviewed.map(script::text_of);
+        let version = SaidVersion::of(reviewed.as_deref().and_then(version_said), version_said(&new));
         let old = reviewed.as_deref().map(|old| (old, script::formatted(old, &self.limits)));
         if let Some((_, Ok((old_text, _)))) = &old
             && *old_text == new_text
         {
-            return Findings { change: Change::Trivia, ..Findings::default() };
+            return Findings { change: Change::Trivia, version, ..Findings::default() };
         }
         let read = |raw: &str, text: String, source_type| {
             let read = script::with_tree(&text, source_type, |semantic| {
@@ -65,6 +68,7 @@ impl Versions<'_> {
         let texts = (&*new, reviewed.as_deref());
         let mut found = findings(change, old.as_ref(), &new_version, texts, &self.limits);
         found.not_analysed = found.not_analysed.or(unread);
+        found.version = version;
         found
     }
 
@@ -106,6 +110,7 @@ fn findings(
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
     let facts = facts(old.map(|old| &old.seen), &new.seen);
+    let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let hosts = hosts.listed();
@@ -119,7 +124,9 @@ fn findings(
     Findings {
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
+        version: None,
         facts,
+        losses,
         hosts,
         functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
         literals: match (change, skeletons) {
@@ -132,47 +139,32 @@ fn findings(
     }
 }
 
-/// What is done at more places than before.
+/// What is done at more places than before, or with something else.
 fn facts(old: Option<&Seen>, new: &Seen) -> Vec<Fact> {
     let before = |capability: &Capability| {
-        old.and_then(|old| old.sites.get(capability)).map(Vec::as_slice).unwrap_or_default()
+        old.and_then(|old| old.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
     };
-    let by_capability: BTreeMap<_, _> = new.sites.iter().collect();
-    let more = by_capability.into_iter().filter(|(capability, sites)| sites.len() > before(capability).len());
-    let mut facts: Vec<Fact> = more
-        .map(|(capability, sites)| {
-            let before = before(capability);
-            Fact {
-                capability: *capability,
-                reviewed: before.len(),
-                new: sites.len(),
-                sites: named(before, sites),
-            }
-        })
-        .collect();
+    let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
+    let each =
+        by_capability.into_iter().map(|(capability, uses)| fact(*capability, before(capability), uses));
+    let mut facts: Vec<Fact> = each.flatten().collect();
     facts.sort_by_key(|fact| (fact.capability.group(), fact.reviewed > 0, fact.capability));
     facts
 }
 
-/// The places to name: first those that look like none of the reviewed version.
-fn named(before: &[Site], sites: &[Site]) -> Vec<Site> {
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    for site in before {
-        *known.entry(&site.excerpt).or_default() += 1;
-    }
-    let (old, new): (Vec<&Site>, Vec<&Site>) =
-        sites.iter().partition(|site| match known.get_mut(&*site.excerpt) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
-            }
-            _ => false,
-        });
-    let added = sites.len() - before.len();
-    let mut seen = HashSet::new();
-    let each =
-        new.into_iter().chain(old).take(added.max(1)).filter(|site| seen.insert((site.line, &site.excerpt)));
-    each.take(SITES).cloned().collect()
+fn fact(capability: Capability, before: &[Use], uses: &[Use]) -> Option<Fact> {
+    let count = |uses: &[Use]| uses.iter().filter(|one| !one.is_later).count();
+    let (reviewed, new) = (count(before), count(uses));
+    let (gone, others) = without_equal(before, uses);
+    // What is given later to what nobody has named is no fact of its own.
+    (new > reviewed || (new > 0 && !others.is_empty())).then(|| Fact {
+        capability,
+        reviewed,
+        new,
+        others: others.len(),
+        sites: sites(&others),
+        gone: sites(&gone),
+    })
 }
 
 /// Hosts that only the new version names, and whether the time was over before all of them were looked at.

@@ -434,6 +434,15 @@ fn what_a_package_brings_along_is_named() {
 }
 
 #[test]
+fn the_version_that_a_package_says_is_told() {
+    let package = |version: &str| {
+        tarball(&[("package/package.json", format!(r#"{{"version":"{version}"}}"#).as_bytes())])
+    };
+    let found = changed(&package("1.2.3"), &package("1.3.0"));
+    assert_eq!(found.version.unwrap().text(), "says that it is 1.3.0, was 1.2.3");
+}
+
+#[test]
 fn many_urls_of_a_known_host_push_out_no_new_one() {
     let known: String = (0..12_000).map(|number| format!("https://known.test/{number}\0")).collect();
     let new = [b"\0\x01https://known.test/\0".as_slice(), known.as_bytes(), b"https://evil.test/\0"].concat();

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 
 fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     println!(
-        "| update | KiB | ms | change | functions | facts, new of them | hosts |\n|---|---|---|---|---|---|---|"
+        "| update | KiB | ms | change | functions | facts, new of them | guards gone | hosts |\n|---|---|---|---|---|---|---|---|"
     );
     let (mut bundle_old, mut bundle_new) = (Vec::new(), Vec::new());
     for (package, old, new, file) in LIBRARIES {
@@ -56,20 +56,25 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
 
 fn row(name: &str, old: &[u8], new: &[u8]) {
     let (findings, took) = measured(old, new);
-    let Findings { change, not_analysed, facts, hosts, functions, .. } = &findings;
+    let Findings { change, not_analysed, facts, losses, hosts, functions, .. } = &findings;
     let change = not_analysed.as_ref().map_or(change.code(), NotAnalysed::code);
     let novel = facts.iter().filter(|fact| fact.reviewed == 0).count();
     println!(
-        "| {name} | {} | {:.1} | {change} | {} | {}, {novel} | {} |",
+        "| {name} | {} | {:.1} | {change} | {} | {}, {novel} | {} | {} |",
         new.len() >> 10,
         took.as_secs_f64() * 1e3,
         functions.len(),
         facts.len(),
+        losses.len(),
         hosts.len(),
     );
     for fact in facts {
         let site = fact.sites.first().map(|site| &*site.excerpt).unwrap_or_default();
         eprintln!("  {name}: {} {} → {}: {site}", fact.capability.code(), fact.reviewed, fact.new);
+    }
+    for loss in losses {
+        let site = loss.gone.first().map(|site| &*site.excerpt).unwrap_or_default();
+        eprintln!("  {name}: {} {} → {}: {site}", loss.guard.code(), loss.reviewed, loss.new);
     }
     for host in hosts {
         eprintln!("  {name}: {}{}", host.host, if host.hidden { ", hidden" } else { "" });

@@ -259,7 +259,7 @@ impl Reloading {
         let taken = self.reloader.take(&settings, (Arc::clone(&rulebook), approvers), ca).await;
         let version = taken.map_err(|error| Failure::could_not(error.to_string()))?;
         self.standing.guards = guards;
-        self.standing.in_force.take(console_users, rulebook);
+        self.standing.in_force.take(console_users, rulebook, approvers);
         self.standing.console_tls.take(identity);
         if let Some(authority) = authority {
             authority.tell(&self.store, &settings.clock).await;

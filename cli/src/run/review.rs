@@ -10,6 +10,7 @@ mod vendors;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -30,6 +31,7 @@ use pinfold_proxy::Clock;
 use pinfold_siem::Observer;
 use pinfold_store::entry::{Notice, What};
 use pinfold_store::incident::Incident;
+use pinfold_store::item::Item;
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Count, Store};
 use tokio::runtime::Handle;
@@ -57,18 +59,21 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 pub(crate) struct InForce {
     users: Arc<watch::Sender<Option<Arc<Users>>>>,
     rules: Arc<watch::Sender<Arc<Rulebook>>>,
+    approvers: Arc<AtomicU32>,
 }
 
 impl InForce {
-    pub(crate) fn new(users: Option<Users>, rules: Arc<Rulebook>) -> Self {
+    pub(crate) fn new(users: Option<Users>, rules: Arc<Rulebook>, approvers: u32) -> Self {
         Self {
             users: Arc::new(watch::Sender::new(users.map(Arc::new))),
             rules: Arc::new(watch::Sender::new(rules)),
+            approvers: Arc::new(AtomicU32::new(approvers)),
         }
     }
 
     /// Others are in force now.
-    pub(crate) fn take(&self, users: Option<Users>, rules: Arc<Rulebook>) {
+    pub(crate) fn take(&self, users: Option<Users>, rules: Arc<Rulebook>, approvers: u32) {
+        self.approvers.store(approvers, Ordering::Relaxed);
         self.users.send_replace(users.map(Arc::new));
         self.rules.send_replace(rules);
     }
@@ -127,6 +132,10 @@ impl Reviewing {
             wrong_password: Arc::new(move |wrong_password| wrong.wrong_password(wrong_password)),
             signed_in: Arc::new(move |signed_in| right.signed_in(signed_in)),
             items: self.asked(|this, ()| async move { Ok(this.store.quarantined().await?) }),
+            in_short: self.asked(|this, (items, incidents): (Arc<Vec<Item>>, Vec<Incident>)| async move {
+                let rules = Arc::clone(&this.in_force.rules.borrow());
+                this.analyst.in_short(&items, &incidents, &rules).await
+            }),
             evidence: self.asked(|this, incident| async move { this.evidence(incident).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
@@ -198,7 +207,11 @@ impl Reviewing {
         let (who, reason) = as_in_history(who, &reason)?;
         let now = Timestamp::now();
         let written = Written::read(&who, &reason, expires.as_deref(), now)?;
-        let approvers = self.configuration.load_without_pins()?.config.approvers;
+        let approvers = match act {
+            Act::Approve => self.configuration.load_without_pins()?.config.approvers,
+            // Rejecting only refuses, and takes one person: files with mistakes keep nobody from it.
+            Act::Reject => self.in_force.approvers.load(Ordering::Relaxed),
+        };
         let desk = Desk { configuration: &self.configuration, store: &self.store, approvers };
         let (decided, mut said) = match act {
             Act::Approve => {

@@ -234,12 +234,18 @@ pub struct FindingsShown {
     /// Why it was not analysed; null where it was.
     #[schema(value_type = Option<Object>, required)]
     pub not_analysed: Option<Value>,
+    /// What both versions say that they are; null where one of them does not say it.
+    #[schema(value_type = Option<Object>, required)]
+    pub version: Option<Value>,
     /// Hosts that it names and the verified one does not.
     #[schema(value_type = Vec<Object>)]
     pub hosts: Vec<Value>,
-    /// What it newly does, or more often.
+    /// What it newly does, more often, or with something else.
     #[schema(value_type = Vec<Object>)]
     pub capabilities: Vec<Value>,
+    /// Guards that it no longer has, or others than before.
+    #[schema(value_type = Vec<Object>)]
+    pub guards: Vec<Value>,
     /// Functions that changed.
     #[schema(value_type = Vec<Object>)]
     pub functions: Vec<Value>,

@@ -1,5 +1,7 @@
 //! What was kept, what is most urgent first.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -47,8 +49,22 @@ struct QueuePage {
     q: Text,
 }
 
+/// What an item newly does, in one line.
+enum Known {
+    Said(Text),
+    BeingRead,
+    No,
+}
+
+impl Known {
+    fn of(said: Option<String>) -> Self {
+        said.map_or(Self::BeingRead, |said| Self::Said(Text::of(&said)))
+    }
+}
+
 struct Row {
     incident: String,
+    known: Known,
     state: &'static str,
     mark: &'static str,
     agreed: Option<String>,
@@ -67,22 +83,31 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Response {
     let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
-    let mut items = match (room.review.items)(()).await {
-        Ok(items) => items,
+    let all = match (room.review.items)(()).await {
+        Ok(items) => Arc::new(items),
         Err(why) => return trouble(&why),
     };
+    let mut items: Vec<&Item> = all.iter().collect();
     let waiting = items.iter().filter(|item| item.state == ItemState::Waiting).count();
-    let vendors = vendors(&items, &asked.vendor);
+    let vendors = vendors(&all, &asked.vendor);
     items.retain(|item| asked.wants(item));
-    items.sort_by_key(urgency);
+    items.sort_by_key(|item| urgency(item));
     let now = Timestamp::now();
     let more = items.len().saturating_sub(ROWS);
+    items.truncate(ROWS);
+    let incidents = items.iter().map(|item| item.incident).collect();
+    // Whatever keeps this from being known, the queue is there.
+    let mut said = match (room.review.in_short)((Arc::clone(&all), incidents)).await {
+        Ok(said) => said.into_iter().map(Known::of).collect(),
+        Err(_) => Vec::new(),
+    }
+    .into_iter();
     page(
         StatusCode::OK,
         &QueuePage {
             user: Text::of(&visitor.session.user.name),
             form: room.forms.token(Some(&visitor.token)),
-            rows: items.iter().take(ROWS).map(|item| row(item, now)).collect(),
+            rows: items.iter().map(|item| row(item, said.next().unwrap_or(Known::No), now)).collect(),
             more,
             waiting,
             states: asked.states(),
@@ -143,10 +168,11 @@ fn vendors(items: &[Item], chosen: &str) -> Vec<(Text, bool)> {
     names.into_iter().map(|name| (Text::of(name), name == chosen)).collect()
 }
 
-fn row(item: &Item, now: Timestamp) -> Row {
+fn row(item: &Item, known: Known, now: Timestamp) -> Row {
     let agreed = item.agreement.as_ref();
     Row {
         incident: item.incident.to_string(),
+        known,
         state: item.state.as_str(),
         mark: state_mark(item.state),
         agreed: agreed.map(|agreed| format!("{} of {} approvals", agreed.by.len(), agreed.needed)),

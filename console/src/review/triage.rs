@@ -5,7 +5,9 @@ mod difference;
 mod summary;
 
 use jiff::Timestamp;
-use pinfold_triage::{Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Site};
+use pinfold_triage::{
+    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Loss, Novelty, Site,
+};
 
 use self::contents::Part;
 use self::difference::Shown;
@@ -40,6 +42,7 @@ pub(super) struct Triaged {
     pub(super) domains: Vec<Domain>,
     pub(super) more_hosts: usize,
     pub(super) groups: Vec<Grouped>,
+    pub(super) losses: Vec<LossRow>,
     pub(super) literals: Vec<LiteralRow>,
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
@@ -88,10 +91,14 @@ pub(super) struct FactRow {
     pub(super) text: &'static str,
     pub(super) code: &'static str,
     pub(super) is_new: bool,
+    /// It is given something else than before.
+    pub(super) is_other: bool,
     /// Places before, and now.
     pub(super) counts: String,
     pub(super) sites: Vec<SiteRow>,
     pub(super) more: usize,
+    /// Places of the verified version that have no equal now.
+    pub(super) gone: Vec<(usize, Text)>,
 }
 
 pub(super) struct SiteRow {
@@ -99,6 +106,14 @@ pub(super) struct SiteRow {
     pub(super) excerpt: Text,
     pub(super) means: Option<Text>,
     pub(super) in_string: bool,
+}
+
+/// A guard that is gone, or another.
+pub(super) struct LossRow {
+    pub(super) text: String,
+    /// Places of the verified version.
+    pub(super) gone: Vec<(usize, Text)>,
+    pub(super) others: Vec<SiteRow>,
 }
 
 pub(super) struct LiteralRow {
@@ -119,6 +134,16 @@ pub(super) struct MeasureRow {
     pub(super) what: &'static str,
     pub(super) before: Option<String>,
     pub(super) now: String,
+}
+
+/// What was found of an item in one line, for the queue. Some of it are words of the attacker.
+#[must_use]
+pub fn in_a_line(triage: &Triage) -> Option<String> {
+    match triage {
+        Triage::Done { findings, .. } => Some(summary::in_a_line(findings)),
+        Triage::NotDone(why) => Some(format!("not analysed because {why}")),
+        Triage::Running => None,
+    }
 }
 
 impl Triaged {
@@ -149,6 +174,7 @@ impl Triaged {
             domains: domains(&findings.hosts, &shown),
             more_hosts: findings.hosts.len().saturating_sub(HOSTS),
             groups: groups(&findings.facts, verified.is_some(), &shown),
+            losses: findings.losses.iter().map(|loss| loss_row(loss, &shown)).collect(),
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
             functions: functions(&findings.functions, &shown),
@@ -160,12 +186,16 @@ impl Triaged {
 
     /// Whether there is little to say: then there is room for more above the difference.
     pub(super) fn is_short(&self) -> bool {
-        self.domains.is_empty() && self.groups.is_empty() && self.contents.is_empty()
+        self.domains.is_empty()
+            && self.groups.is_empty()
+            && self.losses.is_empty()
+            && self.contents.is_empty()
     }
 
     pub(super) fn has_details(&self) -> bool {
         !(self.domains.is_empty()
             && self.groups.is_empty()
+            && self.losses.is_empty()
             && self.literals.is_empty()
             && self.functions.is_empty()
             && self.contents.is_empty()
@@ -258,10 +288,24 @@ fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
     FactRow {
         text: fact.capability.text(),
         code: fact.capability.code(),
-        is_new: is_compared && fact.reviewed == 0,
+        is_new: is_compared && fact.novelty() == Novelty::New,
+        is_other: fact.novelty() == Novelty::Other,
         counts: if is_compared && fact.reviewed > 0 { format!("{} → {now}", fact.reviewed) } else { now },
         sites: fact.sites.iter().map(|site| site_row(site, shown)).collect(),
-        more: (fact.new - fact.reviewed).saturating_sub(fact.sites.len()),
+        more: fact.others.saturating_sub(fact.sites.len()),
+        gone: gone(&fact.gone),
+    }
+}
+
+fn gone(sites: &[Site]) -> Vec<(usize, Text)> {
+    sites.iter().map(|site| (site.line, Text::of_code(&site.excerpt))).collect()
+}
+
+fn loss_row(loss: &Loss, shown: &Shown) -> LossRow {
+    LossRow {
+        text: loss.text(),
+        gone: gone(&loss.gone),
+        others: loss.others.iter().map(|site| site_row(site, shown)).collect(),
     }
 }
 

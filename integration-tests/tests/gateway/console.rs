@@ -71,6 +71,19 @@ async fn a_reviewer_approves_and_the_script_passes_at_once() {
 }
 
 #[tokio::test]
+async fn the_queue_says_in_a_line_what_an_item_newly_does() {
+    let (gateway, item) = with_an_item(&vendor_of(TAMPERED).await).await;
+    let ada = signed_in(&gateway, "ada").await;
+    // The queue waits for nothing; who has seen the item finds the line there.
+    let queue = ada.open("/quarantine").await.body;
+    assert!(queue.contains("What it does is being read.") || queue.contains("class=\"why\""), "{queue}");
+    while ada.open(&item).await.body.contains("data-running") {}
+    let queue = ada.open("/quarantine").await.body;
+    let line = "<p class=\"why\">no verified version to compare with; ";
+    assert!(queue.contains(line), "{queue}");
+}
+
+#[tokio::test]
 async fn a_reviewer_rejects_and_the_script_stays_out() {
     let vendor = vendor_of(TAMPERED).await;
     let (gateway, incident) = with_an_item(&vendor).await;
@@ -81,6 +94,21 @@ async fn a_reviewer_rejects_and_the_script_stays_out() {
     ada.fill(&item, &format!("{item}/decide"), &[("act", "reject"), ("reason", "SEC-2")]).await;
 
     refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "rejected");
+}
+
+#[tokio::test]
+async fn files_with_mistakes_keep_nobody_from_rejecting_and_everybody_from_approving() {
+    let (gateway, incident) = with_an_item(&vendor_of(TAMPERED).await).await;
+    let ada = signed_in(&gateway, "ada").await;
+    let item = format!("/quarantine/{incident}");
+    std::fs::write(gateway.dir().join("pinfold.toml"), "no toml").unwrap();
+
+    ada.fill(&item, &format!("{item}/decide"), &decision("approve", "SEC-1")).await;
+    assert!(ada.open(&item).await.body.contains("Nothing was decided"));
+    ada.fill(&item, &format!("{item}/decide"), &decision("reject", "SEC-1")).await;
+
+    let after = ada.open(&item).await.body;
+    assert!(after.contains("are not released at"), "{after}");
 }
 
 #[tokio::test]

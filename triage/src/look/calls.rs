@@ -20,6 +20,7 @@ impl<'a> Look<'a, '_> {
         let arguments: Vec<_> = call.arguments.iter().map(|argument| self.argument(Some(argument))).collect();
         let member = call.callee.as_member_expression();
         self.by_name(node, call, &callee, &arguments);
+        self.called_later(call);
         match (callee, member.and_then(|member| self.folder.method(member, &mut Env::new()))) {
             (Value::Global(path), _) if &*path == "Reflect.apply" => {
                 if let [function, _, Value::Array(list)] = arguments.as_slice() {

@@ -77,9 +77,12 @@ impl<'a> Look<'a, '_> {
             look_inside(&text, semantic, self.limits, inside)
         });
         let Ok(seen) = seen else { return };
-        for (capability, sites) in seen.sites {
-            let known = self.seen.sites.entry(capability).or_default();
-            known.extend(sites.into_iter().filter(|site| !known.contains(site)).collect::<Vec<_>>());
+        for (capability, uses) in seen.uses {
+            let known = self.seen.uses.entry(capability).or_default();
+            known.extend(uses.into_iter().filter(|one| !known.contains(one)).collect::<Vec<_>>());
+        }
+        for (guard, uses) in seen.guards {
+            self.seen.guards.entry(guard).or_default().extend(uses);
         }
         self.seen.text_bytes += seen.text_bytes;
         self.seen.texts.extend(seen.texts);

@@ -1,6 +1,6 @@
 //! What was found, for programs. The fields are listed in `docs/reference.md`.
 
-use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Mark, Measure, NotAnalysed, Site};
+use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure, NotAnalysed, Site};
 use serde_json::{Value, json};
 
 use super::{Compared, contents_json};
@@ -25,13 +25,26 @@ pub(super) fn of(compared: &Compared) -> Value {
 
 /// What was found, of a body or of a member of one.
 pub(crate) fn findings_json(findings: &Findings) -> Value {
-    let Findings { change, not_analysed, facts, hosts, functions, literals, measures, diff, contents } =
-        findings;
+    let Findings {
+        change,
+        not_analysed,
+        version,
+        facts,
+        losses,
+        hosts,
+        functions,
+        literals,
+        measures,
+        diff,
+        contents,
+    } = findings;
     json!({
         "change": change.code(),
         "not_analysed": not_analysed.as_ref().map(not_analysed_json),
+        "version": version.as_ref().map(|version| json!({ "verified": &*version.reviewed, "new": &*version.new })),
         "hosts": hosts.iter().map(host_json).collect::<Value>(),
         "capabilities": facts.iter().map(fact_json).collect::<Value>(),
+        "guards": losses.iter().map(loss_json).collect::<Value>(),
         "functions": functions.iter().map(function_json).collect::<Value>(),
         "literals": literals.iter().map(literal_json).collect::<Value>(),
         "measures": measures.iter().map(measure_json).collect::<Value>(),
@@ -71,7 +84,20 @@ fn fact_json(fact: &Fact) -> Value {
         "text": fact.capability.text(),
         "verified": fact.reviewed,
         "new": fact.new,
+        "novelty": fact.novelty().code(),
         "sites": fact.sites.iter().map(site_json).collect::<Value>(),
+        "gone": fact.gone.iter().map(site_json).collect::<Value>(),
+    })
+}
+
+fn loss_json(loss: &Loss) -> Value {
+    json!({
+        "guard": loss.guard.code(),
+        "text": loss.text(),
+        "verified": loss.reviewed,
+        "new": loss.new,
+        "gone": loss.gone.iter().map(site_json).collect::<Value>(),
+        "others": loss.others.iter().map(site_json).collect::<Value>(),
     })
 }
 

@@ -1,6 +1,8 @@
 //! What was found, for people: facts before hosts, hosts before capabilities, and the difference last.
 
-use pinfold_triage::{Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Mark};
+use pinfold_triage::{
+    Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty,
+};
 
 use super::Compared;
 use super::json::mark_text;
@@ -23,6 +25,7 @@ pub(super) fn of(compared: &Compared, terminal: &Terminal) -> String {
         page.head(),
         page.contents(),
         page.hosts(&findings.hosts),
+        page.losses(&findings.losses),
         page.capabilities(&findings.facts),
         page.literals(),
         page.measures(),
@@ -48,6 +51,7 @@ impl<'a> Page<'a> {
         let page = Page { findings, ..*self };
         let sections = [
             page.contents(),
+            page.losses(&findings.losses),
             page.capabilities(&findings.facts),
             page.literals(),
             page.functions(&findings.functions),
@@ -95,6 +99,9 @@ impl<'a> Page<'a> {
             let why = format!("not analysed because {}", printable(&why.text()));
             facts.push(("note", self.terminal.paint(Tone::Warning, &why)));
         }
+        if let Some(version) = &findings.version {
+            facts.push(("version", printable(&version.text()).into_owned()));
+        }
         facts.push(("summary", self.summary()));
         for (name, value) in facts {
             text.push_str(&format!("  {name:<8}  {value}\n"));
@@ -116,23 +123,21 @@ impl<'a> Page<'a> {
         if imitating > 0 {
             parts.push(format!("{imitating} that imitates one that is expected"));
         }
+        if !findings.losses.is_empty() {
+            parts.push(format!("{} gone or another", counted(findings.losses.len(), "guard")));
+        }
         parts.extend(self.summary_of_contents());
         if findings.facts.is_empty() && findings.contents.is_some() {
             return parts.join("; ");
         }
-        let novel = findings.facts.iter().filter(|fact| fact.reviewed == 0).count();
         let is_unread = findings.change == Change::Unknown && findings.facts.is_empty();
-        parts.push(match (novel, findings.facts.len() - novel) {
+        parts.push(match done(&findings.facts) {
+            Some(done) => done,
             // Who makes a script that cannot be analysed does not get an all-clear for it.
-            (0, 0) if is_unread || findings.not_analysed.is_some() => {
+            None if is_unread || findings.not_analysed.is_some() => {
                 "what else it does is not known".to_owned()
             }
-            (0, 0) => "nothing that it did not do before".to_owned(),
-            (novel, 0) => format!("does {} that it did not do before", counted(novel, "thing")),
-            (0, more) => format!("does {} more often", counted(more, "thing")),
-            (novel, more) => {
-                format!("does {} that it did not do before, and {more} more often", counted(novel, "thing"))
-            }
+            None => "nothing that it did not do before".to_owned(),
         });
         parts.join("; ")
     }
@@ -166,6 +171,25 @@ impl<'a> Page<'a> {
             ));
             for url in host.urls.iter().filter(|url| **url != host.host) {
                 text.push_str(&format!("{indent}  {}\n", printable(url)));
+            }
+        }
+        text
+    }
+
+    fn losses(&self, losses: &[Loss]) -> String {
+        if losses.is_empty() {
+            return String::new();
+        }
+        let mut text = self.title("GUARDS THAT ARE GONE", "lines of the verified version");
+        for loss in losses {
+            text.push_str(&format!("    {}\n", self.terminal.paint(Tone::Bad, &loss.text())));
+            for site in &loss.gone {
+                let line = self.faint(&format!("{:>8}", site.line));
+                text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
+            }
+            for site in &loss.others {
+                let line = self.faint(&format!("{:>8}", "now"));
+                text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
             }
         }
         text
@@ -205,9 +229,13 @@ impl<'a> Page<'a> {
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
         }
-        let more = fact.new.saturating_sub(fact.reviewed).saturating_sub(fact.sites.len());
+        let more = fact.others.saturating_sub(fact.sites.len());
         if more > 0 {
             text.push_str(&format!("{:>8}  {}\n", "", self.faint(&format!("and {more} more"))));
+        }
+        for site in &fact.gone {
+            let line = self.faint(&format!("{:>8}", "no more"));
+            text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
         }
         text
     }
@@ -326,6 +354,21 @@ impl<'a> Page<'a> {
 
 const KINDS: [FunctionChange; 4] =
     [FunctionChange::Changed, FunctionChange::Added, FunctionChange::Removed, FunctionChange::Moved];
+
+/// How many things are done newly, more often, or with something else.
+fn done(facts: &[Fact]) -> Option<String> {
+    let each = [
+        (Novelty::New, "that it did not do before"),
+        (Novelty::More, "more often"),
+        (Novelty::Other, "with something else"),
+    ];
+    let each = each.into_iter().filter_map(|(novelty, how)| {
+        let count = facts.iter().filter(|fact| fact.novelty() == novelty).count();
+        (count > 0).then(|| format!("{} {how}", counted(count, "thing")))
+    });
+    let each: Vec<_> = each.collect();
+    (!each.is_empty()).then(|| format!("does {}", each.join(", ")))
+}
 
 /// The change in words, and how much of it there is.
 fn change(findings: &Findings) -> String {

@@ -2,6 +2,8 @@
 //! whole limit: one is looked at after the other, off the threads that carry traffic, a few wait, the page of who asks waits a
 //! moment and no longer, and what was found is remembered, so that a page that is loaded again does not pay again.
 
+mod in_short;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use self::in_short::Lines;
 use crate::comparison::{Known, found};
 use crate::failure::Failure;
 
@@ -38,6 +41,7 @@ struct Inner {
     store: Store,
     turn: Semaphore,
     memory: Mutex<Memory>,
+    lines: Mutex<Lines>,
 }
 
 /// What was asked: what it was compared with, as far as it is still there, and what it is.
@@ -56,7 +60,7 @@ struct Memory {
 impl Analyst {
     pub(super) fn new(store: Store) -> Self {
         let memory = Mutex::default();
-        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory }))
+        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory, lines: Mutex::default() }))
     }
 
     /// What an item newly does: at once where it is known, else when it has been looked at, or that it takes longer.
@@ -119,14 +123,21 @@ impl Analyst {
         }
         let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
-            let found = this.look(new, &verified, rules).await;
+            let found = this.look(new, &verified, Arc::clone(&rules), LIMIT).await;
+            this.keep_line(key, found.as_ref(), &rules);
             tell.send_replace(found);
         });
         Some(answer)
     }
 
     /// Nothing where it was given up.
-    async fn look(&self, new: (BodyId, u64), verified: &[Known], rules: Arc<Rulebook>) -> Option<Triage> {
+    async fn look(
+        &self,
+        new: (BodyId, u64),
+        verified: &[Known],
+        rules: Arc<Rulebook>,
+        limit: Duration,
+    ) -> Option<Triage> {
         let _turn = self.0.turn.acquire().await.ok()?;
         let read = async {
             let verified = Known::first_there(verified, &self.0.store).await?;
@@ -141,7 +152,7 @@ impl Analyst {
         let (known, old) = verified.unzip();
         let looking = spawn_blocking(move || {
             let lookalikes = Lookalikes::of(&rules);
-            found(old.as_deref(), &new, Instant::now() + LIMIT, &lookalikes)
+            found(old.as_deref(), &new, Instant::now() + limit, &lookalikes)
         });
         let findings = Arc::new(looking.await.ok()?);
         let verified = known.map(|Known { digest, len, at, learned }| Verified { digest, len, at, learned });

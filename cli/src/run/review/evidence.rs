@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use pinfold_console::{Day, Evidence, Served, Triage};
@@ -32,6 +33,12 @@ impl Reviewing {
         Ok(Some(evidence))
     }
 
+    /// How many must agree, by the files or, where they have mistakes, by what is in force.
+    fn approvers_said(&self) -> u32 {
+        let said = self.configuration.load_without_pins().map(|loaded| loaded.config.approvers);
+        said.unwrap_or_else(|_| self.in_force.approvers.load(Ordering::Relaxed))
+    }
+
     async fn gather(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
         let Some((item, asked_by)) = self.store.item(incident).await? else { return Ok(None) };
         let now = Timestamp::now();
@@ -41,7 +48,7 @@ impl Reviewing {
         let (pinned, approvers) = match self.configuration.load() {
             Ok(loaded) => (Some(evidence::pinned(&loaded.config, &item.url)), loaded.config.approvers),
             // A mistake in a list of pins must not keep anyone from deciding.
-            Err(_) => (None, self.configuration.load_without_pins()?.config.approvers),
+            Err(_) => (None, self.approvers_said()),
         };
         let conflicts = evidence::conflicts(&self.store, &items, &item);
         Ok(Some(Evidence {

@@ -1,8 +1,9 @@
 //! The difference of both versions, as rows of a page: bounded, with what was left out in numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use pinfold_triage::{Findings, Fold, Hunk, Mark};
+use pinfold_triage::{Findings, Fold, Hunk, Mark, differing_words};
 
 use super::{Place, marks};
 use crate::text::Text;
@@ -11,6 +12,8 @@ use crate::text::Text;
 const LINES: usize = 3000;
 /// Characters of lines on one page.
 const CHARACTERS: usize = 400_000;
+/// Bytes of lines that are compared word by word.
+const COMPARED: usize = 200_000;
 
 /// All of it.
 #[derive(Default)]
@@ -42,8 +45,34 @@ pub(in crate::review) struct Same {
 /// A line of one version.
 pub(in crate::review) struct Line {
     pub(in crate::review) number: usize,
-    pub(in crate::review) text: Text,
+    /// What it holds, in order, and what of it differs from the line beside it.
+    pub(in crate::review) parts: Vec<(bool, Text)>,
     pub(in crate::review) marks: Vec<&'static str>,
+    /// All of it, until it is known what differs.
+    whole: String,
+}
+
+impl Line {
+    fn of(number: usize, whole: &str, marks: Vec<&'static str>) -> Self {
+        Self { number, parts: vec![(false, Text::of_code(whole))], marks, whole: whole.to_owned() }
+    }
+
+    /// Marks what differs, by places in bytes.
+    fn differs(&mut self, places: &[Range<usize>]) {
+        let mut parts = Vec::new();
+        let mut add = |differs, at: Range<usize>| {
+            let part = self.whole.get(at).filter(|part| !part.is_empty());
+            parts.extend(part.map(|part| (differs, Text::of_code(part))));
+        };
+        let mut at = 0;
+        for place in places {
+            add(false, at..place.start);
+            add(true, place.clone());
+            at = place.end;
+        }
+        add(false, at..self.whole.len());
+        self.parts = parts;
+    }
 }
 
 /// Of which version a line is.
@@ -81,6 +110,7 @@ impl Difference {
         if pieces.left_out == 0 {
             pieces.fold(&diff.rest);
         }
+        pieces.mark_words();
         Self {
             pieces: pieces.made,
             left_out: pieces.left_out,
@@ -143,7 +173,7 @@ impl Pieces {
     }
 
     fn line(&mut self, mark: Mark, old: usize, new: usize, text: &str) {
-        let line = |number, marks| Line { number, text: Text::of_code(text), marks };
+        let line = |number, marks| Line::of(number, text, marks);
         match mark {
             Mark::Both => {
                 let same = self.same(old, new, text);
@@ -172,6 +202,22 @@ impl Pieces {
             }
             (Some(Piece::Same(_) | Piece::Folded { .. }) | None, Side::New) => {
                 self.made.push(Piece::Changed { old: Vec::new(), new: vec![line] });
+            }
+        }
+    }
+
+    /// Marks what differs within lines that stand beside each other.
+    fn mark_words(&mut self) {
+        let mut left = COMPARED;
+        for piece in &mut self.made {
+            let Piece::Changed { old, new } = piece else { continue };
+            for (old, new) in old.iter_mut().zip(new) {
+                let Some(rest) = left.checked_sub(old.whole.len() + new.whole.len()) else { return };
+                left = rest;
+                if let Some([gone, there]) = differing_words(&old.whole, &new.whole) {
+                    old.differs(&gone);
+                    new.differs(&there);
+                }
             }
         }
     }

@@ -1,17 +1,23 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host};
+use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
 
 use super::super::words::counted;
 use super::Place;
 use super::contents::in_short;
-use super::difference::Shown;
+use super::difference::{Difference, Shown};
 use crate::text::Text;
 
 /// Hosts in a summary.
 const HOSTS: usize = 4;
 /// Capabilities in a summary.
 const FACTS: usize = 7;
+/// Of those that are done with something else than before.
+const OTHERS: usize = 4;
+/// Points in one line of a list.
+const IN_A_LINE: usize = 3;
+/// Characters of each.
+const LINE: usize = 160;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
 const TELLING: [Capability; 20] = [
     Capability::CardField,
@@ -47,6 +53,18 @@ pub(in crate::review) struct Point {
 }
 
 impl Point {
+    fn as_text(&self) -> String {
+        let mut text = self.text.clone();
+        if let Some(what) = &self.what {
+            text.push_str(&format!(" {what}"));
+        }
+        if !self.tags.is_empty() {
+            let tags: Vec<_> = self.tags.iter().map(Text::to_string).collect();
+            text.push_str(&format!(" ({})", tags.join(", ")));
+        }
+        text
+    }
+
     fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), what: None, tags: Vec::new(), place: None }
     }
@@ -60,30 +78,66 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
         points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
     }
     points.extend(findings.contents.iter().flat_map(|contents| in_short(contents)).map(Point::plain));
+    points.extend(findings.losses.iter().map(|loss| of_loss(loss, shown)));
     // Said beside its host, and there is no other place.
     let is_said = |fact: &Fact| {
         fact.sites.len() == 1
             && told.iter().any(|(_, said)| said.is_some_and(|said| said.capability == fact.capability))
     };
-    let facts = findings.facts.iter().filter(|fact| fact.reviewed == 0 && !is_said(fact));
-    let mut novel: Vec<&Fact> = facts.collect();
-    novel.sort_by_key(|fact| {
-        TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
-    });
+    let mut novel = of_novelty(findings, Novelty::New);
+    novel.retain(|fact| !is_said(fact));
     points.extend(novel.iter().take(FACTS).map(|fact| of_fact(fact, shown)));
     if novel.len() > FACTS {
         let rest: Vec<_> = novel.iter().skip(FACTS).map(|fact| fact.capability.text()).collect();
         points.push(Point::plain(rest.join("; ")));
     }
-    let more_often: Vec<_> = findings.facts.iter().filter(|fact| fact.reviewed > 0).collect();
-    if !more_often.is_empty() {
-        let names: Vec<_> = more_often.iter().map(|fact| fact.capability.text()).collect();
-        points.push(Point::plain(format!("more often than before: {}", names.join("; "))));
-    }
+    let mut other = of_novelty(findings, Novelty::Other);
+    other.retain(|fact| !is_said(fact));
+    points.extend(other.iter().take(OTHERS).map(|fact| with_something_else(fact, shown)));
+    points.extend(together("with something else than before", other.get(OTHERS..).unwrap_or_default()));
+    points.extend(together("more often than before", &of_novelty(findings, Novelty::More)));
     if points.is_empty() {
         points.extend(nothing(findings).map(Point::plain));
     }
+    points.extend(findings.version.as_ref().map(said));
     points
+}
+
+/// The first of them in one line, for a list of many: with words of the attacker, bounded.
+pub(super) fn in_a_line(findings: &Findings) -> String {
+    let nowhere = Difference::default();
+    let mut points = points(findings, &nowhere.shown());
+    if matches!(findings.change, Change::Same | Change::Trivia | Change::Names) {
+        // The kind of change says it.
+        points.retain(|point| Some(&*point.text) != nothing(findings));
+    }
+    let mut parts: Vec<_> = points.iter().take(IN_A_LINE).map(Point::as_text).collect();
+    match findings.change {
+        Change::Same | Change::Trivia | Change::Names | Change::Data => {
+            parts.insert(0, findings.change.text().to_owned());
+        }
+        Change::New => parts.insert(0, "no verified version to compare with".to_owned()),
+        Change::Code | Change::Contents | Change::Unknown => {}
+    }
+    if points.len() > IN_A_LINE {
+        parts.push(format!("and {} more", points.len() - IN_A_LINE));
+    }
+    parts.extend(findings.not_analysed.as_ref().map(|why| format!("not analysed in full: {}", why.text())));
+    parts.iter().map(|part| part.chars().take(LINE).collect::<String>()).collect::<Vec<_>>().join("; ")
+}
+
+/// Facts of one kind, the most telling first.
+fn of_novelty(findings: &Findings, novelty: Novelty) -> Vec<&Fact> {
+    let mut facts: Vec<_> = findings.facts.iter().filter(|fact| fact.novelty() == novelty).collect();
+    facts.sort_by_key(|fact| {
+        TELLING.iter().position(|told| *told == fact.capability).unwrap_or(TELLING.len())
+    });
+    facts
+}
+
+fn together(how: &str, facts: &[&Fact]) -> Option<Point> {
+    let names: Vec<_> = facts.iter().map(|fact| fact.capability.text()).collect();
+    (!names.is_empty()).then(|| Point::plain(format!("{how}: {}", names.join("; "))))
 }
 
 /// Those that hide and those that imitate first.
@@ -125,6 +179,23 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
         tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
         place: first.map(|site| shown.place(site.line)),
     }
+}
+
+/// Not more often, and not what it was.
+fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
+    let text = format!("{}, with something else than before", fact.capability.text());
+    Point { text, ..of_fact(fact, shown) }
+}
+
+fn of_loss(loss: &Loss, shown: &Shown) -> Point {
+    let place = loss.others.first().map(|site| shown.place(site.line));
+    Point { place, ..Point::plain(loss.text()) }
+}
+
+fn said(version: &SaidVersion) -> Point {
+    let SaidVersion { reviewed, new } = version;
+    let tag = if reviewed == new { "as the verified one".to_owned() } else { format!("was {reviewed}") };
+    Point { what: Some(Text::of(new)), tags: vec![Text::of(&tag)], ..Point::plain("says that it is") }
 }
 
 /// What is said where nothing was found.

@@ -1,0 +1,54 @@
+//! Which uses of two versions are the same.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use super::Use;
+use crate::findings::{SITES, Site};
+
+/// The uses of both versions that have no equal in the other one. Equal is what is given the same; of these, those that also look
+/// the same go together first, so that what is left is what looks new.
+pub(crate) fn without_equal<'u>(old: &'u [Use], new: &'u [Use]) -> (Vec<&'u Use>, Vec<&'u Use>) {
+    let (old, new) = unpaired(old.iter().collect(), new.iter().collect(), |one| {
+        (one.is_later, one.given, &*one.site.excerpt)
+    });
+    unpaired(old, new, |one| (one.is_later, one.given))
+}
+
+type Unpaired<'u> = (Vec<&'u Use>, Vec<&'u Use>);
+
+fn unpaired<'u, K: Hash + Eq>(
+    old: Vec<&'u Use>,
+    new: Vec<&'u Use>,
+    key: impl Fn(&'u Use) -> K,
+) -> Unpaired<'u> {
+    let mut left: HashMap<K, usize> = HashMap::new();
+    for one in &new {
+        *left.entry(key(one)).or_default() += 1;
+    }
+    let mut pairs: HashMap<K, usize> = HashMap::new();
+    let old = old.into_iter().filter(|one| match left.get_mut(&key(one)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            *pairs.entry(key(one)).or_default() += 1;
+            false
+        }
+        Some(_) | None => true,
+    });
+    let old = old.collect();
+    let new = new.into_iter().filter(|one| match pairs.get_mut(&key(one)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        Some(_) | None => true,
+    });
+    (old, new.collect())
+}
+
+/// The places to name, each once.
+pub(crate) fn sites(uses: &[&Use]) -> Vec<Site> {
+    let mut seen = HashSet::new();
+    let each = uses.iter().map(|one| &one.site).filter(|site| seen.insert((site.line, &site.excerpt)));
+    each.take(SITES).cloned().collect()
+}

@@ -1,0 +1,431 @@
+//! What a use is given: by it, and not by how many there are, two versions are compared.
+//!
+//! `fetch("/a")` in the one and `fetch(document.cookie)` in the other are one fetch each. A use is written down without what
+//! changes and leaves it the same: local names are what they stand for, numbers are none, and so are the short names of
+//! members, which belong to minifiers. What stands there then is compared and never shown.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use oxc_ast::AstKind;
+use oxc_ast::ast::{
+    Argument, ArrayExpressionElement, CallExpression, ChainElement, Expression, IdentifierReference,
+    MemberExpression, ObjectPropertyKind, Statement, TemplateLiteral,
+};
+use oxc_semantic::{AstNode, NodeId};
+use oxc_span::{GetSpan as _, Span};
+use oxc_syntax::operator::BinaryOperator;
+
+use super::Look;
+use crate::bindings::{Binding, symbol_of};
+use crate::capability::{Capability, Group};
+use crate::operators::operands;
+use crate::value::Value;
+
+/// Expressions of one use that are written down part by part.
+const PARTS: usize = 64;
+/// Bytes of each that goes beyond, which is taken as it stands there.
+const WRITTEN: usize = 256;
+/// Expressions inside each other, through names too.
+const DEEPEST: usize = 8;
+/// What stands around a use and belongs to it.
+const AROUND: usize = 8;
+/// Names of members that minifiers give.
+const SHORT: usize = 2;
+/// Methods of a request, by which `open` is told from others of that name.
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+
+/// What all uses are given that are not compared by it.
+const NOTHING: u64 = 0;
+
+impl<'a> Look<'a, '_> {
+    /// What is given to the use that the node is part of.
+    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> u64 {
+        let of_text = matches!(capability, Capability::PasswordField | Capability::CardField);
+        match capability.group() {
+            Group::Data if of_text => hash(means.unwrap_or_default()),
+            Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
+                let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+                given.around(self.semantic.nodes().get_node(node));
+                hash(&given.text)
+            }
+            Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => NOTHING,
+        }
+    }
+
+    /// A test, and what it leads to.
+    pub(super) fn tested(&self, node: &AstNode<'a>) -> u64 {
+        let capability = Capability::Location;
+        let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+        given.test(node);
+        hash(&given.text)
+    }
+
+    /// A call by another name of what was named before, and one of a request that was made before: what they are given counts,
+    /// and they are no more uses.
+    pub(super) fn called_later(&mut self, call: &'a CallExpression<'a>) {
+        let function = match call.callee.as_member_expression() {
+            Some(member) if matches!(member.static_property_name(), Some("call" | "apply" | "bind")) => {
+                member.object()
+            }
+            Some(member) => return self.sent_later(call, member),
+            None => &call.callee,
+        };
+        let is_local = function
+            .get_identifier_reference()
+            .is_some_and(|name| symbol_of(self.folder.scoping, name).is_some());
+        if is_local
+            && let Value::Global(path) = self.folder.value(function)
+            && let Some(capability) = crate::capability::of_global(&path)
+        {
+            self.later(capability, call.span);
+        }
+    }
+
+    fn sent_later(&mut self, call: &'a CallExpression<'a>, member: &'a MemberExpression<'a>) {
+        let first = call.arguments.first().and_then(Argument::as_expression);
+        let Some(first) = first.map(|first| self.folder.value(first)) else { return };
+        let is_sent = match (member.static_property_name(), call.arguments.len()) {
+            (Some("open"), 2..) => {
+                first.as_text().is_some_and(|method| METHODS.contains(&&*method.to_ascii_uppercase()))
+            }
+            (Some("send"), 1) => !matches!(first, Value::Undefined),
+            (_, _) => false,
+        };
+        if is_sent {
+            self.later(Capability::Xhr, call.span);
+        }
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Where a test leads to: one that leads nowhere guards nothing.
+fn follows(statement: &Statement<'_>) -> &'static str {
+    match statement {
+        Statement::BlockStatement(block) => block.body.first().map_or("nothing", follows),
+        Statement::ReturnStatement(_) => "return",
+        Statement::ThrowStatement(_) => "throw",
+        Statement::EmptyStatement(_) => "nothing",
+        _ => "more",
+    }
+}
+
+/// What one use is given, as it is written down.
+struct Given<'l, 'a, 's> {
+    look: &'l Look<'a, 's>,
+    capability: Capability,
+    text: String,
+    left: usize,
+}
+
+impl<'a> Given<'_, 'a, '_> {
+    /// The node, and what is done with it.
+    fn around(&mut self, node: &AstNode<'a>) {
+        self.itself(node);
+        let nodes = self.look.semantic.nodes();
+        let mut inner = node;
+        for _ in 0..AROUND {
+            let outer = nodes.parent_node(inner.id());
+            if !self.goes_on(inner, outer) {
+                break;
+            }
+            inner = outer;
+        }
+    }
+
+    fn itself(&mut self, node: &AstNode<'a>) {
+        match node.kind() {
+            AstKind::IdentifierReference(name) => self.name(name, 0),
+            AstKind::StaticMemberExpression(member) => {
+                self.expression(&member.object, 0);
+                self.member(member.property.name.as_str());
+            }
+            AstKind::ComputedMemberExpression(member) => {
+                self.expression(&member.object, 0);
+                self.expression(&member.expression, 0);
+            }
+            AstKind::CallExpression(call) => self.call(&call.callee, &call.arguments, 0),
+            AstKind::NewExpression(made) => self.call(&made.callee, &made.arguments, 0),
+            AstKind::ImportExpression(import) => self.expression(&import.source, 0),
+            AstKind::ImportDeclaration(import) => self.literal(import.source.value.as_str()),
+            AstKind::AssignmentExpression(assigned) => {
+                if let Some(member) = assigned.left.as_member_expression() {
+                    self.member(member.static_property_name().unwrap_or_default());
+                }
+                self.expression(&assigned.right, 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn test(&mut self, node: &AstNode<'a>) {
+        let (test, word) = match node.kind() {
+            AstKind::IfStatement(tested) => (&tested.test, follows(&tested.consequent)),
+            AstKind::SwitchStatement(switched) => (&switched.discriminant, "switch"),
+            AstKind::ConditionalExpression(either) => (&either.test, "?"),
+            AstKind::UnaryExpression(unary) => (&unary.argument, unary.operator.as_str()),
+            AstKind::LogicalExpression(logical) => {
+                self.expression(&logical.left, 0);
+                (&logical.right, logical.operator.as_str())
+            }
+            AstKind::BinaryExpression(binary) => {
+                self.expression(&binary.left, 0);
+                (&binary.right, binary.operator.as_str())
+            }
+            _ => return self.itself(node),
+        };
+        self.text.push_str(word);
+        self.expression(test, 0);
+    }
+
+    /// Writes down what `outer` does with `inner`, and says whether more may be done with what that comes to.
+    fn goes_on(&mut self, inner: &AstNode<'a>, outer: &AstNode<'a>) -> bool {
+        let span = inner.kind().span();
+        match outer.kind() {
+            AstKind::CallExpression(call) if call.callee.span() == span => {
+                self.arguments(&call.arguments, 0);
+                // Of what was read it counts where it goes; an answer is what a use gives and not what it is given.
+                return self.capability.group() == Group::Data;
+            }
+            AstKind::NewExpression(made) if made.callee.span() == span => self.arguments(&made.arguments, 0),
+            AstKind::CallExpression(call) => {
+                self.text.push('→');
+                self.expression(&call.callee, 1);
+                return false;
+            }
+            AstKind::StaticMemberExpression(member) => self.member(member.property.name.as_str()),
+            AstKind::ComputedMemberExpression(member) if member.object.span() == span => {
+                self.expression(&member.expression, 1);
+            }
+            AstKind::AssignmentExpression(assigned) => {
+                if assigned.left.span() == span {
+                    self.text.push('=');
+                    self.expression(&assigned.right, 0);
+                }
+                return false;
+            }
+            AstKind::BinaryExpression(binary) => return binary.operator == BinaryOperator::Addition,
+            AstKind::ChainExpression(_)
+            | AstKind::SequenceExpression(_)
+            | AstKind::LogicalExpression(_)
+            | AstKind::ConditionalExpression(_)
+            | AstKind::TemplateLiteral(_)
+            | AstKind::ArrayExpression(_)
+            | AstKind::ObjectProperty(_)
+            | AstKind::ObjectExpression(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn call(&mut self, callee: &'a Expression<'a>, arguments: &'a [Argument<'a>], depth: usize) {
+        self.expression(callee, depth);
+        self.arguments(arguments, depth);
+    }
+
+    fn arguments(&mut self, arguments: &'a [Argument<'a>], depth: usize) {
+        self.text.push('(');
+        for argument in arguments {
+            match (argument.as_expression(), argument) {
+                (Some(argument), _) => self.expression(argument, depth),
+                (None, Argument::SpreadElement(spread)) => self.expression(&spread.argument, depth),
+                (None, _) => {}
+            }
+            self.text.push(',');
+        }
+        self.text.push(')');
+    }
+
+    fn member(&mut self, name: &str) {
+        self.text.push('.');
+        self.text.push_str(if name.len() > SHORT { name } else { "_" });
+    }
+
+    fn literal(&mut self, text: &str) {
+        self.text.push('"');
+        let is_html = matches!(self.capability, Capability::Html | Capability::DocumentWrite);
+        if is_html {
+            // Of markup, what loads or runs.
+            const TELLING: [&str; 9] = [
+                "<script",
+                "<iframe",
+                "<form",
+                "<object",
+                "<embed",
+                "src=",
+                "srcdoc",
+                "javascript:",
+                "onerror",
+            ];
+            let text = text.to_ascii_lowercase();
+            self.text.extend(TELLING.into_iter().filter(|telling| text.contains(telling)));
+        } else {
+            // Versions and numbers in addresses are others in each version.
+            let mut parts = text.split(|char: char| char.is_ascii_digit()).filter(|part| !part.is_empty());
+            self.text.extend(parts.next());
+            self.text.extend(parts.flat_map(|part| ["#", part]));
+        }
+        self.text.push('"');
+    }
+
+    fn expression(&mut self, expression: &'a Expression<'a>, depth: usize) {
+        let Some(left) = self.left.checked_sub(1).filter(|_| depth <= DEEPEST) else {
+            return self.cut(expression.span());
+        };
+        self.left = left;
+        let depth = depth + 1;
+        match self.look.folder.value(expression) {
+            Value::Text(text) => return self.literal(&text),
+            Value::Global(path) => return self.text.push_str(&path),
+            Value::Number(_) | Value::Bool(_) | Value::Undefined => return self.text.push('#'),
+            Value::Function(_) => return self.text.push('ƒ'),
+            Value::Unknown
+            | Value::Regex { .. }
+            | Value::Array(_)
+            | Value::Object(_)
+            | Value::Builtin
+            | Value::Constructor
+            | Value::GlobalGetter => {}
+        }
+        match expression {
+            Expression::Identifier(name) => self.name(name, depth),
+            Expression::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
+            Expression::NewExpression(made) => self.call(&made.callee, &made.arguments, depth),
+            Expression::ChainExpression(chain) => match &chain.expression {
+                ChainElement::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
+                other => self.of_member(other.as_member_expression(), depth),
+            },
+            Expression::BinaryExpression(sum) if sum.operator == BinaryOperator::Addition => {
+                self.sum(operands(sum).into_iter().map(Ok), depth);
+            }
+            Expression::TemplateLiteral(template) => self.sum(parts(template), depth),
+            Expression::BinaryExpression(binary) => {
+                self.expression(&binary.left, depth);
+                self.text.push_str(binary.operator.as_str());
+                self.expression(&binary.right, depth);
+            }
+            Expression::LogicalExpression(logical) => {
+                self.expression(&logical.left, depth);
+                self.text.push_str(logical.operator.as_str());
+                self.expression(&logical.right, depth);
+            }
+            Expression::ConditionalExpression(either) => {
+                self.expression(&either.consequent, depth);
+                self.text.push('|');
+                self.expression(&either.alternate, depth);
+            }
+            Expression::SequenceExpression(sequence) => {
+                if let Some(last) = sequence.expressions.last() {
+                    self.expression(last, depth);
+                }
+            }
+            Expression::AssignmentExpression(assigned) => self.expression(&assigned.right, depth),
+            Expression::AwaitExpression(awaited) => self.expression(&awaited.argument, depth),
+            Expression::UnaryExpression(unary) => {
+                self.text.push_str(unary.operator.as_str());
+                self.expression(&unary.argument, depth);
+            }
+            Expression::ObjectExpression(object) => {
+                for property in &object.properties {
+                    self.property(property, depth);
+                }
+            }
+            Expression::ArrayExpression(array) => {
+                for element in array.elements.iter().filter_map(ArrayExpressionElement::as_expression) {
+                    self.expression(element, depth);
+                    self.text.push(',');
+                }
+            }
+            other => self.of_member(other.as_member_expression(), depth),
+        }
+    }
+
+    /// What goes beyond the bounds, local names and all: a difference there is rather seen twice than not at all.
+    fn cut(&mut self, span: Span) {
+        let text = self.look.lines.slice(span);
+        self.text.push_str(text.get(..WRITTEN).unwrap_or(text));
+    }
+
+    fn of_member(&mut self, member: Option<&'a MemberExpression<'a>>, depth: usize) {
+        match member {
+            Some(MemberExpression::ComputedMemberExpression(member)) => {
+                self.expression(&member.object, depth);
+                self.text.push('[');
+                self.expression(&member.expression, depth);
+            }
+            Some(MemberExpression::StaticMemberExpression(member)) => {
+                self.expression(&member.object, depth);
+                self.member(member.property.name.as_str());
+            }
+            Some(MemberExpression::PrivateFieldExpression(_)) | None => self.text.push('?'),
+        }
+    }
+
+    fn property(&mut self, property: &'a ObjectPropertyKind<'a>, depth: usize) {
+        match property {
+            ObjectPropertyKind::ObjectProperty(property) => {
+                self.member(property.key.static_name().as_deref().unwrap_or_default());
+                self.text.push(':');
+                self.expression(&property.value, depth);
+            }
+            ObjectPropertyKind::SpreadProperty(spread) => self.expression(&spread.argument, depth),
+        }
+    }
+
+    /// A name is what it stands for, in whatever order that was written.
+    fn name(&mut self, name: &'a IdentifierReference<'a>, depth: usize) {
+        let Some(symbol) = symbol_of(self.look.folder.scoping, name) else {
+            return self.text.push_str(name.name.as_str());
+        };
+        let before = std::mem::take(&mut self.text);
+        let mut ways = BTreeSet::new();
+        for binding in self.look.folder.bindings.of_symbol(symbol) {
+            match binding {
+                Binding::Expression(expression) => self.expression(expression, depth),
+                Binding::Member(expression, name) => {
+                    self.expression(expression, depth);
+                    self.member(name);
+                }
+                Binding::Function(_) => self.text.push('ƒ'),
+                Binding::Open => {}
+            }
+            ways.insert(std::mem::take(&mut self.text));
+        }
+        self.text = before;
+        self.text.push('$');
+        self.text.extend(ways.iter().filter(|way| !way.is_empty()).map(String::as_str));
+    }
+
+    /// A text that is put together: literals next to each other are one.
+    fn sum(&mut self, parts: impl Iterator<Item = Result<&'a Expression<'a>, &'a str>>, depth: usize) {
+        let mut known = String::new();
+        for part in parts {
+            let text = match part {
+                Ok(part) => self.look.folder.value(part).to_text(),
+                Err(text) => Some(text.to_owned()),
+            };
+            match (text, part) {
+                (Some(text), _) => known.push_str(&text),
+                (None, Ok(part)) => {
+                    self.literal(&std::mem::take(&mut known));
+                    self.expression(part, depth);
+                }
+                (None, Err(_)) => {}
+            }
+        }
+        self.literal(&known);
+    }
+}
+
+/// Texts and expressions of a template, in order.
+fn parts<'a>(template: &'a TemplateLiteral<'a>) -> impl Iterator<Item = Result<&'a Expression<'a>, &'a str>> {
+    template.quasis.iter().enumerate().flat_map(|(at, quasi)| {
+        let text = quasi.value.cooked.as_ref().map(|cooked| cooked.as_str()).unwrap_or_default();
+        [Some(Err(text)), template.expressions.get(at).map(Ok)].into_iter().flatten()
+    })
+}
