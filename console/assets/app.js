@@ -61,6 +61,10 @@
 
   function toForm(id) {
     const field = document.getElementById(id);
+    const fold = field?.closest("details");
+    if (fold) {
+      fold.open = true;
+    }
     field?.focus();
     field?.closest("form").scrollIntoView({ block: "nearest" });
   }

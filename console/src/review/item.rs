@@ -58,6 +58,8 @@ struct ItemPage {
     is_vouched: bool,
     has_proved: bool,
     is_open: bool,
+    /// Whether its forms are for changing a mind, and folded.
+    is_decided: bool,
     shown: String,
     approve_effect: Text,
     reject_effect: Text,
@@ -220,6 +222,7 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         is_vouched: visitor.session.user.is_vouched(),
         has_proved: visitor.session.has_proved(About::Item(item.incident), Instant::now()),
         is_open: item.state != ItemState::Revoked,
+        is_decided: item.state != ItemState::Waiting,
         shown: RefusedMark::all_shown(&evidence.marks),
         approve_effect: approve_effect(evidence, &visitor.session.user),
         reject_effect: reject_effect(evidence),

@@ -252,6 +252,8 @@ async fn no_page_breaks_a_rule_of_wcag_2_2_aa_in_chromium_in_either_theme() {
         browser.types("reject-reason", "SEC-1").await;
         browser.clicks("button.stop").await;
         broken(&browser, &axe, "item, decided").await;
+        let folded = "document.querySelector('.decide details:not([open]) #approve-reason') !== null";
+        assert_eq!(browser.value(folded).await, true);
         browser.value("document.querySelector('.shows-keys').click()").await;
         broken(&browser, &axe, "keys").await;
         browser.open(&format!("{origin}/quarantine/nothing")).await;
