@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A clock that runs while something is waited for. It is started and stopped with each request, and rings hardly ever: so
 /// the timer is left as it was set, and only set anew when it rings too early.
@@ -20,7 +20,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// Whether `limit` has passed since this was asked first after a stop. The task is woken when it has.
     pub(crate) fn has_passed(&mut self, cx: &mut Context<'_>, limit: Duration) -> bool {
-        let until = *self.until.get_or_insert_with(|| sleep(limit).deadline());
+        // A limit beyond all time is never over.
+        let Some(until) = self.until.or_else(|| Instant::now().checked_add(limit)) else { return false };
+        self.until = Some(until);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if timer.deadline() > until {
             timer.as_mut().reset(until);
