@@ -224,6 +224,8 @@ async fn a_state_and_its_code_count_once() {
     kept_out(&going.back().await);
 
     assert_eq!(provider.posted().len(), 1);
+    let event = gateway.event_called("login-failed").await;
+    assert!(event.text("message").unwrap().contains("by the identity provider"), "{event:?}");
 }
 
 #[tokio::test]
@@ -277,18 +279,6 @@ async fn a_session_that_the_browser_had_before_ends_when_somebody_signs_in_by_th
     provider.gives(&provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform")));
     assert_eq!(going.back().await.status, 200);
     assert_eq!(ada.open("/").await.status, 303);
-}
-
-#[tokio::test]
-async fn a_code_that_is_used_again_is_an_event() {
-    let provider = vouching().await;
-    let gateway = gateway_with(&provider).await;
-    let going = Going::to_sign_in(&gateway).await;
-    provider.gives(&provider.signed(&provider.claims("1", &going.asked("nonce"), "web-platform")));
-    assert_eq!(going.back().await.status, 200);
-    kept_out(&going.back().await);
-    let event = gateway.event_called("login-failed").await;
-    assert!(event.text("message").unwrap().contains("by the identity provider"), "{event:?}");
 }
 
 #[tokio::test]
