@@ -140,6 +140,15 @@ impl PinUrl {
         }
     }
 
+    /// Whether it is the pin of this one match key, and no pattern.
+    #[must_use]
+    pub fn is_exactly(&self, key: &str) -> bool {
+        match self {
+            Self::Exact(url) => url.key() == key,
+            Self::Pattern(_) => false,
+        }
+    }
+
     /// Scheme, host and port.
     #[must_use]
     pub fn origin(&self) -> &str {

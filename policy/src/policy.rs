@@ -99,19 +99,18 @@ impl Policy {
 
     /// What is expected of `url`.
     #[must_use]
-    pub fn expect<'p>(&'p self, url: &ArtifactUrl) -> Expectation<'p> {
+    pub fn expect<'p>(&'p self, url: &'p ArtifactUrl) -> Expectation<'p> {
         let deciding = self.rules.pins.deciding(url);
         let subject = match &deciding {
-            Deciding::Exact(pins) if pins.iter().any(|pin| pin.url.to_text() == url.key()) => url.key(),
+            Deciding::Exact(pins) if pins.iter().any(|pin| pin.url.is_exactly(url.key())) => url.key(),
             Deciding::Exact(_) | Deciding::Patterns(_) => url.key_without_query(),
         };
         let is_decided = subject != url.key() && self.decisions.knows(url.key());
         Expectation {
             vendor: self.vendor(url.host()),
-            subject: subject.into(),
-            with_query: is_decided.then(|| url.key().into()),
-            host: url.host().clone(),
-            key_without_query: url.key_without_query().into(),
+            subject,
+            with_query: is_decided.then(|| url.key()),
+            url,
             deciding,
             policy: self,
         }
@@ -124,11 +123,10 @@ pub struct Expectation<'p> {
     policy: &'p Policy,
     vendor: Option<&'p Arc<Vendor>>,
     deciding: Deciding<'p>,
-    host: Host,
-    subject: Box<str>,
+    url: &'p ArtifactUrl,
+    subject: &'p str,
     /// The match key with its query, if something was decided there under a pin that had it, and is gone.
-    with_query: Option<Box<str>>,
-    key_without_query: Box<str>,
+    with_query: Option<&'p str>,
 }
 
 /// What the approvals of a URL say of one body.
@@ -150,7 +148,7 @@ impl<'p> Expectation<'p> {
     /// Whose share of what is bounded this URL has: see [`Policy::party`].
     #[must_use]
     pub fn party(&self) -> Arc<str> {
-        self.policy.party(&self.host)
+        self.policy.party(self.url.host())
     }
 
     /// The rules that hold here.
@@ -168,14 +166,14 @@ impl<'p> Expectation<'p> {
     /// What an approval or rejection made here would be about: the match key, without its query unless the deciding
     /// pin has one.
     #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
+    pub fn subject(&self) -> &'p str {
+        self.subject
     }
 
     /// All that an approval that counts here may be about: [`Expectation::subject`], and the match key with its query where
     /// something was decided under a pin that had it.
-    pub fn subjects(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&*self.subject).chain(self.with_query.as_deref())
+    pub fn subjects(&self) -> impl Iterator<Item = &'p str> + use<'p> {
+        std::iter::once(self.subject).chain(self.with_query)
     }
 
     /// Whether a pin or an approval, active or expired, is about this URL. It is guarded then whatever its kind.
@@ -250,7 +248,7 @@ impl<'p> Expectation<'p> {
         let pins = self.policy.rules.pins.of_release(release).into_iter();
         let mine = |url: &ArtifactUrl| match (self.vendor, self.policy.vendor(url.host())) {
             (Some(vendor), Some(other)) => vendor.name == other.name,
-            (None, None) => *url.host() == self.host,
+            (None, None) => url.host() == self.url.host(),
             (Some(_), None) | (None, Some(_)) => false,
         };
         let exact = pins.filter_map(|pin| match &pin.url {
@@ -260,8 +258,8 @@ impl<'p> Expectation<'p> {
         exact.filter(|(url, _)| mine(url)).collect()
     }
 
-    pub(crate) fn key_without_query(&self) -> &str {
-        &self.key_without_query
+    pub(crate) fn key_without_query(&self) -> &'p str {
+        self.url.key_without_query()
     }
 
     /// Whether an approval allows this body, and which.
@@ -298,14 +296,14 @@ impl<'p> Expectation<'p> {
     /// Whether people have rejected this body here. A rejection of a URL with any query is one of each: a pin with a query
     /// that came later takes none back.
     pub(crate) fn rejects(&self, id: BodyId, now: Timestamp) -> bool {
-        let mut subjects = self.subjects().chain([&*self.key_without_query]);
+        let mut subjects = self.subjects().chain([self.key_without_query()]);
         subjects.any(|subject| self.policy.decisions.rejects(subject, id, now))
     }
 
     /// Whether a pattern's digest is bound here (`true`), elsewhere (`false`), or nowhere yet.
     pub(crate) fn bound(&self, pin: &Pin, id: BodyId) -> Option<bool> {
         let key = self.policy.decisions.bound_to(&pin.url.to_text(), id)?;
-        Some(*key == *self.key_without_query)
+        Some(*key == *self.key_without_query())
     }
 
     /// Why a guarded body is not released here that no pin, approval or rejection is about.
