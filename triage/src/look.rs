@@ -135,6 +135,7 @@ impl<'a> Look<'a, '_> {
                 let object = self.folder.value(&member.object);
                 let name = member.property.name.as_str();
                 self.member(node, &object, Some(name), member.span, false);
+                self.maker(node, name, member.span);
             }
             AstKind::ComputedMemberExpression(member) => {
                 let object = self.folder.value(&member.object);
@@ -165,6 +166,17 @@ impl<'a> Look<'a, '_> {
             }
             AstKind::ArrayExpression(array) => self.array(array),
             _ => {}
+        }
+    }
+
+    /// `document.createElement` that is handed to what calls it: nobody knows with which name.
+    fn maker(&mut self, node: &AstNode<'a>, name: &str, span: Span) {
+        if matches!(name, "createElement" | "createElementNS")
+            && let AstKind::CallExpression(call) = self.semantic.nodes().parent_kind(node.id())
+            && call.callee.span() != span
+            && self.folder.value(&call.callee).as_global().is_none()
+        {
+            self.at(Capability::UnknownElement, span, None);
         }
     }
 

@@ -182,6 +182,60 @@ fn what_loads_without_a_request_is_a_request() {
 }
 
 #[test]
+fn an_attribute_that_loads_is_named_however_it_is_set() {
+    says("img.setAttributeNS(null, 'src', u)", Capability::Resource);
+    says(
+        "var a = document.createAttribute('src'); a.value = u; img.setAttributeNode(a)",
+        Capability::Resource,
+    );
+    says("img.getAttributeNode('src').value = u", Capability::Resource);
+    says("Object.assign(img, { src: u })", Capability::Resource);
+    says("Reflect.set(img, 's' + 'rc', u)", Capability::Resource);
+    says("form.setAttributeNS(null, 'action', u)", Capability::Form);
+}
+
+#[test]
+fn a_style_that_loads_without_url_is_named() {
+    says("style.textContent = \"@import '//x.test/a.css'\"", Capability::Resource);
+    says("node.style.background = `image-set(\"${u}\" 1x)`", Capability::Resource);
+    says("document.styleSheets[0].addRule('a', css)", Capability::Resource);
+    says("document.adoptedStyleSheets = [sheet]", Capability::Resource);
+}
+
+#[test]
+fn code_in_an_address_is_code() {
+    says("a.href = 'javascript:' + 'f(' + x + ')'", Capability::InlineHandler);
+    assert_eq!(added("a.href = 'javascript:void(0);'").facts, []);
+}
+
+#[test]
+fn listeners_in_a_table_are_listeners() {
+    says("$(document).on({ 'keydown.menu': f })", Capability::KeyListener);
+    says("$(document).on({ paste: f })", Capability::Clipboard);
+}
+
+#[test]
+fn what_makes_elements_and_is_handed_on_makes_any() {
+    says("['script'].map(document.createElement, document)", Capability::UnknownElement);
+}
+
+#[test]
+fn a_policy_that_lets_any_html_pass_is_no_guard() {
+    says("trustedTypes.createPolicy('default', { createHTML: x => x })", Capability::Html);
+    says("document.execCommand('insertHTML', false, x)", Capability::Html);
+}
+
+#[test]
+fn what_asks_people_for_something_is_a_fact() {
+    says("Notification.requestPermission()", Capability::Permission);
+    says("new PaymentRequest(methods, details).show()", Capability::Permission);
+    says("navigator['u' + 'sb'].requestDevice({})", Capability::Permission);
+    says("showDirectoryPicker().then(f)", Capability::Permission);
+    says("registration.pushManager.subscribe({})", Capability::Permission);
+    says("PublicKeyCredential.isConditionalMediationAvailable()", Capability::Credentials);
+}
+
+#[test]
 fn questions_of_the_environment_are_facts() {
     says("'webdriver' in navigator", Capability::Automation);
     says("new Date().getFullYear() > 2026", Capability::Date);
