@@ -71,6 +71,8 @@ pub enum Capability {
     Permission,
     /// A message to any origin.
     PostMessageAny,
+    /// Listens to messages from anywhere.
+    UncheckedMessage,
     /// `debugger`
     Debugger,
     /// Asks whether a program drives the browser, or whether its tools are open.
@@ -168,7 +170,8 @@ impl Capability {
             | Self::Geolocation
             | Self::MediaCapture
             | Self::Permission
-            | Self::PostMessageAny => Group::Data,
+            | Self::PostMessageAny
+            | Self::UncheckedMessage => Group::Data,
             Self::Debugger
             | Self::Automation
             | Self::Locale
@@ -233,6 +236,9 @@ impl Capability {
                 ("permission", "asks for a permission, a payment, or to reach devices or files")
             }
             Self::PostMessageAny => ("post-message-any", "posts a message to any origin"),
+            Self::UncheckedMessage => {
+                ("unchecked-message", "listens to messages, and does not check where they come from")
+            }
             Self::Debugger => ("debugger", "stops where a debugger is open"),
             Self::Automation => {
                 ("automation", "asks whether a program drives the browser or its tools are open")

@@ -2,10 +2,12 @@
 
 mod calls;
 mod equal;
+mod functions;
 mod given;
 mod guards;
 mod texts;
 
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -25,9 +27,10 @@ use crate::fold::{Env, Folder};
 use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::lines::Lines;
-use crate::value::Value;
+use crate::value::{Callable, Value};
 
 pub(crate) use self::equal::{sites, without_equal};
+use self::functions::{LOOKED_INTO, Listener};
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -89,6 +92,10 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         covered: Vec::new(),
         withs: 0,
         read_as_code: 0,
+        methods: OnceCell::new(),
+        looked_into: Cell::new(LOOKED_INTO),
+        listeners: Vec::new(),
+        checks: Vec::new(),
     };
     for (at, node) in semantic.nodes().iter().enumerate() {
         if at.is_multiple_of(256) && limits.is_over() {
@@ -98,6 +105,7 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         look.folder.begin();
         look.node(node);
     }
+    look.unchecked_listeners();
     if look.folder.is_empty() {
         look.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
     }
@@ -118,6 +126,13 @@ struct Look<'a, 's> {
     /// Where the last `with` ends.
     withs: u32,
     read_as_code: usize,
+    /// The functions that are members, by their names, once somebody asks.
+    methods: OnceCell<HashMap<&'a str, Vec<Callable<'a>>>>,
+    /// Nodes of functions that may still be looked at.
+    looked_into: Cell<usize>,
+    listeners: Vec<Listener<'a>>,
+    /// Where it is checked from where a message comes, in order once all was seen.
+    checks: Vec<u32>,
 }
 
 impl<'a> Look<'a, '_> {
@@ -330,8 +345,10 @@ impl<'a> Look<'a, '_> {
         let span = assigned.left.span();
         if let AssignmentTarget::AssignmentTargetIdentifier(name) = &assigned.left {
             let global = self.folder.global_name(name);
-            if global.is_some_and(|path| &*path == "location") {
-                self.at(Capability::Navigation, span, None);
+            match global.as_deref() {
+                Some("location") => self.at(Capability::Navigation, span, None),
+                Some("onmessage") => self.hears(&assigned.right, span.start),
+                Some(_) | None => {}
             }
             return;
         }
@@ -341,6 +358,7 @@ impl<'a> Look<'a, '_> {
         let Some(member) = assigned.left.as_member_expression() else { return };
         let Some((object, name)) = self.folder.method(member, &mut Env::new()) else { return };
         match (&object, &*name) {
+            (Value::Global(path), "onmessage") if path.is_empty() => self.hears(&assigned.right, span.start),
             (Value::Global(path), "location") if matches!(&**path, "" | "document") => {
                 self.at(Capability::Navigation, span, None);
             }
@@ -405,13 +423,12 @@ impl<'a> Look<'a, '_> {
             return;
         }
         let given = self.given(capability, self.node, means.as_deref());
-        let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
-        let site = Site {
-            line,
-            excerpt: self.lines.excerpt(span.start),
-            means: means.map(|means| bounded(&means, 60)),
-            in_string: self.inside.strings > 0,
-        };
+        let site = self.site(span.start, means.map(|means| bounded(&means, 60)));
         self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later });
+    }
+
+    fn site(&self, start: u32, means: Option<Box<str>>) -> Site {
+        let line = self.inside.line.unwrap_or_else(|| self.lines.line(start));
+        Site { line, excerpt: self.lines.excerpt(start), means, in_string: self.inside.strings > 0 }
     }
 }

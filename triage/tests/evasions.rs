@@ -235,6 +235,57 @@ fn what_asks_people_for_something_is_a_fact() {
     says("PublicKeyCredential.isConditionalMediationAvailable()", Capability::Credentials);
 }
 
+/// As many checks as before, and none where messages come in.
+#[test]
+fn a_check_that_was_moved_elsewhere_checks_nothing() {
+    let old = "addEventListener('message', e => { if (e.origin !== 'https://a.test') return; run(e.data) })";
+    for new in [
+        "addEventListener('message', e => { run(e.data) }); function dead(e) { if (e.origin !== 'https://a.test') return; }",
+        "addEventListener('message', e => { run(e.data); if (e.origin !== 'https://a.test') return; })",
+        "onmessage = e => run(e.data); function dead(e) { if (e.origin !== 'https://a.test') return; }",
+        "class A { constructor() { self.addEventListener('message', this.heard.bind(this)) } heard(e) { run(e.data) } \
+         dead(e) { if (e.origin !== 'https://a.test') return; } }",
+    ] {
+        let findings = changed(old.as_bytes(), new.as_bytes());
+        let found: Vec<_> = findings.facts.iter().map(|fact| fact.capability).collect();
+        assert_eq!(found, [Capability::UncheckedMessage], "{new}");
+    }
+    for checked in [
+        "onmessage = e => { if (ok(e)) run(e.data) }; function ok(e) { return e.origin === 'https://a.test' }",
+        "addEventListener('message', e => { var d = JSON.parse(e.data); if (e.origin === O) run(d) })",
+        "addEventListener('message', ({ origin, data }) => { if (origin === O) run(data) })",
+    ] {
+        assert_eq!(added(checked).facts, [], "{checked}");
+    }
+}
+
+#[test]
+fn a_check_of_what_was_taken_apart_is_a_check_and_missed_once_it_is_gone() {
+    for (old, new) in [
+        (
+            "f = ({ origin, data }) => { if (origin !== O) return; run(data) }",
+            "f = ({ origin, data }) => { run(data) }",
+        ),
+        (
+            "f = e => { var o = e.origin; if (o !== O) return; run(e) }",
+            "f = e => { var o = e.origin; run(e) }",
+        ),
+        (
+            "f = e => { const { source: s } = e; if (s !== top) return; run(e) }",
+            "f = e => { const { source: s } = e; run(e, s) }",
+        ),
+    ] {
+        assert_eq!(changed(old.as_bytes(), new.as_bytes()).losses.len(), 1, "{new}");
+    }
+}
+
+#[test]
+fn a_check_that_goes_on_after_a_word_leads_nowhere() {
+    let old = "f = e => { if (e.origin !== O) { warn(e); return } run(e) }";
+    let new = "f = e => { if (e.origin !== O) { warn(e) } run(e) }";
+    assert_eq!(changed(old.as_bytes(), new.as_bytes()).losses.len(), 1);
+}
+
 #[test]
 fn questions_of_the_environment_are_facts() {
     says("'webdriver' in navigator", Capability::Automation);

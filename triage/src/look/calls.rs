@@ -78,6 +78,9 @@ impl<'a> Look<'a, '_> {
             ("Reflect.get", [Value::Unknown, name, ..]) => {
                 self.member(node, &Value::Unknown, name.to_text().as_deref(), call.span, true);
             }
+            ("addEventListener", [Value::Text(event), ..]) if &**event == "message" => {
+                self.listens_to_messages(call.arguments.get(1), call);
+            }
             ("Object.assign", [_, sources @ ..]) => {
                 for source in sources {
                     self.members_set(node, source, call.span);

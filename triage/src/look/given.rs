@@ -107,7 +107,11 @@ fn hash(text: &str) -> u64 {
 /// Where a test leads to: one that leads nowhere guards nothing.
 fn follows(statement: &Statement<'_>) -> &'static str {
     match statement {
-        Statement::BlockStatement(block) => block.body.first().map_or("nothing", follows),
+        Statement::BlockStatement(block) => {
+            let all = || block.body.iter().map(follows);
+            let leaves = all().find(|word| matches!(*word, "return" | "throw"));
+            leaves.or_else(|| all().next()).unwrap_or("nothing")
+        }
         Statement::ReturnStatement(_) => "return",
         Statement::ThrowStatement(_) => "throw",
         Statement::EmptyStatement(_) => "nothing",

@@ -19,7 +19,7 @@ const IN_A_LINE: usize = 3;
 /// Characters of each.
 const LINE: usize = 160;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
-const TELLING: [Capability; 20] = [
+const TELLING: [Capability; 21] = [
     Capability::CardField,
     Capability::PasswordField,
     Capability::Miner,
@@ -28,6 +28,7 @@ const TELLING: [Capability; 20] = [
     Capability::StringTimer,
     Capability::KeyListener,
     Capability::FormListener,
+    Capability::UncheckedMessage,
     Capability::Clipboard,
     Capability::Credentials,
     Capability::InjectedScript,
