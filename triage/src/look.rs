@@ -127,7 +127,7 @@ struct Look<'a, 's> {
     withs: u32,
     read_as_code: usize,
     /// The functions that are members, by their names, once somebody asks.
-    methods: OnceCell<HashMap<&'a str, Vec<Callable<'a>>>>,
+    methods: OnceCell<HashMap<&'a str, Option<Callable<'a>>>>,
     /// Nodes of functions that may still be looked at.
     looked_into: Cell<usize>,
     listeners: Vec<Listener<'a>>,

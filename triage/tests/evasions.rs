@@ -286,6 +286,57 @@ fn a_check_that_goes_on_after_a_word_leads_nowhere() {
     assert_eq!(changed(old.as_bytes(), new.as_bytes()).losses.len(), 1);
 }
 
+/// A keylogger that sends by what is there already, at equal counts of everything.
+#[test]
+fn a_listener_that_does_something_else_is_a_fact() {
+    let log = "function log(x) { fetch('/ping', { body: x }) }";
+    let (old, new) = ("if (e.key == 'Escape') close()", "if (e.key == 'Escape') close(); log(e.key)");
+    for (capability, listens) in [
+        (Capability::KeyListener, "document.addEventListener('keydown', function (e) { BODY })"),
+        (Capability::KeyListener, "document.onkeydown = e => { BODY }"),
+        (
+            Capability::KeyListener,
+            "class A { go() { el.addEventListener('keyup', this.typed.bind(this)) } typed(e) { BODY } }",
+        ),
+        (Capability::FormListener, "form.addEventListener('submit', send); function send(e) { BODY }"),
+        (Capability::Clipboard, "$(form).on('paste', (e) => { BODY })"),
+    ] {
+        let with = |body| format!("{log} {}", listens.replace("BODY", body));
+        let findings = changed(with(old).as_bytes(), with(new).as_bytes());
+        let found: Vec<_> = findings.facts.iter().map(|fact| (fact.capability, fact.others)).collect();
+        assert!(found.contains(&(capability, 1)), "{listens}: {found:?}");
+    }
+    let renamed = changed(b"on('keyup', e => { close(e); go() })", b"on('keyup', x => { go(); close(x) })");
+    assert_eq!(renamed.facts, []);
+}
+
+#[test]
+fn a_check_or_a_cleaning_that_was_emptied_is_another() {
+    for (old, new) in [
+        (
+            "f = e => { if (!ok(e.origin)) return; run(e) }; function ok(o) { return o === 'https://a.test' }",
+            "f = e => { if (!ok(e.origin)) return; run(e) }; function ok(o) { return true }",
+        ),
+        (
+            "f = e => { if (!ok(e.origin)) return; run(e) }; var ok = o => /^https:..a.test$/.test(o)",
+            "f = e => { if (!ok(e.origin)) return; run(e) }; var ok = o => /https:..a.test/.test(o)",
+        ),
+        (
+            "function escapeHtml(s) { return s.replace(/[<>&]/g, f) } el.innerHTML = escapeHtml(x)",
+            "function escapeHtml(s) { return s.replace(/[>&]/g, f) } el.innerHTML = escapeHtml(x)",
+        ),
+        ("if (!verify(sig)) throw 1; go()", "verify(sig); go()"),
+        ("if (!verify(sig)) throw 1; go()", "if (verify(sig)) throw 1; go()"),
+    ] {
+        let losses = changed(old.as_bytes(), new.as_bytes()).losses;
+        assert_eq!(
+            losses.iter().map(|loss| (loss.reviewed, loss.new)).collect::<Vec<_>>(),
+            [(1, 1)],
+            "{new}"
+        );
+    }
+}
+
 #[test]
 fn questions_of_the_environment_are_facts() {
     says("'webdriver' in navigator", Capability::Automation);

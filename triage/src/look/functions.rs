@@ -13,50 +13,45 @@ use crate::findings::NotAnalysed;
 use crate::guard::Guard;
 use crate::value::{Callable, Value};
 
-/// Functions of one name that are looked into.
-const OF_A_NAME: usize = 4;
 /// Nodes of all functions that are looked into, each time that they are.
 pub(super) const LOOKED_INTO: usize = 1 << 20;
 
 /// A listener to messages, and what it is if nothing in it checks where they come from.
 pub(super) struct Listener<'a> {
-    functions: Vec<Callable<'a>>,
+    function: Callable<'a>,
     used: Use,
 }
 
 impl<'a> Look<'a, '_> {
-    /// The functions that an expression may stand for: a function, a name of one, a method by its name, any of these bound.
-    pub(super) fn functions_of(&self, expression: &'a Expression<'a>) -> Vec<Callable<'a>> {
+    /// The function that an expression stands for: itself, by its name, the only method of that name, any of these bound.
+    pub(super) fn function_of(&self, expression: &'a Expression<'a>) -> Option<Callable<'a>> {
         if let Value::Function(callable) = self.folder.value(expression) {
-            return vec![callable];
+            return Some(callable);
         }
         match expression.get_inner_expression() {
             Expression::CallExpression(call) => match &call.callee {
                 Expression::StaticMemberExpression(member) if member.property.name == "bind" => {
                     match member.object.get_inner_expression() {
-                        Expression::CallExpression(_) => Vec::new(),
-                        object => self.functions_of(object),
+                        Expression::CallExpression(_) => None,
+                        object => self.function_of(object),
                     }
                 }
-                _ => Vec::new(),
+                _ => None,
             },
             Expression::StaticMemberExpression(member) => {
                 let methods = self.methods.get_or_init(|| self.all_methods());
-                methods.get(member.property.name.as_str()).cloned().unwrap_or_default()
+                methods.get(member.property.name.as_str()).copied().flatten()
             }
-            _ => Vec::new(),
+            _ => None,
         }
     }
 
-    /// By their names.
-    fn all_methods(&self) -> HashMap<&'a str, Vec<Callable<'a>>> {
-        let mut methods: HashMap<&str, Vec<Callable<'_>>> = HashMap::new();
+    /// By their names; none where several have the same.
+    fn all_methods(&self) -> HashMap<&'a str, Option<Callable<'a>>> {
+        let mut methods = HashMap::new();
         for node in self.semantic.nodes().iter() {
             if let Some((name, callable)) = method(node) {
-                let known = methods.entry(name).or_default();
-                if known.len() < OF_A_NAME {
-                    known.push(callable);
-                }
+                methods.entry(name).and_modify(|known| *known = None).or_insert(Some(callable));
             }
         }
         methods
@@ -85,19 +80,16 @@ impl<'a> Look<'a, '_> {
     }
 
     pub(super) fn hears(&mut self, listener: &'a Expression<'a>, start: u32) {
-        let functions = self.functions_of(listener);
-        if functions.is_empty() {
-            return;
-        }
+        let Some(function) = self.function_of(listener) else { return };
         let used = Use { site: self.site(start, None), given: 0, is_later: false };
-        self.listeners.push(Listener { functions, used });
+        self.listeners.push(Listener { function, used });
     }
 
     /// Those that check nothing before they go on.
     pub(super) fn unchecked_listeners(&mut self) {
         self.checks.sort_unstable();
         for listener in std::mem::take(&mut self.listeners) {
-            if !listener.functions.iter().any(|function| self.is_checked(*function)) {
+            if !self.is_checked(listener.function) {
                 self.seen.uses.entry(Capability::UncheckedMessage).or_default().push(listener.used);
             }
         }

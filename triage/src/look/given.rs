@@ -20,7 +20,7 @@ use super::Look;
 use crate::bindings::{Binding, symbol_of};
 use crate::capability::{Capability, Group};
 use crate::operators::operands;
-use crate::value::Value;
+use crate::value::{Callable, Value};
 
 /// Expressions of one use that are written down part by part.
 const PARTS: usize = 64;
@@ -30,6 +30,10 @@ const WRITTEN: usize = 256;
 const DEEPEST: usize = 8;
 /// What stands around a use and belongs to it.
 const AROUND: usize = 8;
+/// Expressions of each thing that a function does.
+const BRIEF: usize = 24;
+/// Things that a function does.
+const DONE: usize = 256;
 /// Names of members that minifiers give.
 const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
@@ -45,7 +49,7 @@ impl<'a> Look<'a, '_> {
         match capability.group() {
             Group::Data if of_text => hash(means.unwrap_or_default()),
             Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
-                let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+                let mut given = Given::of(self, capability);
                 given.around(self.semantic.nodes().get_node(node));
                 hash(&given.text)
             }
@@ -56,8 +60,15 @@ impl<'a> Look<'a, '_> {
     /// A test, and what it leads to.
     pub(super) fn tested(&self, node: &AstNode<'a>) -> u64 {
         let capability = Capability::Location;
-        let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+        let mut given = Given::of(self, capability);
         given.test(node);
+        hash(&given.text)
+    }
+
+    /// What a function of the script does that decides something, where one is called.
+    pub(super) fn decided(&self, call: &'a CallExpression<'a>) -> u64 {
+        let mut given = Given::of(self, Capability::Location);
+        given.of_function(&call.callee);
         hash(&given.text)
     }
 
@@ -125,9 +136,15 @@ struct Given<'l, 'a, 's> {
     capability: Capability,
     text: String,
     left: usize,
+    /// Whether it is of what a function does that is looked into: of functions inside of it nothing is said.
+    is_inside: bool,
 }
 
-impl<'a> Given<'_, 'a, '_> {
+impl<'l, 'a, 's> Given<'l, 'a, 's> {
+    fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
+        Self { look, capability, text: String::new(), left: PARTS, is_inside: false }
+    }
+
     /// The node, and what is done with it.
     fn around(&mut self, node: &AstNode<'a>) {
         self.itself(node);
@@ -210,6 +227,7 @@ impl<'a> Given<'_, 'a, '_> {
                 if assigned.left.span() == span {
                     self.text.push('=');
                     self.expression(&assigned.right, 0);
+                    self.listener(&assigned.right);
                 }
                 return false;
             }
@@ -230,13 +248,75 @@ impl<'a> Given<'_, 'a, '_> {
     fn call(&mut self, callee: &'a Expression<'a>, arguments: &'a [Argument<'a>], depth: usize) {
         self.expression(callee, depth);
         self.arguments(arguments, depth);
+        if self.capability == Capability::Location {
+            self.of_function(callee);
+        }
+    }
+
+    /// What is done with what people type, where it is listened to.
+    fn listener(&mut self, listener: &'a Expression<'a>) {
+        if matches!(
+            self.capability,
+            Capability::KeyListener | Capability::FormListener | Capability::Clipboard
+        ) {
+            self.of_function(listener);
+        }
+    }
+
+    fn of_function(&mut self, expression: &'a Expression<'a>) {
+        if !self.is_inside
+            && let Some(function) = self.look.function_of(expression)
+        {
+            self.does(function);
+        }
+    }
+
+    /// What a function calls, sets, asks and gives back, in whatever order, and whatever it is called.
+    fn does(&mut self, function: Callable<'a>) {
+        let mut all = BTreeSet::new();
+        for node in self.look.inside(function) {
+            let mut one = Given { left: BRIEF, is_inside: true, ..Given::of(self.look, self.capability) };
+            one.done(node);
+            if !one.text.is_empty() {
+                all.insert(one.text);
+            }
+            if all.len() >= DONE {
+                break;
+            }
+        }
+        self.text.push('{');
+        self.text.extend(all.iter().flat_map(|one| [one, ";"]));
+        self.text.push('}');
+    }
+
+    fn done(&mut self, node: &AstNode<'a>) {
+        match node.kind() {
+            AstKind::CallExpression(_) | AstKind::NewExpression(_) | AstKind::AssignmentExpression(_) => {
+                self.itself(node);
+            }
+            AstKind::ArrowFunctionExpression(arrow) => {
+                if let Some(expression) = arrow.get_expression() {
+                    self.expression(expression, 0);
+                }
+            }
+            AstKind::ReturnStatement(statement) if self.capability == Capability::Location => {
+                if let Some(argument) = &statement.argument {
+                    self.expression(argument, 0);
+                }
+            }
+            AstKind::IfStatement(_) if self.capability == Capability::Location => self.test(node),
+            _ => {}
+        }
     }
 
     fn arguments(&mut self, arguments: &'a [Argument<'a>], depth: usize) {
         self.text.push('(');
         for argument in arguments {
             match (argument.as_expression(), argument) {
-                (Some(argument), _) => self.expression(argument, depth),
+                (Some(argument), _) => {
+                    self.expression(argument, depth);
+                    self.listener(argument);
+                }
                 (None, Argument::SpreadElement(spread)) => self.expression(&spread.argument, depth),
                 (None, _) => {}
             }
@@ -279,7 +359,7 @@ impl<'a> Given<'_, 'a, '_> {
 
     fn expression(&mut self, expression: &'a Expression<'a>, depth: usize) {
         let Some(left) = self.left.checked_sub(1).filter(|_| depth <= DEEPEST) else {
-            return self.cut(expression.span());
+            return if self.is_inside { self.text.push('…') } else { self.cut(expression.span()) };
         };
         self.left = left;
         let depth = depth + 1;
@@ -300,6 +380,10 @@ impl<'a> Given<'_, 'a, '_> {
             Expression::Identifier(name) => self.name(name, depth),
             Expression::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
             Expression::NewExpression(made) => self.call(&made.callee, &made.arguments, depth),
+            Expression::RegExpLiteral(literal) => {
+                self.text.push('/');
+                self.text.push_str(literal.regex.pattern.text.as_str());
+            }
             Expression::ChainExpression(chain) => match &chain.expression {
                 ChainElement::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
                 other => self.of_member(other.as_member_expression(), depth),

@@ -41,7 +41,12 @@ impl<'a> Look<'a, '_> {
             }
             AstKind::CallExpression(call) => {
                 if let Some(guard) = self.guard_by_call(call) {
-                    self.guard(guard, call.span, 0);
+                    let given = if guard == Guard::Cleaning {
+                        self.decided(call)
+                    } else {
+                        self.test(node).filter(|_| guard == Guard::Signature).unwrap_or_default()
+                    };
+                    self.guard(guard, call.span, given);
                 }
             }
             AstKind::VariableDeclarator(_) | AstKind::BindingProperty(_) => self.guard_by_name(node),
