@@ -235,7 +235,9 @@ impl Capability {
             Self::Permission => {
                 ("permission", "asks for a permission, a payment, or to reach devices or files")
             }
-            Self::PostMessageAny => ("post-message-any", "posts a message to any origin"),
+            Self::PostMessageAny => {
+                ("post-message-any", "posts a message to any origin, or to one that cannot be read")
+            }
             Self::UncheckedMessage => {
                 ("unchecked-message", "listens to messages, and does not check where they come from")
             }

@@ -106,6 +106,7 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         look.node(node);
     }
     look.unchecked_listeners();
+    look.sent_by_others();
     if look.folder.is_empty() {
         look.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
     }

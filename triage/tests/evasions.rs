@@ -338,6 +338,33 @@ fn a_check_or_a_cleaning_that_was_emptied_is_another() {
 }
 
 #[test]
+fn the_account_that_something_is_sent_to_is_told_from_another() {
+    let (old, new) =
+        (b"fetch('https://in.test/acct/12345/e')", b"fetch('https://in.test/acct/67890/e'); f()");
+    assert_eq!(changed(old, new).facts.len(), 1);
+    let version = changed(b"fetch('https://in.test/v1.2.3')", b"fetch('https://in.test/v1.2.4'); f()");
+    assert_eq!(version.facts, []);
+}
+
+#[test]
+fn what_a_socket_sends_is_compared() {
+    let (old, new) =
+        (b"var w = new WebSocket(u); w.send(a.text)", b"var w = new WebSocket(u); w.send(a.card)");
+    let facts = changed(old, new).facts;
+    assert_eq!(facts.iter().map(|fact| fact.capability).collect::<Vec<_>>(), [Capability::WebSocket]);
+}
+
+#[test]
+fn a_message_to_an_origin_that_nobody_can_read_may_go_to_any() {
+    says("parent.postMessage(d, x)", Capability::PostMessageAny);
+    says("f = (d, e) => parent.postMessage(d, { targetOrigin: e.data.to })", Capability::PostMessageAny);
+    assert_eq!(
+        added("w.postMessage(d, [p]); w.postMessage(d); w.postMessage(d, location.origin)").facts.len(),
+        1
+    );
+}
+
+#[test]
 fn questions_of_the_environment_are_facts() {
     says("'webdriver' in navigator", Capability::Automation);
     says("new Date().getFullYear() > 2026", Capability::Date);

@@ -236,7 +236,12 @@ impl<'a> Look<'a, '_> {
             Some(other) => other.clone(),
             None => Value::Undefined,
         };
-        origin.as_text().is_some_and(|origin| &**origin == "*")
+        match origin {
+            Value::Text(origin) => &*origin == "*",
+            Value::Unknown => true,
+            Value::Global(path) => !path.contains("origin") && !path.contains("location"),
+            _ => false,
+        }
     }
 
     fn argument(&self, argument: Option<&'a Argument<'a>>) -> Value<'a> {

@@ -34,6 +34,8 @@ const AROUND: usize = 8;
 const BRIEF: usize = 24;
 /// Things that a function does.
 const DONE: usize = 256;
+/// Digits of a number that may tell one account from another.
+const ACCOUNT: usize = 5;
 /// Names of members that minifiers give.
 const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
@@ -105,6 +107,22 @@ impl<'a> Look<'a, '_> {
         };
         if is_sent {
             self.later(Capability::Xhr, call.span);
+        }
+    }
+}
+
+impl Look<'_, '_> {
+    /// Where nothing makes requests of that kind, what is sent is sent by what else there is.
+    pub(super) fn sent_by_others(&mut self) {
+        let uses = &mut self.seen.uses;
+        if uses.get(&Capability::Xhr).is_some_and(|sent| sent.iter().any(|one| !one.is_later)) {
+            return;
+        }
+        let sent = uses.remove(&Capability::Xhr).unwrap_or_default();
+        let other =
+            [Capability::WebSocket, Capability::WebRtc].into_iter().find(|other| uses.contains_key(other));
+        if let Some(other) = other {
+            uses.entry(other).or_default().extend(sent);
         }
     }
 }
@@ -349,12 +367,25 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             let text = text.to_ascii_lowercase();
             self.text.extend(TELLING.into_iter().filter(|telling| text.contains(telling)));
         } else {
-            // Versions and numbers in addresses are others in each version.
-            let mut parts = text.split(|char: char| char.is_ascii_digit()).filter(|part| !part.is_empty());
-            self.text.extend(parts.next());
-            self.text.extend(parts.flat_map(|part| ["#", part]));
+            self.numbered(text);
         }
         self.text.push('"');
+    }
+
+    /// Versions and numbers in addresses are others in each version; those of accounts are longer, and tell one from another.
+    fn numbered(&mut self, text: &str) {
+        let is_digit = |char: char| char.is_ascii_digit();
+        let is_test = self.capability == Capability::Location;
+        let mut rest = text;
+        while let Some(at) = rest.find(is_digit) {
+            let (before, numbers) = rest.split_at(at);
+            let (number, behind) =
+                numbers.split_at(numbers.find(|char| !is_digit(char)).unwrap_or(numbers.len()));
+            self.text.push_str(before);
+            self.text.push_str(if is_test || number.len() >= ACCOUNT { number } else { "#" });
+            rest = behind;
+        }
+        self.text.push_str(rest);
     }
 
     fn expression(&mut self, expression: &'a Expression<'a>, depth: usize) {
