@@ -58,6 +58,8 @@ pub(crate) struct Use {
     pub(crate) given: u64,
     /// Whether what is used was named before: it is no further use.
     pub(crate) is_later: bool,
+    /// Whether it is hidden, or given what people type or pages keep: shown first of many.
+    pub(crate) is_telling: bool,
 }
 
 /// How the code that is looked at came to be.
@@ -421,11 +423,13 @@ impl<'a> Look<'a, '_> {
 
     fn used(&mut self, capability: Capability, span: Span, means: Option<Box<str>>, is_later: bool) {
         if self.seen.uses.get(&capability).is_some_and(|uses| uses.len() >= REMEMBERED) {
+            self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        let given = self.given(capability, self.node, means.as_deref());
+        let (given, is_of_people) = self.given(capability, self.node, means.as_deref());
+        let is_telling = is_of_people || means.is_some();
         let site = self.site(span.start, means.map(|means| bounded(&means, 60)));
-        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later });
+        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later, is_telling });
     }
 
     fn site(&self, start: u32, means: Option<Box<str>>) -> Site {

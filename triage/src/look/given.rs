@@ -18,7 +18,7 @@ use oxc_syntax::operator::BinaryOperator;
 
 use super::Look;
 use crate::bindings::{Binding, symbol_of};
-use crate::capability::{Capability, Group};
+use crate::capability::{Capability, Group, of_global, of_member, of_text};
 use crate::operators::operands;
 use crate::value::{Callable, Value};
 
@@ -45,17 +45,19 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 const NOTHING: u64 = 0;
 
 impl<'a> Look<'a, '_> {
-    /// What is given to the use that the node is part of.
-    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> u64 {
+    /// What is given to the use that the node is part of, and whether that is what people type or pages keep.
+    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> (u64, bool) {
         let of_text = matches!(capability, Capability::PasswordField | Capability::CardField);
         match capability.group() {
-            Group::Data if of_text => hash(means.unwrap_or_default()),
+            Group::Data if of_text => (hash(means.unwrap_or_default()), false),
             Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
                 let mut given = Given::of(self, capability);
                 given.around(self.semantic.nodes().get_node(node));
-                hash(&given.text)
+                (hash(&given.text), given.is_of_people)
             }
-            Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => NOTHING,
+            Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => {
+                (NOTHING, false)
+            }
         }
     }
 
@@ -156,11 +158,13 @@ struct Given<'l, 'a, 's> {
     left: usize,
     /// Whether it is of what a function does that is looked into: of functions inside of it nothing is said.
     is_inside: bool,
+    /// Whether anything of what people type or pages keep is given.
+    is_of_people: bool,
 }
 
 impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
-        Self { look, capability, text: String::new(), left: PARTS, is_inside: false }
+        Self { look, capability, text: String::new(), left: PARTS, is_inside: false, is_of_people: false }
     }
 
     /// The node, and what is done with it.
@@ -344,8 +348,14 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     }
 
     fn member(&mut self, name: &str) {
+        self.named(name);
         self.text.push('.');
         self.text.push_str(if name.len() > SHORT { name } else { "_" });
+    }
+
+    fn named(&mut self, name: &str) {
+        self.is_of_people |= of_member(name).is_some_and(|of| of.group() == Group::Data)
+            || matches!(of_text(name), Some(Capability::CardField | Capability::PasswordField));
     }
 
     fn literal(&mut self, text: &str) {
@@ -396,7 +406,11 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         let depth = depth + 1;
         match self.look.folder.value(expression) {
             Value::Text(text) => return self.literal(&text),
-            Value::Global(path) => return self.text.push_str(&path),
+            Value::Global(path) => {
+                self.is_of_people |= of_global(&path).is_some_and(|of| of.group() == Group::Data);
+                self.named(path.rsplit('.').next().unwrap_or_default());
+                return self.text.push_str(&path);
+            }
             Value::Number(_) | Value::Bool(_) | Value::Undefined => return self.text.push('#'),
             Value::Function(_) => return self.text.push('ƒ'),
             Value::Unknown

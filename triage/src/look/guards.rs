@@ -8,6 +8,7 @@ use oxc_syntax::operator::BinaryOperator;
 
 use super::{Look, REMEMBERED, Use};
 use crate::bindings::{Binding, symbol_of};
+use crate::findings::NotAnalysed;
 use crate::guard::Guard;
 use crate::value::Value;
 
@@ -156,9 +157,10 @@ impl<'a> Look<'a, '_> {
         let site = self.site(span.start, None);
         let guards = self.seen.guards.entry(guard).or_default();
         if guards.len() >= REMEMBERED {
+            self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        guards.push(Use { site, given, is_later: false });
+        guards.push(Use { site, given, is_later: false, is_telling: false });
         if matches!(guard, Guard::MessageOrigin | Guard::MessageSource) {
             self.checks.push(span.start);
         }
