@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use object::read::NameOrOrdinal;
 use object::{Object, ObjectSection, ObjectSegment};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, zip};
 use crate::body::names;
 use crate::contents::{Contents, Format, NAMED, Property, Section, SectionFacts, Signing};
 use crate::findings::{NotAnalysed, SHOWN, bounded};
@@ -19,6 +19,8 @@ use crate::octets::{be32, be64, entropy, slice};
 
 /// Sections that are told apart.
 pub(crate) const SECTIONS: usize = 1000;
+/// What an archive is called that follows a program.
+pub(crate) const BEHIND: &str = "(behind its end)";
 /// Bytes that sections and segments may have together, for each of the file: a section lies in a segment.
 const OVERLAP: usize = 4;
 /// Bits of entropy that make a section another one.
@@ -129,16 +131,20 @@ pub(crate) fn parts(bytes: &[u8], format: Format) -> Archive<'_> {
         Format::Pe => {
             let beside =
                 pe::beside_signatures(bytes).into_iter().map(|data| ("(beside its signatures)", data));
-            let behind = pe::overlays(bytes).map(|data| ("(behind its end)", data));
+            let behind = pe::overlays(bytes).map(|data| (BEHIND, data));
             for (name, data) in behind.into_iter().chain(beside) {
                 if !matches!(format_of(data), Format::Text | Format::Other) {
                     archive.stored(name.to_owned(), data);
                 }
             }
         }
-        Format::MachO => fat(bytes, &mut archive),
-        Format::Elf
-        | Format::Ole
+        Format::MachO | Format::Elf => {
+            fat(bytes, &mut archive);
+            if let Some(behind) = zip::behind(bytes) {
+                archive.stored(BEHIND.to_owned(), behind);
+            }
+        }
+        Format::Ole
         | Format::Xar
         | Format::Zip
         | Format::Nupkg

@@ -169,10 +169,13 @@ fn bytes_in_the_table_of_a_signature_are_told() {
         bytes.extend([le(stowed.len() as u32 + 8).as_slice(), &[0, 2, 9, 0], &stowed].concat());
     };
     let as_rest = |bytes: &mut Vec<u8>| bytes.extend([&[0; 8], stowed.as_slice()].concat());
-    let ways: [&dyn Fn(&mut Vec<u8>); 3] = [&in_entry, &as_entry, &as_rest];
-    for stow in ways {
+    for way in 0..3 {
         let mut new = old.clone();
-        stow(&mut new);
+        match way {
+            0 => in_entry(&mut new),
+            1 => as_entry(&mut new),
+            _ => as_rest(&mut new),
+        }
         let added = (new.len() - old.len()) as u32;
         new[place + 4..place + 8].copy_from_slice(&le(len as u32 + added));
 
