@@ -7,7 +7,7 @@ use oxc_ast::ast::{
     AssignmentExpression, AssignmentOperator, AssignmentTarget, BindingPattern, CallExpression, Expression,
     FormalParameters, IdentifierReference, MemberExpression,
 };
-use oxc_semantic::{AstNode, Reference, Scoping, Semantic};
+use oxc_semantic::{AstNode, NodeId, Reference, Scoping, Semantic};
 use oxc_span::Span;
 use oxc_syntax::symbol::SymbolId;
 
@@ -235,6 +235,13 @@ impl<'a> Bindings<'a> {
 }
 
 impl<'a> Callable<'a> {
+    pub(crate) fn node(self) -> NodeId {
+        match self {
+            Self::Function(function) => function.node_id.get(),
+            Self::Arrow(arrow) => arrow.node_id.get(),
+        }
+    }
+
     pub(crate) fn span(self) -> Span {
         match self {
             Self::Function(function) => function.span,

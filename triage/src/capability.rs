@@ -67,8 +67,12 @@ pub enum Capability {
     Geolocation,
     /// Camera, microphone or screen.
     MediaCapture,
+    /// Asks to be allowed something: to notify, to reach devices or files, to be paid.
+    Permission,
     /// A message to any origin.
     PostMessageAny,
+    /// Listens to messages from anywhere.
+    UncheckedMessage,
     /// `debugger`
     Debugger,
     /// Asks whether a program drives the browser, or whether its tools are open.
@@ -165,7 +169,9 @@ impl Capability {
             | Self::Credentials
             | Self::Geolocation
             | Self::MediaCapture
-            | Self::PostMessageAny => Group::Data,
+            | Self::Permission
+            | Self::PostMessageAny
+            | Self::UncheckedMessage => Group::Data,
             Self::Debugger
             | Self::Automation
             | Self::Locale
@@ -226,7 +232,15 @@ impl Capability {
             Self::Credentials => ("credentials", "uses stored credentials"),
             Self::Geolocation => ("geolocation", "asks where the person is"),
             Self::MediaCapture => ("media-capture", "uses camera, microphone or screen"),
-            Self::PostMessageAny => ("post-message-any", "posts a message to any origin"),
+            Self::Permission => {
+                ("permission", "asks for a permission, a payment, or to reach devices or files")
+            }
+            Self::PostMessageAny => {
+                ("post-message-any", "posts a message to any origin, or to one that cannot be read")
+            }
+            Self::UncheckedMessage => {
+                ("unchecked-message", "listens to messages, and does not check where they come from")
+            }
             Self::Debugger => ("debugger", "stops where a debugger is open"),
             Self::Automation => {
                 ("automation", "asks whether a program drives the browser or its tools are open")
@@ -274,9 +288,24 @@ pub(crate) fn of_global(path: &str) -> Option<Capability> {
             Capability::Storage
         }
         "navigator.clipboard" => Capability::Clipboard,
-        "navigator.credentials" | "PasswordCredential" | "FederatedCredential" => Capability::Credentials,
+        "navigator.credentials" | "PasswordCredential" | "FederatedCredential" | "PublicKeyCredential" => {
+            Capability::Credentials
+        }
         "navigator.geolocation" => Capability::Geolocation,
         "navigator.mediaDevices" | "navigator.getUserMedia" => Capability::MediaCapture,
+        "Notification"
+        | "PaymentRequest"
+        | "navigator.permissions"
+        | "navigator.usb"
+        | "navigator.hid"
+        | "navigator.serial"
+        | "navigator.bluetooth"
+        | "navigator.requestMIDIAccess"
+        | "navigator.contacts"
+        | "navigator.registerProtocolHandler"
+        | "showOpenFilePicker"
+        | "showSaveFilePicker"
+        | "showDirectoryPicker" => Capability::Permission,
         "navigator.webdriver"
         | "outerWidth"
         | "outerHeight"
@@ -326,7 +355,8 @@ pub(crate) fn of_member(name: &str) -> Option<Capability> {
         | "createContextualFragment"
         | "srcdoc"
         | "setHTMLUnsafe"
-        | "parseFromString" => Capability::Html,
+        | "parseFromString"
+        | "createPolicy" => Capability::Html,
         "serviceWorker" => Capability::ServiceWorker,
         "WebAssembly" => Capability::WebAssembly,
         "cookie" => Capability::Cookies,
@@ -334,10 +364,11 @@ pub(crate) fn of_member(name: &str) -> Option<Capability> {
         "clipboardData" | "clipboard" => Capability::Clipboard,
         "geolocation" => Capability::Geolocation,
         "getUserMedia" | "getDisplayMedia" => Capability::MediaCapture,
+        "pushManager" => Capability::Permission,
         "webdriver" => Capability::Automation,
         "resolvedOptions" | "timeZone" => Capability::Locale,
         "addModule" => Capability::Worker,
-        "insertRule" | "replaceSync" => Capability::Resource,
+        "insertRule" | "addRule" | "replaceSync" | "adoptedStyleSheets" => Capability::Resource,
         "formAction" => Capability::Form,
         "getFullYear" | "getUTCFullYear" | "getHours" | "getUTCHours" | "getDay" | "getUTCDay"
         | "getDate" | "getMonth" | "getTimezoneOffset" => Capability::Date,
@@ -363,7 +394,7 @@ pub(crate) fn of_element(tag: &str) -> Option<Capability> {
     Some(match tag {
         "script" => Capability::InjectedScript,
         "img" | "image" => Capability::Image,
-        "iframe" | "frame" | "embed" | "object" => Capability::Frame,
+        "iframe" | "frame" | "fencedframe" | "embed" | "object" => Capability::Frame,
         "form" => Capability::Form,
         "link" | "video" | "audio" | "source" | "track" => Capability::Resource,
         _ => return None,
@@ -407,11 +438,26 @@ pub(crate) fn of_text(text: &str) -> Option<Capability> {
         Some(Capability::CardField)
     } else if text.contains("password") || text.contains("passwd") {
         Some(Capability::PasswordField)
-    } else if text.contains("url(") && !text.contains("url(#") && !text.contains("url(data:") {
+    } else if loads(&text) {
         Some(Capability::Resource)
+    } else if is_code(&text) {
+        Some(Capability::InlineHandler)
     } else if MINER.iter().any(|word| text.contains(word)) {
         Some(Capability::Miner)
     } else {
         None
     }
+}
+
+/// Whether what a text says loads something: a style, or rules by which pages are loaded ahead.
+fn loads(text: &str) -> bool {
+    let is_address = text.contains("url(") && !text.contains("url(#") && !text.contains("url(data:");
+    is_address || text.contains("@import") || text.contains("imageset(") || text == "speculationrules"
+}
+
+/// `javascript:`, and something behind it that does something.
+fn is_code(text: &str) -> bool {
+    text.strip_prefix("javascript:").is_some_and(|code| {
+        !matches!(code.trim_end_matches(';'), "" | "void(0)" | "void0" | "false" | "//" | "undefined")
+    })
 }

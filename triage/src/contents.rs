@@ -161,6 +161,8 @@ pub enum SignerChange {
     Gone,
     /// The reviewed one was not signed.
     Appeared,
+    /// Nobody can say: what cannot be read names nobody.
+    Unknown,
 }
 
 impl SignerChange {
@@ -174,6 +176,7 @@ impl SignerChange {
             Self::OtherSigner => "other-signer",
             Self::Gone => "gone",
             Self::Appeared => "appeared",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -189,6 +192,7 @@ impl SignerChange {
             Self::OtherSigner => "another certificate than before",
             Self::Gone => "the reviewed version had a signature, and this one has none",
             Self::Appeared => "the reviewed version had no signature, and this one has",
+            Self::Unknown => "whether the signer is the same cannot be said: a signature cannot be read",
         }
     }
 }

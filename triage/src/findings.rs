@@ -204,7 +204,7 @@ impl NotAnalysed {
             Self::TooDeep { limit } => format!("it nests more than {limit} deep"),
             Self::NoScript { said } => format!("it is no script: {said}"),
             Self::TwoReadings => {
-                "it hides code from one of two readers: a comment of scripts that is code in modules"
+                "it hides code from one of two readers: what is a comment or a text in a script is code in a module"
                     .to_owned()
             }
             Self::Reviewed(why) => format!("the reviewed version cannot be compared with: {}", why.text()),

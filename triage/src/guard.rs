@@ -66,10 +66,10 @@ impl Guard {
     /// Whether one that asks something else in place of another is a loss too.
     fn is_compared(self) -> bool {
         match self {
-            Self::MessageOrigin | Self::MessageSource | Self::Trusted => true,
-            Self::Signature
-            | Self::Integrity
-            | Self::Cleaning
+            Self::MessageOrigin | Self::MessageSource | Self::Trusted | Self::Signature | Self::Cleaning => {
+                true
+            }
+            Self::Integrity
             | Self::ContentSecurityPolicy
             | Self::Sandbox
             | Self::Noopener

@@ -2,10 +2,12 @@
 
 mod calls;
 mod equal;
+mod functions;
 mod given;
 mod guards;
 mod texts;
 
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -25,9 +27,10 @@ use crate::fold::{Env, Folder};
 use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::lines::Lines;
-use crate::value::Value;
+use crate::value::{Callable, Value};
 
 pub(crate) use self::equal::{sites, without_equal};
+use self::functions::{LOOKED_INTO, Listener};
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -55,6 +58,8 @@ pub(crate) struct Use {
     pub(crate) given: u64,
     /// Whether what is used was named before: it is no further use.
     pub(crate) is_later: bool,
+    /// Whether it is hidden, or given what people type or pages keep: shown first of many.
+    pub(crate) is_telling: bool,
 }
 
 /// How the code that is looked at came to be.
@@ -89,6 +94,10 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         covered: Vec::new(),
         withs: 0,
         read_as_code: 0,
+        methods: OnceCell::new(),
+        looked_into: Cell::new(LOOKED_INTO),
+        listeners: Vec::new(),
+        checks: Vec::new(),
     };
     for (at, node) in semantic.nodes().iter().enumerate() {
         if at.is_multiple_of(256) && limits.is_over() {
@@ -98,6 +107,8 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         look.folder.begin();
         look.node(node);
     }
+    look.unchecked_listeners();
+    look.sent_by_others();
     if look.folder.is_empty() {
         look.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
     }
@@ -118,6 +129,13 @@ struct Look<'a, 's> {
     /// Where the last `with` ends.
     withs: u32,
     read_as_code: usize,
+    /// The functions that are members, by their names, once somebody asks.
+    methods: OnceCell<HashMap<&'a str, Option<Callable<'a>>>>,
+    /// Nodes of functions that may still be looked at.
+    looked_into: Cell<usize>,
+    listeners: Vec<Listener<'a>>,
+    /// Where it is checked from where a message comes, in order once all was seen.
+    checks: Vec<u32>,
 }
 
 impl<'a> Look<'a, '_> {
@@ -135,6 +153,7 @@ impl<'a> Look<'a, '_> {
                 let object = self.folder.value(&member.object);
                 let name = member.property.name.as_str();
                 self.member(node, &object, Some(name), member.span, false);
+                self.maker(node, name, member.span);
             }
             AstKind::ComputedMemberExpression(member) => {
                 let object = self.folder.value(&member.object);
@@ -165,6 +184,17 @@ impl<'a> Look<'a, '_> {
             }
             AstKind::ArrayExpression(array) => self.array(array),
             _ => {}
+        }
+    }
+
+    /// `document.createElement` that is handed to what calls it: nobody knows with which name.
+    fn maker(&mut self, node: &AstNode<'a>, name: &str, span: Span) {
+        if matches!(name, "createElement" | "createElementNS")
+            && let AstKind::CallExpression(call) = self.semantic.nodes().parent_kind(node.id())
+            && call.callee.span() != span
+            && self.folder.value(&call.callee).as_global().is_none()
+        {
+            self.at(Capability::UnknownElement, span, None);
         }
     }
 
@@ -318,8 +348,10 @@ impl<'a> Look<'a, '_> {
         let span = assigned.left.span();
         if let AssignmentTarget::AssignmentTargetIdentifier(name) = &assigned.left {
             let global = self.folder.global_name(name);
-            if global.is_some_and(|path| &*path == "location") {
-                self.at(Capability::Navigation, span, None);
+            match global.as_deref() {
+                Some("location") => self.at(Capability::Navigation, span, None),
+                Some("onmessage") => self.hears(&assigned.right, span.start),
+                Some(_) | None => {}
             }
             return;
         }
@@ -329,6 +361,7 @@ impl<'a> Look<'a, '_> {
         let Some(member) = assigned.left.as_member_expression() else { return };
         let Some((object, name)) = self.folder.method(member, &mut Env::new()) else { return };
         match (&object, &*name) {
+            (Value::Global(path), "onmessage") if path.is_empty() => self.hears(&assigned.right, span.start),
             (Value::Global(path), "location") if matches!(&**path, "" | "document") => {
                 self.at(Capability::Navigation, span, None);
             }
@@ -390,16 +423,17 @@ impl<'a> Look<'a, '_> {
 
     fn used(&mut self, capability: Capability, span: Span, means: Option<Box<str>>, is_later: bool) {
         if self.seen.uses.get(&capability).is_some_and(|uses| uses.len() >= REMEMBERED) {
+            self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        let given = self.given(capability, self.node, means.as_deref());
-        let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
-        let site = Site {
-            line,
-            excerpt: self.lines.excerpt(span.start),
-            means: means.map(|means| bounded(&means, 60)),
-            in_string: self.inside.strings > 0,
-        };
-        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later });
+        let (given, is_of_people) = self.given(capability, self.node, means.as_deref());
+        let is_telling = is_of_people || means.is_some();
+        let site = self.site(span.start, means.map(|means| bounded(&means, 60)));
+        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later, is_telling });
+    }
+
+    fn site(&self, start: u32, means: Option<Box<str>>) -> Site {
+        let line = self.inside.line.unwrap_or_else(|| self.lines.line(start));
+        Site { line, excerpt: self.lines.excerpt(start), means, in_string: self.inside.strings > 0 }
     }
 }

@@ -42,13 +42,18 @@ pub(crate) fn hex(bytes: &[u8]) -> Box<str> {
 
 /// Bits of entropy of each byte.
 pub(crate) fn entropy(bytes: &[u8]) -> f64 {
+    entropy_of(&[bytes])
+}
+
+/// The same of parts one behind the other.
+pub(crate) fn entropy_of(parts: &[&[u8]]) -> f64 {
     let mut counts = [0_u64; 256];
-    for byte in bytes {
+    for byte in parts.iter().copied().flatten() {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
             *count += 1;
         }
     }
-    let total = bytes.len() as f64;
+    let total = parts.iter().map(|part| part.len()).sum::<usize>() as f64;
     let share = |count: &u64| *count as f64 / total;
     let bits = counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2());
     // Two digits are shown, and compared.

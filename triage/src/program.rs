@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use object::read::NameOrOrdinal;
 use object::{Object, ObjectSection, ObjectSegment};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, zip};
 use crate::body::names;
 use crate::contents::{Contents, Format, NAMED, Property, Section, SectionFacts, Signing};
 use crate::findings::{NotAnalysed, SHOWN, bounded};
@@ -18,7 +18,11 @@ use crate::meter::Meter;
 use crate::octets::{be32, be64, entropy, slice};
 
 /// Sections that are told apart.
-const SECTIONS: usize = 1000;
+pub(crate) const SECTIONS: usize = 1000;
+/// What an archive is called that follows a program.
+pub(crate) const BEHIND: &str = "(behind its end)";
+/// Bytes that sections and segments may have together, for each of the file: a section lies in a segment.
+const OVERLAP: usize = 4;
 /// Bits of entropy that make a section another one.
 const OTHER_ENTROPY: f64 = 0.2;
 
@@ -42,9 +46,13 @@ impl<'a> Part<'a> {
 }
 
 /// A program, read.
-#[derive(Default)]
 struct Program<'a> {
+    limits: Limits,
     parts: Vec<Part<'a>>,
+    /// Bytes of parts that may still be looked at: those that overlap are looked at again and again.
+    room: usize,
+    /// Why something was left out.
+    short: Option<NotAnalysed>,
     imports: BTreeSet<String>,
     libraries: BTreeSet<String>,
     exports: BTreeSet<String>,
@@ -60,15 +68,22 @@ pub(crate) fn compare(
     contents: &mut Contents,
     meter: &mut Meter,
 ) {
+    let limits = meter.limits;
     let (old, now) = std::thread::scope(|scope| {
-        let old = reviewed.map(|old| scope.spawn(move || read(old, format)));
-        let now = read(new, format);
-        (old.and_then(|old| old.join().ok()), now)
+        let old = reviewed.map(|old| scope.spawn(move || read(old, format, limits)));
+        let now = read(new, format, limits);
+        (old.map(|old| old.join()), now)
     });
-    for said in [old.as_ref().and_then(|(_, said)| said.clone()), now.1].into_iter().flatten() {
-        meter.note(NotAnalysed::Malformed { said: said.into() });
+    let old = old.and_then(|old| match old {
+        Ok(old) => Some(old),
+        Err(_) => {
+            meter.note(NotAnalysed::Failed);
+            None
+        }
+    });
+    for why in [old.as_ref(), Some(&now)].into_iter().flatten().filter_map(|read| read.short.clone()) {
+        meter.note(why);
     }
-    let (old, now) = (old.map(|(old, _)| old), now.0);
     for (kind, old, now) in [
         ("libraries", old.as_ref().map(|old| &old.libraries), &now.libraries),
         ("imports", old.as_ref().map(|old| &old.imports), &now.imports),
@@ -114,14 +129,22 @@ pub(crate) fn parts(bytes: &[u8], format: Format) -> Archive<'_> {
     let mut archive = Archive::default();
     match format {
         Format::Pe => {
-            let overlay = pe::overlay(bytes);
-            if !matches!(format_of(overlay), Format::Text | Format::Other) {
-                archive.stored("(behind its end)".to_owned(), overlay);
+            let beside =
+                pe::beside_signatures(bytes).into_iter().map(|data| ("(beside its signatures)", data));
+            let behind = pe::overlays(bytes).map(|data| (BEHIND, data));
+            for (name, data) in behind.into_iter().chain(beside) {
+                if !matches!(format_of(data), Format::Text | Format::Other) {
+                    archive.stored(name.to_owned(), data);
+                }
             }
         }
-        Format::MachO => fat(bytes, &mut archive),
-        Format::Elf
-        | Format::Ole
+        Format::MachO | Format::Elf => {
+            fat(bytes, &mut archive);
+            if let Some(behind) = zip::behind(bytes) {
+                archive.stored(BEHIND.to_owned(), behind);
+            }
+        }
+        Format::Ole
         | Format::Xar
         | Format::Zip
         | Format::Nupkg
@@ -159,36 +182,83 @@ fn fat<'a>(bytes: &'a [u8], archive: &mut Archive<'a>) {
     }
 }
 
-/// All that can be read, and what stopped the reader.
-fn read(bytes: &[u8], format: Format) -> (Program<'_>, Option<String>) {
-    let mut program = Program::default();
+/// All that can be read, and why there is no more.
+fn read(bytes: &[u8], format: Format, limits: Limits) -> Program<'_> {
+    let mut program = Program::of(bytes, limits);
     if format == Format::Pe {
         program.pe(bytes);
     }
     // A list of programs has none of this by itself.
     if matches!(be32(bytes, 0), Some(0xcafe_babe | 0xcafe_babf)) {
-        return (program, None);
+        return program;
     }
-    let said = program.object(bytes, format).err().map(|said| said.to_string());
-    (program, said)
+    if let Err(said) = program.object(bytes, format) {
+        program.note(NotAnalysed::Malformed { said: said.to_string().into() });
+    }
+    program
 }
 
 impl<'a> Program<'a> {
+    fn of(bytes: &[u8], limits: Limits) -> Self {
+        Self {
+            limits,
+            parts: Vec::new(),
+            room: bytes.len().saturating_mul(OVERLAP),
+            short: None,
+            imports: BTreeSet::new(),
+            libraries: BTreeSet::new(),
+            exports: BTreeSet::new(),
+            properties: Vec::new(),
+            signing: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, why: NotAnalysed) {
+        self.short.get_or_insert(why);
+    }
+
+    fn part(&mut self, part: Part<'a>) {
+        if self.parts.len() >= SECTIONS || part.data.len() > self.room {
+            return self.note(NotAnalysed::TooMuch);
+        }
+        self.room -= part.data.len();
+        self.parts.push(part);
+    }
+
+    /// Whether one more name may be read: of those that overlap, each can be as long as the file.
+    fn may_read(&mut self, known: usize) -> bool {
+        if known >= Limits::NAMES {
+            self.note(NotAnalysed::TooMuch);
+        } else if self.limits.is_over() {
+            self.note(NotAnalysed::TimeOver);
+        }
+        known < Limits::NAMES && !self.limits.is_over()
+    }
+
     fn object(&mut self, bytes: &'a [u8], format: Format) -> object::Result<()> {
         let file = object::File::parse(bytes)?;
         if format != Format::Pe {
             self.sections(&file);
         }
         // What is read until something is broken counts.
-        for library in file.import_libraries()?.take(Limits::NAMES) {
+        for (known, library) in file.import_libraries()?.enumerate() {
+            if !self.may_read(known) {
+                return Ok(());
+            }
             self.libraries.insert(text(library?.name()));
         }
-        for export in file.exports()?.take(Limits::NAMES) {
+        for (known, export) in file.exports()?.enumerate() {
+            if !self.may_read(known) {
+                return Ok(());
+            }
             if let NameOrOrdinal::Name(name) = export?.name() {
                 self.exports.insert(text(name));
             }
         }
-        for import in file.imports()?.take(Limits::NAMES) {
+        for (known, import) in file.imports()?.enumerate() {
+            if !self.may_read(known) {
+                return Ok(());
+            }
             let import = import?;
             let name = match import.name() {
                 NameOrOrdinal::Name(name) => text(name),
@@ -201,21 +271,27 @@ impl<'a> Program<'a> {
     }
 
     fn sections(&mut self, file: &object::File<'a>) {
-        for section in file.sections().take(SECTIONS) {
+        for section in file.sections() {
+            if !self.may_read(self.parts.len()) {
+                return;
+            }
             let name = section.name_bytes().map(text).unwrap_or_default();
             let segment = section.segment_name_bytes().ok().flatten().map(text);
             let name = segment.map_or(name.clone(), |segment| format!("{segment},{name}"));
             // What is laid out in memory alone has no bytes here.
             let data = section.data().unwrap_or_default();
             if !data.is_empty() {
-                self.parts.push(Part::of(name, data));
+                self.part(Part::of(name, data));
             }
         }
         // What is run is segments: sections are what a file says of itself.
-        for (number, segment) in file.segments().take(SECTIONS).enumerate() {
+        for (number, segment) in file.segments().enumerate() {
+            if !self.may_read(number) {
+                return;
+            }
             let name = segment.name_bytes().ok().flatten().map(text).unwrap_or_default();
             let rights = segment.permissions();
-            self.parts.push(Part {
+            self.part(Part {
                 name: format!("segment {number} {name}").trim_end().to_owned(),
                 data: segment.data().unwrap_or_default(),
                 writable: rights.writable(),

@@ -40,7 +40,8 @@ pub(crate) fn formatted(text: &str, limits: &Limits) -> Result<(String, SourceTy
     }
     let as_script = in_format(text, SourceType::script());
     // A comment like those of HTML is one in scripts, and code in modules: who reads the one does not see the other.
-    if nesting.html_comment
+    // `await / a / b` is a quotient in the one, and waits for a pattern in the other.
+    if (nesting.html_comment || is_await_before_slash(text))
         && let (Ok(script), Ok(module)) = (&as_script, in_format(text, SourceType::mjs()))
         && *script != module
     {
@@ -54,6 +55,10 @@ pub(crate) fn formatted(text: &str, limits: &Limits) -> Result<(String, SourceTy
             Err(_) => Err(NotAnalysed::NoScript { said }),
         },
     }
+}
+
+fn is_await_before_slash(text: &str) -> bool {
+    text.split("await").skip(1).any(|behind| behind.trim_start().starts_with('/'))
 }
 
 /// The text in one format, or what the parser says.

@@ -9,7 +9,7 @@ use crate::contents::Contents;
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
 use crate::meter::Meter;
-use crate::program::{Part, sections};
+use crate::program::{Part, SECTIONS, sections};
 
 /// Sections by their number.
 const NAMES: [&str; 14] = [
@@ -34,6 +34,8 @@ struct Module<'a> {
     imports: BTreeSet<String>,
     exports: BTreeSet<String>,
     parts: Vec<Part<'a>>,
+    /// Whether there is more than is told apart.
+    is_cut: bool,
 }
 
 pub(crate) fn compare(reviewed: Option<&[u8]>, new: &[u8], contents: &mut Contents, meter: &mut Meter) {
@@ -41,6 +43,9 @@ pub(crate) fn compare(reviewed: Option<&[u8]>, new: &[u8], contents: &mut Conten
         let mut module = Module::default();
         if let Err(said) = module.read(bytes) {
             meter.note(NotAnalysed::Malformed { said: said.to_string().into() });
+        }
+        if module.is_cut {
+            meter.note(NotAnalysed::TooMuch);
         }
         module
     };
@@ -56,18 +61,26 @@ impl<'a> Module<'a> {
             let payload = payload?;
             match &payload {
                 Payload::ImportSection(section) => {
-                    for import in section.clone().into_imports().take(Limits::NAMES) {
+                    for import in section.clone().into_imports() {
                         let import = import?;
+                        if self.imports.len() >= Limits::NAMES {
+                            self.is_cut = true;
+                            break;
+                        }
                         self.imports.insert(format!("{}.{}", import.module, import.name));
                     }
                 }
                 Payload::ExportSection(section) => {
-                    for export in section.clone().into_iter().take(Limits::NAMES) {
+                    for export in section.clone() {
+                        if self.exports.len() >= Limits::NAMES {
+                            self.is_cut = true;
+                            break;
+                        }
                         self.exports.insert(export?.name.to_owned());
                     }
                 }
                 Payload::CustomSection(section) => {
-                    self.parts.push(Part::of(format!("custom {}", section.name()), section.data()));
+                    self.part(format!("custom {}", section.name()), section.data());
                 }
                 _ => {}
             }
@@ -77,9 +90,18 @@ impl<'a> Module<'a> {
                 let name = NAMES.get(usize::from(id)).copied().unwrap_or("section of no known kind");
                 let data = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
                 let data = data.and_then(|(start, end)| bytes.get(start..end)).unwrap_or_default();
-                self.parts.push(Part::of(name.to_owned(), data));
+                self.part(name.to_owned(), data);
             }
         }
         Ok(())
+    }
+
+    // Sections of three bytes could be as many as memory holds.
+    fn part(&mut self, name: String, data: &'a [u8]) {
+        if self.parts.len() < SECTIONS {
+            self.parts.push(Part::of(name, data));
+        } else {
+            self.is_cut = true;
+        }
     }
 }

@@ -634,3 +634,46 @@ fn a_section_that_points_behind_the_end_has_no_bytes() {
     let found = changed(&Pe::new().section(".text", 0x6000_0020, &[1; 99]).bytes(), &bytes);
     assert_eq!(contents(&found).sections[0].new.unwrap().size, 0);
 }
+
+/// Each as long as the file, and looked at as often as there are sections: hours, for a file of a mebibyte.
+#[test]
+fn sections_that_overlap_are_not_looked_at_for_each() {
+    let program = |byte: u8| {
+        let mut bytes = Pe::new().section(".text", 0x6000_0020, b"x").bytes();
+        bytes.truncate(0x80 + 24 + 240);
+        bytes[0x86..0x88].copy_from_slice(&60_000_u16.to_le_bytes());
+        let len = 4 << 20;
+        for _ in 0..60_000 {
+            bytes.extend(
+                [&[b'a'; 8], le(len).as_slice(), &le(0x1000), &le(len), &le(0), &[0; 12], &le(0)].concat(),
+            );
+        }
+        bytes.resize(len as usize, byte);
+        bytes
+    };
+    let findings = changed(&program(1), &program(2));
+    assert_eq!(findings.not_analysed, Some(NotAnalysed::TooMuch));
+    assert!(contents(&findings).sections.len() <= 5, "{}", contents(&findings).sections.len());
+}
+
+#[test]
+fn more_sections_of_a_module_than_are_told_apart_are_said() {
+    let module = |byte: u8| [&wasm(&[], &[])[..8], &[0, 2, 1, byte].repeat(100_000)].concat();
+    let findings = changed(&module(b'a'), &module(b'b'));
+    assert_eq!(findings.not_analysed, Some(NotAnalysed::TooMuch));
+}
+
+/// A JAR behind an MSI runs as a JAR, and the signature stays that of the MSI (CVE-2020-1464).
+#[test]
+fn an_archive_behind_a_compound_file_or_a_program_of_linux_is_looked_into() {
+    let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
+    file.create_stream("/table").unwrap().write_all(b"1").unwrap();
+    file.flush().unwrap();
+    let compound = file.into_inner().into_inner();
+    let jar = Zip::new().stored("evil.js", b"fetch('https://evil.test/')").bytes();
+    for old in [compound, b"\x7fELF\x02\x01\x01".to_vec()] {
+        let found = changed(&old, &[old.as_slice(), &jar].concat());
+        assert_eq!(&*member(&found, "(behind its end)").name, "(behind its end)");
+        assert_eq!(hosts(&found), ["evil.test"]);
+    }
+}

@@ -182,6 +182,209 @@ fn what_loads_without_a_request_is_a_request() {
 }
 
 #[test]
+fn an_attribute_that_loads_is_named_however_it_is_set() {
+    says("img.setAttributeNS(null, 'src', u)", Capability::Resource);
+    says(
+        "var a = document.createAttribute('src'); a.value = u; img.setAttributeNode(a)",
+        Capability::Resource,
+    );
+    says("img.getAttributeNode('src').value = u", Capability::Resource);
+    says("Object.assign(img, { src: u })", Capability::Resource);
+    says("Reflect.set(img, 's' + 'rc', u)", Capability::Resource);
+    says("form.setAttributeNS(null, 'action', u)", Capability::Form);
+}
+
+#[test]
+fn a_style_that_loads_without_url_is_named() {
+    says("style.textContent = \"@import '//x.test/a.css'\"", Capability::Resource);
+    says("node.style.background = `image-set(\"${u}\" 1x)`", Capability::Resource);
+    says("document.styleSheets[0].addRule('a', css)", Capability::Resource);
+    says("document.adoptedStyleSheets = [sheet]", Capability::Resource);
+}
+
+#[test]
+fn code_in_an_address_is_code() {
+    says("a.href = 'javascript:' + 'f(' + x + ')'", Capability::InlineHandler);
+    assert_eq!(added("a.href = 'javascript:void(0);'").facts, []);
+}
+
+#[test]
+fn listeners_in_a_table_are_listeners() {
+    says("$(document).on({ 'keydown.menu': f })", Capability::KeyListener);
+    says("$(document).on({ paste: f })", Capability::Clipboard);
+}
+
+#[test]
+fn what_makes_elements_and_is_handed_on_makes_any() {
+    says("['script'].map(document.createElement, document)", Capability::UnknownElement);
+}
+
+#[test]
+fn a_policy_that_lets_any_html_pass_is_no_guard() {
+    says("trustedTypes.createPolicy('default', { createHTML: x => x })", Capability::Html);
+    says("document.execCommand('insertHTML', false, x)", Capability::Html);
+}
+
+#[test]
+fn what_asks_people_for_something_is_a_fact() {
+    says("Notification.requestPermission()", Capability::Permission);
+    says("new PaymentRequest(methods, details).show()", Capability::Permission);
+    says("navigator['u' + 'sb'].requestDevice({})", Capability::Permission);
+    says("showDirectoryPicker().then(f)", Capability::Permission);
+    says("registration.pushManager.subscribe({})", Capability::Permission);
+    says("PublicKeyCredential.isConditionalMediationAvailable()", Capability::Credentials);
+}
+
+/// As many checks as before, and none where messages come in.
+#[test]
+fn a_check_that_was_moved_elsewhere_checks_nothing() {
+    let old = "addEventListener('message', e => { if (e.origin !== 'https://a.test') return; run(e.data) })";
+    for new in [
+        "addEventListener('message', e => { run(e.data) }); function dead(e) { if (e.origin !== 'https://a.test') return; }",
+        "addEventListener('message', e => { run(e.data); if (e.origin !== 'https://a.test') return; })",
+        "onmessage = e => run(e.data); function dead(e) { if (e.origin !== 'https://a.test') return; }",
+        "class A { constructor() { self.addEventListener('message', this.heard.bind(this)) } heard(e) { run(e.data) } \
+         dead(e) { if (e.origin !== 'https://a.test') return; } }",
+    ] {
+        let findings = changed(old.as_bytes(), new.as_bytes());
+        let found: Vec<_> = findings.facts.iter().map(|fact| fact.capability).collect();
+        assert_eq!(found, [Capability::UncheckedMessage], "{new}");
+    }
+    for checked in [
+        "onmessage = e => { if (ok(e)) run(e.data) }; function ok(e) { return e.origin === 'https://a.test' }",
+        "addEventListener('message', e => { var d = JSON.parse(e.data); if (e.origin === O) run(d) })",
+        "addEventListener('message', ({ origin, data }) => { if (origin === O) run(data) })",
+    ] {
+        assert_eq!(added(checked).facts, [], "{checked}");
+    }
+}
+
+#[test]
+fn a_check_of_what_was_taken_apart_is_a_check_and_missed_once_it_is_gone() {
+    for (old, new) in [
+        (
+            "f = ({ origin, data }) => { if (origin !== O) return; run(data) }",
+            "f = ({ origin, data }) => { run(data) }",
+        ),
+        (
+            "f = e => { var o = e.origin; if (o !== O) return; run(e) }",
+            "f = e => { var o = e.origin; run(e) }",
+        ),
+        (
+            "f = e => { const { source: s } = e; if (s !== top) return; run(e) }",
+            "f = e => { const { source: s } = e; run(e, s) }",
+        ),
+    ] {
+        assert_eq!(changed(old.as_bytes(), new.as_bytes()).losses.len(), 1, "{new}");
+    }
+}
+
+#[test]
+fn a_check_that_goes_on_after_a_word_leads_nowhere() {
+    let old = "f = e => { if (e.origin !== O) { warn(e); return } run(e) }";
+    let new = "f = e => { if (e.origin !== O) { warn(e) } run(e) }";
+    assert_eq!(changed(old.as_bytes(), new.as_bytes()).losses.len(), 1);
+}
+
+/// A keylogger that sends by what is there already, at equal counts of everything.
+#[test]
+fn a_listener_that_does_something_else_is_a_fact() {
+    let log = "function log(x) { fetch('/ping', { body: x }) }";
+    let (old, new) = ("if (e.key == 'Escape') close()", "if (e.key == 'Escape') close(); log(e.key)");
+    for (capability, listens) in [
+        (Capability::KeyListener, "document.addEventListener('keydown', function (e) { BODY })"),
+        (Capability::KeyListener, "document.onkeydown = e => { BODY }"),
+        (
+            Capability::KeyListener,
+            "class A { go() { el.addEventListener('keyup', this.typed.bind(this)) } typed(e) { BODY } }",
+        ),
+        (Capability::FormListener, "form.addEventListener('submit', send); function send(e) { BODY }"),
+        (Capability::Clipboard, "$(form).on('paste', (e) => { BODY })"),
+    ] {
+        let with = |body| format!("{log} {}", listens.replace("BODY", body));
+        let findings = changed(with(old).as_bytes(), with(new).as_bytes());
+        let found: Vec<_> = findings.facts.iter().map(|fact| (fact.capability, fact.others)).collect();
+        assert!(found.contains(&(capability, 1)), "{listens}: {found:?}");
+    }
+    let renamed = changed(b"on('keyup', e => { close(e); go() })", b"on('keyup', x => { go(); close(x) })");
+    assert_eq!(renamed.facts, []);
+}
+
+#[test]
+fn a_check_or_a_cleaning_that_was_emptied_is_another() {
+    for (old, new) in [
+        (
+            "f = e => { if (!ok(e.origin)) return; run(e) }; function ok(o) { return o === 'https://a.test' }",
+            "f = e => { if (!ok(e.origin)) return; run(e) }; function ok(o) { return true }",
+        ),
+        (
+            "f = e => { if (!ok(e.origin)) return; run(e) }; var ok = o => /^https:..a.test$/.test(o)",
+            "f = e => { if (!ok(e.origin)) return; run(e) }; var ok = o => /https:..a.test/.test(o)",
+        ),
+        (
+            "function escapeHtml(s) { return s.replace(/[<>&]/g, f) } el.innerHTML = escapeHtml(x)",
+            "function escapeHtml(s) { return s.replace(/[>&]/g, f) } el.innerHTML = escapeHtml(x)",
+        ),
+        ("if (!verify(sig)) throw 1; go()", "verify(sig); go()"),
+        ("if (!verify(sig)) throw 1; go()", "if (verify(sig)) throw 1; go()"),
+    ] {
+        let losses = changed(old.as_bytes(), new.as_bytes()).losses;
+        assert_eq!(
+            losses.iter().map(|loss| (loss.reviewed, loss.new)).collect::<Vec<_>>(),
+            [(1, 1)],
+            "{new}"
+        );
+    }
+}
+
+#[test]
+fn the_account_that_something_is_sent_to_is_told_from_another() {
+    let (old, new) =
+        (b"fetch('https://in.test/acct/12345/e')", b"fetch('https://in.test/acct/67890/e'); f()");
+    assert_eq!(changed(old, new).facts.len(), 1);
+    let version = changed(b"fetch('https://in.test/v1.2.3')", b"fetch('https://in.test/v1.2.4'); f()");
+    assert_eq!(version.facts, []);
+}
+
+#[test]
+fn what_a_socket_sends_is_compared() {
+    let (old, new) =
+        (b"var w = new WebSocket(u); w.send(a.text)", b"var w = new WebSocket(u); w.send(a.card)");
+    let facts = changed(old, new).facts;
+    assert_eq!(facts.iter().map(|fact| fact.capability).collect::<Vec<_>>(), [Capability::WebSocket]);
+}
+
+#[test]
+fn a_message_to_an_origin_that_nobody_can_read_may_go_to_any() {
+    says("parent.postMessage(d, x)", Capability::PostMessageAny);
+    says("f = (d, e) => parent.postMessage(d, { targetOrigin: e.data.to })", Capability::PostMessageAny);
+    for known in ["w.postMessage(d, [p])", "w.postMessage(d)", "w.postMessage(d, 'https://a.test')"] {
+        assert_eq!(added(known).facts, [], "{known}");
+    }
+}
+
+#[test]
+fn many_places_of_no_weight_do_not_push_out_the_one_that_counts() {
+    let crowd: String = (0..100).map(|at| format!("fetch('/crowd/{at}');")).collect();
+    for telling in
+        ["fetch('/x', { body: form.cardNumber })", "fetch(document.cookie)", "self['fe' + 'tch'](u)"]
+    {
+        let findings = added(&format!("{crowd} {telling}"));
+        let fact = findings.facts.iter().find(|fact| fact.capability == Capability::Fetch);
+        let first = fact.and_then(|fact| fact.sites.first()).map(|site| &*site.excerpt);
+        assert!(first.is_some_and(|first| !first.contains("crowd")), "{telling}: {first:?}");
+    }
+}
+
+/// More places than are remembered could hide the one that is another, and that is said.
+#[test]
+fn more_places_than_are_remembered_are_said() {
+    let crowd = "fetch('/a');\n".repeat(2001);
+    let findings = changed(crowd.as_bytes(), format!("{crowd} fetch(secret)").as_bytes());
+    assert_eq!(findings.not_analysed, Some(NotAnalysed::TooMuch));
+}
+
+#[test]
 fn questions_of_the_environment_are_facts() {
     says("'webdriver' in navigator", Capability::Automation);
     says("new Date().getFullYear() > 2026", Capability::Date);
@@ -257,6 +460,13 @@ fn depth_behind_an_html_comment_is_counted() {
         let code = added(&script).not_analysed.map(|why| why.code());
         assert_eq!(code, Some("too-deep"), "{:?}", script.get(..12));
     }
+}
+
+#[test]
+fn what_is_a_quotient_in_scripts_and_a_pattern_in_modules_has_two_readings() {
+    let findings = added("await /\"/; fetch(u); /\"/g");
+    assert_eq!((findings.change, findings.not_analysed), (Change::Unknown, Some(NotAnalysed::TwoReadings)));
+    assert_eq!(added("async function f() { await /* all */ g() }").not_analysed, None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use pinfold_triage::{Findings, Limits, Signature, SignerChange, Signing, compare};
 
-use made::{Pe, le};
+use made::{Pe, Zip, le};
 
 /// Signs programs, in a folder that ends with it.
 struct Signer {
@@ -147,4 +147,75 @@ fn a_signature_that_cannot_be_read_is_said_to_be_one() {
     new.extend([le(24).as_slice(), &[0, 2, 2, 0], &[0xff; 16]].concat());
     let found = changed(&old, &new);
     assert!(found.new[0].unreadable && found.change == SignerChange::OtherSigner, "{found:?}");
+}
+
+/// What 3CX was shipped with, and others since: Windows leaves the table of certificates out of what is signed.
+#[test]
+fn bytes_in_the_table_of_a_signature_are_told() {
+    let old = Signer::new("Vendor").sign(&program(b"one"));
+    let stowed = Zip::new().stored("evil.js", b"fetch('https://evil.test/')").bytes();
+    let place = 0x80 + 24 + 112 + 32;
+    let number = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (at, len) = (number(&old, place) as usize, number(&old, place + 4) as usize);
+    let mut stowed = stowed;
+    stowed.resize(stowed.len().next_multiple_of(8), 0);
+    // Behind the signature in its entry, in an entry of another type, and behind the last entry.
+    let in_entry = |bytes: &mut Vec<u8>| {
+        let said = number(bytes, at) + stowed.len() as u32;
+        bytes[at..at + 4].copy_from_slice(&le(said));
+        bytes.extend(&stowed);
+    };
+    let as_entry = |bytes: &mut Vec<u8>| {
+        bytes.extend([le(stowed.len() as u32 + 8).as_slice(), &[0, 2, 9, 0], &stowed].concat());
+    };
+    let as_rest = |bytes: &mut Vec<u8>| bytes.extend([&[0; 8], stowed.as_slice()].concat());
+    for way in 0..3 {
+        let mut new = old.clone();
+        match way {
+            0 => in_entry(&mut new),
+            1 => as_entry(&mut new),
+            _ => as_rest(&mut new),
+        }
+        let added = (new.len() - old.len()) as u32;
+        new[place + 4..place + 8].copy_from_slice(&le(len as u32 + added));
+
+        let findings = compare(Some(&old), &new, Limits::default(), &|_| None);
+
+        assert_eq!(held(&signing(&findings).new[0]), (Some(true), Some(true)));
+        let properties = &findings.contents.as_ref().unwrap().properties;
+        let beside = properties.iter().find(|property| property.what.starts_with("data beside")).unwrap();
+        assert_eq!(beside.reviewed.as_deref(), Some("none"));
+        assert!(beside.new.as_deref().is_some_and(|new| new.contains("bytes")), "{beside:?}");
+    }
+    let mut new = old.clone();
+    in_entry(&mut new);
+    new[place + 4..place + 8].copy_from_slice(&le((len + stowed.len()) as u32));
+    let findings = compare(Some(&old), &new, Limits::default(), &|_| None);
+    let members = &findings.contents.as_ref().unwrap().members;
+    assert_eq!(members.iter().map(|member| &*member.name).collect::<Vec<_>>(), ["(beside its signatures)"]);
+}
+
+#[test]
+fn of_two_signatures_that_cannot_be_read_nobody_says_that_they_are_of_one_signer() {
+    let with = |filler: u8| {
+        let mut bytes = program(b"one");
+        let at = bytes.len() as u32;
+        bytes[0x80 + 24 + 112 + 32..][..8].copy_from_slice(&[le(at), le(24)].concat());
+        bytes.extend([le(24).as_slice(), &[0, 2, 2, 0], &[filler; 16]].concat());
+        bytes
+    };
+    assert_eq!(changed(&with(0xff), &with(0xfe)).change, SignerChange::Unknown);
+}
+
+/// The table is said to begin where the sections end, so that nothing would stand behind these.
+#[test]
+fn bytes_behind_a_table_of_certificates_stand_behind_the_end() {
+    let mut new = program(b"one");
+    let at = new.len() as u32;
+    new[0x80 + 24 + 112 + 32..][..8].copy_from_slice(&[le(at), le(24)].concat());
+    new.extend([le(24).as_slice(), &[0, 2, 2, 0], &[0xff; 16]].concat());
+    new.extend(Zip::new().stored("evil.js", b"1").bytes());
+    let findings = compare(Some(&program(b"one")), &new, Limits::default(), &|_| None);
+    let members = &findings.contents.as_ref().unwrap().members;
+    assert_eq!(members.iter().map(|member| &*member.name).collect::<Vec<_>>(), ["(behind its end)"]);
 }

@@ -5,11 +5,16 @@ use std::io::{Cursor, Read};
 use super::Archive;
 use crate::findings::NotAnalysed;
 use crate::meter::Meter;
+use crate::program::BEHIND;
 
 pub(crate) fn open<'a>(bytes: &'a [u8], meter: &mut Meter) -> Archive<'a> {
     let mut archive = Archive::default();
     if let Err(why) = read(bytes, meter, &mut archive) {
         archive.cut = Some(why);
+    }
+    // A JAR behind an MSI is a JAR to Java, and its signature stays that of the MSI.
+    if let Some(behind) = super::zip::behind(bytes) {
+        archive.stored(BEHIND.to_owned(), behind);
     }
     archive
 }

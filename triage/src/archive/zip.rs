@@ -27,6 +27,14 @@ pub(crate) fn has_directory(bytes: &[u8]) -> bool {
     end_of(bytes).is_some_and(|end| Directory::at(bytes, end).is_some())
 }
 
+/// An archive behind something else that is read from its beginning: readers of zip begin at the end.
+pub(crate) fn behind(bytes: &[u8]) -> Option<&[u8]> {
+    let first = b"PK\x03\x04";
+    let mut places = bytes.windows(first.len());
+    let at = if has_directory(bytes) { places.position(|window| window == first)? } else { return None };
+    bytes.get(at..)
+}
+
 /// All members, those too that only one kind of reader finds.
 pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Archive<'a> {
     let mut archive = Archive::default();

@@ -63,9 +63,13 @@ impl<'a> Look<'a, '_> {
     ) {
         let Value::Global(path) = callee else { return };
         match (&**path, arguments) {
+            ("Reflect.set", [object, name, ..]) => {
+                let name = name.to_text();
+                self.member(node, object, name.as_deref(), call.span, true);
+                self.loaded_by(name.as_deref(), call.span);
+            }
             (
-                "Reflect.set"
-                | "Object.defineProperty"
+                "Object.defineProperty"
                 | "Object.getOwnPropertyDescriptor"
                 | "Reflect.getOwnPropertyDescriptor"
                 | "Reflect.defineProperty",
@@ -73,6 +77,9 @@ impl<'a> Look<'a, '_> {
             ) => self.member(node, object, name.to_text().as_deref(), call.span, true),
             ("Reflect.get", [Value::Unknown, name, ..]) => {
                 self.member(node, &Value::Unknown, name.to_text().as_deref(), call.span, true);
+            }
+            ("addEventListener", [Value::Text(event), ..]) if &**event == "message" => {
+                self.listens_to_messages(call.arguments.get(1), call);
             }
             ("Object.assign", [_, sources @ ..]) => {
                 for source in sources {
@@ -108,7 +115,15 @@ impl<'a> Look<'a, '_> {
                 && let Some(name) = property.key.static_name()
             {
                 self.member(node, &Value::Unknown, Some(&name), span, false);
+                self.loaded_by(Some(&name), span);
             }
+        }
+    }
+
+    /// A member that makes an element load something once it is set, however it is set.
+    fn loaded_by(&mut self, name: Option<&str>, span: Span) {
+        if matches!(name, Some("src" | "srcset" | "ping")) {
+            self.at(Capability::Resource, span, None);
         }
     }
 
@@ -154,31 +169,54 @@ impl<'a> Look<'a, '_> {
             "createElement" => element(text(0)),
             "createElementNS" => element(text(1)),
             "__lookupGetter__" | "__lookupSetter__" => text(0).and_then(|name| of_member(&name)),
-            "execCommand" => text(0)
-                .filter(|name| of_event(name) == Some(Capability::Clipboard))
-                .map(|_| Capability::Clipboard),
+            "execCommand" => text(0).and_then(|name| match &*name {
+                "insertHTML" => Some(Capability::Html),
+                name => of_event(name).filter(|of| *of == Capability::Clipboard),
+            }),
             "addEventListener" if !arguments.is_empty() && text(0).is_none() => {
                 Some(Capability::UnknownEvent)
             }
+            "on" | "one" | "once" if matches!(arguments.first(), Some(Value::Object(_))) => {
+                self.listens_to_each(arguments.first(), span);
+                None
+            }
             "addEventListener" | "attachEvent" | "on" | "one" | "once" => {
                 let events = text(0).unwrap_or_default();
-                for event in events.split_whitespace().take(8) {
-                    let event = event.split('.').next().unwrap_or(event);
-                    if let Some(capability) = of_event(event.strip_prefix("on").unwrap_or(event)) {
-                        self.at(capability, span, None);
-                    }
-                }
+                self.listens_to(&events, span);
                 None
             }
             "keydown" | "keyup" | "keypress" if !arguments.is_empty() => Some(Capability::KeyListener),
             "submit" if arguments.is_empty() => Some(Capability::Form),
             "requestSubmit" => Some(Capability::Form),
             "postMessage" => self.is_any_origin(arguments.get(1)).then_some(Capability::PostMessageAny),
-            "setAttribute" => attribute(&text(0).unwrap_or_default().to_ascii_lowercase()),
+            "setAttribute" | "getAttributeNode" | "createAttribute" => attribute(text(0)),
+            "setAttributeNS" | "getAttributeNodeNS" | "createAttributeNS" => attribute(text(1)),
             _ => None,
         };
         if let Some(capability) = known {
             self.at(capability, span, None);
+        }
+    }
+
+    /// `"keydown.menu paste"`
+    fn listens_to(&mut self, events: &str, span: Span) {
+        for event in events.split_whitespace().take(8) {
+            let event = event.split('.').next().unwrap_or(event);
+            if let Some(capability) = of_event(event.strip_prefix("on").unwrap_or(event)) {
+                self.at(capability, span, None);
+            }
+        }
+    }
+
+    /// `{ keydown: f, paste: g }`
+    fn listens_to_each(&mut self, listeners: Option<&Value<'a>>, span: Span) {
+        let Some(Value::Object(listeners)) = listeners else { return };
+        for property in &listeners.properties {
+            if let ObjectPropertyKind::ObjectProperty(property) = property
+                && let Some(events) = property.key.static_name()
+            {
+                self.listens_to(&events, span);
+            }
         }
     }
 
@@ -198,7 +236,12 @@ impl<'a> Look<'a, '_> {
             Some(other) => other.clone(),
             None => Value::Undefined,
         };
-        origin.as_text().is_some_and(|origin| &**origin == "*")
+        match origin {
+            Value::Text(origin) => &*origin == "*",
+            Value::Unknown => true,
+            Value::Global(path) => !path.contains("origin") && !path.contains("location"),
+            _ => false,
+        }
     }
 
     fn argument(&self, argument: Option<&'a Argument<'a>>) -> Value<'a> {
@@ -263,8 +306,10 @@ fn is_text_made(expression: &Expression<'_>) -> bool {
     }
 }
 
-fn attribute(name: &str) -> Option<Capability> {
-    match name {
+/// An attribute that is set, with the prefix of its namespace or without.
+fn attribute(name: Option<String>) -> Option<Capability> {
+    let name = name?.to_ascii_lowercase();
+    match name.rsplit(':').next().unwrap_or_default() {
         "srcdoc" => Some(Capability::Html),
         "action" | "formaction" => Some(Capability::Form),
         "src" | "srcset" | "ping" => Some(Capability::Resource),

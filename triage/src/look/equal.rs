@@ -46,9 +46,14 @@ fn unpaired<'u, K: Hash + Eq>(
     (old, new.collect())
 }
 
-/// The places to name, each once.
+/// The places to name, each once: those that tell most, and then in their order, so that many of no weight push none out.
 pub(crate) fn sites(uses: &[&Use]) -> Vec<Site> {
     let mut seen = HashSet::new();
-    let each = uses.iter().map(|one| &one.site).filter(|site| seen.insert((site.line, &site.excerpt)));
+    let (telling, others): (Vec<&Use>, Vec<&Use>) = uses.iter().partition(|one| one.is_telling);
+    let each = telling
+        .into_iter()
+        .chain(others)
+        .map(|one| &one.site)
+        .filter(|site| seen.insert((site.line, &site.excerpt)));
     each.take(SITES).cloned().collect()
 }

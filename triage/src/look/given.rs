@@ -18,9 +18,9 @@ use oxc_syntax::operator::BinaryOperator;
 
 use super::Look;
 use crate::bindings::{Binding, symbol_of};
-use crate::capability::{Capability, Group};
+use crate::capability::{Capability, Group, of_global, of_member, of_text};
 use crate::operators::operands;
-use crate::value::Value;
+use crate::value::{Callable, Value};
 
 /// Expressions of one use that are written down part by part.
 const PARTS: usize = 64;
@@ -30,6 +30,12 @@ const WRITTEN: usize = 256;
 const DEEPEST: usize = 8;
 /// What stands around a use and belongs to it.
 const AROUND: usize = 8;
+/// Expressions of each thing that a function does.
+const BRIEF: usize = 24;
+/// Things that a function does.
+const DONE: usize = 256;
+/// Digits of a number that may tell one account from another.
+const ACCOUNT: usize = 5;
 /// Names of members that minifiers give.
 const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
@@ -39,25 +45,34 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 const NOTHING: u64 = 0;
 
 impl<'a> Look<'a, '_> {
-    /// What is given to the use that the node is part of.
-    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> u64 {
+    /// What is given to the use that the node is part of, and whether that is what people type or pages keep.
+    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> (u64, bool) {
         let of_text = matches!(capability, Capability::PasswordField | Capability::CardField);
         match capability.group() {
-            Group::Data if of_text => hash(means.unwrap_or_default()),
+            Group::Data if of_text => (hash(means.unwrap_or_default()), false),
             Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
-                let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+                let mut given = Given::of(self, capability);
                 given.around(self.semantic.nodes().get_node(node));
-                hash(&given.text)
+                (hash(&given.text), given.is_of_people)
             }
-            Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => NOTHING,
+            Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => {
+                (NOTHING, false)
+            }
         }
     }
 
     /// A test, and what it leads to.
     pub(super) fn tested(&self, node: &AstNode<'a>) -> u64 {
         let capability = Capability::Location;
-        let mut given = Given { look: self, capability, text: String::new(), left: PARTS };
+        let mut given = Given::of(self, capability);
         given.test(node);
+        hash(&given.text)
+    }
+
+    /// What a function of the script does that decides something, where one is called.
+    pub(super) fn decided(&self, call: &'a CallExpression<'a>) -> u64 {
+        let mut given = Given::of(self, Capability::Location);
+        given.of_function(&call.callee);
         hash(&given.text)
     }
 
@@ -98,6 +113,22 @@ impl<'a> Look<'a, '_> {
     }
 }
 
+impl Look<'_, '_> {
+    /// Where nothing makes requests of that kind, what is sent is sent by what else there is.
+    pub(super) fn sent_by_others(&mut self) {
+        let uses = &mut self.seen.uses;
+        if uses.get(&Capability::Xhr).is_some_and(|sent| sent.iter().any(|one| !one.is_later)) {
+            return;
+        }
+        let sent = uses.remove(&Capability::Xhr).unwrap_or_default();
+        let other =
+            [Capability::WebSocket, Capability::WebRtc].into_iter().find(|other| uses.contains_key(other));
+        if let Some(other) = other {
+            uses.entry(other).or_default().extend(sent);
+        }
+    }
+}
+
 fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
@@ -107,7 +138,11 @@ fn hash(text: &str) -> u64 {
 /// Where a test leads to: one that leads nowhere guards nothing.
 fn follows(statement: &Statement<'_>) -> &'static str {
     match statement {
-        Statement::BlockStatement(block) => block.body.first().map_or("nothing", follows),
+        Statement::BlockStatement(block) => {
+            let all = || block.body.iter().map(follows);
+            let leaves = all().find(|word| matches!(*word, "return" | "throw"));
+            leaves.or_else(|| all().next()).unwrap_or("nothing")
+        }
         Statement::ReturnStatement(_) => "return",
         Statement::ThrowStatement(_) => "throw",
         Statement::EmptyStatement(_) => "nothing",
@@ -121,9 +156,17 @@ struct Given<'l, 'a, 's> {
     capability: Capability,
     text: String,
     left: usize,
+    /// Whether it is of what a function does that is looked into: of functions inside of it nothing is said.
+    is_inside: bool,
+    /// Whether anything of what people type or pages keep is given.
+    is_of_people: bool,
 }
 
-impl<'a> Given<'_, 'a, '_> {
+impl<'l, 'a, 's> Given<'l, 'a, 's> {
+    fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
+        Self { look, capability, text: String::new(), left: PARTS, is_inside: false, is_of_people: false }
+    }
+
     /// The node, and what is done with it.
     fn around(&mut self, node: &AstNode<'a>) {
         self.itself(node);
@@ -206,6 +249,7 @@ impl<'a> Given<'_, 'a, '_> {
                 if assigned.left.span() == span {
                     self.text.push('=');
                     self.expression(&assigned.right, 0);
+                    self.listener(&assigned.right);
                 }
                 return false;
             }
@@ -226,13 +270,75 @@ impl<'a> Given<'_, 'a, '_> {
     fn call(&mut self, callee: &'a Expression<'a>, arguments: &'a [Argument<'a>], depth: usize) {
         self.expression(callee, depth);
         self.arguments(arguments, depth);
+        if self.capability == Capability::Location {
+            self.of_function(callee);
+        }
+    }
+
+    /// What is done with what people type, where it is listened to.
+    fn listener(&mut self, listener: &'a Expression<'a>) {
+        if matches!(
+            self.capability,
+            Capability::KeyListener | Capability::FormListener | Capability::Clipboard
+        ) {
+            self.of_function(listener);
+        }
+    }
+
+    fn of_function(&mut self, expression: &'a Expression<'a>) {
+        if !self.is_inside
+            && let Some(function) = self.look.function_of(expression)
+        {
+            self.does(function);
+        }
+    }
+
+    /// What a function calls, sets, asks and gives back, in whatever order, and whatever it is called.
+    fn does(&mut self, function: Callable<'a>) {
+        let mut all = BTreeSet::new();
+        for node in self.look.inside(function) {
+            let mut one = Given { left: BRIEF, is_inside: true, ..Given::of(self.look, self.capability) };
+            one.done(node);
+            if !one.text.is_empty() {
+                all.insert(one.text);
+            }
+            if all.len() >= DONE {
+                break;
+            }
+        }
+        self.text.push('{');
+        self.text.extend(all.iter().flat_map(|one| [one, ";"]));
+        self.text.push('}');
+    }
+
+    fn done(&mut self, node: &AstNode<'a>) {
+        match node.kind() {
+            AstKind::CallExpression(_) | AstKind::NewExpression(_) | AstKind::AssignmentExpression(_) => {
+                self.itself(node);
+            }
+            AstKind::ArrowFunctionExpression(arrow) => {
+                if let Some(expression) = arrow.get_expression() {
+                    self.expression(expression, 0);
+                }
+            }
+            AstKind::ReturnStatement(statement) if self.capability == Capability::Location => {
+                if let Some(argument) = &statement.argument {
+                    self.expression(argument, 0);
+                }
+            }
+            AstKind::IfStatement(_) if self.capability == Capability::Location => self.test(node),
+            _ => {}
+        }
     }
 
     fn arguments(&mut self, arguments: &'a [Argument<'a>], depth: usize) {
         self.text.push('(');
         for argument in arguments {
             match (argument.as_expression(), argument) {
-                (Some(argument), _) => self.expression(argument, depth),
+                (Some(argument), _) => {
+                    self.expression(argument, depth);
+                    self.listener(argument);
+                }
                 (None, Argument::SpreadElement(spread)) => self.expression(&spread.argument, depth),
                 (None, _) => {}
             }
@@ -242,8 +348,14 @@ impl<'a> Given<'_, 'a, '_> {
     }
 
     fn member(&mut self, name: &str) {
+        self.named(name);
         self.text.push('.');
         self.text.push_str(if name.len() > SHORT { name } else { "_" });
+    }
+
+    fn named(&mut self, name: &str) {
+        self.is_of_people |= of_member(name).is_some_and(|of| of.group() == Group::Data)
+            || matches!(of_text(name), Some(Capability::CardField | Capability::PasswordField));
     }
 
     fn literal(&mut self, text: &str) {
@@ -265,23 +377,40 @@ impl<'a> Given<'_, 'a, '_> {
             let text = text.to_ascii_lowercase();
             self.text.extend(TELLING.into_iter().filter(|telling| text.contains(telling)));
         } else {
-            // Versions and numbers in addresses are others in each version.
-            let mut parts = text.split(|char: char| char.is_ascii_digit()).filter(|part| !part.is_empty());
-            self.text.extend(parts.next());
-            self.text.extend(parts.flat_map(|part| ["#", part]));
+            self.numbered(text);
         }
         self.text.push('"');
     }
 
+    /// Versions and numbers in addresses are others in each version; those of accounts are longer, and tell one from another.
+    fn numbered(&mut self, text: &str) {
+        let is_digit = |char: char| char.is_ascii_digit();
+        let is_test = self.capability == Capability::Location;
+        let mut rest = text;
+        while let Some(at) = rest.find(is_digit) {
+            let (before, numbers) = rest.split_at(at);
+            let (number, behind) =
+                numbers.split_at(numbers.find(|char| !is_digit(char)).unwrap_or(numbers.len()));
+            self.text.push_str(before);
+            self.text.push_str(if is_test || number.len() >= ACCOUNT { number } else { "#" });
+            rest = behind;
+        }
+        self.text.push_str(rest);
+    }
+
     fn expression(&mut self, expression: &'a Expression<'a>, depth: usize) {
         let Some(left) = self.left.checked_sub(1).filter(|_| depth <= DEEPEST) else {
-            return self.cut(expression.span());
+            return if self.is_inside { self.text.push('…') } else { self.cut(expression.span()) };
         };
         self.left = left;
         let depth = depth + 1;
         match self.look.folder.value(expression) {
             Value::Text(text) => return self.literal(&text),
-            Value::Global(path) => return self.text.push_str(&path),
+            Value::Global(path) => {
+                self.is_of_people |= of_global(&path).is_some_and(|of| of.group() == Group::Data);
+                self.named(path.rsplit('.').next().unwrap_or_default());
+                return self.text.push_str(&path);
+            }
             Value::Number(_) | Value::Bool(_) | Value::Undefined => return self.text.push('#'),
             Value::Function(_) => return self.text.push('ƒ'),
             Value::Unknown
@@ -296,6 +425,10 @@ impl<'a> Given<'_, 'a, '_> {
             Expression::Identifier(name) => self.name(name, depth),
             Expression::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
             Expression::NewExpression(made) => self.call(&made.callee, &made.arguments, depth),
+            Expression::RegExpLiteral(literal) => {
+                self.text.push('/');
+                self.text.push_str(literal.regex.pattern.text.as_str());
+            }
             Expression::ChainExpression(chain) => match &chain.expression {
                 ChainElement::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
                 other => self.of_member(other.as_member_expression(), depth),

@@ -8,7 +8,7 @@ use oxc_syntax::operator::BinaryOperator;
 
 use super::{Look, REMEMBERED, Use};
 use crate::bindings::{Binding, symbol_of};
-use crate::findings::Site;
+use crate::findings::NotAnalysed;
 use crate::guard::Guard;
 use crate::value::Value;
 
@@ -42,9 +42,15 @@ impl<'a> Look<'a, '_> {
             }
             AstKind::CallExpression(call) => {
                 if let Some(guard) = self.guard_by_call(call) {
-                    self.guard(guard, call.span, 0);
+                    let given = if guard == Guard::Cleaning {
+                        self.decided(call)
+                    } else {
+                        self.test(node).filter(|_| guard == Guard::Signature).unwrap_or_default()
+                    };
+                    self.guard(guard, call.span, given);
                 }
             }
+            AstKind::VariableDeclarator(_) | AstKind::BindingProperty(_) => self.guard_by_name(node),
             AstKind::TryStatement(tried) if tried.handler.is_some() => {
                 self.guard(Guard::Catch, tried.span, 0);
             }
@@ -68,7 +74,7 @@ impl<'a> Look<'a, '_> {
     }
 
     /// Whether it may be an event: neither where a page is nor an address that the script takes apart.
-    fn is_of_message(&self, object: &'a Expression<'a>) -> bool {
+    pub(super) fn is_of_message(&self, object: &'a Expression<'a>) -> bool {
         match object.get_inner_expression() {
             Expression::Identifier(name) => match symbol_of(self.folder.scoping, name) {
                 Some(symbol) => !self
@@ -84,7 +90,7 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    fn is_equated(&self, node: &AstNode<'a>) -> bool {
+    pub(super) fn is_equated(&self, node: &AstNode<'a>) -> bool {
         match self.semantic.nodes().parent_kind(node.id()) {
             AstKind::BinaryExpression(binary) => is_equation(binary.operator),
             _ => false,
@@ -92,7 +98,7 @@ impl<'a> Look<'a, '_> {
     }
 
     /// What all of the test says that a member is part of, and what follows from it; none where it is part of none.
-    fn test(&self, node: &AstNode<'a>) -> Option<u64> {
+    pub(super) fn test(&self, node: &AstNode<'a>) -> Option<u64> {
         let nodes = self.semantic.nodes();
         let (mut inner, mut whole) = (node, None);
         for _ in 0..AROUND {
@@ -147,19 +153,17 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    fn guard(&mut self, guard: Guard, span: Span, given: u64) {
+    pub(super) fn guard(&mut self, guard: Guard, span: Span, given: u64) {
+        let site = self.site(span.start, None);
         let guards = self.seen.guards.entry(guard).or_default();
         if guards.len() >= REMEMBERED {
+            self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
-        let site = Site {
-            line,
-            excerpt: self.lines.excerpt(span.start),
-            means: None,
-            in_string: self.inside.strings > 0,
-        };
-        guards.push(Use { site, given, is_later: false });
+        guards.push(Use { site, given, is_later: false, is_telling: false });
+        if matches!(guard, Guard::MessageOrigin | Guard::MessageSource) {
+            self.checks.push(span.start);
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use super::signature::{self, Algorithm};
 use super::{Part, Program, text};
 use crate::format::pe_headers;
-use crate::octets::{entropy, le16, le32, slice};
+use crate::octets::{entropy_of, le16, le32, slice};
 
-/// Sections of a file; the format allows 96.
-const SECTIONS: usize = 1000;
 /// Signatures one behind the other.
 const SIGNATURES: usize = 8;
+/// The type of an entry that is a signature: `WIN_CERT_TYPE_PKCS_SIGNED_DATA`.
+const AUTHENTICODE: u16 = 2;
 
 /// Where things are.
 struct Layout {
@@ -40,7 +40,7 @@ impl Layout {
         let is_wide = le16(bytes, optional)? == 0x20b;
         let directories = optional + if is_wide { 112 } else { 96 };
         let table = optional + usize::from(le16(bytes, headers + 20)?);
-        let count = usize::from(le16(bytes, headers + 6)?).min(SECTIONS);
+        let count = usize::from(le16(bytes, headers + 6)?);
         let sections = (0..count).map_while(|number| Header::at(bytes, table + number * 40)).collect();
         Some(Self { headers, optional, directories, sections })
     }
@@ -78,12 +78,42 @@ impl Header {
     }
 }
 
-/// What stands behind the last section, without the certificates.
-pub(super) fn overlay(bytes: &[u8]) -> &[u8] {
-    let Some(layout) = Layout::of(bytes) else { return &[] };
+/// What stands behind the last section and in front of the certificates; where these are there, what stands behind them too.
+pub(super) fn overlays(bytes: &[u8]) -> [&[u8]; 2] {
+    let Some(layout) = Layout::of(bytes) else { return [&[]; 2] };
     let from = layout.ends(bytes);
-    let to = layout.certificates(bytes).map_or(bytes.len(), |(at, _)| at.max(from));
-    bytes.get(from..to).unwrap_or_default()
+    let (to, behind) = match layout.certificates(bytes) {
+        Some((at, table)) => (at.max(from), (at + table.len()).max(from)),
+        None => (bytes.len(), bytes.len()),
+    };
+    [bytes.get(from..to).unwrap_or_default(), bytes.get(behind..).unwrap_or_default()]
+}
+
+/// What stands in the table of certificates beside the signatures. Windows leaves the table out of what is signed, and so
+/// whoever adds to it keeps a signature that is valid.
+pub(super) fn beside_signatures(bytes: &[u8]) -> Vec<&[u8]> {
+    let table = Layout::of(bytes).and_then(|layout| Some(layout.certificates(bytes)?.1));
+    let (entries, rest) = entries(table.unwrap_or_default());
+    let beside = entries.iter().map(|(kind, entry)| match *kind {
+        AUTHENTICODE => entry.get(signature::len(entry)..).unwrap_or_default(),
+        _ => entry,
+    });
+    // Up to seven zeros fill an entry up.
+    beside.chain([rest]).filter(|beside| beside.len() >= 8 || beside.iter().any(|byte| *byte != 0)).collect()
+}
+
+/// The entries of a table of certificates, each with its type, and what follows of it that is none.
+fn entries(mut table: &[u8]) -> (Vec<(u16, &[u8])>, &[u8]) {
+    let mut found = Vec::new();
+    while let Some(len) = le32(table, 0).map(|len| len as usize).filter(|len| *len > 8) {
+        let (Some(entry), Some(kind)) = (table.get(8..len), le16(table, 6)) else { break };
+        if found.len() >= SIGNATURES {
+            break;
+        }
+        found.push((kind, entry));
+        table = table.get(len.next_multiple_of(8)..).unwrap_or_default();
+    }
+    (found, table)
 }
 
 impl<'a> Program<'a> {
@@ -91,7 +121,7 @@ impl<'a> Program<'a> {
         let Some(layout) = Layout::of(bytes) else { return };
         for header in &layout.sections {
             let to = bytes.len().min(header.at.saturating_add(header.len));
-            self.parts.push(Part {
+            self.part(Part {
                 name: header.name.clone(),
                 data: bytes.get(header.at..to).unwrap_or_default(),
                 writable: header.rights & 0x8000_0000 != 0,
@@ -108,12 +138,9 @@ impl<'a> Program<'a> {
         if let Some(Ok(time)) = time {
             self.properties.push(("compiled at, as it says itself", time.to_string()));
         }
-        let overlay = overlay(bytes);
-        let said = match overlay.len() {
-            0 => "none".to_owned(),
-            len => format!("{len} bytes, entropy {:.2}", entropy(overlay)),
-        };
-        self.properties.push(("data behind its end", said));
+        self.properties.push(("data behind its end", bytes_said(&overlays(bytes))));
+        self.properties
+            .push(("data beside its signatures, that nobody signed", bytes_said(&beside_signatures(bytes))));
         let entry = le32(bytes, layout.optional + 16).map_or(0, |entry| entry as usize);
         let section = layout
             .sections
@@ -124,23 +151,20 @@ impl<'a> Program<'a> {
     }
 }
 
+fn bytes_said(parts: &[&[u8]]) -> String {
+    match parts.iter().map(|part| part.len()).sum::<usize>() {
+        0 => "none".to_owned(),
+        len => format!("{len} bytes, entropy {:.2}", entropy_of(parts)),
+    }
+}
+
 fn signatures(bytes: &[u8], layout: &Layout) -> Vec<crate::contents::Signature> {
-    let Some((at, mut table)) = layout.certificates(bytes) else { return Vec::new() };
+    let Some((at, table)) = layout.certificates(bytes) else { return Vec::new() };
     let ends = at + table.len();
     let digest = |algorithm| digest(bytes, layout, (at, ends), algorithm);
-    let mut found = Vec::new();
-    while let Some(len) = le32(table, 0).map(|len| len as usize).filter(|len| *len > 8) {
-        if found.len() >= SIGNATURES {
-            break;
-        }
-        let Some(signed) = table.get(8..len) else { break };
-        // Certificates of other types are none of Authenticode.
-        if le16(table, 6) == Some(2) {
-            found.extend(signature::read_all(signed, digest));
-        }
-        table = table.get(len.next_multiple_of(8)..).unwrap_or_default();
-    }
-    found
+    // Certificates of other types are none of Authenticode.
+    let signed = entries(table).0.into_iter().filter(|(kind, _)| *kind == AUTHENTICODE);
+    signed.flat_map(|(_, signed)| signature::read_all(signed, digest)).collect()
 }
 
 /// The digest that Authenticode signs: of all but the checksum, the place of the certificates, and these. What lies between

@@ -10,7 +10,7 @@ use cms::cert::x509::Certificate;
 use cms::content_info::ContentInfo;
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::{ObjectIdentifier, OctetString};
-use der::{Any, Decode, Encode, SliceReader};
+use der::{Any, Decode, Encode, Header, SliceReader};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -101,7 +101,10 @@ pub(super) fn compared(reviewed: Option<Vec<Signature>>, new: Vec<Signature>) ->
             (true, true) => SignerChange::Unsigned,
             (true, false) => SignerChange::Appeared,
             (false, true) => SignerChange::Gone,
-            (false, false) if signers(old) == signers(&new) => SignerChange::SameSigner,
+            (false, false) if signers(old) == signers(&new) => {
+                let is_known = new.iter().all(|signature| !signature.unreadable);
+                if is_known { SignerChange::SameSigner } else { SignerChange::Unknown }
+            }
             (false, false) => SignerChange::OtherSigner,
         },
     };
@@ -133,6 +136,13 @@ pub(super) fn read(bytes: &[u8], digest: impl Fn(Algorithm) -> Option<Vec<u8>>) 
         of_these_bytes: None,
         by_that_key: None,
     })
+}
+
+/// Bytes of a signature: what stands behind it is no part of it. None where it is no such thing.
+pub(super) fn len(bytes: &[u8]) -> usize {
+    let header = SliceReader::new(bytes).and_then(|mut reader| Header::decode(&mut reader));
+    let len = header.and_then(|header| usize::try_from((header.encoded_len()? + header.length)?));
+    len.map_or(0, |len| len.min(bytes.len()))
 }
 
 fn signed_data(bytes: &[u8]) -> Option<SignedData> {

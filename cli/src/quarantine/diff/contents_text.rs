@@ -89,7 +89,10 @@ impl<'a> Page<'a> {
         let mut text = self.title("SIGNATURE", "whether its certificate is to be trusted is not judged");
         let tone = match signing.change {
             SignerChange::Unsigned | SignerChange::Signed | SignerChange::SameSigner => Tone::Strong,
-            SignerChange::OtherSigner | SignerChange::Gone | SignerChange::Appeared => Tone::Bad,
+            SignerChange::OtherSigner
+            | SignerChange::Gone
+            | SignerChange::Appeared
+            | SignerChange::Unknown => Tone::Bad,
         };
         text.push_str(&format!("    {}\n", self.terminal.paint(tone, signing.change.text())));
         for (when, signatures) in [("before", &signing.reviewed), ("now", &signing.new)] {

@@ -127,7 +127,10 @@ fn signing(contents: &Contents) -> Part {
     if let Some(signing) = &contents.signing {
         let is_notable = match signing.change {
             SignerChange::Unsigned | SignerChange::Signed | SignerChange::SameSigner => false,
-            SignerChange::OtherSigner | SignerChange::Gone | SignerChange::Appeared => true,
+            SignerChange::OtherSigner
+            | SignerChange::Gone
+            | SignerChange::Appeared
+            | SignerChange::Unknown => true,
         };
         rows.push(Line::of("signer", None, Some(signing.change.text())).notable(is_notable));
         for at in 0..signing.reviewed.len().max(signing.new.len()) {

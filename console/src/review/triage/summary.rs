@@ -10,6 +10,8 @@ use crate::text::Text;
 
 /// Hosts in a summary.
 const HOSTS: usize = 4;
+/// Hosts in one line of a list: whoever names many pushes nothing else out of it.
+const HOSTS_IN_A_LINE: usize = 1;
 /// Capabilities in a summary.
 const FACTS: usize = 7;
 /// Of those that are done with something else than before.
@@ -19,7 +21,7 @@ const IN_A_LINE: usize = 3;
 /// Characters of each.
 const LINE: usize = 160;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
-const TELLING: [Capability; 20] = [
+const TELLING: [Capability; 21] = [
     Capability::CardField,
     Capability::PasswordField,
     Capability::Miner,
@@ -28,6 +30,7 @@ const TELLING: [Capability; 20] = [
     Capability::StringTimer,
     Capability::KeyListener,
     Capability::FormListener,
+    Capability::UncheckedMessage,
     Capability::Clipboard,
     Capability::Credentials,
     Capability::InjectedScript,
@@ -71,10 +74,16 @@ impl Point {
 }
 
 pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
-    let told: Vec<_> = hosts(&findings.hosts).map(|host| (host, reaching(host, findings))).collect();
+    telling(findings, shown, HOSTS)
+}
+
+/// With so many hosts, the most telling ones.
+fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
+    let told: Vec<_> =
+        hosts(&findings.hosts).take(named).map(|host| (host, reaching(host, findings))).collect();
     let mut points: Vec<_> = told.iter().map(|(host, fact)| of_host(host, *fact, shown)).collect();
-    let more = findings.hosts.len().saturating_sub(HOSTS);
-    if more > 0 {
+    let more = findings.hosts.len().saturating_sub(named);
+    if more > 0 && named >= HOSTS {
         points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
     }
     points.extend(findings.contents.iter().flat_map(|contents| in_short(contents)).map(Point::plain));
@@ -106,7 +115,7 @@ pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
 /// The first of them in one line, for a list of many: with words of the attacker, bounded.
 pub(super) fn in_a_line(findings: &Findings) -> String {
     let nowhere = Difference::default();
-    let mut points = points(findings, &nowhere.shown());
+    let mut points = telling(findings, &nowhere.shown(), HOSTS_IN_A_LINE);
     if matches!(findings.change, Change::Same | Change::Trivia | Change::Names) {
         // The kind of change says it.
         points.retain(|point| Some(&*point.text) != nothing(findings));
@@ -119,8 +128,10 @@ pub(super) fn in_a_line(findings: &Findings) -> String {
         Change::New => parts.insert(0, "no verified version to compare with".to_owned()),
         Change::Code | Change::Contents | Change::Unknown => {}
     }
-    if points.len() > IN_A_LINE {
-        parts.push(format!("and {} more", points.len() - IN_A_LINE));
+    let hosts = findings.hosts.len().saturating_sub(HOSTS_IN_A_LINE);
+    let more = points.len().saturating_sub(IN_A_LINE) + hosts;
+    if more > 0 {
+        parts.push(format!("and {more} more"));
     }
     parts.extend(findings.not_analysed.as_ref().map(|why| format!("not analysed in full: {}", why.text())));
     parts.iter().map(|part| part.chars().take(LINE).collect::<String>()).collect::<Vec<_>>().join("; ")
@@ -144,7 +155,7 @@ fn together(how: &str, facts: &[&Fact]) -> Option<Point> {
 fn hosts(hosts: &[Host]) -> impl Iterator<Item = &Host> {
     let mut sorted: Vec<&Host> = hosts.iter().collect();
     sorted.sort_by_key(|host| (host.imitates.is_none(), !host.hidden));
-    sorted.into_iter().take(HOSTS)
+    sorted.into_iter()
 }
 
 /// What is newly done with the network where a host is named.
@@ -208,5 +219,24 @@ fn nothing(findings: &Findings) -> Option<&'static str> {
         Change::Data | Change::Code => Some("names no new host, and has no new capability"),
         Change::New => Some("names no host, and has none of the capabilities that are looked for"),
         Change::Contents | Change::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_triage::{Limits, compare};
+
+    use super::*;
+
+    #[test]
+    fn many_hosts_push_nothing_else_out_of_a_line() {
+        let hosts = "f('https://a.test/', 'https://b.test/', 'https://c.test/', 'https://d.test/');";
+        let old = "onmessage = e => { if (e.origin !== O) return; run(e.data) }";
+        let new = format!("{hosts} onmessage = e => {{ run(e.data, form.querySelector('#password')) }}");
+
+        let line = in_a_line(&compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None));
+
+        assert!(line.contains("a.test") && line.contains("a check of a message's origin is gone"), "{line}");
+        assert!(line.contains("names password fields") && line.ends_with("and 4 more"), "{line}");
     }
 }
