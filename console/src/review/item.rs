@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
@@ -12,6 +12,8 @@ use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
+use pinfold_triage::Comparing;
+use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{page, problem, to, trouble};
@@ -19,7 +21,7 @@ use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
-use super::triage::{Piece, Triaged};
+use super::triage::{Names, Piece, Triaged};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
 use super::{Act, Done, Told};
 use crate::door::{About, Person};
@@ -120,14 +122,31 @@ struct Past {
     width: i64,
 }
 
+/// How an item is shown.
+#[derive(Deserialize)]
+pub(super) struct View {
+    /// `shown`: lines of the difference, too, that differ by names of local variables alone.
+    names: Option<String>,
+}
+
+impl View {
+    fn comparing(&self) -> Comparing {
+        match self.names.as_deref() {
+            Some("shown") => Comparing::ToTheLetter,
+            Some(_) | None => Comparing::ButNames,
+        }
+    }
+}
+
 pub(super) async fn show(
     State(room): State<Room>,
     headers: HeaderMap,
     Path(incident): Path<String>,
+    Query(view): Query<View>,
 ) -> Response {
     let Ok(incident) = incident.parse::<Incident>() else { return none() };
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
-    match (room.review.evidence)(incident).await {
+    match (room.review.evidence)((incident, view.comparing())).await {
         Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence)),
         Ok(None) => none(),
         Err(why) => trouble(&why),

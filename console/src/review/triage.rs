@@ -11,7 +11,7 @@ use pinfold_triage::{
 
 use self::contents::Part;
 use self::difference::Shown;
-pub(super) use self::difference::{Difference, Piece};
+pub(super) use self::difference::{Difference, Names, Piece};
 use self::summary::Point;
 use super::evidence::{Triage, Verified};
 use super::words::{ago, counted, minute, size};

@@ -12,6 +12,7 @@ use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use pinfold_store::{Filter, Sighted, Sought};
+use pinfold_triage::Comparing;
 
 use super::Reviewing;
 use crate::failure::Failure;
@@ -25,11 +26,15 @@ const ROWS: u32 = 10_000;
 
 impl Reviewing {
     /// All of it; none where there is no such item.
-    pub(super) async fn evidence(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
+    pub(super) async fn evidence(
+        &self,
+        incident: Incident,
+        comparing: Comparing,
+    ) -> Result<Option<Evidence>, Failure> {
         let gathered = self.blocking(move |this| async move { this.gather(incident).await }).await?;
         let Some(mut evidence) = gathered else { return Ok(None) };
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules).await?;
+        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules, comparing).await?;
         Ok(Some(evidence))
     }
 
