@@ -1,7 +1,7 @@
 //! Two formatted texts line by line, without regard to what local names are called.
 //!
 //! A minifier gives most local names anew at each release. So that a difference shows what else changed, each local name of the
-//! reviewed version is paired with one of the new version, one to one: by the lines that are the same but for local names. A line
+//! reviewed version is paired with one of the new version, one to one: by the lines that are the same but for local names, and then by what they are called. A line
 //! is the same where everything is but local names, and where these are pairs. What is a global on one side and a local name on
 //! the other, or two names that changed places, is never the same, whatever they are called; nor is a name that must be called as it
 //! is (`locals`) and is called otherwise. How names are paired decides what the difference looks like, and not whether there is one:
@@ -106,6 +106,17 @@ impl<'t> Lined<'t> {
 
     fn symbols(&self, line: usize) -> impl Iterator<Item = u32> {
         self.places(line).filter_map(|(_, _, place)| place.symbol)
+    }
+
+    /// Symbols that have no pair, by what they are called; nothing where more than one is called so.
+    fn alone(&self, is_paired: &[bool]) -> HashMap<&'t str, Option<u32>> {
+        let mut alone = HashMap::new();
+        for (symbol, (name, _)) in
+            self.names.iter().zip(is_paired).enumerate().filter(|(_, (_, paired))| !**paired)
+        {
+            alone.entry(*name).and_modify(|one| *one = None).or_insert(Some(symbol as u32));
+        }
+        alone
     }
 
     fn is_fixed(&self, symbol: u32) -> bool {
@@ -223,6 +234,15 @@ impl<'t> Renames<'t> {
             };
             if pair.is_none() && !*taken {
                 (*pair, *taken) = (Some(now), true);
+            }
+        }
+        let is_paired: Vec<bool> = pairs.iter().map(Option::is_some).collect();
+        let (before, now) = (old.alone(&is_paired), new.alone(&taken));
+        for (name, symbol) in before {
+            if let (Some(symbol), Some(Some(same))) = (symbol, now.get(name))
+                && let Some(pair) = pairs.get_mut(symbol as usize)
+            {
+                *pair = Some(*same);
             }
         }
         Self { old, new, pairs, alike }

@@ -55,6 +55,14 @@ fn what_changed_is_shown_with_the_names_of_the_new_version() {
 }
 
 #[test]
+fn a_name_on_changed_lines_alone_is_paired_by_what_it_is_called() {
+    let old = "(function () { var trim = /a/, end = 1; use(trim, end, 1); })(); (function () { keep(1) })();";
+    let new = "(function () { var trim = /a/, end = 2; use(trim, end, 2); })(); (function () { keep(1) })();";
+    let diff = diff(old, new);
+    assert_eq!(lines(&diff, Mark::Added), ["var trim = /a/, end = 2;", "use(trim, end, 2);"]);
+}
+
+#[test]
 fn to_the_letter_every_renamed_line_is_shown() {
     let (old, new) = ("(function (e) { use(e) })(w);", "(function (t) { use(t) })(w);");
     let letters =
