@@ -74,6 +74,7 @@ struct ItemPage {
     then: Option<String>,
     history: Vec<Past>,
     triage: Triaged,
+    stakes: Vec<Fact>,
     next: Option<String>,
     previous: Option<String>,
 }
@@ -130,6 +131,13 @@ pub(super) struct View {
 }
 
 impl View {
+    fn query(&self) -> &'static str {
+        match self.comparing() {
+            Comparing::ToTheLetter => "?names=shown",
+            Comparing::ButNames => "",
+        }
+    }
+
     fn comparing(&self) -> Comparing {
         match self.names.as_deref() {
             Some("shown") => Comparing::ToTheLetter,
@@ -147,7 +155,7 @@ pub(super) async fn show(
     let Ok(incident) = incident.parse::<Incident>() else { return none() };
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
     match (room.review.evidence)((incident, view.comparing())).await {
-        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence)),
+        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view)),
         Ok(None) => none(),
         Err(why) => trouble(&why),
     }
@@ -215,14 +223,14 @@ fn none() -> Response {
     problem(StatusCode::NOT_FOUND, "There is no such item in quarantine. What was blocked is not kept.")
 }
 
-fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
+fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence, view: &View) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
     let [previous, next] = neighbours(&evidence.items, item);
     let mut page = ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
         incident: item.incident.to_string(),
-        here: format!("/quarantine/{}", item.incident),
+        here: format!("/quarantine/{}{}", item.incident, view.query()),
         diff: Some(format!("quarantine diff {}", item.incident)),
         body: item.body_kept.then(|| format!("/quarantine/{}/body", item.incident)),
         url: Text::of(&item.url),
@@ -254,6 +262,7 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         then: evidence.path_then.as_ref().map(|(_, at)| ago(*at, *now)),
         history: history(evidence),
         triage: Triaged::of(&evidence.triage, *now),
+        stakes: stakes(evidence),
         next: next.map(|incident| incident.to_string()),
         previous: previous.map(|incident| incident.to_string()),
     };
@@ -278,6 +287,27 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
 fn clients(item: &Item) -> String {
     let at_least = if item.clients >= MAX_CLIENTS { "at least " } else { "" };
     format!("{at_least}{}", counted(item.clients, "client"))
+}
+
+/// Whom it concerns, and what is to be done about it.
+fn stakes(evidence: &Evidence) -> Vec<Fact> {
+    let Evidence { item, day, .. } = evidence;
+    let got = match evidence.got {
+        0 => "nobody in the last week: they were refused, or got what is verified".to_owned(),
+        got => format!("{} in the last week", counted(got, "client")),
+    };
+    let mut stakes = vec![
+        Fact::word("Asked for it", &format!("{}, {} in all", clients(item), counted(item.asked, "time"))),
+        Fact::word("Got it", &got),
+    ];
+    if item.state == ItemState::Waiting {
+        let asked = counted(day.clients, "client");
+        let would =
+            format!("once approved: the {asked} that asked here in the last day, and whoever asks next");
+        stakes.push(Fact::word("Would get it", &would));
+        stakes.push(Fact::word("What to do", evidence.triage.advice()));
+    }
+    stakes
 }
 
 fn facts(evidence: &Evidence) -> Vec<Fact> {

@@ -63,6 +63,7 @@ impl Reviewing {
             conflicts: conflicts.into_iter().map(|(_, text)| text).collect(),
             approvers,
             day: self.day(&item, &sighted, now).await?,
+            got: got(&item, &sighted),
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
             triage: Triage::Running,
@@ -96,6 +97,13 @@ impl Reviewing {
         }
         Ok(Day { clients: clients.len() as u64, hours })
     }
+}
+
+/// How many clients got these very bytes.
+fn got(item: &Item, sighted: &[Sighted]) -> u64 {
+    let got =
+        sighted.iter().filter(|sighted| sighted.body == Some(item.digest) && sighted.outcome.is_release());
+    got.map(|sighted| (sighted.client, &sighted.user)).collect::<HashSet<_>>().len() as u64
 }
 
 /// How another body came that was released here last: the item's own way says nothing about itself.
