@@ -248,16 +248,11 @@ impl<'a> Page<'a> {
     /// Text of the attacker, safe to look at, and no longer than a line of the terminal.
     pub(super) fn cut(&self, text: &str, indent: usize) -> String {
         let shown = printable_code(text);
-        let most = self.columns(indent);
+        let most = columns(self.terminal, indent);
         match shown.char_indices().nth(most) {
             None => shown.into_owned(),
             Some(_) => shown.chars().take(most - 1).chain(['…']).collect(),
         }
-    }
-
-    /// Columns that are left of a line.
-    fn columns(&self, indent: usize) -> usize {
-        self.terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40))
     }
 
     fn literals(&self) -> String {
@@ -380,11 +375,11 @@ impl<'a> Page<'a> {
                     Mark::Both => (new, format!("  {}", self.cut(line, 12))),
                     Mark::Removed => {
                         let words = gone.next().and_then(Option::as_ref).map(|[gone, _]| &**gone);
-                        (old, self.marked(line, *mark, [Tone::Bad, Tone::Gone], words))
+                        (old, marked(self.terminal, line, *mark, [Tone::Bad, Tone::Gone], words))
                     }
                     Mark::Added => {
                         let words = there.next().and_then(Option::as_ref).map(|[_, there]| &**there);
-                        (new, self.marked(line, *mark, [Tone::Good, Tone::Fresh], words))
+                        (new, marked(self.terminal, line, *mark, [Tone::Good, Tone::Fresh], words))
                     }
                 };
                 text.push_str(&format!("{}  {line}\n", self.faint(&format!("{number:>8}"))));
@@ -403,45 +398,50 @@ impl<'a> Page<'a> {
         *words = words.checked_sub(gone.len() + there.len())?;
         differing_words(gone, there)
     }
+}
 
-    /// A changed line, with the words in it that differ.
-    fn marked(
-        &self,
-        line: &str,
-        mark: Mark,
-        [tone, strong]: [Tone; 2],
-        words: Option<&[Range<usize>]>,
-    ) -> String {
-        let mut left = self.columns(12);
-        let mut text = self.terminal.paint(tone, &format!("{} ", mark_text(mark)));
-        let mut at = 0;
-        let words = words.unwrap_or_default();
-        let parts = words.iter().flat_map(|word| {
-            let same = std::mem::replace(&mut at, word.end)..word.start;
-            [(tone, same), (strong, word.clone())]
-        });
-        let mut parts: Vec<_> = parts.collect();
-        parts.push((tone, at..line.len()));
-        for (tone, part) in parts {
-            // Made visible part by part: no part ends within a character.
-            let shown = printable_code(line.get(part).unwrap_or_default());
-            let len = shown.chars().count();
-            let is_cut = len > left;
-            let shown: String = if is_cut {
-                shown.chars().take(left.saturating_sub(1)).chain(['…']).collect()
-            } else {
-                shown.into_owned()
-            };
-            if !shown.is_empty() {
-                text.push_str(&self.terminal.paint(tone, &shown));
-            }
-            if is_cut {
-                break;
-            }
-            left -= len;
+/// Columns that are left of a line.
+fn columns(terminal: &Terminal, indent: usize) -> usize {
+    terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40))
+}
+
+/// A changed line, with the words in it that differ.
+fn marked(
+    terminal: &Terminal,
+    line: &str,
+    mark: Mark,
+    [tone, strong]: [Tone; 2],
+    words: Option<&[Range<usize>]>,
+) -> String {
+    let mut left = columns(terminal, 12);
+    let mut text = terminal.paint(tone, &format!("{} ", mark_text(mark)));
+    let mut at = 0;
+    let words = words.unwrap_or_default();
+    let parts = words.iter().flat_map(|word| {
+        let same = std::mem::replace(&mut at, word.end)..word.start;
+        [(tone, same), (strong, word.clone())]
+    });
+    let mut parts: Vec<_> = parts.collect();
+    parts.push((tone, at..line.len()));
+    for (tone, part) in parts {
+        // Made visible part by part: no part ends within a character.
+        let shown = printable_code(line.get(part).unwrap_or_default());
+        let len = shown.chars().count();
+        let is_cut = len > left;
+        let shown: String = if is_cut {
+            shown.chars().take(left.saturating_sub(1)).chain(['…']).collect()
+        } else {
+            shown.into_owned()
+        };
+        if !shown.is_empty() {
+            text.push_str(&terminal.paint(tone, &shown));
         }
-        text
+        if is_cut {
+            break;
+        }
+        left -= len;
     }
+    text
 }
 
 const KINDS: [FunctionChange; 4] =
@@ -483,4 +483,38 @@ fn change(findings: &Findings) -> String {
         Change::New | Change::Same | Change::Trivia | Change::Contents | Change::Unknown => {}
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BAD: [Tone; 2] = [Tone::Bad, Tone::Gone];
+
+    fn line(terminal: &Terminal, text: &str, words: Option<&[Range<usize>]>) -> String {
+        marked(terminal, text, Mark::Removed, BAD, words)
+    }
+
+    #[test]
+    fn the_words_that_differ_are_marked_on_a_terminal_and_nowhere_else() {
+        let word = std::slice::from_ref(&(5..6));
+        let on_terminal = line(&Terminal::elsewhere(false, true, None), "send(a)", Some(word));
+        assert_eq!(
+            on_terminal,
+            "\u{1b}[31m- \u{1b}[0m\u{1b}[31msend(\u{1b}[0m\u{1b}[1;4;31ma\u{1b}[0m\u{1b}[31m)\u{1b}[0m"
+        );
+        assert_eq!(line(&Terminal::elsewhere(false, false, None), "send(a)", Some(word)), "- send(a)");
+    }
+
+    #[test]
+    fn a_marked_word_cannot_rewrite_the_terminal_and_no_line_is_longer_than_it() {
+        let terminal = Terminal::elsewhere(false, true, Some(52));
+        let hostile = format!("a\u{1b}[2J\u{202e}{}", "x".repeat(200));
+        let shown = line(&terminal, &hostile, Some(std::slice::from_ref(&(1..8))));
+        assert!(!shown.contains("\u{1b}[2J") && !shown.contains('\u{202e}'), "{shown:?}");
+        let plain = Tone::ALL.iter().fold(shown.replace("\u{1b}[0m", ""), |text, tone| {
+            text.replace(&format!("\u{1b}[{}m", tone.code()), "")
+        });
+        assert_eq!((plain.chars().count(), plain.ends_with('…')), (42, true), "{plain}");
+    }
 }
