@@ -11,7 +11,7 @@ use pinfold_policy::lookalike::Lookalikes;
 use pinfold_store::item::{Approved, Item, ItemState};
 use pinfold_store::shelf::Shelved;
 use pinfold_store::{Store, StoreError};
-use pinfold_triage::{Findings, Limits, compare};
+use pinfold_triage::{Comparing, Findings, Limits, compare_by};
 
 /// A body that was verified at an item's URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,7 @@ fn plain(url: &str) -> &str {
 
 /// What `new` does that the verified one does not.
 pub(crate) fn found(
+    comparing: Comparing,
     verified: Option<&[u8]>,
     new: &[u8],
     deadline: Instant,
@@ -108,5 +109,5 @@ pub(crate) fn found(
         let host: Host = name.parse().ok()?;
         lookalikes.imitated(&host).map(|found| format!("{}: {}", found.imitates, found.how))
     };
-    compare(verified, new, Limits::default().until(deadline), &imitates)
+    compare_by(comparing, verified, new, Limits::default().until(deadline), &imitates)
 }

@@ -14,6 +14,7 @@ use clap::{Args, Subcommand};
 use pinfold_config::{Config, Loaded};
 use pinfold_store::Store;
 use pinfold_store::incident::Incident;
+use pinfold_triage::Comparing;
 
 pub(crate) use self::diff::{Compared, findings_json};
 pub(crate) use self::export::{check_output, hand_out};
@@ -32,7 +33,13 @@ pub(crate) enum Action {
     /// Show one item: what it is, how it came, who asked for it.
     Show(Named),
     /// Say what it newly does, against what was verified at its URL last.
-    Diff(Named),
+    Diff {
+        #[command(flatten)]
+        named: Named,
+        /// Show lines, too, that differ by names of local variables alone.
+        #[arg(long)]
+        names: bool,
+    },
     /// Let these bytes be served at this URL, once as many people agree as review.approvers says.
     Approve {
         #[command(flatten)]
@@ -91,6 +98,10 @@ pub(crate) async fn run(
     done
 }
 
+fn comparing(names: bool) -> Comparing {
+    if names { Comparing::ToTheLetter } else { Comparing::ButNames }
+}
+
 /// What a reviewer works with.
 pub(crate) struct Review<'a> {
     pub(crate) configuration: &'a Configuration,
@@ -104,7 +115,9 @@ impl Action {
         match self {
             Self::List => list::run(review).await.map(|()| Found::Nothing),
             Self::Show(named) => show::run(review, &named.id).await.map(|()| Found::Nothing),
-            Self::Diff(named) => diff::run(review, &named.id).await.map(|()| Found::Nothing),
+            Self::Diff { named, names } => {
+                diff::run(review, &named.id, comparing(names)).await.map(|()| Found::Nothing)
+            }
             Self::Approve { named, reason, expires } => {
                 decide::approve(review, &named.id, &reason, expires.as_deref()).await
             }

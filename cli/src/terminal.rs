@@ -43,10 +43,14 @@ pub(crate) enum Tone {
     Good,
     Warning,
     Bad,
+    /// What is gone from a line, and what is new in it.
+    Gone,
+    Fresh,
 }
 
 impl Tone {
-    pub(crate) const ALL: [Self; 5] = [Self::Strong, Self::Faint, Self::Good, Self::Warning, Self::Bad];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Strong, Self::Faint, Self::Good, Self::Warning, Self::Bad, Self::Gone, Self::Fresh];
 
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -55,6 +59,8 @@ impl Tone {
             Self::Good => "32",
             Self::Warning => "33",
             Self::Bad => "31",
+            Self::Gone => "1;4;31",
+            Self::Fresh => "1;4;32",
         }
     }
 }

@@ -28,6 +28,7 @@ use pinfold_policy::user::{Role, Users};
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
+use pinfold_triage::Comparing;
 use tokio::sync::watch;
 
 use crate::api::{ApiAnswer, Declined};
@@ -74,8 +75,8 @@ pub struct Review {
     /// Of all that was kept, what some newly do, in one line each and in the same order, as far as that is known: none where it is
     /// being read. It is answered at once.
     pub in_short: Ask<SomeOfAll, Vec<Option<String>>>,
-    /// All that is known of one item; none where there is no such item.
-    pub evidence: Ask<Incident, Option<Evidence>>,
+    /// All that is known of one item, with its difference by what is said; none where there is no such item.
+    pub evidence: Ask<(Incident, Comparing), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.
     pub body: Ask<Incident, Option<Vec<u8>>>,
     /// Decides, with all that the command that decides the same does.

@@ -1,11 +1,17 @@
 //! What is not the same in two formatted texts, line by line.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use similar::{Algorithm, ChangeTag, TextDiff};
+use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
-use crate::findings::{Diff, Fold, Hunk, Mark, SHOWN, bounded};
+use crate::findings::{Diff, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
 use crate::limits::Limits;
+use crate::locals::Locals;
+use crate::renames::{Lined, Renamed, Renames, equal_lines};
+use crate::words::differing_words;
 
 /// Unchanged lines that are shown around changed ones.
 const AROUND: usize = 3;
@@ -22,18 +28,94 @@ const ALL_FOLDED: usize = 2000;
 /// A difference that takes longer is coarser than it could be.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Compares two formatted texts.
-pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
-    let patience = Instant::now() + PATIENCE;
-    let deadline = limits.deadline.map_or(patience, |deadline| deadline.min(patience));
-    // By line feeds alone, as every line that is named is counted.
+/// Texts that are compared without regard to local names, in bytes.
+const NAMED: usize = 32 << 20;
+/// Bytes of changed lines whose words are compared, to say which names are others.
+const WORDS: usize = 200_000;
+
+/// Compares two formatted texts to the letter.
+pub(crate) fn difference<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Diff {
     let (old, new) = (lines(old), lines(new));
+    let mut numbers = HashMap::new();
+    let mut numbered = |lines: &[&'t str]| {
+        let each = lines.iter().map(|line| {
+            let next = numbers.len() as u32;
+            *numbers.entry(*line).or_insert(next)
+        });
+        each.collect::<Vec<_>>()
+    };
+    let (old_numbers, new_numbers) = (numbered(&old), numbered(&new));
     let compared =
-        TextDiff::configure().algorithm(Algorithm::Myers).deadline(deadline).diff_slices(&old, &new);
-    let mut diff = Diff::default();
-    let mut folds = Folds { lines: &new, left: ALL_FOLDED };
+        capture_diff_slices_deadline(Algorithm::Myers, &old_numbers, &new_numbers, Some(patience(limits)));
+    told(&Sides { old: &old, new: &new, renames: None }, compared)
+}
+
+/// Compares two formatted texts without regard to what local names are called.
+pub(crate) fn difference_but_names(old: (&str, &Locals), new: (&str, &Locals), limits: &Limits) -> Diff {
+    let not_known = if limits.is_over() {
+        Some(NotAnalysed::TimeOver)
+    } else {
+        (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
+    };
+    if let Some(why) = not_known {
+        return Diff { renamed: Renamed::NotKnown(why), ..difference(old.0, new.0, limits) };
+    }
+    let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
+    let (old, new) = (&renames.old.lines, &renames.new.lines);
+    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)))
+}
+
+fn patience(limits: &Limits) -> Instant {
+    let patience = Instant::now() + PATIENCE;
+    limits.deadline.map_or(patience, |deadline| deadline.min(patience))
+}
+
+/// The lines that are compared.
+struct Sides<'s, 't> {
+    old: &'s [&'t str],
+    new: &'s [&'t str],
+    renames: Option<&'s Renames<'t>>,
+}
+
+impl<'t> Sides<'_, 't> {
+    /// A line of the reviewed version, as it is shown.
+    fn old_line(&self, line: usize) -> Cow<'t, str> {
+        match self.renames {
+            Some(renames) => renames.old_line(line),
+            None => self.old.get(line).copied().unwrap_or_default().into(),
+        }
+    }
+
+    fn renamed(&self, compared: &[DiffOp]) -> Renamed {
+        let Some(renames) = self.renames else { return Renamed::Shown };
+        let same = compared.iter().flat_map(equal_lines);
+        Renamed::LeftOut { lines: same.filter(|(old, new)| renames.is_renamed(*old, *new)).count() }
+    }
+
+    /// What is said behind a line of the new version of names in it that read like those beside it, and are others: else a
+    /// reader would take them for the same.
+    fn other_names(&self, old: usize, new: usize, texts: [&str; 2], words: &mut usize) -> Option<String> {
+        let others = self.renames?.others(old, new);
+        if others.is_empty() {
+            return None;
+        }
+        let [old, new] = texts;
+        if let Some(left) = words.checked_sub(old.len() + new.len()) {
+            *words = left;
+            // Where little is the same nothing is taken for the same.
+            differing_words(old, new)?;
+        }
+        Some(format!(" /* not the same as before: {} */", bounded(&others.join(", "), SHOWN)))
+    }
+}
+
+fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>) -> Diff {
+    let new = sides.new;
+    let mut diff = Diff { renamed: sides.renamed(&compared), ..Diff::default() };
+    let mut folds = Folds { lines: new, left: ALL_FOLDED };
+    let mut words = WORDS;
     let (mut old_next, mut new_next) = (0, 0);
-    for group in compared.grouped_ops(AROUND) {
+    for group in group_diff_ops(compared, AROUND) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let (old_start, new_start) = (first.old_range().start, first.new_range().start);
         let mut hunk = Hunk {
@@ -43,37 +125,33 @@ pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
             lines: Vec::new(),
         };
         (old_next, new_next) = (last.old_range().end, last.new_range().end);
-        let changes = group.iter().flat_map(|op| compared.iter_changes(op).map(move |change| (op, change)));
-        for (op, change) in changes {
-            // The line of the other side that stands beside it.
-            let beside = match (change.old_index(), change.new_index()) {
-                (Some(at), None) => {
-                    new.get(op.new_range()).and_then(|new| new.get(at - op.old_range().start))
-                }
-                (None, Some(at)) => {
-                    old.get(op.old_range()).and_then(|old| old.get(at - op.new_range().start))
-                }
-                (_, _) => None,
-            };
-            let mark = match change.tag() {
-                ChangeTag::Equal => Mark::Both,
-                ChangeTag::Delete => {
-                    diff.removed += 1;
-                    Mark::Removed
-                }
-                ChangeTag::Insert => {
-                    diff.added += 1;
-                    Mark::Added
-                }
-            };
+        for (op, (mark, line)) in group.iter().flat_map(|op| marked(op).map(move |line| (op, line))) {
+            match mark {
+                Mark::Both => {}
+                Mark::Removed => diff.removed += 1,
+                Mark::Added => diff.added += 1,
+            }
             if diff.added + diff.removed > MOST {
                 diff.left_out += usize::from(mark != Mark::Both);
                 continue;
             }
+            let line_of_new = || new.get(line).copied().unwrap_or_default();
             let (text, is_whole) = match mark {
-                Mark::Both => (shown(change.value(), UNCHANGED), true),
-                Mark::Removed | Mark::Added => {
-                    shown_beside(change.value(), beside.copied().unwrap_or_default())
+                Mark::Both => (shown(line_of_new(), UNCHANGED), true),
+                Mark::Removed => {
+                    let beside = beside(line, op.old_range(), op.new_range());
+                    let beside = beside.and_then(|at| new.get(at)).copied().unwrap_or_default();
+                    shown_beside(&sides.old_line(line), beside)
+                }
+                Mark::Added => {
+                    let beside = beside(line, op.new_range(), op.old_range());
+                    let old = beside.map(|at| sides.old_line(at)).unwrap_or_default();
+                    let (text, is_whole) = shown_beside(line_of_new(), &old);
+                    let said = beside.and_then(|at| {
+                        let (old, _) = shown_beside(&old, line_of_new());
+                        sides.other_names(at, line, [&old, &text], &mut words)
+                    });
+                    (said.map(|said| format!("{text}{said}").into()).unwrap_or(text), is_whole)
                 }
             };
             diff.cut += usize::from(!is_whole);
@@ -87,6 +165,24 @@ pub(crate) fn difference(old: &str, new: &str, limits: &Limits) -> Diff {
         diff.rest = folds.fold(old_next, new_next, new.len());
     }
     diff
+}
+
+/// The lines of a change: of which side each is, and its place there. Those of both sides by the new one.
+fn marked(op: &DiffOp) -> impl Iterator<Item = (Mark, usize)> + use<> {
+    let (old, new) = (op.old_range(), op.new_range());
+    let (both, old) = match op.tag() {
+        DiffTag::Equal => (new.clone(), 0..0),
+        DiffTag::Delete | DiffTag::Insert | DiffTag::Replace => (0..0, old),
+    };
+    let new = if both.is_empty() { new } else { 0..0 };
+    let mark = |mark| move |line| (mark, line);
+    both.map(mark(Mark::Both)).chain(old.map(mark(Mark::Removed))).chain(new.map(mark(Mark::Added)))
+}
+
+/// The line of the other side that stands beside one.
+fn beside(line: usize, own: Range<usize>, other: Range<usize>) -> Option<usize> {
+    let at = other.start + line.checked_sub(own.start)?;
+    other.contains(&at).then_some(at)
 }
 
 /// The lines around those that are named, where there is nothing to compare with.

@@ -37,8 +37,11 @@ pub(crate) fn compare(whole: Findings, versions: &Versions<'_>, contents: &mut C
     };
     contents.properties.push(property("pieces of code in it", |code| code.pieces));
     contents.properties.push(property("pieces that are no script", |code| code.unread));
-    let inner =
-        Versions { reviewed: old.as_ref().map(|old| old.text.as_bytes()), new: now.text.as_bytes(), limits };
+    let inner = Versions {
+        reviewed: old.as_ref().map(|old| old.text.as_bytes()),
+        new: now.text.as_bytes(),
+        ..*versions
+    };
     if inner.reviewed == Some(inner.new) {
         return whole;
     }

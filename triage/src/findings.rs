@@ -3,6 +3,7 @@
 use crate::capability::Capability;
 use crate::contents::Contents;
 use crate::guard::Guard;
+use crate::renames::Renamed;
 
 /// Characters of a text that is shown at most.
 pub const SHOWN: usize = 160;
@@ -413,6 +414,8 @@ pub struct Diff {
     pub cut: usize,
     /// Unchanged lines behind the last of them.
     pub rest: Fold,
+    /// What became of lines that differ by names of local variables alone.
+    pub renamed: Renamed,
 }
 
 /// Lines that belong together.

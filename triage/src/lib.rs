@@ -30,6 +30,7 @@ mod hidden;
 mod hosts;
 mod limits;
 mod lines;
+mod locals;
 mod look;
 mod manifest;
 mod measures;
@@ -38,6 +39,7 @@ mod nesting;
 mod octets;
 mod operators;
 mod program;
+mod renames;
 mod run;
 mod script;
 mod skeleton;
@@ -58,6 +60,7 @@ pub use findings::{
 };
 pub use guard::Guard;
 pub use limits::Limits;
+pub use renames::{Comparing, Renamed};
 pub use words::differing_words;
 
 use crate::meter::Meter;
@@ -67,9 +70,22 @@ use crate::versions::Versions;
 const STACK: usize = 256 << 20;
 
 /// Says what a new version of a body does or holds that the reviewed one did not. Without a reviewed one, all that it does.
-/// `imitates` says whose name a host imitates, if it does.
+/// `imitates` says whose name a host imitates, if it does. Lines that differ by names of local variables alone are left out of
+/// the difference, and counted.
 #[must_use]
 pub fn compare(
+    reviewed: Option<&[u8]>,
+    new: &[u8],
+    limits: Limits,
+    imitates: &dyn Fn(&str) -> Option<String>,
+) -> Findings {
+    compare_by(Comparing::ButNames, reviewed, new, limits, imitates)
+}
+
+/// The same, with what makes two lines of the difference the same.
+#[must_use]
+pub fn compare_by(
+    comparing: Comparing,
     reviewed: Option<&[u8]>,
     new: &[u8],
     limits: Limits,
@@ -78,10 +94,10 @@ pub fn compare(
     if reviewed == Some(new) {
         return Findings { change: Change::Same, ..Findings::default() };
     }
-    let mut meter = Meter::of(limits);
+    let mut meter = Meter::of(limits, comparing);
     let found = on_own_stack(|| body::look_into(reviewed, new, &mut meter, 0));
     let mut findings =
-        found.unwrap_or_else(|| Versions { reviewed, new, limits }.in_bytes(NotAnalysed::Failed));
+        found.unwrap_or_else(|| Versions { reviewed, new, limits, comparing }.in_bytes(NotAnalysed::Failed));
     mark_imitations(&mut findings, imitates);
     findings
 }

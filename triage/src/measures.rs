@@ -18,6 +18,11 @@ const NAMES: [&str; 7] = [
     "members by a name in brackets",
 ];
 
+/// By how much each must be more to be told in words.
+const LEAST: [f64; 7] = [1.0, 10.0, 0.5, 200.0, 1000.0, 1.0, 5.0];
+/// And how many times as much.
+const MORE: f64 = 1.2;
+
 /// What is measured of one version.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measured([f64; 7]);
@@ -80,6 +85,32 @@ pub(crate) fn measures(old: Option<Measured>, new: Measured) -> Vec<Measure> {
     each.filter(|measure| measure.reviewed != Some(measure.new)).collect()
 }
 
+impl Measure {
+    /// In words, where it is telling: more than a little beyond that of the reviewed version.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let Self { what, reviewed, new } = *self;
+        let at = NAMES.iter().position(|name| *name == what)?;
+        let least = LEAST.get(at).copied()?;
+        let before = reviewed.unwrap_or_default();
+        if new < before + least || new < before * MORE {
+            return None;
+        }
+        let was = reviewed.map(|before| format!(", and {before} before")).unwrap_or_default();
+        Some(match at {
+            0 => format!("{new} of its names are like _0x1f3a, as tools for hiding code make them{was}"),
+            1 => format!("{new} percent of all its strings lie in one array{was}"),
+            2 => {
+                format!("its long strings hold {new} bits a character{was}: words hold some four, noise six")
+            }
+            3 => format!("its longest string has {new} characters{was}"),
+            4 => format!("its longest line has {new} characters{was}"),
+            5 => format!("{new} of 1000 characters begin an escape like \\x41{was}"),
+            _ => format!("{new} members are named by a text in brackets{was}"),
+        })
+    }
+}
+
 fn rounded(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
@@ -94,4 +125,30 @@ fn entropy(letters: &HashMap<char, usize>) -> f64 {
     let all: usize = letters.values().sum();
     let shares = letters.values().map(|count| *count as f64 / all.max(1) as f64);
     shares.map(|share| -share * share.log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(at: usize, reviewed: Option<f64>, new: f64) -> Option<String> {
+        Measure { what: NAMES[at], reviewed, new }.text()
+    }
+
+    #[test]
+    fn what_is_a_little_more_is_not_told() {
+        assert_eq!(text(4, Some(197_017.0), 197_166.0), None);
+        assert_eq!(text(0, Some(3.0), 0.0), None);
+        assert_eq!(text(2, Some(4.1), 4.3), None);
+    }
+
+    #[test]
+    fn what_is_much_more_is_told_with_what_it_was() {
+        let said = text(0, Some(0.0), 12.0).unwrap();
+        assert!(
+            said.starts_with("12 of its names are like _0x1f3a") && said.ends_with("and 0 before"),
+            "{said}"
+        );
+        assert_eq!(text(3, None, 900.0).unwrap(), "its longest string has 900 characters");
+    }
 }

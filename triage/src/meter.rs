@@ -6,6 +6,7 @@ use flate2::read::{DeflateDecoder, ZlibDecoder};
 
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
+use crate::renames::Comparing;
 
 /// So much may come of anything, however small.
 const FREE: usize = 1 << 20;
@@ -13,6 +14,8 @@ const FREE: usize = 1 << 20;
 /// What is left.
 pub(crate) struct Meter {
     pub(crate) limits: Limits,
+    /// What makes two lines of a difference the same.
+    pub(crate) comparing: Comparing,
     unpacked: usize,
     members: usize,
     /// Why something was left out, the first time.
@@ -20,8 +23,8 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn of(limits: Limits) -> Self {
-        Self { limits, unpacked: limits.unpacked, members: limits.members, short: None }
+    pub(crate) fn of(limits: Limits, comparing: Comparing) -> Self {
+        Self { limits, comparing, unpacked: limits.unpacked, members: limits.members, short: None }
     }
 
     /// Takes one member. `false` where there are no more, or there is no time.

@@ -1,7 +1,7 @@
 //! A script without what may change and leave it the same: names of local variables, and literals.
 //!
-//! Local names are numbered as they come, so that a script that was only minified anew is the same. Strings that name a member
-//! stay, as what they name is code.
+//! Local names are numbered as they come, so that a script that was only minified anew is the same. Names that must be called as
+//! they are (`locals`) stay; so do strings that name a member, as what they name is code.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -11,11 +11,10 @@ use oxc_ast::AstKind;
 use oxc_ast::ast::Expression;
 use oxc_semantic::{AstNode, Semantic};
 use oxc_span::{GetSpan as _, Span};
-use oxc_syntax::symbol::SymbolId;
 
-use crate::bindings::symbol_of;
 use crate::findings::bounded;
 use crate::lines::Lines;
+use crate::locals::{Also, Locals, Place};
 
 /// What is left of a script.
 #[derive(Debug, Default)]
@@ -47,18 +46,18 @@ pub(crate) struct Own {
 
 /// Something in the text.
 enum Mark {
-    Local(SymbolId),
+    Local(Place),
     Literal,
     Function(Box<str>),
 }
 
 /// Takes a formatted script apart.
-pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>) -> Skeleton {
-    let mut marks: Vec<(Span, Mark)> = semantic
-        .nodes()
-        .iter()
-        .filter_map(|node| Some((node.kind().span(), mark(semantic, node)?)))
-        .collect();
+pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>, locals: &Locals) -> Skeleton {
+    let free = locals.places.iter().filter(|place| locals.may_be_renamed(place));
+    let free = free.map(|place| (Span::new(place.start, place.end), Mark::Local(*place)));
+    let others = semantic.nodes().iter();
+    let others = others.filter_map(|node| Some((node.kind().span(), mark(semantic, node)?)));
+    let mut marks: Vec<(Span, Mark)> = free.chain(others).collect();
     marks.sort_by_key(|(span, mark)| {
         (span.start, std::cmp::Reverse(span.end), !matches!(mark, Mark::Function(_)))
     });
@@ -78,7 +77,7 @@ pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>) -> Skeleton {
                 building.add("ƒ");
                 building.open.push(Open { name, span, own: Parts::default() });
             }
-            Mark::Local(symbol) => building.local(symbol, span),
+            Mark::Local(place) => building.local(&place),
             Mark::Literal => building.literal(span),
         }
     }
@@ -87,8 +86,6 @@ pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>) -> Skeleton {
 
 fn mark(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<Mark> {
     Some(match node.kind() {
-        AstKind::BindingIdentifier(id) => Mark::Local(id.symbol_id.get()?),
-        AstKind::IdentifierReference(name) => Mark::Local(symbol_of(semantic.scoping(), name)?),
         AstKind::StringLiteral(literal) => {
             let names = match semantic.nodes().parent_kind(node.id()) {
                 AstKind::ComputedMemberExpression(member) => member.expression.span() == literal.span,
@@ -145,7 +142,7 @@ fn written<'s>(semantic: &'s Semantic<'_>, span: Span) -> Option<&'s str> {
 struct Parts {
     named: DefaultHasher,
     blank: DefaultHasher,
-    numbers: HashMap<SymbolId, usize>,
+    numbers: HashMap<u32, usize>,
     len: usize,
 }
 
@@ -156,7 +153,7 @@ impl Parts {
         self.len += text.len();
     }
 
-    fn local(&mut self, symbol: SymbolId) {
+    fn local(&mut self, symbol: u32) {
         let next = self.numbers.len();
         let number = *self.numbers.entry(symbol).or_insert(next);
         number.hash(&mut self.named);
@@ -220,15 +217,19 @@ impl Building<'_> {
         }
     }
 
-    fn local(&mut self, symbol: SymbolId, span: Span) {
-        if span.end <= self.at {
-            return;
-        }
+    fn local(&mut self, place: &Place) {
+        let Some(symbol) = place.symbol.filter(|_| place.end > self.at) else { return };
+        let (before, behind) = match place.also {
+            Also::Nothing => Default::default(),
+            also => also.written_out(self.lines.slice(Span::new(place.start, place.end))),
+        };
+        self.add(&before);
         self.whole.local(symbol);
         if let Some(open) = self.open.last_mut() {
             open.own.local(symbol);
         }
-        self.at = self.at.max(span.end);
+        self.add(&behind);
+        self.at = self.at.max(place.end);
     }
 
     fn literal(&mut self, span: Span) {

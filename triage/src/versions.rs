@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::banner::version_said;
 use crate::capability::Capability;
-use crate::difference::{difference, excerpts};
+use crate::difference::{difference, difference_but_names, excerpts};
 use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
+use crate::locals::Locals;
 use crate::look::{Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
+use crate::renames::Comparing;
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
 use crate::strings::new_hosts;
@@ -22,6 +24,8 @@ pub(crate) struct Versions<'v> {
     pub(crate) reviewed: Option<&'v [u8]>,
     pub(crate) new: &'v [u8],
     pub(crate) limits: Limits,
+    /// What makes two lines of the difference the same.
+    pub(crate) comparing: Comparing,
 }
 
 /// One version, read.
@@ -30,6 +34,7 @@ struct Version {
     skeleton: Skeleton,
     seen: Seen,
     measured: Measured,
+    locals: Locals,
 }
 
 impl Versions<'_> {
@@ -50,9 +55,17 @@ impl Versions<'_> {
         }
         let read = |raw: &str, text: String, source_type| {
             let read = script::with_tree(&text, source_type, |semantic| {
-                (skeleton(&text, semantic), look(&text, semantic, &self.limits), measure(raw, semantic))
+                let locals = Locals::of(semantic);
+                let seen = look(&text, semantic, &self.limits);
+                (skeleton(&text, semantic, &locals), seen, measure(raw, semantic), locals)
             });
-            read.map(|(skeleton, seen, measured)| Version { formatted: text, skeleton, seen, measured })
+            read.map(|(skeleton, seen, measured, locals)| Version {
+                formatted: text,
+                skeleton,
+                seen,
+                measured,
+                locals,
+            })
         };
         let new_version = match read(&new, new_text, new_type) {
             Ok(version) => version,
@@ -66,7 +79,7 @@ impl Versions<'_> {
             Some(Err(why)) => (Change::Unknown, None, Some(NotAnalysed::Reviewed(Box::new(why)))),
         };
         let texts = (&*new, reviewed.as_deref());
-        let mut found = findings(change, old.as_ref(), &new_version, texts, &self.limits);
+        let mut found = findings(change, old.as_ref(), &new_version, texts, self);
         found.not_analysed = found.not_analysed.or(unread);
         found.version = version;
         found
@@ -105,8 +118,9 @@ fn findings(
     old: Option<&Version>,
     new: &Version,
     (raw, reviewed): (&str, Option<&str>),
-    limits: &Limits,
+    versions: &Versions<'_>,
 ) -> Findings {
+    let Versions { limits, comparing, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
     let facts = facts(old.map(|old| &old.seen), &new.seen);
@@ -115,7 +129,12 @@ fn findings(
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let hosts = hosts.listed();
     let diff = match old {
-        Some(old) => difference(&old.formatted, &new.formatted, limits),
+        Some(old) => match comparing {
+            Comparing::ButNames => {
+                difference_but_names((&old.formatted, &old.locals), (&new.formatted, &new.locals), limits)
+            }
+            Comparing::ToTheLetter => difference(&old.formatted, &new.formatted, limits),
+        },
         None => {
             let sites = facts.iter().flat_map(|fact: &Fact| &fact.sites).map(|site| site.line);
             excerpts(&new.formatted, sites.chain(hosts.iter().filter_map(|host| host.line)))

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use pinfold_triage::{Findings, Limits, NotAnalysed, compare};
+use pinfold_triage::{Comparing, Diff, Findings, Limits, NotAnalysed, Renamed, compare, compare_by};
 
 use crate::libraries::LIBRARIES;
 
@@ -38,35 +38,52 @@ fn main() -> ExitCode {
 
 fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     println!(
-        "| update | KiB | ms | change | functions | facts, new of them | guards gone | hosts |\n|---|---|---|---|---|---|---|---|"
+        "| update | KiB | ms | change | functions | facts, new of them | guards gone | hosts | changed lines, to the letter | but for names |\n|---|---|---|---|---|---|---|---|---|---|"
     );
+    let mut lines = [0, 0];
     let (mut bundle_old, mut bundle_new) = (Vec::new(), Vec::new());
     for (package, old, new, file) in LIBRARIES {
         let (old_script, new_script) =
             (script(folder, package, old, file)?, script(folder, package, new, file)?);
-        row(&format!("{package} {old} → {new}, {file}"), &old_script, &new_script);
+        let changed = row(&format!("{package} {old} → {new}, {file}"), &old_script, &new_script);
+        for (all, changed) in lines.iter_mut().zip(changed) {
+            *all += changed;
+        }
         if bundle_new.len() < BUNDLE {
             bundle_old.extend(old_script.iter().chain(b"\n;"));
             bundle_new.extend(new_script.iter().chain(b"\n;"));
         }
     }
     row("a bundle of the first of them", &bundle_old, &bundle_new);
+    let [to_the_letter, but_names] = lines;
+    println!("\n{to_the_letter} changed lines of all updates, {but_names} of them by more than local names");
     planted()
 }
 
-fn row(name: &str, old: &[u8], new: &[u8]) {
+/// Prints what is said of one update, and gives how many lines its difference has: to the letter, and but for local names.
+fn row(name: &str, old: &[u8], new: &[u8]) -> [usize; 2] {
     let (findings, took) = measured(old, new);
+    let letters = compare_by(Comparing::ToTheLetter, Some(old), new, Limits::default(), &|_| None);
+    let changed = |diff: &Diff| diff.added + diff.removed;
+    let lines = [changed(&letters.diff), changed(&findings.diff)];
+    let left_out = match &findings.diff.renamed {
+        Renamed::LeftOut { lines } => format!("{lines} left out"),
+        Renamed::Shown => "none left out".to_owned(),
+        Renamed::NotKnown(why) => why.code().to_owned(),
+    };
     let Findings { change, not_analysed, facts, losses, hosts, functions, .. } = &findings;
     let change = not_analysed.as_ref().map_or(change.code(), NotAnalysed::code);
     let novel = facts.iter().filter(|fact| fact.reviewed == 0).count();
     println!(
-        "| {name} | {} | {:.1} | {change} | {} | {}, {novel} | {} | {} |",
+        "| {name} | {} | {:.1} | {change} | {} | {}, {novel} | {} | {} | {} | {}; {left_out} |",
         new.len() >> 10,
         took.as_secs_f64() * 1e3,
         functions.len(),
         facts.len(),
         losses.len(),
         hosts.len(),
+        lines[0],
+        lines[1],
     );
     for fact in facts {
         let site = fact.sites.first().map(|site| &*site.excerpt).unwrap_or_default();
@@ -79,6 +96,7 @@ fn row(name: &str, old: &[u8], new: &[u8]) {
     for host in hosts {
         eprintln!("  {name}: {}{}", host.host, if host.hidden { ", hidden" } else { "" });
     }
+    lines
 }
 
 fn measured(old: &[u8], new: &[u8]) -> (Findings, Duration) {

@@ -136,7 +136,8 @@ impl Reviewing {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 this.analyst.in_short(&items, &incidents, &rules).await
             }),
-            evidence: self.asked(|this, incident| async move { this.evidence(incident).await }),
+            evidence: self
+                .asked(|this, (incident, comparing)| async move { this.evidence(incident, comparing).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use pinfold_store::ExchangeRow;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::ItemState;
+use pinfold_triage::Comparing;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -246,8 +247,17 @@ pub(super) async fn item(
     said(&room, Command::Show(incident), screen).await
 }
 
+/// What of an item is wanted.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TriageAsked {
+    /// Lines of the difference, too, that differ by names of local variables alone.
+    #[serde(default)]
+    names: bool,
+}
+
 /// What an item newly does. 503 with `Retry-After` while that is worked out.
-#[utoipa::path(get, path = "/quarantine/{incident}/triage", params(("incident" = String, Path), Screen),
+#[utoipa::path(get, path = "/quarantine/{incident}/triage", params(("incident" = String, Path), TriageAsked, Screen),
 security(("token" = [])), responses(
     (status = 200, content((TriageShown = "application/json"), (Printed = "application/vnd.pinfold.printed+json"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -255,9 +265,11 @@ security(("token" = [])), responses(
 pub(super) async fn triage(
     State(room): State<Room>,
     Named(incident): Named,
+    Asked(asked): Asked<TriageAsked>,
     Asked(screen): Asked<Screen>,
 ) -> Response {
-    said(&room, Command::Diff(incident), screen).await
+    let comparing = if asked.names { Comparing::ToTheLetter } else { Comparing::ButNames };
+    said(&room, Command::Diff { incident, comparing }, screen).await
 }
 
 /// The bytes, decoded: hostile until proven otherwise.

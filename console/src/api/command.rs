@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use pinfold_triage::Comparing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +18,12 @@ pub enum Command {
     /// `quarantine show`
     Show(String),
     /// `quarantine diff`
-    Diff(String),
+    Diff {
+        /// Which item.
+        incident: String,
+        /// What makes two lines the same.
+        comparing: Comparing,
+    },
     /// `quarantine approve` and `reject`
     Decide(Decision),
     /// `exposure`

@@ -32,6 +32,8 @@ pub struct Evidence {
     pub approvers: u32,
     /// What was asked for lately.
     pub day: Day,
+    /// Clients that got these very bytes in the last week.
+    pub got: u64,
     /// How the body came that was released here last.
     pub path_then: Option<(DeliveryPath, Timestamp)>,
     /// Every body of this URL that is known, the newest first.
@@ -58,6 +60,28 @@ pub enum Triage {
     Running,
     /// It is not looked at, and why not, in words.
     NotDone(String),
+}
+
+/// Whether it does anything that it did not do, or lacks a guard.
+pub(super) fn is_news(findings: &Findings) -> bool {
+    !(findings.hosts.is_empty() && findings.facts.is_empty() && findings.losses.is_empty())
+}
+
+impl Triage {
+    /// What a reviewer does next. It says nothing of how that ends.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Done { findings, .. } if findings.not_analysed.is_some() => {
+                "ask the vendor what it is: not all of it could be analysed"
+            }
+            Self::Done { findings, .. } if is_news(findings) => {
+                "look at the lines above; approve what somebody can explain, and reject what nobody can"
+            }
+            Self::Done { .. } => "read what changed, below; then decide",
+            Self::Running => "wait a moment: it is being analysed",
+            Self::NotDone(_) => "ask the vendor what it is: it is not analysed",
+        }
+    }
 }
 
 /// A body that was verified at an item's URL.

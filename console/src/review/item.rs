@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
@@ -12,6 +12,8 @@ use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
+use pinfold_triage::Comparing;
+use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{page, problem, to, trouble};
@@ -19,7 +21,7 @@ use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
-use super::triage::{Piece, Triaged};
+use super::triage::{Names, Piece, Triaged};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
 use super::{Act, Done, Told};
 use crate::door::{About, Person};
@@ -72,6 +74,7 @@ struct ItemPage {
     then: Option<String>,
     history: Vec<Past>,
     triage: Triaged,
+    stakes: Vec<Fact>,
     next: Option<String>,
     previous: Option<String>,
 }
@@ -120,15 +123,39 @@ struct Past {
     width: i64,
 }
 
+/// How an item is shown.
+#[derive(Deserialize)]
+pub(super) struct View {
+    /// `shown`: lines of the difference, too, that differ by names of local variables alone.
+    names: Option<String>,
+}
+
+impl View {
+    fn query(&self) -> &'static str {
+        match self.comparing() {
+            Comparing::ToTheLetter => "?names=shown",
+            Comparing::ButNames => "",
+        }
+    }
+
+    fn comparing(&self) -> Comparing {
+        match self.names.as_deref() {
+            Some("shown") => Comparing::ToTheLetter,
+            Some(_) | None => Comparing::ButNames,
+        }
+    }
+}
+
 pub(super) async fn show(
     State(room): State<Room>,
     headers: HeaderMap,
     Path(incident): Path<String>,
+    Query(view): Query<View>,
 ) -> Response {
     let Ok(incident) = incident.parse::<Incident>() else { return none() };
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
-    match (room.review.evidence)(incident).await {
-        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence)),
+    match (room.review.evidence)((incident, view.comparing())).await {
+        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view)),
         Ok(None) => none(),
         Err(why) => trouble(&why),
     }
@@ -196,14 +223,14 @@ fn none() -> Response {
     problem(StatusCode::NOT_FOUND, "There is no such item in quarantine. What was blocked is not kept.")
 }
 
-fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
+fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence, view: &View) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
     let [previous, next] = neighbours(&evidence.items, item);
     let mut page = ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
         incident: item.incident.to_string(),
-        here: format!("/quarantine/{}", item.incident),
+        here: format!("/quarantine/{}{}", item.incident, view.query()),
         diff: Some(format!("quarantine diff {}", item.incident)),
         body: item.body_kept.then(|| format!("/quarantine/{}/body", item.incident)),
         url: Text::of(&item.url),
@@ -235,6 +262,7 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
         then: evidence.path_then.as_ref().map(|(_, at)| ago(*at, *now)),
         history: history(evidence),
         triage: Triaged::of(&evidence.triage, *now),
+        stakes: stakes(evidence),
         next: next.map(|incident| incident.to_string()),
         previous: previous.map(|incident| incident.to_string()),
     };
@@ -259,6 +287,27 @@ fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence) -> ItemPage {
 fn clients(item: &Item) -> String {
     let at_least = if item.clients >= MAX_CLIENTS { "at least " } else { "" };
     format!("{at_least}{}", counted(item.clients, "client"))
+}
+
+/// Whom it concerns, and what is to be done about it.
+fn stakes(evidence: &Evidence) -> Vec<Fact> {
+    let Evidence { item, day, .. } = evidence;
+    let got = match evidence.got {
+        0 => "nobody in the last week: they were refused, or got what is verified".to_owned(),
+        got => format!("{} in the last week", counted(got, "client")),
+    };
+    let mut stakes = vec![
+        Fact::word("Asked for it", &format!("{}, {} in all", clients(item), counted(item.asked, "time"))),
+        Fact::word("Got it", &got),
+    ];
+    if item.state == ItemState::Waiting {
+        let asked = counted(day.clients, "client");
+        let would =
+            format!("once approved: the {asked} that asked here in the last day, and whoever asks next");
+        stakes.push(Fact::word("Would get it", &would));
+        stakes.push(Fact::word("What to do", evidence.triage.advice()));
+    }
+    stakes
 }
 
 fn facts(evidence: &Evidence) -> Vec<Fact> {

@@ -15,7 +15,7 @@ use super::decide::{Filled, act};
 use super::evidence::Triage;
 use super::item::{Fact, LONG, decision, downloaded, inert, others, pinned};
 use super::routes::{Peer, Room, Visitor};
-use super::triage::{Piece, Triaged};
+use super::triage::{Names, Piece, Triaged};
 use super::words::{ago, counted, minute, size};
 use super::{Act, Done, Told, Who};
 use crate::door::{About, Person};

@@ -6,12 +6,12 @@ mod summary;
 
 use jiff::Timestamp;
 use pinfold_triage::{
-    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Loss, Novelty, Site,
+    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Loss, Measure, Novelty, Site,
 };
 
 use self::contents::Part;
 use self::difference::Shown;
-pub(super) use self::difference::{Difference, Piece};
+pub(super) use self::difference::{Difference, Names, Piece};
 use self::summary::Point;
 use super::evidence::{Triage, Verified};
 use super::words::{ago, counted, minute, size};
@@ -46,7 +46,8 @@ pub(super) struct Triaged {
     pub(super) literals: Vec<LiteralRow>,
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
-    pub(super) measures: Vec<MeasureRow>,
+    /// How it is harder to read than what was verified.
+    pub(super) measures: Vec<String>,
     /// What a program or an archive is and holds.
     pub(super) contents: Vec<Part>,
     pub(super) difference: Difference,
@@ -130,12 +131,6 @@ pub(super) struct Functions {
     pub(super) more: usize,
 }
 
-pub(super) struct MeasureRow {
-    pub(super) what: &'static str,
-    pub(super) before: Option<String>,
-    pub(super) now: String,
-}
-
 /// What was found of an item in one line, for the queue. Some of it are words of the attacker.
 #[must_use]
 pub fn in_a_line(triage: &Triage) -> Option<String> {
@@ -168,8 +163,8 @@ impl Triaged {
                 when: format!("{} UTC, {}", minute(verified.at), ago(verified.at, now)),
                 learned: verified.learned,
             }),
-            headline: headline(findings.change),
-            amount: amount(findings),
+            headline: headline(findings, verified.is_some()),
+            amount: amount(findings, verified.is_some()),
             summary: summary::points(findings, &shown),
             domains: domains(&findings.hosts, &shown),
             more_hosts: findings.hosts.len().saturating_sub(HOSTS),
@@ -178,18 +173,10 @@ impl Triaged {
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
             functions: functions(&findings.functions, &shown),
-            measures: measures(findings),
+            measures: findings.measures.iter().filter_map(Measure::text).collect(),
             contents: contents::parts(findings.contents.as_deref()),
             difference,
         }
-    }
-
-    /// Whether there is little to say: then there is room for more above the difference.
-    pub(super) fn is_short(&self) -> bool {
-        self.domains.is_empty()
-            && self.groups.is_empty()
-            && self.losses.is_empty()
-            && self.contents.is_empty()
     }
 
     pub(super) fn has_details(&self) -> bool {
@@ -203,8 +190,15 @@ impl Triaged {
     }
 }
 
-fn headline(change: Change) -> String {
-    match change {
+fn headline(findings: &Findings, is_compared: bool) -> String {
+    let is_new = |fact: &Fact| fact.novelty() == Novelty::New;
+    if is_compared && (!findings.hosts.is_empty() || findings.facts.iter().any(is_new)) {
+        return "It does what it did not do before".to_owned();
+    }
+    if is_compared && !findings.losses.is_empty() {
+        return "It lacks a guard that it had".to_owned();
+    }
+    match findings.change {
         Change::New => "No verified version of this URL is kept: this is all that it does".to_owned(),
         Change::Same
         | Change::Trivia
@@ -212,7 +206,7 @@ fn headline(change: Change) -> String {
         | Change::Data
         | Change::Code
         | Change::Contents
-        | Change::Unknown => capitalised(change.text()),
+        | Change::Unknown => capitalised(findings.change.text()),
     }
 }
 
@@ -224,15 +218,19 @@ fn capitalised(text: &str) -> String {
 const KINDS: [FunctionChange; 4] =
     [FunctionChange::Added, FunctionChange::Changed, FunctionChange::Removed, FunctionChange::Moved];
 
-fn amount(findings: &Findings) -> Vec<String> {
+fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     let diff = &findings.diff;
-    if diff.added + diff.removed == 0 {
-        return Vec::new();
+    let change = capitalised(findings.change.text());
+    let mut amount = Vec::new();
+    // Where something else is the headline.
+    if is_compared && headline(findings, is_compared) != change {
+        amount.push(change);
     }
-    let mut amount = vec![
-        format!("{} added", counted(diff.added as u64, "line")),
-        format!("{} removed", counted(diff.removed as u64, "line")),
-    ];
+    if diff.added + diff.removed == 0 {
+        return amount;
+    }
+    amount.push(format!("{} added", counted(diff.added as u64, "line")));
+    amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
     for how in KINDS {
         let count = findings.functions.iter().filter(|function| function.how == how).count();
         if count > 0 {
@@ -342,16 +340,6 @@ fn functions(functions: &[Function], shown: &Shown) -> Vec<Functions> {
         }
     });
     of_kind.filter(|functions| functions.count > 0).collect()
-}
-
-fn measures(findings: &Findings) -> Vec<MeasureRow> {
-    let number = |number: f64| format!("{}", (number * 100.0).round() / 100.0);
-    let row = |measure: &pinfold_triage::Measure| MeasureRow {
-        what: measure.what,
-        before: measure.reviewed.map(number),
-        now: number(measure.new),
-    };
-    findings.measures.iter().map(row).collect()
 }
 
 /// What is done where, in a few words: for marks beside lines.

@@ -88,6 +88,35 @@ async fn a_script_that_nests_without_end_is_not_analysed_and_its_hosts_are_named
     assert_eq!(found["hosts"][0]["host"], "evil.example");
 }
 
+#[tokio::test]
+async fn lines_that_differ_by_local_names_alone_are_counted_and_shown_when_asked_for() {
+    let reviewed = "(function (user) { use(user); send(user, 'one'); })(window);";
+    let vendor = vendor().script("/app.js", reviewed).listen().await;
+    let rule = Rule::default().set("recheck", "always").set("substitute", true);
+    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(reviewed)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, reviewed);
+    let renamed = "(function (e) { use(e); send(e, 'two'); })(window);".to_owned();
+    let incident = changed(&vendor, &gateway, renamed).await;
+
+    let found = json(&gateway, &incident).await;
+    assert_eq!(
+        found["diff"]["names"],
+        serde_json::json!({ "shown": false, "left_out": 2, "not_known": null })
+    );
+    assert_eq!((&found["diff"]["added"], &found["diff"]["removed"]), (&Value::from(1), &Value::from(1)));
+    let text = gateway.command(&["quarantine", "diff", &incident]).await.success().text();
+    for wanted in ["2 lines differ by names of local variables alone", "- \tsend(e, \"one\");"] {
+        assert!(text.contains(wanted.replace("\t", "  ").as_str()), "{wanted}: {text}");
+    }
+
+    let all = ["--json", "quarantine", "diff", "--names", &incident];
+    let found = gateway.command(&all).await.success().json();
+    assert_eq!(
+        (&found["diff"]["added"], &found["diff"]["names"]["shown"]),
+        (&Value::from(3), &Value::from(true))
+    );
+}
+
 /// A gateway that has verified the library, keeps it to serve it in place of what it refuses, and asks the vendor each time.
 async fn verified_library() -> (Vendor, Gateway) {
     let vendor = vendor().script("/app.js", LIBRARY).listen().await;

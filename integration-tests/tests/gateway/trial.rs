@@ -134,6 +134,29 @@ async fn what_is_compared_with_is_what_the_command_compares_with_and_a_decision_
 }
 
 #[tokio::test]
+async fn lines_that_differ_by_local_names_alone_are_counted_and_a_link_shows_them() {
+    let renamed = LIBRARY
+        .replace("var self", "var that")
+        .replace("self.", "that.")
+        .replace(">= this.options.limit", "> this.options.limit");
+    let update = Update { path: "/app.js", script: renamed, planted: &[], says: "Code changed" };
+    let (_vendor, gateway) = with_ten(&[update]).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let link = &queue(&ada).await[0].0;
+
+    let page = ada.open(link).await.body;
+    assert!(page.contains("by names of local variables alone, and count as unchanged"), "{page}");
+    assert!(page.contains("1 line added") && page.contains("href=\"?names=shown#difference\""), "{page}");
+    for said in ["1 client, 1 time in all", "nobody in the last week", "the 1 client that asked here"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+
+    let all = ada.open(&format!("{link}?names=shown")).await.body;
+    assert!(!all.contains("1 line added") && all.contains("href=\"?#difference\""), "{all}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
     let vendor = vendor().script("/page.js", "no script at all").script("/app.js", LIBRARY).listen().await;
     let gateway = gateway().vendor(&vendor);

@@ -1,6 +1,8 @@
 //! What was found, for programs. The fields are listed in `docs/reference.md`.
 
-use pinfold_triage::{Diff, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure, NotAnalysed, Site};
+use pinfold_triage::{
+    Diff, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure, NotAnalysed, Renamed, Site,
+};
 use serde_json::{Value, json};
 
 use super::{Compared, contents_json};
@@ -127,8 +129,20 @@ fn diff_json(diff: &Diff) -> Value {
         "removed": diff.removed,
         "left_out": diff.left_out,
         "cut": diff.cut,
+        "names": names_json(&diff.renamed),
         "hunks": hunks.collect::<Value>(),
     })
+}
+
+/// What became of lines that differ by names of local variables alone.
+fn names_json(renamed: &Renamed) -> Value {
+    match renamed {
+        Renamed::Shown => json!({ "shown": true, "left_out": 0, "not_known": null }),
+        Renamed::LeftOut { lines } => json!({ "shown": false, "left_out": lines, "not_known": null }),
+        Renamed::NotKnown(why) => {
+            json!({ "shown": true, "left_out": 0, "not_known": not_analysed_json(why) })
+        }
+    }
 }
 
 /// As diffs have it.

@@ -1,7 +1,10 @@
 //! What was found, for people: facts before hosts, hosts before capabilities, and the difference last.
 
+use std::ops::Range;
+
 use pinfold_triage::{
-    Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty,
+    Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty, Renamed,
+    differing_words,
 };
 
 use super::Compared;
@@ -14,6 +17,8 @@ use crate::words::{counted, exact_size, second};
 const FUNCTIONS: usize = 10;
 /// Literals that are shown.
 const LITERALS: usize = 40;
+/// Bytes of lines that are compared word by word.
+const WORDS: usize = 200_000;
 /// Columns of a name, in front of counts.
 const NAME: usize = 46;
 
@@ -243,7 +248,7 @@ impl<'a> Page<'a> {
     /// Text of the attacker, safe to look at, and no longer than a line of the terminal.
     pub(super) fn cut(&self, text: &str, indent: usize) -> String {
         let shown = printable_code(text);
-        let most = self.terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40));
+        let most = columns(self.terminal, indent);
         match shown.char_indices().nth(most) {
             None => shown.into_owned(),
             Some(_) => shown.chars().take(most - 1).chain(['…']).collect(),
@@ -312,12 +317,15 @@ impl<'a> Page<'a> {
     fn diff(&self) -> String {
         let diff = &self.findings.diff;
         // Without a version to compare with, places are named already, each with what stands there.
-        if diff.added + diff.removed == 0 {
+        let renamed = self.renamed();
+        if diff.added + diff.removed == 0 && renamed.is_empty() {
             return String::new();
         }
         let mut text = self.title("DIFFERENCE", "of both versions in one format");
+        text.push_str(&renamed);
+        let mut words = WORDS;
         for hunk in &diff.hunks {
-            text.push_str(&self.hunk(hunk));
+            text.push_str(&self.hunk(hunk, &mut words));
         }
         if diff.left_out > 0 {
             let most = format!("{} more changed lines are not shown", diff.left_out);
@@ -330,26 +338,110 @@ impl<'a> Page<'a> {
         text
     }
 
-    fn hunk(&self, hunk: &Hunk) -> String {
+    /// What became of lines that differ by names of local variables alone.
+    fn renamed(&self) -> String {
+        match &self.findings.diff.renamed {
+            Renamed::Shown | Renamed::LeftOut { lines: 0 } => String::new(),
+            Renamed::LeftOut { lines } => {
+                let differ = if *lines == 1 { "differs" } else { "differ" };
+                let lines = counted(*lines, "line");
+                self.faint(&format!(
+                    "  {lines} {differ} by names of local variables alone, and count as unchanged: --names shows them"
+                )) + "\n"
+            }
+            Renamed::NotKnown(why) => {
+                let why = format!(
+                    "  with what differs by names of local variables alone, because {}",
+                    printable(&why.text())
+                );
+                self.terminal.paint(Tone::Warning, &why) + "\n"
+            }
+        }
+    }
+
+    fn hunk(&self, hunk: &Hunk, words: &mut usize) -> String {
         let mut text = self.faint(&format!("  ··· line {}", hunk.new_start)) + "\n";
         let (mut old, mut new) = (hunk.old_start, hunk.new_start);
-        for (mark, line) in &hunk.lines {
-            let number = match mark {
-                Mark::Both | Mark::Added => new,
-                Mark::Removed => old,
-            };
-            let line = format!("{} {}", mark_text(*mark), self.cut(line, 12));
-            let line = match mark {
-                Mark::Both => line,
-                Mark::Removed => self.terminal.paint(Tone::Bad, &line),
-                Mark::Added => self.terminal.paint(Tone::Good, &line),
-            };
-            text.push_str(&format!("{}  {line}\n", self.faint(&format!("{number:>8}"))));
-            old += usize::from(*mark != Mark::Added);
-            new += usize::from(*mark != Mark::Removed);
+        for run in
+            hunk.lines.chunk_by(|(before, _), (mark, _)| (*before == Mark::Both) == (*mark == Mark::Both))
+        {
+            let of = |side: Mark| run.iter().filter(move |(mark, _)| *mark == side).map(|(_, line)| &**line);
+            let beside: Vec<_> = of(Mark::Removed).zip(of(Mark::Added)).collect();
+            let differing: Vec<_> =
+                beside.iter().map(|(gone, there)| self.differing(gone, there, words)).collect();
+            let (mut gone, mut there) = (differing.iter(), differing.iter());
+            for (mark, line) in run {
+                let (number, line) = match mark {
+                    Mark::Both => (new, format!("  {}", self.cut(line, 12))),
+                    Mark::Removed => {
+                        let words = gone.next().and_then(Option::as_ref).map(|[gone, _]| &**gone);
+                        (old, marked(self.terminal, line, *mark, [Tone::Bad, Tone::Gone], words))
+                    }
+                    Mark::Added => {
+                        let words = there.next().and_then(Option::as_ref).map(|[_, there]| &**there);
+                        (new, marked(self.terminal, line, *mark, [Tone::Good, Tone::Fresh], words))
+                    }
+                };
+                text.push_str(&format!("{}  {line}\n", self.faint(&format!("{number:>8}"))));
+                old += usize::from(*mark != Mark::Added);
+                new += usize::from(*mark != Mark::Removed);
+            }
         }
         text
     }
+
+    /// What differs between two lines that stand beside each other; nothing where nobody would see it marked.
+    fn differing(&self, gone: &str, there: &str, words: &mut usize) -> Option<[Vec<Range<usize>>; 2]> {
+        if !self.terminal.color {
+            return None;
+        }
+        *words = words.checked_sub(gone.len() + there.len())?;
+        differing_words(gone, there)
+    }
+}
+
+/// Columns that are left of a line.
+fn columns(terminal: &Terminal, indent: usize) -> usize {
+    terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(40))
+}
+
+/// A changed line, with the words in it that differ.
+fn marked(
+    terminal: &Terminal,
+    line: &str,
+    mark: Mark,
+    [tone, strong]: [Tone; 2],
+    words: Option<&[Range<usize>]>,
+) -> String {
+    let mut left = columns(terminal, 12);
+    let mut text = terminal.paint(tone, &format!("{} ", mark_text(mark)));
+    let mut at = 0;
+    let words = words.unwrap_or_default();
+    let parts = words.iter().flat_map(|word| {
+        let same = std::mem::replace(&mut at, word.end)..word.start;
+        [(tone, same), (strong, word.clone())]
+    });
+    let mut parts: Vec<_> = parts.collect();
+    parts.push((tone, at..line.len()));
+    for (tone, part) in parts {
+        // Made visible part by part: no part ends within a character.
+        let shown = printable_code(line.get(part).unwrap_or_default());
+        let len = shown.chars().count();
+        let is_cut = len > left;
+        let shown: String = if is_cut {
+            shown.chars().take(left.saturating_sub(1)).chain(['…']).collect()
+        } else {
+            shown.into_owned()
+        };
+        if !shown.is_empty() {
+            text.push_str(&terminal.paint(tone, &shown));
+        }
+        if is_cut {
+            break;
+        }
+        left -= len;
+    }
+    text
 }
 
 const KINDS: [FunctionChange; 4] =
@@ -391,4 +483,38 @@ fn change(findings: &Findings) -> String {
         Change::New | Change::Same | Change::Trivia | Change::Contents | Change::Unknown => {}
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BAD: [Tone; 2] = [Tone::Bad, Tone::Gone];
+
+    fn line(terminal: &Terminal, text: &str, words: Option<&[Range<usize>]>) -> String {
+        marked(terminal, text, Mark::Removed, BAD, words)
+    }
+
+    #[test]
+    fn the_words_that_differ_are_marked_on_a_terminal_and_nowhere_else() {
+        let word = std::slice::from_ref(&(5..6));
+        let on_terminal = line(&Terminal::elsewhere(false, true, None), "send(a)", Some(word));
+        assert_eq!(
+            on_terminal,
+            "\u{1b}[31m- \u{1b}[0m\u{1b}[31msend(\u{1b}[0m\u{1b}[1;4;31ma\u{1b}[0m\u{1b}[31m)\u{1b}[0m"
+        );
+        assert_eq!(line(&Terminal::elsewhere(false, false, None), "send(a)", Some(word)), "- send(a)");
+    }
+
+    #[test]
+    fn a_marked_word_cannot_rewrite_the_terminal_and_no_line_is_longer_than_it() {
+        let terminal = Terminal::elsewhere(false, true, Some(52));
+        let hostile = format!("a\u{1b}[2J\u{202e}{}", "x".repeat(200));
+        let shown = line(&terminal, &hostile, Some(std::slice::from_ref(&(1..8))));
+        assert!(!shown.contains("\u{1b}[2J") && !shown.contains('\u{202e}'), "{shown:?}");
+        let plain = Tone::ALL.iter().fold(shown.replace("\u{1b}[0m", ""), |text, tone| {
+            text.replace(&format!("\u{1b}[{}m", tone.code()), "")
+        });
+        assert_eq!((plain.chars().count(), plain.ends_with('…')), (42, true), "{plain}");
+    }
 }

@@ -14,6 +14,7 @@ use pinfold_policy::lookalike::Lookalikes;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::Store;
 use pinfold_store::item::Item;
+use pinfold_triage::Comparing;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -46,6 +47,8 @@ struct Inner {
 
 /// What was asked: what it was compared with, as far as it is still there, and what it is.
 type Key = (Option<BodyId>, BodyId);
+/// The same, and by what lines of the difference are the same.
+type Asked = (Key, Comparing);
 /// None while it is looked at.
 type Answer = Option<Triage>;
 
@@ -54,7 +57,7 @@ struct Memory {
     /// What was expected when these were looked at: other vendors have other look-alikes.
     rules: Option<Arc<Rulebook>>,
     /// The last asked for at the end.
-    answers: VecDeque<(Key, watch::Receiver<Answer>)>,
+    answers: VecDeque<(Asked, watch::Receiver<Answer>)>,
 }
 
 impl Analyst {
@@ -69,6 +72,7 @@ impl Analyst {
         item: &Item,
         items: &[Item],
         rules: &Arc<Rulebook>,
+        comparing: Comparing,
     ) -> Result<Triage, Failure> {
         if !item.body_kept {
             return Ok(Triage::NotDone("its body was not kept: there was no room for it".to_owned()));
@@ -82,7 +86,7 @@ impl Analyst {
                 item.incident
             )));
         }
-        Ok(self.answer((item.digest, item.len), verified, rules).await)
+        Ok(self.answer((item.digest, item.len), verified, rules, comparing).await)
     }
 
     /// What a body does by itself, with nothing to compare it with.
@@ -91,11 +95,17 @@ impl Analyst {
         if len > LARGEST {
             return Triage::NotDone(format!("{len} bytes are more than a page reads"));
         }
-        self.answer(new, Vec::new(), rules).await
+        self.answer(new, Vec::new(), rules, Comparing::ButNames).await
     }
 
-    async fn answer(&self, new: (BodyId, u64), verified: Vec<Known>, rules: &Arc<Rulebook>) -> Triage {
-        let Some(mut answer) = self.begun(new, verified, rules) else { return Triage::Running };
+    async fn answer(
+        &self,
+        new: (BodyId, u64),
+        verified: Vec<Known>,
+        rules: &Arc<Rulebook>,
+        comparing: Comparing,
+    ) -> Triage {
+        let Some(mut answer) = self.begun(new, verified, rules, comparing) else { return Triage::Running };
         let waiting = timeout(PATIENCE, answer.wait_for(Option::is_some)).await;
         match waiting {
             Ok(Ok(answer)) => answer.clone().unwrap_or(Triage::Running),
@@ -110,20 +120,21 @@ impl Analyst {
         new: (BodyId, u64),
         verified: Vec<Known>,
         rules: &Arc<Rulebook>,
+        comparing: Comparing,
     ) -> Option<watch::Receiver<Answer>> {
         let key = (verified.first().map(|known| known.digest), new.0);
         let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.forget_what_is_of_other_rules(rules);
-        if let Some(answer) = memory.known(key) {
+        if let Some(answer) = memory.known((key, comparing)) {
             return Some(answer);
         }
         let (tell, answer) = watch::channel(None);
-        if !memory.add(key, answer.clone()) {
+        if !memory.add((key, comparing), answer.clone()) {
             return None;
         }
         let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
-            let found = this.look(new, &verified, Arc::clone(&rules), LIMIT).await;
+            let found = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, comparing)).await;
             this.keep_line(key, found.as_ref(), &rules);
             tell.send_replace(found);
         });
@@ -137,6 +148,16 @@ impl Analyst {
         verified: &[Known],
         rules: Arc<Rulebook>,
         limit: Duration,
+    ) -> Option<Triage> {
+        self.compare(new, verified, rules, (limit, Comparing::ButNames)).await
+    }
+
+    async fn compare(
+        &self,
+        new: (BodyId, u64),
+        verified: &[Known],
+        rules: Arc<Rulebook>,
+        (limit, comparing): (Duration, Comparing),
     ) -> Option<Triage> {
         let _turn = self.0.turn.acquire().await.ok()?;
         let read = async {
@@ -152,7 +173,7 @@ impl Analyst {
         let (known, old) = verified.unzip();
         let looking = spawn_blocking(move || {
             let lookalikes = Lookalikes::of(&rules);
-            found(old.as_deref(), &new, Instant::now() + limit, &lookalikes)
+            found(comparing, old.as_deref(), &new, Instant::now() + limit, &lookalikes)
         });
         let findings = Arc::new(looking.await.ok()?);
         let verified = known.map(|Known { digest, len, at, learned }| Verified { digest, len, at, learned });
@@ -169,7 +190,7 @@ impl Memory {
         }
     }
 
-    fn known(&mut self, key: Key) -> Option<watch::Receiver<Answer>> {
+    fn known(&mut self, key: Asked) -> Option<watch::Receiver<Answer>> {
         // What could not be done may be possible now.
         self.answers.retain(|(_, answer)| is_awaited(answer) || is_done(answer));
         let at = self.answers.iter().position(|(known, _)| *known == key)?;
@@ -179,7 +200,7 @@ impl Memory {
     }
 
     /// Whether there is room for one more.
-    fn add(&mut self, key: Key, answer: watch::Receiver<Answer>) -> bool {
+    fn add(&mut self, key: Asked, answer: watch::Receiver<Answer>) -> bool {
         if self.answers.iter().filter(|(_, answer)| is_awaited(answer)).count() >= WAITING {
             return false;
         }
@@ -207,8 +228,8 @@ fn is_done(answer: &watch::Receiver<Answer>) -> bool {
 mod tests {
     use super::*;
 
-    fn key(number: u8) -> Key {
-        (None, BodyId([number; 32]))
+    fn key(number: u8) -> Asked {
+        ((None, BodyId([number; 32])), Comparing::ButNames)
     }
 
     #[test]

@@ -8,6 +8,7 @@ use pinfold_config::Loaded;
 use pinfold_console::api::{ApiAnswer, Command, Declined, Exposing, Form, Printed, Printing};
 use pinfold_console::{Act, Decision, Triage};
 use pinfold_store::item::Item;
+use pinfold_triage::Comparing;
 
 use super::learned::absent;
 use super::ledger::STATED_WITHIN;
@@ -61,7 +62,7 @@ impl Reviewing {
             Command::Say(word) => {
                 self.blocking(move |this| async move { this.say(word, &here).await }).await?
             }
-            at_desk @ (Command::List | Command::Show(_) | Command::Diff(_) | Command::Decide(_)) => {
+            at_desk @ (Command::List | Command::Show(_) | Command::Diff { .. } | Command::Decide(_)) => {
                 self.blocking(move |this| async move { this.at_desk(at_desk, &here).await }).await?
             }
         };
@@ -93,7 +94,9 @@ impl Reviewing {
             Review { configuration: &self.configuration, config: &config, store: &self.store, terminal };
         match command {
             Command::Show(text) => Ok(review.show(self.named(&review, &text).await?.incident).await?),
-            Command::Diff(text) => self.compared(self.named(&review, &text).await?, terminal).await,
+            Command::Diff { incident, comparing } => {
+                self.compared(self.named(&review, &incident).await?, comparing, terminal).await
+            }
             Command::Decide(decision) => {
                 self.named(&review, &decision.incident.to_string()).await?;
                 Ok(decide(&review, decision).await?)
@@ -117,10 +120,15 @@ impl Reviewing {
     }
 
     /// What the item's page says too, from the same memory.
-    async fn compared(&self, item: Item, terminal: &Terminal) -> Result<Found, Declined> {
+    async fn compared(
+        &self,
+        item: Item,
+        comparing: Comparing,
+        terminal: &Terminal,
+    ) -> Result<Found, Declined> {
         let items = self.store.quarantined().await.map_err(Failure::from)?;
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        match self.analyst.ask(&item, &items, &rules).await? {
+        match self.analyst.ask(&item, &items, &rules, comparing).await? {
             Triage::Done { verified, findings } => {
                 let verified = verified.map(|it| Known {
                     digest: it.digest,

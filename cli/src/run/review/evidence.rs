@@ -12,6 +12,7 @@ use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use pinfold_store::{Filter, Sighted, Sought};
+use pinfold_triage::Comparing;
 
 use super::Reviewing;
 use crate::failure::Failure;
@@ -25,11 +26,15 @@ const ROWS: u32 = 10_000;
 
 impl Reviewing {
     /// All of it; none where there is no such item.
-    pub(super) async fn evidence(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
+    pub(super) async fn evidence(
+        &self,
+        incident: Incident,
+        comparing: Comparing,
+    ) -> Result<Option<Evidence>, Failure> {
         let gathered = self.blocking(move |this| async move { this.gather(incident).await }).await?;
         let Some(mut evidence) = gathered else { return Ok(None) };
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules).await?;
+        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules, comparing).await?;
         Ok(Some(evidence))
     }
 
@@ -58,6 +63,7 @@ impl Reviewing {
             conflicts: conflicts.into_iter().map(|(_, text)| text).collect(),
             approvers,
             day: self.day(&item, &sighted, now).await?,
+            got: got(&item, &sighted),
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
             triage: Triage::Running,
@@ -91,6 +97,13 @@ impl Reviewing {
         }
         Ok(Day { clients: clients.len() as u64, hours })
     }
+}
+
+/// How many clients got these very bytes.
+fn got(item: &Item, sighted: &[Sighted]) -> u64 {
+    let got =
+        sighted.iter().filter(|sighted| sighted.body == Some(item.digest) && sighted.outcome.is_release());
+    got.map(|sighted| (sighted.client, &sighted.user)).collect::<HashSet<_>>().len() as u64
 }
 
 /// How another body came that was released here last: the item's own way says nothing about itself.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use pinfold_triage::{Findings, Fold, Hunk, Mark, differing_words};
+use pinfold_triage::{Diff, Findings, Fold, Hunk, Mark, Renamed, differing_words};
 
 use super::{Place, marks};
+use crate::review::words::counted;
 use crate::text::Text;
 
 /// Lines of hunks on one page.
@@ -25,6 +26,16 @@ pub(in crate::review) struct Difference {
     pub(in crate::review) has_two: bool,
     /// Changed lines that are not shown whole.
     pub(in crate::review) cut: usize,
+    /// What became of lines that differ by names of local variables alone, where there are some.
+    pub(in crate::review) renamed: Option<Names>,
+}
+
+/// What is said of lines that differ by names of local variables alone.
+pub(in crate::review) enum Names {
+    /// How many are left out, and the verb for so many.
+    LeftOut(String, &'static str),
+    Shown,
+    NotKnown(Text),
 }
 
 /// Lines that stand together.
@@ -111,11 +122,13 @@ impl Difference {
             pieces.fold(&diff.rest);
         }
         pieces.mark_words();
+        let renamed = names(diff);
         Self {
             pieces: pieces.made,
             left_out: pieces.left_out,
-            has_two: diff.added + diff.removed > 0,
+            has_two: diff.added + diff.removed > 0 || matches!(renamed, Some(Names::LeftOut(..))),
             cut: diff.cut,
+            renamed,
         }
     }
 
@@ -127,6 +140,19 @@ impl Difference {
             Piece::Changed { new, .. } => new.iter().map(|line| line.number).collect(),
         });
         Shown(lines.collect())
+    }
+}
+
+fn names(diff: &Diff) -> Option<Names> {
+    match &diff.renamed {
+        Renamed::LeftOut { lines: 0 } => None,
+        Renamed::LeftOut { lines } => {
+            let verb = if *lines == 1 { "differs" } else { "differ" };
+            Some(Names::LeftOut(counted(*lines as u64, "line"), verb))
+        }
+        // Where nothing is compared there is nothing to say.
+        Renamed::Shown => (diff.added + diff.removed > 0).then_some(Names::Shown),
+        Renamed::NotKnown(why) => Some(Names::NotKnown(Text::of(&why.text()))),
     }
 }
 
