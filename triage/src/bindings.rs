@@ -1,7 +1,5 @@
 //! What the names of a script stand for, where that can be said: what is bound once, and what functions are called with.
 
-use std::collections::{HashMap, HashSet};
-
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
     AssignmentExpression, AssignmentOperator, AssignmentTarget, BindingPattern, CallExpression, Expression,
@@ -10,6 +8,7 @@ use oxc_ast::ast::{
 use oxc_semantic::{AstNode, NodeId, Reference, Scoping, Semantic};
 use oxc_span::Span;
 use oxc_syntax::symbol::SymbolId;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::value::Callable;
 
@@ -35,20 +34,20 @@ pub(crate) enum Binding<'a> {
 /// All names of a script.
 #[derive(Default)]
 pub(crate) struct Bindings<'a> {
-    bound: HashMap<SymbolId, Vec<Binding<'a>>>,
+    bound: FxHashMap<SymbolId, Vec<Binding<'a>>>,
     /// What object patterns take apart.
-    pub(crate) taken_apart: HashMap<Span, &'a Expression<'a>>,
+    pub(crate) taken_apart: FxHashMap<Span, &'a Expression<'a>>,
     /// Whether a list is turned round: in which order one is read is not known then.
     pub(crate) turned: bool,
     /// What `this` is the global object at.
-    pub(crate) global_this: HashSet<Span>,
+    pub(crate) global_this: FxHashSet<Span>,
 }
 
 impl<'a> Bindings<'a> {
     pub(crate) fn of(semantic: &Semantic<'a>) -> Self {
         let mut all = Self::default();
         let scoping = semantic.scoping();
-        let mut mutated = HashSet::new();
+        let mut mutated = FxHashSet::default();
         // Nodes come in the order in which they begin: up to here they are inside of a function or a class.
         let mut inside_until = 0;
         for node in semantic.nodes().iter() {
@@ -169,8 +168,8 @@ impl<'a> Bindings<'a> {
     /// Parameters stand for what the function is called with, where it is called by name or on the spot.
     fn bind_parameters(&mut self, semantic: &Semantic<'a>) {
         let scoping = semantic.scoping();
-        let mut calls: HashMap<Span, usize> = HashMap::new();
-        let mut direct: HashMap<SymbolId, (usize, Callable<'a>)> = HashMap::new();
+        let mut calls: FxHashMap<Span, usize> = FxHashMap::default();
+        let mut direct: FxHashMap<SymbolId, (usize, Callable<'a>)> = FxHashMap::default();
         for node in semantic.nodes().iter() {
             let AstKind::CallExpression(call) = node.kind() else { continue };
             // `f.call(this, a)` passes what follows the first.

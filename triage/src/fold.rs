@@ -16,6 +16,7 @@ use oxc_semantic::Scoping;
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::{BinaryOperator, LogicalOperator, UnaryOperator};
 use oxc_syntax::symbol::SymbolId;
+use rustc_hash::FxHashMap;
 
 use crate::bindings::{Binding, Bindings, symbol_of};
 use crate::builtins;
@@ -42,7 +43,7 @@ pub(crate) type Env<'a> = HashMap<SymbolId, Value<'a>>;
 pub(crate) struct Folder<'a, 's> {
     pub(crate) scoping: &'s Scoping,
     pub(crate) bindings: Bindings<'a>,
-    known: RefCell<HashMap<Span, Value<'a>>>,
+    known: RefCell<FxHashMap<Span, Value<'a>>>,
     fuel: Cell<u32>,
     /// Bytes that may still be made.
     room: Cell<usize>,

@@ -3,7 +3,6 @@
 //! Local names are numbered as they come, so that a script that was only minified anew is the same. Names that must be called as
 //! they are (`locals`) stay; so do strings that name a member, as what they name is code.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 
@@ -11,6 +10,7 @@ use oxc_ast::AstKind;
 use oxc_ast::ast::Expression;
 use oxc_semantic::{AstNode, Semantic};
 use oxc_span::{GetSpan as _, Span};
+use rustc_hash::FxHashMap;
 
 use crate::findings::bounded;
 use crate::lines::Lines;
@@ -142,7 +142,7 @@ fn written<'s>(semantic: &'s Semantic<'_>, span: Span) -> Option<&'s str> {
 struct Parts {
     named: DefaultHasher,
     blank: DefaultHasher,
-    numbers: HashMap<u32, usize>,
+    numbers: FxHashMap<u32, usize>,
     len: usize,
 }
 
