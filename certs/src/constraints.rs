@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use pinfold_policy::host::{Host, HostPattern};
 use rcgen::{CidrSubnet, GeneralSubtree, NameConstraints};
@@ -29,7 +30,7 @@ pub(crate) enum Scope {
 /// Subtrees of names, and single addresses. Empty permits nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Permitted {
-    names: BTreeSet<Box<str>>,
+    names: BTreeSet<Arc<str>>,
     addresses: BTreeSet<IpAddr>,
 }
 
@@ -64,7 +65,7 @@ impl Permitted {
         for pattern in hosts {
             match pattern {
                 HostPattern::Exact(Host::Name(name)) | HostPattern::Below(name) => {
-                    permitted.names.insert(name.clone());
+                    permitted.names.insert(Arc::clone(name));
                 }
                 HostPattern::Exact(Host::Ip(ip)) => {
                     permitted.addresses.insert(*ip);

@@ -80,6 +80,13 @@ impl BodyId {
     }
 }
 
+impl BodyId {
+    /// The digest alone, in base64.
+    pub fn base64(&self) -> impl fmt::Display {
+        Base64Display::new(&self.0, &STANDARD)
+    }
+}
+
 impl fmt::Display for BodyId {
     /// `sha256-…`, in SRI notation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,11 +4,14 @@
 //! not, trust quotes or do not. So every name is taken that some client reads, and of a name every reading. A name that
 //! some client can read and pinfold cannot is said to be hidden, and may then be anything.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::kind::lower;
 
 /// The names that a response gives itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub struct FileNames {
 pub fn file_names<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> FileNames {
     let mut found = FileNames::default();
     for field in fields {
+        // Without a sign of equality there is no parameter, quoted or not.
+        if !field.contains(&b'=') {
+            continue;
+        }
         let field = String::from_utf8_lossy(field);
         let parameters = outside_quotes(&field);
         found.join_pieces(&parameters);
@@ -43,11 +50,11 @@ pub fn file_names<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> FileNames {
 impl FileNames {
     fn read(&mut self, parameter: &str) {
         let Some((name, value)) = parameter.split_once('=') else { return };
-        let name = name.trim().to_ascii_lowercase();
+        let name = lower(name.trim());
         for value in
             [Some(unquoted(value)), quoted_start(value), Some(token_start(value))].into_iter().flatten()
         {
-            match name.as_str() {
+            match &*name {
                 "filename" | "name" => self.take(value),
                 "filename*" | "name*" => self.take_extended(value),
                 _ => {}
@@ -87,7 +94,7 @@ impl FileNames {
         let mut pieces = BTreeMap::new();
         for parameter in parameters {
             let Some((name, value)) = parameter.split_once('=') else { continue };
-            let name = name.trim().to_ascii_lowercase();
+            let name = lower(name.trim());
             let Some(section) = name.strip_prefix("filename*").filter(|section| !section.is_empty()) else {
                 continue;
             };
@@ -248,9 +255,18 @@ fn unescaped(text: &str, sign: u8) -> Vec<u8> {
 
 /// Every extension that some client sees in a name, in lower case: in the name as it stands, and with its escapes
 /// decoded, as browsers save it.
-pub(crate) fn extensions(name: &str) -> Vec<String> {
+pub(crate) fn extensions(name: &str) -> Vec<Cow<'_, str>> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.bytes().all(is_plain) {
+        // As most names: then all clients read the same.
+        return extension(name).into_iter().collect();
+    }
+    all_extensions(name).into_iter().map(Cow::Owned).collect()
+}
+
+fn all_extensions(name: &str) -> Vec<String> {
     let decoded = String::from_utf8_lossy(&unescaped(name, b'%')).into_owned();
-    let mut found: Vec<String> = [name, decoded.as_str()].into_iter().flat_map(readings).collect();
+    let mut found = [name, decoded.as_str()].into_iter().flat_map(readings).collect::<Vec<_>>();
     found.dedup();
     found
 }
@@ -261,15 +277,15 @@ fn readings(name: &str) -> Vec<String> {
     let file = plain.rsplit(['/', '\\']).next().unwrap_or_default();
     // A NUL or a line's end cuts a name short, a colon begins a stream of NTFS ("setup.exe::$DATA"), and a semicolon
     // the parameters of a path (RFC 3986 §3.3), which many servers drop before they look for the file.
-    file.split(['\0', '\r', '\n', ':', ';']).filter_map(extension).collect()
+    file.split(['\0', '\r', '\n', ':', ';']).filter_map(extension).map(Cow::into_owned).collect()
 }
 
-fn extension(name: &str) -> Option<String> {
+fn extension(name: &str) -> Option<Cow<'_, str>> {
     // Windows drops dots and spaces from the end of a name, and clients drop what no file name there may hold.
     let is_trimmed =
         |char: char| char.is_whitespace() || ['.', '"', '\'', '<', '>', '|', '?', '*'].contains(&char);
     let (_, extension) = name.trim_end_matches(is_trimmed).rsplit_once('.')?;
-    Some(extension.to_ascii_lowercase())
+    Some(lower(extension))
 }
 
 /// Windows maps wide letters and dots to plain ones where a program asks for the name in its own code page ("best fit").
@@ -442,9 +458,14 @@ mod tests {
         }
 
         #[test]
+        fn of_a_plain_name_all_readings_are_one(name in "[a-zA-Z0-9._-]{0,12}") {
+            prop_assert_eq!(extensions(&name), all_extensions(&name));
+        }
+
+        #[test]
         fn a_plain_name_is_found_whatever_stands_around_it(before in "[a-z =\"';,]{0,20}", after in "[a-z =\"';,]{0,20}") {
             let found = of(&format!("{before};filename=setup.exe;{after}"));
-            prop_assert!(found.names.iter().any(|name| extensions(name).contains(&"exe".to_owned())), "{found:?}");
+            prop_assert!(found.names.iter().any(|name| extensions(name).iter().any(|one| one == "exe")), "{found:?}");
         }
     }
 }

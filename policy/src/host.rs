@@ -8,6 +8,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -15,7 +16,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {
     /// A DNS name.
-    Name(Box<str>),
+    Name(Arc<str>),
     /// An address literal. An IPv4-mapped IPv6 address is the IPv4 address it maps.
     Ip(IpAddr),
 }
@@ -150,7 +151,7 @@ impl Authority {
         let Host::Name(name) = &self.host else { return false };
         match text.strip_prefix(&**name) {
             Some("") => self.port == default_port,
-            Some(rest) => rest.strip_prefix(':') == Some(&*self.port.to_string()),
+            Some(rest) => rest.strip_prefix(':').is_some_and(|port| is_decimal(port, self.port)),
             None => false,
         }
     }
@@ -183,6 +184,12 @@ impl Authority {
     }
 }
 
+/// Whether `text` is `number` as it is usually written: without a sign or zeros before it.
+fn is_decimal(text: &str, number: u16) -> bool {
+    let is_usual = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    is_usual && text.parse() == Ok(number)
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
@@ -195,7 +202,7 @@ pub enum HostPattern {
     /// Exactly this host.
     Exact(Host),
     /// Any name that ends in a dot and this suffix. The suffix itself is not matched.
-    Below(Box<str>),
+    Below(Arc<str>),
 }
 
 impl HostPattern {

@@ -91,11 +91,10 @@ enum Told {
 
 impl Told {
     fn of(content_types: &[&str]) -> Self {
-        let essences: Vec<String> =
-            content_types.iter().flat_map(|one| one.split(',')).map(essence).collect();
-        if essences.iter().any(|one| is_withheld(one)) {
+        let mut essences = content_types.iter().flat_map(|one| one.split(',')).map(essence);
+        if essences.clone().any(|one| is_withheld(&one)) {
             Self::Withheld
-        } else if essences.iter().all(|one| says_nothing(one)) {
+        } else if essences.all(|one| says_nothing(&one)) {
             Self::Nothing
         } else {
             Self::Other

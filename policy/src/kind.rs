@@ -4,6 +4,7 @@
 //! (Fetch metadata), by the media type, by the names in the URL and in `Content-Disposition`, and by its first
 //! bytes. Each source can lie or be missing, so each only adds. The lists are closed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -176,7 +177,7 @@ pub fn classify(asked: &Asked<'_>, answered: &Answered<'_>) -> Kinds {
     let mut kinds = classify_request(asked);
     for content_type in answered.content_types {
         // Several types in one field, or in several: each is what some client takes.
-        kinds.extend(content_type.split(',').filter_map(|one| by_media_type(essence(one).as_str())));
+        kinds.extend(content_type.split(',').filter_map(|one| by_media_type(&essence(one))));
     }
     // Older clients take a name from the type too.
     let types = answered.content_types.iter().map(|content_type| content_type.as_bytes());
@@ -213,15 +214,24 @@ fn path_of(reference: &str) -> &str {
 /// Type and subtype of a media type, in lower case. It ends where the most lenient reader would end it: Chromium takes
 /// `text/javascript (x)` and `text/javascript x` for scripts.
 #[must_use]
-pub fn essence(content_type: &str) -> String {
+pub fn essence(content_type: &str) -> Cow<'_, str> {
     let start = content_type.trim_start_matches(['\t', '\n', '\r', ' ']);
-    start.split(['\t', '\n', '\r', ' ', ';', '(', ',']).next().unwrap_or_default().to_ascii_lowercase()
+    lower(start.split(['\t', '\n', '\r', ' ', ';', '(', ',']).next().unwrap_or_default())
+}
+
+/// In lower case, as most is already.
+pub(crate) fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        text.to_ascii_lowercase().into()
+    } else {
+        text.into()
+    }
 }
 
 /// The destinations of [Fetch](https://fetch.spec.whatwg.org/#concept-request-destination) that run what they get, and
 /// those of Chromium: worklets of shared storage, and bundles, which bring scripts along for other URLs.
 fn by_destination(destination: &str) -> Option<Kind> {
-    match destination.to_ascii_lowercase().as_str() {
+    match &*lower(destination) {
         "script"
         | "worker"
         | "sharedworker"

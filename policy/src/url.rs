@@ -4,7 +4,7 @@
 //! a pin cannot be dodged by asking differently. What a server might tell apart (`%2F`, `//`) stays apart.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::str::FromStr;
@@ -51,7 +51,7 @@ impl Scheme {
 pub struct ArtifactUrl {
     authority: Arc<Authority>,
     /// The match key, query included.
-    key: Box<str>,
+    key: Arc<str>,
     /// Path and query for the request line where they are not those of the key: the WHATWG serialisation, escapes as
     /// the client wrote them.
     request_target: Option<Box<str>>,
@@ -209,6 +209,12 @@ impl ArtifactUrl {
         &self.key
     }
 
+    /// The match key, for whoever keeps it.
+    #[must_use]
+    pub fn shared_key(&self) -> Arc<str> {
+        Arc::clone(&self.key)
+    }
+
     /// The match key without its query.
     #[must_use]
     pub fn key_without_query(&self) -> &str {
@@ -267,7 +273,8 @@ fn push_origin(out: &mut String, scheme: Scheme, authority: &Authority) {
         Host::Ip(_) => out.push_str(&authority.host.to_string()),
     }
     if authority.port != scheme.default_port() {
-        out.push_str(&format!(":{}", authority.port));
+        // Writing to a text cannot fail.
+        let _ = write!(out, ":{}", authority.port);
     }
 }
 

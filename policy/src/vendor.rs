@@ -149,7 +149,7 @@ pub enum OtherScripts {
 pub struct Vendors {
     all: Vec<Arc<Vendor>>,
     exact: HashMap<Host, usize>,
-    below: HashMap<Box<str>, usize>,
+    below: HashMap<Arc<str>, usize>,
 }
 
 impl Vendors {
@@ -162,7 +162,7 @@ impl Vendors {
             for pattern in &vendor.hosts {
                 match pattern {
                     HostPattern::Exact(host) => index.exact.entry(host.clone()).or_insert(at),
-                    HostPattern::Below(suffix) => index.below.entry(suffix.clone()).or_insert(at),
+                    HostPattern::Below(suffix) => index.below.entry(Arc::clone(suffix)).or_insert(at),
                 };
             }
             index.all.push(Arc::new(vendor));

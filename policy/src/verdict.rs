@@ -17,7 +17,7 @@ use crate::held::Held;
 use crate::kept::Kept;
 use crate::kind::Kind;
 use crate::path::Arrival;
-use crate::pin::Pin;
+use crate::pin::{Pin, Place};
 use crate::pins::Deciding;
 use crate::policy::{Approved, Expectation};
 use crate::reason::Reason;
@@ -124,12 +124,19 @@ pub struct Binding {
     pub key: Box<str>,
 }
 
+/// What allows a body. It is named only for a body that goes out.
+#[derive(Debug)]
+enum Rule {
+    Pin(Place),
+    Approval(Arc<str>),
+}
+
 /// Proof that bytes match what a person, a reviewed file, or a rule that people wrote allowed, and the bytes.
 #[derive(Debug)]
 pub struct Cleared {
     held: Held,
     kind: Kind,
-    rule: Arc<str>,
+    rule: Rule,
     provisional: bool,
 }
 
@@ -172,8 +179,11 @@ impl Cleared {
 
     /// The pin or approval that allows them: `pins.toml:14`, or `approval`, `cooldown` or `learned` and its record.
     #[must_use]
-    pub fn rule(&self) -> &Arc<str> {
-        &self.rule
+    pub fn rule(&self) -> Arc<str> {
+        match &self.rule {
+            Rule::Pin(place) => place.to_string().into(),
+            Rule::Approval(named) => Arc::clone(named),
+        }
     }
 
     /// Whether only a rule allows them, and no person and no reviewed file.
@@ -183,12 +193,12 @@ impl Cleared {
     }
 
     fn by_pin(held: Held, pin: &Pin) -> Self {
-        Self { held, kind: pin.kind, rule: pin.place.to_string().into(), provisional: false }
+        Self { held, kind: pin.kind, rule: Rule::Pin(pin.place.clone()), provisional: false }
     }
 
     fn by_approval(held: Held, approval: &Approval) -> Self {
         let provisional = approval.basis.is_provisional();
-        Self { held, kind: approval.kind, rule: approval.rule(), provisional }
+        Self { held, kind: approval.kind, rule: Rule::Approval(approval.rule()), provisional }
     }
 }
 

@@ -18,7 +18,9 @@ use pinfold_store::entry::{Asker, ClientTls};
 use pinfold_store::incident::Incident;
 use uuid::Uuid;
 
-use crate::headers::{join_cookies, strip_hop_by_hop, takes_trailers, text, texts, version_name};
+use crate::headers::{
+    join_cookies, one_text, strip_hop_by_hop, takes_trailers, text, texts, value, version_name,
+};
 use crate::link::Link;
 use crate::parked::Key;
 use crate::refusal::{Reader, Refusal};
@@ -44,13 +46,13 @@ pub(crate) struct Ask {
     pub(crate) http_version: &'static str,
     pub(crate) url: ArtifactUrl,
     /// The match key with masked values, where some must not be written.
-    redacted: Option<Box<str>>,
+    redacted: Option<Arc<str>>,
     /// The client's fields, without those of its hop.
     pub(crate) headers: HeaderMap,
     /// Whether something comes with it, or may still come.
     pub(crate) has_content: bool,
     /// Every `Sec-Fetch-Dest`, with commas between them.
-    destinations: Box<str>,
+    destinations: Arc<str>,
     pub(crate) reader: Reader,
     pub(crate) client_tls: Option<ClientTls>,
     /// Whether it is the gateway's test of itself.
@@ -123,7 +125,7 @@ impl Ask {
         headers.remove(header::HOST);
         // The body's framing is made anew for the vendor.
         headers.remove(header::CONTENT_LENGTH);
-        let destinations = texts(&headers, "sec-fetch-dest").join(",").into();
+        let destinations = destinations(&headers);
         let redacted = match redaction.mask(url.key()) {
             Cow::Borrowed(_) => None,
             Cow::Owned(masked) => Some(masked.into()),
@@ -162,7 +164,7 @@ impl Ask {
             method: Method::GET,
             http_version: version_name(version),
             url,
-            destinations: texts(&headers, "sec-fetch-dest").join(",").into(),
+            destinations: destinations(&headers),
             headers,
             has_content: false,
             reader: Reader::default(),
@@ -174,6 +176,11 @@ impl Ask {
     /// The match key as it may be written down.
     pub(crate) fn written(&self) -> &str {
         self.redacted.as_deref().unwrap_or_else(|| self.url.key())
+    }
+
+    /// The same, for a row.
+    pub(crate) fn to_write(&self) -> Arc<str> {
+        self.redacted.clone().unwrap_or_else(|| self.url.shared_key())
     }
 
     /// Whether the URL holds what must not be written anywhere.
@@ -201,13 +208,14 @@ impl Ask {
     }
 
     /// What the client wants it for, as the ledger has it. A browser says so in one of few tokens; what is none is not kept.
-    pub(crate) fn destination(&self) -> Option<&str> {
+    pub(crate) fn destination(&self) -> Option<Arc<str>> {
         let is_token = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
         match self.headers.get("service-worker") {
             // It is asked for with `Sec-Fetch-Dest: serviceworker` too, by browsers that send that.
-            Some(_) => Some("serviceworker"),
-            None => Some(&*self.destinations)
-                .filter(|text| (1..=MAX_DESTINATION).contains(&text.len()) && text.bytes().all(is_token)),
+            Some(_) => Some("serviceworker".into()),
+            None => Some(&self.destinations)
+                .filter(|text| (1..=MAX_DESTINATION).contains(&text.len()) && text.bytes().all(is_token))
+                .cloned(),
         }
     }
 
@@ -288,10 +296,10 @@ impl Ask {
         for name in left_out.iter().filter(|name| is_safe || !WRITING.contains(name)) {
             headers.remove(name);
         }
-        if let Ok(codings) = HeaderValue::from_str(&self.accepted().upstream_header()) {
+        if let Some(codings) = value(format_args!("{}", self.accepted().upstream_header())) {
             headers.insert(header::ACCEPT_ENCODING, codings);
         }
-        if let Ok(via) = HeaderValue::from_str(&format!("{} {via}", self.http_version)) {
+        if let Some(via) = value(format_args!("{} {via}", self.http_version)) {
             headers.append(header::VIA, via);
         }
         headers
@@ -317,6 +325,14 @@ pub(crate) fn reader(method: &Method, headers: &HeaderMap) -> Reader {
         None => text(headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")),
     };
     Reader { is_person, origin: headers.get(header::ORIGIN).cloned(), head_only: *method == Method::HEAD }
+}
+
+/// Every `Sec-Fetch-Dest`, with commas between them.
+fn destinations(headers: &HeaderMap) -> Arc<str> {
+    match one_text(headers, "sec-fetch-dest") {
+        Some(destination) => destination.into(),
+        None => texts(headers, "sec-fetch-dest").join(",").into(),
+    }
 }
 
 /// Whether a request has been through the gateway of this pseudonym (RFC 9110 §7.6.3).

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -102,7 +103,7 @@ impl Egress {
         let found = match (self.resolve.get(host), host) {
             (Some(fixed), _) => vec![Place { address: *fixed, is_fixed: true }],
             (None, Host::Ip(ip)) => vec![Place::found(SocketAddr::new(*ip, *port))],
-            (None, Host::Name(name)) => look_up(name.clone(), *port)
+            (None, Host::Name(name)) => look_up(Arc::clone(name), *port)
                 .await
                 .map_err(|source| EgressError::Unresolved { host: host.clone(), source })?
                 .map(Place::found)
@@ -169,7 +170,7 @@ impl Place {
 /// also when nobody waits any more, and disks and passwords need some too.
 static LOOKUPS: Semaphore = Semaphore::const_new(256);
 
-async fn look_up(name: Box<str>, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+async fn look_up(name: Arc<str>, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
     let turn = LOOKUPS.acquire().await.map_err(io::Error::other)?;
     let looking_up = spawn_blocking(move || {
         let _turn = turn;

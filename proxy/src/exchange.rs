@@ -188,7 +188,7 @@ async fn ask_vendor(
             Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
         };
     }
-    gateway.guarded(&ask, policy, answer, flight).await
+    gateway.guarded(Arc::new(ask), policy, answer, flight).await
 }
 
 /// Why an answer that is not guarded passes.
@@ -267,31 +267,32 @@ impl Shared {
     /// Holds and judges a guarded answer, and does what follows.
     async fn guarded(
         self: &Arc<Self>,
-        ask: &Ask,
+        ask: Arc<Ask>,
         policy: Arc<Snapshot>,
         answer: Answer,
         flight: Option<Flight>,
     ) -> Outbound {
-        let arrival = match self.arrive(ask, &policy, answer.path.as_ref()).await {
+        let arrival = match self.arrive(&ask, &policy, answer.path.as_ref()).await {
             Ok(arrival) => arrival,
             Err(error) => {
                 self.store.miss_arrival(ask.at);
-                return self.unrecorded(ask, &policy, &error);
+                return self.unrecorded(&ask, &policy, &error);
             }
         };
         let status = answer.head.status;
         if status != StatusCode::OK {
-            return self.not_ok(ask, &policy, answer, arrival).await;
+            return self.not_ok(&ask, &policy, answer, arrival).await;
         }
         let Answer { head, body, path, kinds, .. } = answer;
+        let head = Arc::new(head);
         let Ok(codings) = hold::codings(&head.headers) else {
             let seen = Seen { kinds, head: &head, path: path.as_ref(), arrival };
-            return self.not_to_be_measured(ask, &policy, &seen, Reason::BadEncoding, body).await;
+            return self.not_to_be_measured(&ask, &policy, &seen, Reason::BadEncoding, body).await;
         };
         let announced = hold::announced(&head.headers);
         let expected = policy.expect(&ask.url);
         if expected.is_pinned_by_name() {
-            self.rechecks.note(ask, &expected, &head.headers);
+            self.rechecks.note(&ask, &expected, &head.headers);
         }
         let could_be = could_be(&expected, kinds);
         let limits =
@@ -299,11 +300,11 @@ impl Shared {
         // A large file is fetched once, however long that takes; others need not wait for a script that trickles.
         let flies =
             if could_be.contains(Kind::Installer) { policy.live.max_hold } else { policy.live.patience };
-        let room = policy.live.upstream.room(ask.asker.address.ip(), party(&policy, ask));
+        let room = policy.live.upstream.room(ask.asker.address.ip(), party(&policy, &ask));
         let until = Instant::now() + policy.live.max_hold;
         let (gateway, store) = (Arc::clone(self), self.store.clone());
-        let (asked, head_of, path_of) = (ask.clone(), head.clone(), path.clone());
-        let room_again = || policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, ask));
+        let (asked, head_of, path_of) = (Arc::clone(&ask), Arc::clone(&head), path.clone());
+        let room_again = || policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, &ask));
         let again = self.shelf.expected(&ask.url, codings, announced, room_again);
         let mut hold = Box::pin(async move {
             let _holding = gateway.counters.holding();
@@ -327,11 +328,11 @@ impl Shared {
         });
         if let Some(ended) = poll_immediate(&mut hold).await {
             let seen = Seen { kinds, head: &head, path: path.as_ref(), arrival };
-            return self.judge_hold(ask, policy, &seen, ended).await;
+            return self.judge_hold(&ask, policy, &seen, ended).await;
         }
         // A task of its own: it goes on when the client is told to come back.
         let hold = tokio::spawn(hold);
-        self.judge_when_held(ask, policy, Guarded { head, path, arrival, kinds, hold, until }).await
+        self.judge_when_held(&ask, policy, Guarded { head, path, arrival, kinds, hold, until }).await
     }
 
     /// Judges a body that is held, or was not to be held.
@@ -550,7 +551,7 @@ impl Shared {
         let (outcome, reason, incident) = grounds.recorded();
         let mut row = seen.row(ask, policy, outcome, reason, Some(measured));
         row.incident = incident;
-        row.rule = Some(Arc::clone(cleared.rule()));
+        row.rule = Some(cleared.rule());
         row.status = given.status().as_u16();
         if self.is_revoked(cleared.digests()) {
             return Box::pin(self.revoked(ask, policy, seen, measured)).await;

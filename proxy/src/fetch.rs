@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::{Bounds, Budget, NoRoom, Reservation};
 use crate::canary::OwnOrigin;
 use crate::egress::EgressError;
-use crate::headers::media_type;
+use crate::headers::{media_type, one_text};
 use crate::hold::{self, HoldLimits, Room, Spill};
 use crate::request_head::{MAX_FIELDS, MAX_HEAD};
 use crate::respond::{BoxError, ClientBody};
@@ -289,32 +290,16 @@ impl Upstream {
         C: Connect + Clone + Send + Sync + 'static,
     {
         let limit = self.limits.upstream_timeout;
-        let sent = CancellationToken::new();
-        // Nothing is sent: the clock runs now, also while the request waits for its turn.
-        if request.body().is_end_stream() {
-            sent.cancel();
-        }
-        let guard = sent.clone().drop_guard();
-        let fault = Arc::new(OnceLock::new());
-        let noted = Arc::clone(&fault);
-        let mut request = request.map(|body| {
-            // Owned by the body: it goes when the body goes.
-            body.map_err(move |error| {
-                let _ = &guard;
-                noted.get_or_init(|| fault_of(&*error));
-                error
-            })
-            .boxed_unsync()
-        });
+        let (mut request, content) = watched(request);
         let enough = count_informational(&mut request);
         let answer = tokio::select! {
-            answer = pool.request(request) => match (answer, fault.get()) {
+            answer = pool.request(request) => match (answer, content.fault()) {
                 // Whatever the vendor makes of half a request is not the vendor's fault.
-                (Err(_), Some(fault)) => Err(FetchError::Content(*fault)),
+                (Err(_), Some(fault)) => Err(FetchError::Content(fault)),
                 (answer, _) => answer.map_err(explain).and_then(unambiguous),
             },
             () = enough.cancelled() => return Err(too_many_informational()),
-            () = async { sent.cancelled().await; tokio::time::sleep(limit).await } => {
+            () = async { content.gone().await; tokio::time::sleep(limit).await } => {
                 Err(FetchError::Timeout { seconds: limit.as_secs() })
             }
         };
@@ -380,9 +365,46 @@ impl Upstream {
 
 /// The absolute URI of an artifact, as it goes into a request line or `:path`.
 pub(crate) fn absolute(url: &ArtifactUrl) -> Result<Uri, FetchError> {
-    format!("{}{}", url.origin(), url.request_target())
-        .parse()
-        .map_err(|error: http::uri::InvalidUri| FetchError::Request(error.into()))
+    [url.origin(), url.request_target()]
+        .concat()
+        .try_into()
+        .map_err(|error: InvalidUri| FetchError::Request(error.into()))
+}
+
+/// What becomes of a request's content; nothing where there is none.
+struct Content(Option<(CancellationToken, Arc<OnceLock<Reason>>)>);
+
+impl Content {
+    /// Waits until it is sent, or given up. Where there is none that is at once: the clock runs also while a request waits
+    /// for its turn.
+    async fn gone(&self) {
+        if let Some((gone, _)) = &self.0 {
+            gone.cancelled().await;
+        }
+    }
+
+    fn fault(&self) -> Option<Reason> {
+        self.0.as_ref().and_then(|(_, fault)| fault.get().copied())
+    }
+}
+
+/// The same request, with an eye on its content.
+fn watched(request: Request<ClientBody>) -> (Request<ClientBody>, Content) {
+    if request.body().is_end_stream() {
+        return (request, Content(None));
+    }
+    let (gone, fault) = (CancellationToken::new(), Arc::new(OnceLock::new()));
+    let (guard, noted) = (gone.clone().drop_guard(), Arc::clone(&fault));
+    let request = request.map(|body| {
+        // Owned by the body: it goes when the body goes.
+        body.map_err(move |error| {
+            let _ = &guard;
+            noted.get_or_init(|| fault_of(&*error));
+            error
+        })
+        .boxed_unsync()
+    });
+    (request, Content(Some((gone, fault))))
 }
 
 /// The same request, if it is one without content that changes nothing.
@@ -421,9 +443,16 @@ fn unambiguous(mut answer: Response<Incoming>) -> Result<Response<Incoming>, Fet
     }
     if headers.contains_key(header::CONTENT_LENGTH) {
         let Some(length) = one_length(headers) else { return malformed("it has no one Content-Length") };
-        headers.insert(header::CONTENT_LENGTH, length.into());
+        if one_text(headers, header::CONTENT_LENGTH).is_none_or(|text| !is_decimal(text)) {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
     }
     Ok(answer)
+}
+
+/// Whether a number is written as it usually is: digits, without zeros before them.
+fn is_decimal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
 }
 
 /// The length that all values of `Content-Length` agree on. A list of equal ones is one (RFC 9110 §8.6).
@@ -711,5 +740,14 @@ mod tests {
             assert_eq!(of(values), None, "{values:?}");
         }
         assert_eq!(of(&["18446744073709551616"]), None);
+    }
+
+    #[test]
+    fn a_length_that_is_written_in_another_way_is_written_anew() {
+        for (usual, text) in
+            [(true, "0"), (true, "50"), (false, "05"), (false, "00"), (false, "5,5"), (false, "+5")]
+        {
+            assert_eq!(is_decimal(text), usual, "{text}");
+        }
     }
 }

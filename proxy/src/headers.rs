@@ -1,6 +1,10 @@
 //! Header fields: what concerns one hop only, and what a response says of itself.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{Cursor, Write as _};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 /// Fields that concern one connection (RFC 9110 §7.6.1), and those that older software treats so.
 const HOP_BY_HOP: [HeaderName; 11] = [
@@ -100,15 +104,19 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
 
 /// `Content-Type` of a response with exactly one that is text.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let one = types.next()?.to_str().ok()?;
-    types.next().is_none().then_some(one)
+    one_text(headers, header::CONTENT_TYPE)
+}
+
+/// The value of a field that stands there once, if it is text.
+pub(crate) fn one_text(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let one = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(one)
 }
 
 /// Every value of a field, unreadable bytes replaced.
-pub(crate) fn texts(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Vec<String> {
-    let values = headers.get_all(name).iter();
-    values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+pub(crate) fn texts(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Vec<Cow<'_, str>> {
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
 }
 
 /// Every value of a field as it came.
@@ -132,6 +140,30 @@ pub(crate) fn version_name(version: Version) -> &'static str {
     }
 }
 
+/// The value of a field, of what is written into it; nothing where that cannot stand in a field.
+///
+/// Most are short, and written where no memory is asked for first.
+pub(crate) fn value(text: fmt::Arguments<'_>) -> Option<HeaderValue> {
+    const SHORT: usize = 256;
+    let mut short = Cursor::new([0; SHORT]);
+    if short.write_fmt(text).is_err() {
+        return HeaderValue::try_from(text.to_string()).ok();
+    }
+    let len = usize::try_from(short.position()).unwrap_or(SHORT);
+    HeaderValue::from_bytes(short.get_ref().get(..len)?).ok()
+}
+
+/// The method's name. Those that most requests have take no memory.
+pub(crate) fn method_name(method: &Method) -> Cow<'static, str> {
+    match *method {
+        Method::GET => "GET".into(),
+        Method::HEAD => "HEAD".into(),
+        Method::POST => "POST".into(),
+        Method::OPTIONS => "OPTIONS".into(),
+        _ => method.as_str().to_owned().into(),
+    }
+}
+
 /// The version of a name; 1.1 for what is none.
 pub(crate) fn version_of(name: &str) -> Version {
     let versions = [Version::HTTP_10, Version::HTTP_2];
@@ -141,6 +173,16 @@ pub(crate) fn version_of(name: &str) -> Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_is_what_was_written_however_long_it_is() {
+        for len in [0, 1, 255, 256, 257, 5000] {
+            let text = "x".repeat(len);
+            assert_eq!(value(format_args!("{text}")).unwrap(), *text, "{len}");
+        }
+        assert_eq!(value(format_args!("a\r\nb: c")), None);
+        assert_eq!(value(format_args!("{}\n", "x".repeat(300))), None);
+    }
 
     #[test]
     fn what_connection_names_goes_and_framing_stays() {

@@ -21,7 +21,7 @@ use crate::hold::Failed;
 /// A guarded answer whose body is being held.
 #[derive(Debug)]
 pub(crate) struct Guarded {
-    pub(crate) head: Parts,
+    pub(crate) head: Arc<Parts>,
     pub(crate) path: Option<DeliveryPath>,
     pub(crate) arrival: Arrival,
     pub(crate) kinds: Kinds,
@@ -94,7 +94,7 @@ mod tests {
     fn guarded(until: Instant) -> Guarded {
         let (head, ()) = http::Response::new(()).into_parts();
         let hold = tokio::spawn(std::future::pending());
-        Guarded { head, path: None, arrival: Arrival::AsKnown, kinds: Kinds::NONE, hold, until }
+        Guarded { head: head.into(), path: None, arrival: Arrival::AsKnown, kinds: Kinds::NONE, hold, until }
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Releasing what was cleared: the bytes that were hashed, encoded anew, under headers of our own (CONTRACT "release").
 
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -16,7 +18,7 @@ use pinfold_store::incident::Incident;
 use crate::byteranges::{byteranges, content_range};
 use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
-use crate::headers::{media_type, texts};
+use crate::headers::{media_type, texts, value};
 use crate::range::{self, Part};
 use crate::respond::{ClientBody, no_body};
 
@@ -60,16 +62,16 @@ impl Grounds {
     }
 
     /// `Pinfold-Verdict` (CONTRACT "what the client sees").
-    fn verdict(self, cleared: &Cleared) -> String {
+    fn verdict(self, cleared: &Cleared) -> Option<HeaderValue> {
         let id = cleared.digests().sha256;
         // Bare, it always means that a person or a reviewed file said so.
         let provisional = if cleared.is_provisional() { "; provisional" } else { "" };
         match self {
-            Self::Verified => format!("verified{provisional}; digest=\"{id}\""),
-            Self::InPlaceOf { reason, incident } => format!(
+            Self::Verified => value(format_args!("verified{provisional}; digest=\"{id}\"")),
+            Self::InPlaceOf { reason, incident } => value(format_args!(
                 "substituted{provisional}; reason={}; incident=\"{incident}\"; digest=\"{id}\"",
                 reason.code()
-            ),
+            )),
         }
     }
 }
@@ -105,7 +107,7 @@ impl Wanted<'_> {
         if encoded.coding != Coding::Identity || !self.is_for_part() {
             return Given::Body(Part::Whole);
         }
-        Given::Body(range::part(self.headers, encoded.kept.len(), &etag(id, Coding::Identity)))
+        Given::Body(range::part(self.headers, encoded.kept.len(), &etag(id, Coding::Identity).to_string()))
     }
 }
 
@@ -138,16 +140,20 @@ impl Release {
         let segments = match given {
             Given::Body(Part::Whole) => vec![Segment::Part(0..len)],
             Given::Body(Part::Bytes(part)) => {
-                put(&mut headers, header::CONTENT_RANGE, content_range(&part, len));
+                put(
+                    &mut headers,
+                    header::CONTENT_RANGE,
+                    value(format_args!("{}", content_range(&part, len))),
+                );
                 vec![Segment::Part(part)]
             }
             Given::Body(Part::Several(parts)) => {
                 let (media_type, segments) = byteranges(&parts, len, headers.get(header::CONTENT_TYPE));
-                put(&mut headers, header::CONTENT_TYPE, media_type);
+                put(&mut headers, header::CONTENT_TYPE, value(format_args!("{media_type}")));
                 segments
             }
             Given::Body(Part::Unsatisfiable) => {
-                put(&mut headers, header::CONTENT_RANGE, format!("bytes */{len}"));
+                put(&mut headers, header::CONTENT_RANGE, value(format_args!("bytes */{len}")));
                 Vec::new()
             }
             Given::NotModified => {
@@ -182,7 +188,7 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
     let (coding, id) = (encoded.coding, cleared.digests().sha256);
     put(&mut headers, header::CONTENT_TYPE, content_type(cleared.kind(), vendor, || is_utf8(cleared.kept())));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    put(&mut headers, header::ETAG, etag(id, coding));
+    put(&mut headers, header::ETAG, value(format_args!("{}", etag(id, coding))));
     put(&mut headers, REPR_DIGEST, repr_digest(encoded.id));
     if coding == Coding::Identity {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -196,16 +202,20 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
 
 /// What the vendor's answer depends on, and the coding, in one field.
 fn vary(vendor: &HeaderMap) -> HeaderValue {
+    const CODING_ALONE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+    if !vendor.contains_key(header::VARY) {
+        return CODING_ALONE;
+    }
     let theirs = texts(vendor, header::VARY);
     let names = theirs.iter().flat_map(|value| value.split(',')).map(str::trim);
     let others = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("accept-encoding"));
     let all: Vec<&str> = others.chain(["Accept-Encoding"]).collect();
     // A name that is no text is none: nothing can depend on it.
-    HeaderValue::from_str(&all.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("Accept-Encoding"))
+    HeaderValue::from_str(&all.join(", ")).unwrap_or(CODING_ALONE)
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
         headers.insert(name, value);
     }
 }
@@ -218,28 +228,29 @@ pub(crate) fn passes(name: &HeaderName) -> bool {
 }
 
 /// The media type that a kind goes out with, whatever the vendor called it.
-fn content_type(kind: Kind, vendor: &HeaderMap, is_utf8: impl Fn() -> bool) -> String {
+fn content_type(kind: Kind, vendor: &HeaderMap, is_utf8: impl Fn() -> bool) -> Option<HeaderValue> {
     // Clients differ on which of several types counts, in two fields or in one: then none does.
     let theirs = media_type(vendor).filter(|one| !one.contains(',')).unwrap_or_default();
-    let charset = || {
+    let charset = || -> Cow<'static, str> {
         // What is UTF-8 was reviewed as that: another reading could take the backslash before a quote for half a letter.
         let theirs = charset(theirs).filter(|label| !may_end_in_ascii(label) || !is_utf8());
-        theirs.unwrap_or("utf-8".into())
+        theirs.map_or("utf-8".into(), Cow::Owned)
     };
+    let of_text = |essence: &str| value(format_args!("{essence}; charset={}", charset()));
     match kind {
-        Kind::Script => format!("text/javascript; charset={}", charset()),
-        Kind::Style => format!("text/css; charset={}", charset()),
-        Kind::Wasm => "application/wasm".into(),
+        Kind::Script => of_text("text/javascript"),
+        Kind::Style => of_text("text/css"),
+        Kind::Wasm => Some(HeaderValue::from_static("application/wasm")),
         Kind::Document if by_media_type(&essence(theirs)) != Some(Kind::Document) => {
-            "text/html; charset=utf-8".into()
+            Some(HeaderValue::from_static("text/html; charset=utf-8"))
         }
-        Kind::Document if theirs.to_ascii_lowercase().contains("charset") => {
-            format!("{}; charset={}", essence(theirs), charset())
-        }
+        Kind::Document if theirs.to_ascii_lowercase().contains("charset") => of_text(&essence(theirs)),
         // A document can say itself which charset it is in.
-        Kind::Document => theirs.to_owned(),
-        Kind::Installer if INSTALLER_TYPES.contains(&essence(theirs).as_str()) => essence(theirs),
-        Kind::Installer => "application/octet-stream".into(),
+        Kind::Document => value(format_args!("{theirs}")),
+        Kind::Installer if INSTALLER_TYPES.contains(&&*essence(theirs)) => {
+            value(format_args!("{}", essence(theirs)))
+        }
+        Kind::Installer => Some(HeaderValue::from_static("application/octet-stream")),
     }
 }
 
@@ -303,18 +314,18 @@ fn is_utf8(kept: &Kept) -> bool {
     begun.is_empty()
 }
 
-fn etag(id: BodyId, coding: Coding) -> String {
-    match coding {
-        Coding::Identity => format!("\"{id}\""),
+fn etag(id: BodyId, coding: Coding) -> impl fmt::Display {
+    fmt::from_fn(move |f| match coding {
+        Coding::Identity => write!(f, "\"{id}\""),
         Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => {
-            format!("\"{id}-{}\"", coding.token())
+            write!(f, "\"{id}-{}\"", coding.token())
         }
-    }
+    })
 }
 
 /// `Repr-Digest` (RFC 9530 §3) of the bytes as encoded.
-fn repr_digest(id: BodyId) -> String {
-    format!("sha-256=:{}:", id.to_string().trim_start_matches("sha256-"))
+fn repr_digest(id: BodyId) -> Option<HeaderValue> {
+    value(format_args!("sha-256=:{}:", id.base64()))
 }
 
 /// Whether `If-None-Match` (RFC 9110 §13.1.2) names this body, in whatever coding.
@@ -352,13 +363,14 @@ fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> Hea
     };
     let wanted = theirs().find_map(|directive| after(directive, "max-age=")).map(seconds);
     let wanted = wanted.or_else(|| by_older_fields(vendor)).unwrap_or(unsaid.as_secs());
-    let is_kept = |one: &&str| KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(one));
-    let mut value = theirs().filter(is_kept).collect::<Vec<_>>().join(", ").to_ascii_lowercase();
+    let kept = theirs().filter_map(|one| KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(one)));
+    let mut text = kept.copied().collect::<Vec<_>>().join(", ");
     if !theirs().any(|directive| directive.eq_ignore_ascii_case("no-store")) {
-        let separator = if value.is_empty() { "" } else { ", " };
-        value.push_str(&format!("{separator}max-age={}", wanted.min(limit)));
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{separator}max-age={}", wanted.min(limit));
     }
-    verdict_header(&value)
+    verdict_header(&text)
 }
 
 /// What stands behind `name`, in whatever case that is written.
@@ -486,7 +498,7 @@ mod tests {
         let (utf8, gbk) = (kept(&[b"let a = '\xe4", b"\xb8\xad\\'"]), kept(&[b"let a = '\xd6\xd0\\'"]));
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("text/javascript; charset=GBK"));
-        let typed = |body: &Kept| content_type(Kind::Script, &headers, || is_utf8(body));
+        let typed = |body: &Kept| content_type(Kind::Script, &headers, || is_utf8(body)).unwrap();
         assert_eq!(typed(&utf8), "text/javascript; charset=utf-8");
         assert_eq!(typed(&gbk), "text/javascript; charset=gbk");
         assert!(!is_utf8(&kept(&[b"\xe4\xb8"])));
@@ -497,7 +509,7 @@ mod tests {
         let typed = |kind, theirs: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(theirs));
-            content_type(kind, &headers, || false)
+            content_type(kind, &headers, || false).unwrap()
         };
         assert_eq!(typed(Kind::Document, "image/svg+xml"), "image/svg+xml");
         assert_eq!(typed(Kind::Document, "text/html, text/javascript"), "text/html; charset=utf-8");

@@ -12,7 +12,7 @@ use pinfold_policy::verdict::Outcome;
 use pinfold_store::entry::{DeliveryPath, Exchange};
 
 use crate::ask::Ask;
-use crate::headers::media_type;
+use crate::headers::{media_type, method_name};
 
 /// A measured body: its identity, and its decoded length in bytes.
 pub(crate) type Measured = (BodyId, u64);
@@ -54,9 +54,9 @@ pub(crate) fn row(ask: &Ask, policy: &Policy, outcome: Outcome, reason: Option<R
         at: ask.at,
         took_us: u64::try_from(ask.started.elapsed().as_micros()).unwrap_or(u64::MAX),
         asker: ask.asker.clone(),
-        method: ask.method.as_str().into(),
+        method: method_name(&ask.method),
         http_version: ask.http_version.into(),
-        url: ask.written().into(),
+        url: ask.to_write(),
         vendor: policy.vendor(ask.url.host()).map(|vendor| Arc::clone(&vendor.name)),
         kinds: Kinds::NONE,
         outcome,
@@ -71,7 +71,7 @@ pub(crate) fn row(ask: &Ask, policy: &Policy, outcome: Outcome, reason: Option<R
         policy_version: policy.version(),
         path: None,
         client_tls: ask.client_tls.clone(),
-        destination: ask.destination().map(Into::into),
+        destination: ask.destination(),
     }
 }
 

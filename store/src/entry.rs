@@ -1,5 +1,6 @@
 //! What one exchange leaves behind.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -55,11 +56,11 @@ pub struct Exchange {
     /// Who asked.
     pub asker: Asker,
     /// The request's method.
-    pub method: Box<str>,
+    pub method: Cow<'static, str>,
     /// The HTTP version that the client spoke: `1.0`, `1.1` or `2`.
-    pub http_version: Box<str>,
+    pub http_version: Cow<'static, str>,
     /// The match key.
-    pub url: Box<str>,
+    pub url: Arc<str>,
     /// The vendor that claims the host.
     pub vendor: Option<Arc<str>>,
     /// What the response could have acted as.
@@ -89,7 +90,7 @@ pub struct Exchange {
     /// How the client's own TLS connection was made: version and server name. None for clear text.
     pub client_tls: Option<ClientTls>,
     /// What the client wanted it for, by `Sec-Fetch-Dest` and `Service-Worker`: `script`, `serviceworker`.
-    pub destination: Option<Box<str>>,
+    pub destination: Option<Arc<str>>,
 }
 
 /// The client's side of an intercepted connection.

@@ -51,7 +51,7 @@ enum State {
 impl State {
     fn of(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Allow(cleared) => Self::Same(Arc::clone(cleared.rule())),
+            Verdict::Allow(cleared) => Self::Same(cleared.rule()),
             Verdict::Withhold(Reason::ExpiredPin, _) => Self::Expired,
             Verdict::Withhold(reason, _) => Self::Differs(reason),
             // Patterns alone bind, and an exact pin decides without them.

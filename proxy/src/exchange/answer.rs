@@ -1,5 +1,7 @@
 //! What a vendor answers to a request, and what could be made of it.
 
+use std::borrow::Cow;
+
 use http::{HeaderValue, Method, StatusCode, header};
 use pinfold_policy::image::image_type;
 use pinfold_policy::kind::{Answered, Kind, Kinds, classify};
@@ -143,8 +145,8 @@ pub(crate) fn kinds_of(ask: &Ask, head: &http::response::Parts, starts: &hold::S
     kinds
 }
 
-pub(crate) fn borrowed(texts: &[String]) -> Vec<&str> {
-    texts.iter().map(String::as_str).collect()
+pub(crate) fn borrowed<'a>(texts: &'a [Cow<'_, str>]) -> Vec<&'a str> {
+    texts.iter().map(|text| &**text).collect()
 }
 
 /// Where a redirect leads, if it says so once and clearly.

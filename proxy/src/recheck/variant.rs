@@ -1,5 +1,6 @@
 //! Which variant of a URL a client asked for: what rechecks have to send to be given the same.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use bytes::Bytes;
@@ -39,12 +40,12 @@ pub(super) fn tag(ask: &Ask, subject: &str, answer: &HeaderMap, chance: &RandomS
 fn tell_apart(ask: &Ask, answer: &HeaderMap, mut fact: impl FnMut(&[u8])) {
     let named =
         answer.get_all(header::VARY).iter().flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
-    let mut names: Vec<String> = named
+    let mut names: Vec<Cow<'_, str>> = named
         .filter_map(|name| str::from_utf8(name).ok().map(str::trim))
         .filter(|name| !name.eq_ignore_ascii_case("accept-encoding"))
-        .map(str::to_ascii_lowercase)
+        .map(|name| Cow::Owned(name.to_ascii_lowercase()))
         .filter(|name| is_imitated(name))
-        .chain(["origin".to_owned()])
+        .chain(["origin".into()])
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -52,7 +53,7 @@ fn tell_apart(ask: &Ask, answer: &HeaderMap, mut fact: impl FnMut(&[u8])) {
     fact(ask.url.key().as_bytes());
     fact(b"\n");
     for name in names {
-        for value in ask.headers.get_all(&name) {
+        for value in ask.headers.get_all(&*name) {
             // Neither stands in a field.
             fact(name.as_bytes());
             fact(b"\n");

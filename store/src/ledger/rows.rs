@@ -345,9 +345,9 @@ pub(super) fn read_exchange(row: &SqliteRow) -> Result<ExchangeRow, sqlx::Error>
         at: columns.time("at")?,
         took_us: columns.number("took_us")?,
         asker: read_asker(&columns)?,
-        method: columns.text("method")?,
-        http_version: columns.text("http_version")?,
-        url: columns.text("url")?,
+        method: columns.text("method")?.into_string().into(),
+        http_version: columns.text("http_version")?.into_string().into(),
+        url: columns.text("url")?.into(),
         vendor: columns.text_or_none("vendor")?.map(Into::into),
         kinds: columns.kinds("kinds")?,
         outcome: columns.outcome("outcome")?,
@@ -362,7 +362,7 @@ pub(super) fn read_exchange(row: &SqliteRow) -> Result<ExchangeRow, sqlx::Error>
         policy_version: columns.number("policy_version")?,
         path: columns.path("path")?,
         client_tls: columns.client_tls("client_tls")?,
-        destination: columns.text_or_none("destination")?,
+        destination: columns.text_or_none("destination")?.map(Into::into),
     };
     Ok(ExchangeRow {
         exchange,

@@ -78,7 +78,7 @@ impl Asked {
             subject: subject.into(),
             digests: *digests,
             len,
-            url: refusal.url.clone(),
+            url: refusal.url.as_ref().into(),
             vendor: refusal.vendor.as_deref().map(Into::into),
             kind,
             media_type: refusal.media_type.clone(),

@@ -41,7 +41,7 @@ async fn deliver(store: &Store, exchange: Exchange) {
 async fn whole_begun_confirmed_and_described_are_told_apart_within_one_minute() {
     let dir = directory();
     let store = gateway(&dir).await;
-    let exchange = |second, status, method: &str| Exchange {
+    let exchange = |second, status, method: &'static str| Exchange {
         status,
         method: method.into(),
         ..verified("10.0.0.1:1", seconds(second))
