@@ -95,6 +95,8 @@ pub enum Capability {
     UnknownElement,
     /// A listener, for an event that nobody can read off the code.
     UnknownEvent,
+    /// All names of a global object, in a list: one of them may be picked without being named.
+    ListedGlobals,
     /// A table that is turned round before it is read.
     ShuffledTable,
 }
@@ -182,6 +184,7 @@ impl Capability {
             | Self::HiddenGlobal
             | Self::UnknownElement
             | Self::UnknownEvent
+            | Self::ListedGlobals
             | Self::ShuffledTable => Group::Obfuscation,
         }
     }
@@ -250,11 +253,14 @@ impl Capability {
             Self::UserAgent => ("user-agent", "asks which browser it is"),
             Self::Date => ("date", "asks for or compares the date"),
             Self::Miner => ("miner", "speaks a miner's words"),
-            Self::UnknownGlobal => ("unknown-global", "uses a global by a name that cannot be read"),
+            Self::UnknownGlobal => ("unknown-global", "uses a global by a name that is made as it runs"),
             Self::HiddenGlobal => ("hidden-global", "puts the name of a global together"),
             Self::UnknownElement => ("unknown-element", "makes an element whose name cannot be read"),
             Self::UnknownEvent => ("unknown-event", "listens to an event whose name cannot be read"),
-            Self::ShuffledTable => ("shuffled-table", "reads names from a table that it turns round first"),
+            Self::ListedGlobals => ("listed-globals", "lists all names of a global object"),
+            Self::ShuffledTable => {
+                ("shuffled-table", "hides its names: they come from a table that it puts in order as it runs")
+            }
         }
     }
 }

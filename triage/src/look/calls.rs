@@ -95,7 +95,7 @@ impl<'a> Look<'a, '_> {
                 | "Reflect.ownKeys",
                 [Value::Global(of), ..],
             ) if matches!(&**of, "" | "document" | "navigator") => {
-                self.at(Capability::UnknownGlobal, call.span, None);
+                self.at(Capability::ListedGlobals, call.span, None);
             }
             ("setTimeout" | "setInterval" | "setImmediate", [first, ..]) => {
                 let code = call.arguments.first().and_then(Argument::as_expression);
