@@ -1,6 +1,10 @@
-//! The version that a script says it is: in the comments in front of its code, where libraries put it.
+//! The version that a script says it is: in the comments in front of its code, where libraries put it, or in a text of it.
 
-use crate::findings::bounded;
+use std::collections::BTreeSet;
+use std::collections::btree_set::Difference;
+
+use crate::findings::{SaidVersion, bounded};
+use crate::skeleton::Skeleton;
 
 /// Bytes at the beginning in which it is looked for.
 const LOOKED_AT: usize = 4096;
@@ -22,6 +26,27 @@ pub(crate) fn version_said(script: &str) -> Option<Box<str>> {
         }
         rest = behind;
     }
+}
+
+/// The versions that two scripts say in their texts, where one version took the place of one other.
+pub(crate) fn version_in_texts(reviewed: &Skeleton, new: &Skeleton) -> Option<SaidVersion> {
+    let (reviewed, new) = (texts(reviewed), texts(new));
+    let only = |mut left: Difference<'_, &str>| {
+        let one = left.next().map(|version| bounded(version, LONGEST));
+        if left.next().is_some() { None } else { one }
+    };
+    SaidVersion::of(only(reviewed.difference(&new)), only(new.difference(&reviewed)))
+}
+
+/// The strings that are a version of three numbers, as libraries have it.
+fn texts(skeleton: &Skeleton) -> BTreeSet<&str> {
+    let strings = skeleton.literals.iter().filter_map(|(_, shown, _)| unquoted(shown));
+    strings.filter(|text| text.matches('.').count() >= 2 && version(text) == Some(text)).collect()
+}
+
+fn unquoted(literal: &str) -> Option<&str> {
+    let quote = literal.chars().next().filter(|char| ['"', '\'', '`'].contains(char))?;
+    literal.strip_prefix(quote)?.strip_suffix(quote)
 }
 
 /// Directives stand in front of comments too.
@@ -82,5 +107,31 @@ mod tests {
         }
         let far = format!("/*{}1.2.3 */", "é".repeat(LOOKED_AT));
         assert_eq!(version_said(&far), None);
+    }
+
+    #[test]
+    fn of_texts_one_version_takes_the_place_of_one_other() {
+        use crate::{Limits, compare};
+        let said = |reviewed: &str, new: &str| {
+            let found = compare(Some(reviewed.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+            found.version.map(|version| version.text())
+        };
+        let script = |versions: &str| format!("var v = [{versions}]; export {{ v }}; v.at(0)");
+        for (reviewed, new, expected) in [
+            ("'1.5.13'", "'1.5.14'", Some("says that it is 1.5.14, was 1.5.13")),
+            ("'1.5.13', '3.0.0'", "'3.0.0', '1.5.14', '1.5.14'", Some("says that it is 1.5.14, was 1.5.13")),
+            ("'1.5.13', '3.0.0'", "'1.5.14', '3.0.1'", None),
+            ("'1.5.13'", "'1.5.13'", None),
+            ("'1.5.13'", "1.5", None),
+            ("'1.5'", "'1.6'", None),
+            ("'is 1.5.13'", "'is 1.5.14'", None),
+        ] {
+            assert_eq!(said(&script(reviewed), &script(new)).as_deref(), expected, "{reviewed} {new}");
+        }
+        let banner = |version: &str, text: &str| format!("/* v{version} */ {}", script(text));
+        assert_eq!(
+            said(&banner("1.2.3", "'1.5.13'"), &banner("1.2.4", "'1.5.14'")).as_deref(),
+            Some("says that it is 1.2.4, was 1.2.3")
+        );
     }
 }

@@ -94,7 +94,7 @@ impl Change {
     }
 }
 
-/// What two versions say that they are: in the comments in front of a script, or in the manifest of a package.
+/// What two versions say that they are: in the comments in front of a script, in its texts, or in the manifest of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaidVersion {
     /// What the reviewed one says.
@@ -334,6 +334,8 @@ pub struct Host {
     pub urls: Vec<Box<str>>,
     /// The first line that names it. `None` where the script was not analysed.
     pub line: Option<usize>,
+    /// What stands there: around its name, where that is in sight.
+    pub excerpt: Option<Box<str>>,
     /// Whether it is hidden: no reader of the bytes would find it.
     pub hidden: bool,
     /// Whose name it imitates.

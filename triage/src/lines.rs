@@ -26,6 +26,14 @@ impl<'t> Lines<'t> {
         self.starts.partition_point(|start| *start <= at as usize)
     }
 
+    /// What stands around a word on a line, or else where the line begins.
+    pub(crate) fn around(&self, line: usize, word: &str) -> Box<str> {
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let text = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let indent = text.len() - text.trim_start().len();
+        self.excerpt(u32::try_from(start + text.find(word).unwrap_or(indent)).unwrap_or(u32::MAX))
+    }
+
     /// What stands around a byte on its line: all of it, where that is short.
     pub(crate) fn excerpt(&self, at: u32) -> Box<str> {
         let at = at as usize;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::banner::version_said;
+use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
 use crate::difference::{difference, difference_but_names, excerpts};
 use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
@@ -10,6 +10,7 @@ use crate::functions::{functions, literals};
 use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
+use crate::lines::Lines;
 use crate::locals::Locals;
 use crate::look::{Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
@@ -81,7 +82,8 @@ impl Versions<'_> {
         let texts = (&*new, reviewed.as_deref());
         let mut found = findings(change, old.as_ref(), &new_version, texts, self);
         found.not_analysed = found.not_analysed.or(unread);
-        found.version = version;
+        let in_texts = || version_in_texts(&old.as_ref()?.skeleton, &new_version.skeleton);
+        found.version = version.or_else(in_texts);
         found
     }
 
@@ -127,7 +129,8 @@ fn findings(
     let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
-    let hosts = hosts.listed();
+    let mut hosts = hosts.listed();
+    quote(&mut hosts, &new.formatted);
     let diff = match old {
         Some(old) => match comparing {
             Comparing::ButNames => {
@@ -224,6 +227,14 @@ fn hosts(
     (found, false)
 }
 
+/// Says what stands in the line that names each.
+fn quote(hosts: &mut [Host], formatted: &str) {
+    let lines = Lines::of(formatted);
+    for host in hosts {
+        host.excerpt = host.line.map(|line| lines.around(line, &host.host));
+    }
+}
+
 /// Hosts as they are found, each once.
 #[derive(Default)]
 pub(crate) struct Hosts {
@@ -251,6 +262,7 @@ impl Hosts {
                     domain,
                     urls: vec![url],
                     line,
+                    excerpt: None,
                     hidden,
                     imitates: None,
                 });

@@ -74,6 +74,7 @@ fn host_json(host: &Host) -> Value {
         "domain": &*host.domain,
         "urls": host.urls.iter().map(|url| &**url).collect::<Vec<_>>(),
         "line": host.line,
+        "excerpt": host.excerpt.as_deref(),
         "hidden": host.hidden,
         "imitates": host.imitates.as_deref(),
     })

@@ -21,10 +21,11 @@ const IN_A_LINE: usize = 3;
 /// Characters of each.
 const LINE: usize = 160;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
-const TELLING: [Capability; 21] = [
+const TELLING: [Capability; 22] = [
     Capability::CardField,
     Capability::PasswordField,
     Capability::Miner,
+    Capability::ShuffledTable,
     Capability::Eval,
     Capability::FunctionConstructor,
     Capability::StringTimer,
@@ -53,6 +54,8 @@ pub(in crate::review) struct Point {
     /// What else is to be known of it.
     pub(in crate::review) tags: Vec<Text>,
     pub(in crate::review) place: Option<Place>,
+    /// What stands there.
+    pub(in crate::review) excerpt: Option<Text>,
 }
 
 impl Point {
@@ -69,7 +72,7 @@ impl Point {
     }
 
     fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), what: None, tags: Vec::new(), place: None }
+        Self { text: text.into(), what: None, tags: Vec::new(), place: None, excerpt: None }
     }
 }
 
@@ -178,6 +181,7 @@ fn of_host(host: &Host, reaching: Option<&Fact>, shown: &Shown) -> Point {
         what: Some(Text::of(&host.host)),
         tags: hidden.into_iter().chain(imitates).collect(),
         place: host.line.map(|line| shown.place(line)),
+        excerpt: host.excerpt.as_deref().map(Text::of),
     }
 }
 
@@ -189,13 +193,14 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
         what: None,
         tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
         place: first.map(|site| shown.place(site.line)),
+        excerpt: first.map(|site| Text::of(&site.excerpt)),
     }
 }
 
 /// Not more often, and not what it was.
 fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
     let text = format!("{}, with something else than before", fact.capability.text());
-    Point { text, ..of_fact(fact, shown) }
+    Point { text, excerpt: None, ..of_fact(fact, shown) }
 }
 
 fn of_loss(loss: &Loss, shown: &Shown) -> Point {
