@@ -14,7 +14,7 @@ use std::time::Instant;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use crate::findings::NotAnalysed;
-use crate::locals::{Also, Locals, Place};
+use crate::locals::{Locals, Place};
 
 /// A line counts for how names are paired by so many bytes at most.
 const WEIGHT: usize = 64;
@@ -136,10 +136,7 @@ impl<'t> Lined<'t> {
         for (from, to, place) in self.places(line) {
             let Some(symbol) = place.symbol else { continue };
             key.extend(text.get(at..from).unwrap_or_default().bytes());
-            let (before, behind) = match place.also {
-                Also::Nothing => Default::default(),
-                also => also.written_out(text.get(from..to).unwrap_or_default()),
-            };
+            let (before, behind) = place.also.written_out(text.get(from..to).unwrap_or_default());
             key.extend(before.bytes());
             let [a, b, c, d] = (key.len() as u32).to_le_bytes();
             let [e, f, g, h] = number(symbol).to_le_bytes();
@@ -353,10 +350,9 @@ fn shapes(side: &Lined<'_>, numbers: &mut Numbers) -> Vec<u32> {
 
 /// Pairs of lines that are the same.
 pub(crate) fn equal_lines(op: &DiffOp) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let same = match *op {
+    let (old, new, len) = match *op {
         DiffOp::Equal { old_index, new_index, len } => (old_index, new_index, len),
         DiffOp::Delete { .. } | DiffOp::Insert { .. } | DiffOp::Replace { .. } => (0, 0, 0),
     };
-    let (old, new, len) = same;
     (0..len).map(move |at| (old + at, new + at))
 }

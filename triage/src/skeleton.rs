@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use crate::findings::bounded;
 use crate::lines::Lines;
-use crate::locals::{Also, Locals, Place};
+use crate::locals::{Locals, Place};
 
 /// What is left of a script.
 #[derive(Debug, Default)]
@@ -219,10 +219,8 @@ impl Building<'_> {
 
     fn local(&mut self, place: &Place) {
         let Some(symbol) = place.symbol.filter(|_| place.end > self.at) else { return };
-        let (before, behind) = match place.also {
-            Also::Nothing => Default::default(),
-            also => also.written_out(self.lines.slice(Span::new(place.start, place.end))),
-        };
+        let name = self.lines.slice(Span::new(place.start, place.end));
+        let (before, behind) = place.also.written_out(name);
         self.add(&before);
         self.whole.local(symbol);
         if let Some(open) = self.open.last_mut() {

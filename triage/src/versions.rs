@@ -229,6 +229,9 @@ fn hosts(
 
 /// Says what stands in the line that names each.
 fn quote(hosts: &mut [Host], formatted: &str) {
+    if hosts.is_empty() {
+        return;
+    }
     let lines = Lines::of(formatted);
     for host in hosts {
         host.excerpt = host.line.map(|line| lines.around(line, &host.host));
