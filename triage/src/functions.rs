@@ -104,7 +104,9 @@ fn longest_rising(numbers: &[u32]) -> Vec<usize> {
 
 /// The literals that are others, where both scripts have the same skeleton.
 pub(crate) fn literals(old: &Skeleton, new: &Skeleton) -> Vec<Literal> {
-    let pairs = old.literals.iter().zip(&new.literals).filter(|(old, new)| old.2 != new.2);
+    let pairs = old.literals.iter().zip(&new.literals);
+    let pairs =
+        pairs.filter(|((_, old, old_whole), (_, new, new_whole))| (old, old_whole) != (new, new_whole));
     let literals = pairs.map(|((_, old, _), (line, new, _))| Literal {
         line: *line,
         old: old.clone(),

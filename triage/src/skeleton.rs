@@ -3,28 +3,29 @@
 //! Local names are numbered as they come, so that a script that was only minified anew is the same. Names that must be called as
 //! they are (`locals`) stay; so do strings that name a member, as what they name is code.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
-
 use oxc_ast::AstKind;
 use oxc_ast::ast::Expression;
 use oxc_semantic::{AstNode, Semantic};
 use oxc_span::{GetSpan as _, Span};
 use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
 
-use crate::findings::bounded;
+use crate::findings::{SHOWN, bounded};
 use crate::lines::Lines;
 use crate::locals::{Locals, Place};
+
+/// Whoever wrote both versions finds no two texts that have the same, so none passes for the other.
+type Digest = [u8; 32];
 
 /// What is left of a script.
 #[derive(Debug, Default)]
 pub(crate) struct Skeleton {
     /// Of all of it, with its literals.
-    pub(crate) named: u64,
+    pub(crate) named: Digest,
     /// Of all of it, without.
-    pub(crate) blank: u64,
-    /// Its literals, in order: the line, what is shown, and the hash of all of it.
-    pub(crate) literals: Vec<(usize, Box<str>, u64)>,
+    pub(crate) blank: Digest,
+    /// Its literals, in order: the line, what is shown, and the digest of what is longer.
+    pub(crate) literals: Vec<(usize, Box<str>, Option<Digest>)>,
     /// Its functions, in the order in which they end; all of them are in the last one, which is the script.
     pub(crate) functions: Vec<Own>,
 }
@@ -35,9 +36,9 @@ pub(crate) struct Own {
     pub(crate) name: Box<str>,
     pub(crate) line: usize,
     /// With its literals.
-    pub(crate) named: u64,
+    pub(crate) named: Digest,
     /// Without.
-    pub(crate) blank: u64,
+    pub(crate) blank: Digest,
     /// Bytes of its text.
     pub(crate) len: usize,
     /// The place where it begins.
@@ -56,7 +57,7 @@ pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>, locals: &Locals) -> 
     let free = locals.places.iter().filter(|place| locals.may_be_renamed(place));
     let free = free.map(|place| (Span::new(place.start, place.end), Mark::Local(*place)));
     let others = semantic.nodes().iter();
-    let others = others.filter_map(|node| Some((node.kind().span(), mark(semantic, node)?)));
+    let others = others.filter_map(|node| mark(semantic, node).map(|mark| (node.kind().span(), mark)));
     let mut marks: Vec<(Span, Mark)> = free.chain(others).collect();
     marks.sort_by_key(|(span, mark)| {
         (span.start, std::cmp::Reverse(span.end), !matches!(mark, Mark::Function(_)))
@@ -137,34 +138,46 @@ fn written<'s>(semantic: &'s Semantic<'_>, span: Span) -> Option<&'s str> {
     text.lines().next()
 }
 
-/// Two hashes that grow together, and the numbers of names.
+/// What is left of a text, in octets. Those that mark what is no word stand in no UTF-8.
 #[derive(Default)]
 struct Parts {
-    named: DefaultHasher,
-    blank: DefaultHasher,
-    numbers: FxHashMap<u32, usize>,
+    shape: Vec<u8>,
+    literals: Vec<u8>,
+    numbers: FxHashMap<u32, u32>,
     len: usize,
 }
 
 impl Parts {
+    const END: u8 = 0xff;
+    const NUMBER: u8 = 0xfe;
+    const LITERAL: u8 = 0xfd;
+
     fn add(&mut self, text: &str) {
-        text.hash(&mut self.named);
-        text.hash(&mut self.blank);
+        self.shape.extend_from_slice(text.as_bytes());
+        self.shape.push(Self::END);
         self.len += text.len();
     }
 
     fn local(&mut self, symbol: u32) {
-        let next = self.numbers.len();
+        let next = self.numbers.len() as u32;
         let number = *self.numbers.entry(symbol).or_insert(next);
-        number.hash(&mut self.named);
-        number.hash(&mut self.blank);
+        self.shape.push(Self::NUMBER);
+        self.shape.extend_from_slice(&number.to_le_bytes());
         self.len += 1;
     }
 
     fn literal(&mut self, text: &str) {
-        text.hash(&mut self.named);
-        "#".hash(&mut self.blank);
+        self.shape.push(Self::LITERAL);
+        self.literals.extend_from_slice(text.as_bytes());
+        self.literals.push(Self::END);
         self.len += text.len();
+    }
+
+    /// With its literals, and without.
+    fn digests(&self) -> (Digest, Digest) {
+        let blank: Digest = Sha256::digest(&self.shape).into();
+        let named = Sha256::new().chain_update(blank).chain_update(&self.literals).finalize();
+        (named.into(), blank)
     }
 }
 
@@ -195,7 +208,7 @@ impl Building<'_> {
         self.copy_to(end);
         let Some(Open { name, span, own }) = self.open.pop() else { return };
         let line = self.lines.line(span.start);
-        let (named, blank) = (own.named.finish(), own.blank.finish());
+        let (named, blank) = own.digests();
         self.done.functions.push(Own { name, line, named, blank, len: own.len, start: span.start });
     }
 
@@ -239,10 +252,9 @@ impl Building<'_> {
         if let Some(open) = self.open.last_mut() {
             open.own.literal(text);
         }
-        let shown = bounded(text, crate::findings::SHOWN);
-        let mut all = DefaultHasher::new();
-        text.hash(&mut all);
-        self.done.literals.push((self.lines.line(span.start), shown, all.finish()));
+        let shown = bounded(text, SHOWN);
+        let whole = (*shown != *text).then(|| Sha256::digest(text).into());
+        self.done.literals.push((self.lines.line(span.start), shown, whole));
         self.at = self.at.max(span.end);
     }
 
@@ -250,8 +262,7 @@ impl Building<'_> {
         while !self.open.is_empty() {
             self.close();
         }
-        self.done.named = self.whole.named.finish();
-        self.done.blank = self.whole.blank.finish();
+        (self.done.named, self.done.blank) = self.whole.digests();
         self.done
     }
 }

@@ -47,6 +47,19 @@ fn changed_literals_are_listed_with_what_they_were() {
 }
 
 #[test]
+fn a_literal_that_differs_beyond_what_is_shown_is_listed() {
+    let long = |end: &str| format!("f('{}{end}')", "x".repeat(5000));
+    let findings = changed(&long("good"), &long("bad!"));
+    assert_eq!((findings.change, findings.literals.len()), (Change::Data, 1));
+}
+
+#[test]
+fn what_one_literal_takes_from_the_next_changes_them() {
+    let findings = changed("f('ab', 'c')", "f('a', 'bc')");
+    assert_eq!((findings.change, findings.literals.len()), (Change::Data, 2));
+}
+
+#[test]
 fn a_script_that_was_minified_anew_has_no_changed_functions() {
     let old = "function one(a){return function(){return a+1}}function two(b){return one(b)()*2}";
     let new = "function one(x){return function(){return x+1}}function two(y){return one(y)()*2}two(3)";
