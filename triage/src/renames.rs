@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use crate::findings::NotAnalysed;
@@ -210,7 +211,7 @@ impl<'t> Renames<'t> {
         let mut numbers = Numbers::default();
         let (old_shapes, new_shapes) = (shapes(&old, &mut numbers), shapes(&new, &mut numbers));
         let alike = capture_diff_slices_deadline(Algorithm::Myers, &old_shapes, &new_shapes, Some(deadline));
-        let mut votes: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut votes: FxHashMap<(u32, u32), usize> = FxHashMap::default();
         for (old_line, new_line) in alike.iter().flat_map(equal_lines) {
             let weight = new.lines.get(new_line).map_or(0, |line| line.trim_start().len().min(WEIGHT));
             for pair in old.symbols(old_line).zip(new.symbols(new_line)) {
@@ -338,7 +339,7 @@ impl<'t> Renames<'t> {
 fn shapes(side: &Lined<'_>, numbers: &mut Numbers) -> Vec<u32> {
     let mut key = Vec::new();
     let mut each = |line| {
-        let mut seen: HashMap<u32, u32> = HashMap::new();
+        let mut seen: FxHashMap<u32, u32> = FxHashMap::default();
         side.key(line, &mut key, |symbol| {
             let next = seen.len() as u32;
             *seen.entry(symbol).or_insert(next)
