@@ -44,6 +44,7 @@ mod run;
 mod script;
 mod skeleton;
 mod strings;
+mod threads;
 mod value;
 mod versions;
 mod wasm;
@@ -64,10 +65,8 @@ pub use renames::{Comparing, Renamed};
 pub use words::differing_words;
 
 use crate::meter::Meter;
+use crate::threads::on_own_stack;
 use crate::versions::Versions;
-
-/// Holds what nests as deeply as the limit allows, with room to spare; only what is used of it takes memory.
-const STACK: usize = 256 << 20;
 
 /// Says what a new version of a body does or holds that the reviewed one did not. Without a reviewed one, all that it does.
 /// `imitates` says whose name a host imitates, if it does. Lines that differ by names of local variables alone are left out of
@@ -111,14 +110,6 @@ fn mark_imitations(findings: &mut Findings, imitates: &dyn Fn(&str) -> Option<St
     for inner in members.filter_map(|member| member.findings.as_mut()) {
         mark_imitations(inner, imitates);
     }
-}
-
-/// `None` where there is no room for the stack, or where the parser found a fault in itself.
-fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("triage".to_owned()).stack_size(STACK);
-        thread.spawn_scoped(scope, work).ok()?.join().ok()
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Two versions side by side.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+use oxc_span::SourceType;
 
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
@@ -18,6 +21,7 @@ use crate::renames::Comparing;
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
 use crate::strings::new_hosts;
+use crate::threads::both;
 
 /// What is compared.
 #[derive(Clone, Copy)]
@@ -29,6 +33,13 @@ pub(crate) struct Versions<'v> {
     pub(crate) comparing: Comparing,
 }
 
+/// The texts of both, as they came.
+#[derive(Clone, Copy)]
+struct Raw<'r> {
+    new: &'r str,
+    reviewed: Option<&'r str>,
+}
+
 /// One version, read.
 struct Version {
     formatted: String,
@@ -38,53 +49,71 @@ struct Version {
     locals: Locals,
 }
 
+impl Raw<'_> {
+    /// Where one of them is no longer, it is read before a thread has begun.
+    const SHORT: usize = 16 << 10;
+
+    /// Both at once, unless there is little to do. `None` where there is no room for it.
+    fn both<A, B: Send>(
+        self,
+        new: impl FnOnce() -> A,
+        reviewed: impl FnOnce() -> B + Send,
+    ) -> Option<(A, B)> {
+        let shorter = self.reviewed.unwrap_or_default().len().min(self.new.len());
+        if shorter > Self::SHORT { both(new, reviewed) } else { Some((new(), reviewed())) }
+    }
+}
+
 impl Versions<'_> {
     /// All that can be said.
     pub(crate) fn compared(&self) -> Findings {
         let new = script::text_of(self.new);
-        let (new_text, new_type) = match script::formatted(&new, &self.limits) {
-            Ok(formatted) => formatted,
-            Err(why) => return self.in_bytes(why),
-        };
         let reviewed = self.reviewed.map(script::text_of);
-        let version = SaidVersion::of(reviewed.as_deref().and_then(version_said), version_said(&new));
-        let old = reviewed.as_deref().map(|old| (old, script::formatted(old, &self.limits)));
-        if let Some((_, Ok((old_text, _)))) = &old
-            && *old_text == new_text
+        let raw = Raw { new: &new, reviewed: reviewed.as_deref() };
+        let formatted = |text| script::formatted(text, &self.limits);
+        let formatted = raw.both(|| formatted(raw.new), || raw.reviewed.map(formatted));
+        let (new_formatted, old) = match formatted {
+            Some((Ok(new), old)) => (new, old),
+            Some((Err(why), _)) => return self.in_bytes(why),
+            None => return self.in_bytes(NotAnalysed::Failed),
+        };
+        let version = SaidVersion::of(raw.reviewed.and_then(version_said), version_said(raw.new));
+        if let Some(Ok((old_text, _))) = &old
+            && *old_text == new_formatted.0
         {
             return Findings { change: Change::Trivia, version, ..Findings::default() };
         }
-        let read = |raw: &str, text: String, source_type| {
-            let read = script::with_tree(&text, source_type, |semantic| {
-                let locals = Locals::of(semantic);
-                let seen = look(&text, semantic, &self.limits);
-                (skeleton(&text, semantic, &locals), seen, measure(raw, semantic), locals)
-            });
-            read.map(|(skeleton, seen, measured, locals)| Version {
-                formatted: text,
-                skeleton,
-                seen,
-                measured,
-                locals,
-            })
+        let read_old = || Some(old?.and_then(|old| self.read(raw.reviewed.unwrap_or_default(), old)));
+        let (new_version, old) = match raw.both(|| self.read(raw.new, new_formatted), read_old) {
+            Some((Ok(new), old)) => (new, old),
+            Some((Err(why), _)) => return self.in_bytes(why),
+            None => return self.in_bytes(NotAnalysed::Failed),
         };
-        let new_version = match read(&new, new_text, new_type) {
-            Ok(version) => version,
-            Err(why) => return self.in_bytes(why),
-        };
-        let old = old
-            .map(|(raw, formatted)| formatted.and_then(|(text, source_type)| read(raw, text, source_type)));
         let (change, old, unread) = match old {
             None => (Change::New, None, None),
             Some(Ok(old)) => (change(&old.skeleton, &new_version.skeleton), Some(old), None),
             Some(Err(why)) => (Change::Unknown, None, Some(NotAnalysed::Reviewed(Box::new(why)))),
         };
-        let texts = (&*new, reviewed.as_deref());
-        let mut found = findings(change, old.as_ref(), &new_version, texts, self);
+        let mut found = findings(change, old.as_ref(), &new_version, raw, self);
         found.not_analysed = found.not_analysed.or(unread);
         let in_texts = || version_in_texts(&old.as_ref()?.skeleton, &new_version.skeleton);
         found.version = version.or_else(in_texts);
         found
+    }
+
+    fn read(&self, raw: &str, (text, source_type): (String, SourceType)) -> Result<Version, NotAnalysed> {
+        let read = script::with_tree(&text, source_type, |semantic| {
+            let locals = Locals::of(semantic);
+            let seen = look(&text, semantic, &self.limits);
+            (skeleton(&text, semantic, &locals), seen, measure(raw, semantic), locals)
+        });
+        read.map(|(skeleton, seen, measured, locals)| Version {
+            formatted: text,
+            skeleton,
+            seen,
+            measured,
+            locals,
+        })
     }
 
     /// What can be said of bytes that are not read as a script: the hosts in them.
@@ -119,7 +148,7 @@ fn findings(
     change: Change,
     old: Option<&Version>,
     new: &Version,
-    (raw, reviewed): (&str, Option<&str>),
+    raw: Raw<'_>,
     versions: &Versions<'_>,
 ) -> Findings {
     let Versions { limits, comparing, .. } = versions;
@@ -127,7 +156,7 @@ fn findings(
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
     let facts = facts(old.map(|old| &old.seen), &new.seen);
     let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
-    let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed, limits);
+    let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let mut hosts = hosts.listed();
     quote(&mut hosts, &new.formatted);
@@ -193,8 +222,7 @@ fn fact(capability: Capability, before: &[Use], uses: &[Use]) -> Option<Fact> {
 fn hosts(
     old: Option<&Seen>,
     new: &Seen,
-    raw: &str,
-    reviewed: Option<&str>,
+    Raw { new: raw, reviewed }: Raw<'_>,
     limits: &Limits,
 ) -> (Hosts, bool) {
     let old_texts = old.into_iter().flat_map(|old| &old.texts);
@@ -202,8 +230,9 @@ fn hosts(
         old_texts.flat_map(|(_, text)| hosts_in(text)).map(|named| named.host).collect();
     // Where the reviewed version could not be read, what stands in its bytes is known all the same.
     known.extend(reviewed.into_iter().flat_map(in_urls).map(|named| named.host));
-    let raw = raw.to_lowercase();
-    let in_sight: HashSet<&str> = raw.split(|char| !is_of_host(char)).collect();
+    // Of most versions there is no new host to look for in them.
+    let raw = LazyCell::new(|| raw.to_lowercase());
+    let in_sight = LazyCell::new(|| raw.split(|char| !is_of_host(char)).collect::<HashSet<_>>());
     let mut found = Hosts::default();
     for (line, text) in &new.texts {
         for named in hosts_in(text) {
