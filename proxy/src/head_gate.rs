@@ -5,7 +5,11 @@
 //! that hands on one request at a time: the checked head, as many bytes of content as it announces, and the next head
 //! when the answer is out. The gate never interprets more than hyper does. It only refuses more, in the form of every
 //! other refusal, and then ends the connection: after a head that cannot be read nobody knows where the next one begins.
+//!
+//! Since the gate knows when nothing is under way, it says when a connection is idle for so long that hyper, which keeps most
+//! of the memory of one, may go until the client says more.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -45,6 +49,8 @@ struct Flags {
     is_last: AtomicBool,
     /// From here on the connection carries something else than HTTP.
     is_switched: AtomicBool,
+    /// Nothing is under way, and nothing came for a while.
+    is_resting: AtomicBool,
 }
 
 /// The service's end of the gate.
@@ -65,6 +71,16 @@ impl Turn {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.map(|body| Answering { body, turn: self.clone() })
+    }
+
+    /// What a connection ends with, or `None` once it rests: hyper has nothing of it then, and may give the gate back.
+    pub(crate) async fn until_resting<C: Future + Unpin>(&self, connection: &mut C) -> Option<C::Output> {
+        let serving = poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if self.0.is_resting.load(Ordering::Acquire) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        serving.await
     }
 }
 
@@ -128,6 +144,8 @@ pub(crate) struct Timeouts {
     pub(crate) head: Duration,
     /// For a head to begin, for more of a request's content, and for a client to take more of an answer.
     pub(crate) idle: Duration,
+    /// For a head to begin, before the connection rests.
+    pub(crate) quiet: Duration,
 }
 
 /// A client's HTTP/1 connection, as hyper may see it.
@@ -146,6 +164,8 @@ pub(crate) struct HeadGate<S> {
     /// So many bytes of it are a checked head, for hyper.
     checked: usize,
     empty_lines: usize,
+    /// Whether nothing came for a while.
+    is_quiet: bool,
     idle: Clock,
     in_head: Clock,
     writing: Clock,
@@ -166,6 +186,7 @@ impl<S> HeadGate<S> {
             searched: 0,
             checked: 0,
             empty_lines: 0,
+            is_quiet: false,
             idle: Clock::default(),
             in_head: Clock::default(),
             writing: Clock::default(),
@@ -230,7 +251,18 @@ impl<S> HeadGate<S> {
         self.next = Next::Refused(on_the_wire(refusal));
     }
 
+    /// Whether nothing came for too long.
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        let quiet = self.timeouts.quiet.min(self.timeouts.idle);
+        if !self.is_quiet && self.idle.has_passed(cx, quiet) {
+            self.is_quiet = true;
+            self.idle.stop();
+        }
+        self.is_quiet && self.idle.has_passed(cx, self.timeouts.idle - quiet)
+    }
+
     fn stop_clocks(&mut self) {
+        self.is_quiet = false;
         self.idle.stop();
         self.in_head.stop();
     }
@@ -262,7 +294,7 @@ impl<S: AsyncRead + Unpin> HeadGate<S> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.decide() {
             if self.ahead.is_empty() {
-                if self.idle.has_passed(cx, self.timeouts.idle) {
+                if self.is_overdue(cx) {
                     self.next = Next::Nothing;
                     break;
                 }
@@ -270,12 +302,27 @@ impl<S: AsyncRead + Unpin> HeadGate<S> {
                 self.refuse(Reason::RequestTimeout);
                 break;
             }
-            if ready!(self.poll_ahead(cx))? == 0 {
+            let read = self.poll_ahead(cx);
+            let is_resting = read.is_pending() && self.is_quiet && self.ahead.is_empty();
+            self.turn.0.is_resting.store(is_resting, Ordering::Release);
+            if ready!(read)? == 0 {
                 self.next = Next::Nothing;
                 break;
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Waits, with nobody behind the gate, for something that hyper must be told: a client that goes on, or the end.
+    pub(crate) async fn rest(&mut self) {
+        let resting = poll_fn(|cx| {
+            if self.is_overdue(cx) || !ready!(self.poll_ahead(cx)).is_ok_and(|read| read > 0) {
+                self.next = Next::Nothing;
+            }
+            Poll::Ready(())
+        });
+        resting.await;
+        self.turn.0.is_resting.store(false, Ordering::Release);
     }
 
     /// Gives hyper at most `len` bytes of content: how much, where 0 is the client's end.
@@ -487,10 +534,19 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
     const GET: &str = "GET /a HTTP/1.1\r\nHost: v.test\r\n\r\n";
 
-    fn gate(head: Duration, idle: Duration) -> (DuplexStream, HeadGate<DuplexStream>, Turn) {
-        let (client, server) = duplex(256 * 1024);
-        let (gate, turn) = HeadGate::new(server, ([127, 0, 0, 1], 1).into(), Timeouts { head, idle });
+    fn gate_with(room: usize, timeouts: Timeouts) -> (DuplexStream, HeadGate<DuplexStream>, Turn) {
+        let (client, server) = duplex(room);
+        let (gate, turn) = HeadGate::new(server, ([127, 0, 0, 1], 1).into(), timeouts);
         (client, gate, turn)
+    }
+
+    fn gate(head: Duration, idle: Duration) -> (DuplexStream, HeadGate<DuplexStream>, Turn) {
+        gate_with(256 * 1024, Timeouts { head, idle, quiet: HOUR })
+    }
+
+    /// Rests as soon as nothing is under way.
+    fn restless(room: usize) -> (DuplexStream, HeadGate<DuplexStream>, Turn) {
+        gate_with(room, Timeouts { head: HOUR, idle: HOUR, quiet: Duration::ZERO })
     }
 
     fn patient() -> (DuplexStream, HeadGate<DuplexStream>, Turn) {
@@ -515,6 +571,39 @@ mod tests {
         drop(body);
         gate.flush().await.unwrap();
         Response::from_parts(head, Answering { body: crate::respond::no_body(), turn: Turn::default() })
+    }
+
+    /// What hyper ends with over a gate, each answer being empty, or the gate once the connection rests.
+    async fn serve(
+        gate: HeadGate<DuplexStream>,
+        turn: &Turn,
+    ) -> Result<HeadGate<DuplexStream>, hyper::Result<()>> {
+        let service = hyper::service::service_fn(|_| {
+            let turn = turn.clone();
+            async move {
+                let response = Response::new(crate::respond::no_body());
+                Ok::<_, std::convert::Infallible>(turn.take(async { (response, false) }).await)
+            }
+        });
+        let http1 = hyper::server::conn::http1::Builder::new();
+        let io = hyper_util::rt::TokioIo::new(gate);
+        let mut connection = http1.serve_connection(io, service).with_upgrades();
+        match turn.until_resting(&mut connection).await {
+            Some(ended) => Err(ended),
+            None => {
+                let parts = connection.into_parts().unwrap();
+                assert!(parts.read_buf.is_empty());
+                Ok(parts.io.into_inner())
+            }
+        }
+    }
+
+    async fn answered(client: &mut DuplexStream) {
+        let mut said = String::new();
+        while !said.ends_with("\r\n\r\n") {
+            said.push(client.read_u8().await.unwrap().into());
+        }
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
     }
 
     async fn refusal_of(mut client: DuplexStream, mut gate: HeadGate<DuplexStream>) -> String {
@@ -619,6 +708,70 @@ mod tests {
         let mut said = String::new();
         client.read_to_string(&mut said).await.unwrap();
         assert_eq!(said, "");
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_rests_and_goes_on_with_what_comes() {
+        let (mut client, mut gate, turn) = restless(256 * 1024);
+        for sent in [GET, "\r\n", GET] {
+            client.write_all(&sent.as_bytes()[..1]).await.unwrap();
+            let rest = async {
+                client.write_all(&sent.as_bytes()[1..]).await.unwrap();
+                if sent == GET {
+                    answered(&mut client).await;
+                }
+            };
+            let (served, ()) = tokio::join!(serve(gate, &turn), rest);
+            gate = served.unwrap();
+            tokio::select! {
+                biased;
+                () = gate.rest() => panic!("nothing came"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        drop(client);
+        gate.rest().await;
+        serve(gate, &turn).await.err().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_rests_is_idle_for_too_long_too() {
+        let (mut client, gate, turn) = restless(1);
+        let mut gate = serve(gate, &turn).await.unwrap();
+        gate.timeouts.idle = Duration::ZERO;
+        gate.idle.stop();
+        gate.rest().await;
+        serve(gate, &turn).await.err().unwrap().unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "");
+    }
+
+    #[tokio::test]
+    async fn nothing_rests_while_a_request_is_under_way() {
+        let half_a_head = &GET[..10];
+        let half_its_content = "POST /a HTTP/1.1\r\nHost: v.test\r\nContent-Length: 5\r\n\r\nhel";
+        for sent in [half_a_head, half_its_content, GET] {
+            let (mut client, mut gate, turn) = restless(256 * 1024);
+            while !turn.0.is_resting.load(Ordering::Acquire) {
+                assert_eq!(next(&mut gate).await, None);
+                tokio::task::yield_now().await;
+            }
+            client.write_all(sent.as_bytes()).await.unwrap();
+            while next(&mut gate).await.is_some() {}
+            assert!(!turn.0.is_resting.load(Ordering::Acquire), "{sent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_rests_while_its_client_takes_the_answer() {
+        let (mut client, gate, turn) = restless(1);
+        let asking = async {
+            client.write_all(GET.as_bytes()).await.unwrap();
+            answered(&mut client).await;
+        };
+        let (served, ()) = tokio::join!(serve(gate, &turn), asking);
+        served.unwrap();
     }
 
     #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -29,6 +31,9 @@ const STREAMS: u32 = 128;
 /// Streams that a client reset before they were looked at, and streams that were reset because the client broke the
 /// protocol there: beyond these the connection ends (CVE-2023-44487, CVE-2025-8671).
 const RESETS: usize = 32;
+
+/// A connection that is idle for longer rests. What that frees goes to the next ones, as many of them as come at one time.
+const QUIET: Duration = Duration::from_millis(500);
 
 impl Shared {
     /// Serves an intercepted connection, in a task of its own: what opened it takes more memory than what lasts.
@@ -68,9 +73,9 @@ impl Shared {
         A: Future<Output = (Response<ClientBody>, bool)>,
     {
         let limits = &self.settings.limits;
-        let timeouts = Timeouts { head: limits.header_timeout, idle: limits.idle_timeout };
-        let (stream, turn) = HeadGate::new(stream, client, timeouts);
-        let service = service_fn(|request| {
+        let timeouts = Timeouts { head: limits.header_timeout, idle: limits.idle_timeout, quiet: QUIET };
+        let (mut gate, turn) = HeadGate::new(stream, client, timeouts);
+        let mut service = service_fn(|request| {
             // hyper has room for this future as long as the connection lasts.
             let (answering, turn) = (Box::pin(answer(request)), turn.clone());
             async move { Ok::<_, Infallible>(turn.take(answering).await) }
@@ -80,12 +85,28 @@ impl Shared {
         http1.header_read_timeout(None).max_headers(MAX_FIELDS).max_buf_size(MAX_HEAD);
         // A client that has said all may close its side and still wants the answer (RFC 9112 §9.6).
         http1.half_close(true);
-        let connection = http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        tokio::pin!(connection);
-        tokio::select! {
-            ended = &mut connection => return log_end(client, ended),
-            () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
+        let mut connection = loop {
+            let mut connection = http1.serve_connection(TokioIo::new(gate), service).with_upgrades();
+            tokio::select! {
+                biased;
+                () = self.drain.cancelled() => break connection,
+                ended = turn.until_resting(&mut connection) => {
+                    if let Some(ended) = ended {
+                        return log_end(client, ended);
+                    }
+                }
+            }
+            // The gate has handed on whole requests alone, so that nothing of the next one is lost.
+            let Some(parts) = connection.into_parts().filter(|parts| parts.read_buf.is_empty()) else {
+                return;
+            };
+            (gate, service) = (parts.io.into_inner(), parts.service);
+            tokio::select! {
+                () = gate.rest() => {}
+                () = self.drain.cancelled() => {}
+            }
+        };
+        Pin::new(&mut connection).graceful_shutdown();
         tokio::select! {
             ended = &mut connection => log_end(client, ended),
             () = self.stop.cancelled() => {}
