@@ -160,9 +160,33 @@
       || (selection !== null && !selection.isCollapsed) || Date.now() - seen > IDLE * 1000;
   }
 
+  /** Keeps the rows of a list where they stand: what is read must not jump. What is new comes behind. */
+  function asItStood(here, part) {
+    const list = part.querySelector("ol.queue");
+    if (list === null) {
+      return;
+    }
+    const link = (row) => row.querySelector("h2 a").getAttribute("href");
+    const stood = Array.from(here.querySelectorAll("ol.queue > li"), link);
+    const place = (row) => {
+      const at = stood.indexOf(link(row));
+      return at < 0 ? stood.length : at;
+    };
+    const rows = Array.from(list.children);
+    const kept = rows.toSorted((one, other) => place(one) - place(other));
+    const isOther = kept.some((row, at) => row !== rows[at]);
+    list.replaceChildren(...kept);
+    const note = part.querySelector("#order");
+    note.hidden = !isOther;
+    note.querySelector("a").href = location.pathname + location.search;
+  }
+
   function renew(page) {
     for (const part of Array.from(page.querySelectorAll("[data-live]"))) {
       const here = document.getElementById(part.id);
+      if (here !== null) {
+        asItStood(here, part);
+      }
       if (here === null || here.isEqualNode(part)) {
         continue;
       }

@@ -40,10 +40,10 @@ pub use self::learned::{Lesson, Word};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
-pub(crate) use self::queue::Asked as QueueFilter;
+pub(crate) use self::queue::{Asked as QueueFilter, in_order};
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
-pub use self::triage::in_a_line;
+pub use self::triage::{Glance, Urgency};
 pub use self::vendors::VendorRules;
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
@@ -72,9 +72,9 @@ pub struct Review {
     pub signed_in: Arc<dyn Fn(SignedIn) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
-    /// Of all that was kept, what some newly do, in one line each and in the same order, as far as that is known: none where it is
-    /// being read. It is answered at once.
-    pub in_short: Ask<SomeOfAll, Vec<Option<String>>>,
+    /// Of all that was kept, what some newly do, in the same order, as far as that is known: none where it is being read. It is
+    /// answered at once.
+    pub at_a_glance: Ask<SomeOfAll, Vec<Option<Glance>>>,
     /// All that is known of one item, with its difference by what is said; none where there is no such item.
     pub evidence: Ask<(Incident, Comparing), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
 use crate::difference::{difference, difference_but_names, excerpts};
-use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
+use crate::findings::{Change, Diff, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
@@ -137,7 +137,9 @@ fn findings(
                 difference_but_names((&old.formatted, &old.locals), (&new.formatted, &new.locals), limits)
             }
             Comparing::ToTheLetter => difference(&old.formatted, &new.formatted, limits),
+            Comparing::NoLines => Diff::default(),
         },
+        None if *comparing == Comparing::NoLines => Diff::default(),
         None => {
             let sites = facts.iter().flat_map(|fact: &Fact| &fact.sites).map(|site| site.line);
             excerpts(&new.formatted, sites.chain(hosts.iter().filter_map(|host| host.line)))

@@ -134,7 +134,7 @@ impl View {
     fn query(&self) -> &'static str {
         match self.comparing() {
             Comparing::ToTheLetter => "?names=shown",
-            Comparing::ButNames => "",
+            Comparing::ButNames | Comparing::NoLines => "",
         }
     }
 
@@ -155,7 +155,10 @@ pub(super) async fn show(
     let Ok(incident) = incident.parse::<Incident>() else { return none() };
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
     match (room.review.evidence)((incident, view.comparing())).await {
-        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view)),
+        Ok(Some(evidence)) => {
+            let beside = neighbours(&room, &evidence.items, &evidence.item).await;
+            page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view, beside))
+        }
         Ok(None) => none(),
         Err(why) => trouble(&why),
     }
@@ -223,9 +226,14 @@ fn none() -> Response {
     problem(StatusCode::NOT_FOUND, "There is no such item in quarantine. What was blocked is not kept.")
 }
 
-fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence, view: &View) -> ItemPage {
+fn item_page(
+    room: &Room,
+    visitor: &Visitor,
+    evidence: &Evidence,
+    view: &View,
+    [previous, next]: [Option<Incident>; 2],
+) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
-    let [previous, next] = neighbours(&evidence.items, item);
     let mut page = ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),

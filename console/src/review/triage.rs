@@ -3,6 +3,7 @@
 mod contents;
 mod difference;
 mod summary;
+mod urgency;
 
 use jiff::Timestamp;
 use pinfold_triage::{
@@ -13,6 +14,7 @@ use self::contents::Part;
 use self::difference::Shown;
 pub(super) use self::difference::{Difference, Names, Piece};
 use self::summary::Point;
+pub use self::urgency::{Glance, Urgency};
 use super::evidence::{Triage, Verified};
 use super::words::{ago, counted, minute, size};
 use crate::text::Text;
@@ -129,16 +131,6 @@ pub(super) struct Functions {
     pub(super) count: usize,
     pub(super) rows: Vec<(Text, Option<Place>, usize)>,
     pub(super) more: usize,
-}
-
-/// What was found of an item in one line, for the queue. Some of it are words of the attacker.
-#[must_use]
-pub fn in_a_line(triage: &Triage) -> Option<String> {
-    match triage {
-        Triage::Done { findings, .. } => Some(summary::in_a_line(findings)),
-        Triage::NotDone(why) => Some(format!("not analysed because {why}")),
-        Triage::Running => None,
-    }
 }
 
 impl Triaged {

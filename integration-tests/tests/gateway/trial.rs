@@ -13,7 +13,7 @@ const LIBRARY: &str = include_str!("../../../triage/tests/planted/library.js");
 /// An update that a vendor published, and what its page has to say of it.
 pub(crate) struct Update {
     pub(crate) path: &'static str,
-    script: String,
+    pub(crate) script: String,
     /// What a reviewer has to find: nothing of an update that does no harm.
     planted: &'static [&'static str],
     /// What else stands there.
@@ -213,4 +213,28 @@ async fn of_ten_items_the_pages_of_three_attacks_name_what_they_do_and_those_of_
             assert!(!triage.contains(other), "{}: {other}: {triage}", update.path);
         }
     }
+}
+
+#[tokio::test]
+async fn the_queue_has_what_newly_does_most_first_and_says_so_whoever_asked_and_how_often() {
+    let updates = ten();
+    let (vendor, gateway) = with_ten(&updates).await;
+    // The most harmless of them is asked for most.
+    client(&gateway).get(vendor.url("/banner.js")).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    while ada.open("/quarantine").await.body.contains("data-running") {}
+
+    let rows = queue(&ada).await;
+
+    let attacks: Vec<_> = updates.iter().filter(|update| !update.planted.is_empty()).collect();
+    for (_, url) in rows.iter().take(attacks.len()) {
+        assert!(attacks.iter().any(|update| vendor.url(update.path) == *url), "{rows:?}");
+    }
+    let page = ada.open("/quarantine").await.body;
+    assert!(page.contains("newly reaches for data, sends or names a host, hides something"), "{page}");
+    assert!(page.contains("nothing of weight is new"), "{page}");
+    let (first, second) = (&rows[0].0, &rows[1].0);
+    let item = ada.open(first).await.body;
+    assert!(item.contains(&format!("rel=\"next\" href=\"{second}\"")), "the same order: {item}");
 }

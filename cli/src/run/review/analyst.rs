@@ -2,7 +2,7 @@
 //! whole limit: one is looked at after the other, off the threads that carry traffic, a few wait, the page of who asks waits a
 //! moment and no longer, and what was found is remembered, so that a page that is loaded again does not pay again.
 
-mod in_short;
+mod glances;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use self::in_short::Lines;
+use self::glances::Glances;
 use crate::comparison::{Known, found};
 use crate::failure::Failure;
 
@@ -42,7 +42,7 @@ struct Inner {
     store: Store,
     turn: Semaphore,
     memory: Mutex<Memory>,
-    lines: Mutex<Lines>,
+    glances: Mutex<Glances>,
 }
 
 /// What was asked: what it was compared with, as far as it is still there, and what it is.
@@ -63,7 +63,7 @@ struct Memory {
 impl Analyst {
     pub(super) fn new(store: Store) -> Self {
         let memory = Mutex::default();
-        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory, lines: Mutex::default() }))
+        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory, glances: Mutex::default() }))
     }
 
     /// What an item newly does: at once where it is known, else when it has been looked at, or that it takes longer.
@@ -135,23 +135,13 @@ impl Analyst {
         let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
             let found = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, comparing)).await;
-            this.keep_line(key, found.as_ref(), &rules);
+            this.keep_glance(key, found.as_ref(), &rules);
             tell.send_replace(found);
         });
         Some(answer)
     }
 
     /// Nothing where it was given up.
-    async fn look(
-        &self,
-        new: (BodyId, u64),
-        verified: &[Known],
-        rules: Arc<Rulebook>,
-        limit: Duration,
-    ) -> Option<Triage> {
-        self.compare(new, verified, rules, (limit, Comparing::ButNames)).await
-    }
-
     async fn compare(
         &self,
         new: (BodyId, u64),

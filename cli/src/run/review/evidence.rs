@@ -67,7 +67,7 @@ impl Reviewing {
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
             triage: Triage::Running,
-            items,
+            items: Arc::new(items),
             item,
             asked_by,
             now,

@@ -101,6 +101,25 @@ pub(super) fn in_short(contents: &Contents) -> Vec<String> {
     short
 }
 
+/// Whether it is signed by somebody else, runs other scripts when it is installed, or is read in two ways.
+pub(super) fn is_other(contents: &Contents) -> bool {
+    contents
+        .signing
+        .as_ref()
+        .is_some_and(|signing| is_other_signer(signing.change) || signing.new.iter().any(is_broken))
+        || !contents.install_scripts.is_empty()
+        || contents.oddities.iter().any(|oddity| !oddity.reviewed)
+}
+
+fn is_other_signer(change: SignerChange) -> bool {
+    match change {
+        SignerChange::Unsigned | SignerChange::Signed | SignerChange::SameSigner => false,
+        SignerChange::OtherSigner | SignerChange::Gone | SignerChange::Appeared | SignerChange::Unknown => {
+            true
+        }
+    }
+}
+
 fn part(title: impl Into<String>, note: &'static str, mut rows: Vec<Line>, all: usize) -> Part {
     rows.truncate(ROWS);
     Part { title: title.into(), note, more: all.saturating_sub(rows.len()), rows }
@@ -125,13 +144,7 @@ fn what_it_is(contents: &Contents) -> Part {
 fn signing(contents: &Contents) -> Part {
     let mut rows = Vec::new();
     if let Some(signing) = &contents.signing {
-        let is_notable = match signing.change {
-            SignerChange::Unsigned | SignerChange::Signed | SignerChange::SameSigner => false,
-            SignerChange::OtherSigner
-            | SignerChange::Gone
-            | SignerChange::Appeared
-            | SignerChange::Unknown => true,
-        };
+        let is_notable = is_other_signer(signing.change);
         rows.push(Line::of("signer", None, Some(signing.change.text())).notable(is_notable));
         for at in 0..signing.reviewed.len().max(signing.new.len()) {
             rows.extend(signature(signing.reviewed.get(at), signing.new.get(at)));
