@@ -55,6 +55,24 @@ type Search<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + S
 /// All that was kept, and which of it is meant.
 type SomeOfAll = (Arc<Vec<Item>>, Vec<Incident>);
 
+/// Of two versions, what is to be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DifferenceAsked {
+    /// What makes two of their lines the same.
+    pub comparing: Comparing,
+    /// Which part, from 0: one that is too long for one page has several.
+    pub part: usize,
+}
+
+impl DifferenceAsked {
+    /// With lines that differ by names of local variables alone or without, and the part by its number from 1.
+    #[must_use]
+    pub fn of(names: bool, part: Option<usize>) -> Self {
+        let comparing = if names { Comparing::ToTheLetter } else { Comparing::ButNames };
+        Self { comparing, part: part.unwrap_or(1).saturating_sub(1) }
+    }
+}
+
 /// What those who have signed in can see and do.
 #[derive(Clone)]
 pub struct Review {
@@ -75,8 +93,8 @@ pub struct Review {
     /// Of all that was kept, what some newly do, in the same order, as far as that is known: none where it is being read. It is
     /// answered at once.
     pub at_a_glance: Ask<SomeOfAll, Vec<Option<Glance>>>,
-    /// All that is known of one item, with its difference by what is said; none where there is no such item.
-    pub evidence: Ask<(Incident, Comparing), Option<Evidence>>,
+    /// All that is known of one item, with what is asked for of its difference; none where there is no such item.
+    pub evidence: Ask<(Incident, DifferenceAsked), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.
     pub body: Ask<Incident, Option<Vec<u8>>>,
     /// Decides, with all that the command that decides the same does.

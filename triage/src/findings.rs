@@ -410,8 +410,13 @@ pub struct Diff {
     pub added: usize,
     /// Lines that were removed.
     pub removed: usize,
-    /// Changed lines that are not in [`Diff::hunks`], because there are too many.
+    /// Changed lines that are not in [`Diff::hunks`]: they are in another part.
     pub left_out: usize,
+    /// Which part of it this is, from 0.
+    pub part: usize,
+    /// The line of the new version, from 1, at which each part begins: one that is too long for one is told in several, each with
+    /// [`Limits::part`](crate::Limits::part). Nothing where nothing was compared.
+    pub parts: Vec<usize>,
     /// Changed lines there that are cut, because they are too long.
     pub cut: usize,
     /// Unchanged lines behind the last of them.
@@ -421,7 +426,7 @@ pub struct Diff {
 }
 
 /// Lines that belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hunk {
     /// Unchanged lines in front of it.
     pub before: Fold,

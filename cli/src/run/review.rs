@@ -137,7 +137,7 @@ impl Reviewing {
                 this.analyst.at_a_glance(&items, &incidents, &rules).await
             }),
             evidence: self
-                .asked(|this, (incident, comparing)| async move { this.evidence(incident, comparing).await }),
+                .asked(|this, (incident, asked)| async move { this.evidence(incident, asked).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse as _, Response};
 use pinfold_store::ExchangeRow;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState};
-use pinfold_triage::Comparing;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,7 +26,9 @@ use super::schema::{
     SetupShown, TriageShown, UnjudgedCount, VendorShown,
 };
 use crate::review::{QueueFilter, Room, downloaded, in_order, inert};
-use crate::{Act, Coverage, Decision, Flow, PinFilter, PinRow, Question, Source, VendorState, Who};
+use crate::{
+    Act, Coverage, Decision, DifferenceAsked, Flow, PinFilter, PinRow, Question, Source, VendorState, Who,
+};
 
 /// A decision has a reason in it, and no book.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -288,6 +289,8 @@ pub(super) struct TriageAsked {
     /// Lines of the difference, too, that differ by names of local variables alone.
     #[serde(default)]
     names: bool,
+    /// Which part of the difference, from 1, where it is too long for one.
+    part: Option<usize>,
 }
 
 /// What an item newly does. 503 with `Retry-After` while that is worked out.
@@ -302,8 +305,8 @@ pub(super) async fn triage(
     Asked(asked): Asked<TriageAsked>,
     Asked(screen): Asked<Screen>,
 ) -> Response {
-    let comparing = if asked.names { Comparing::ToTheLetter } else { Comparing::ButNames };
-    said(&room, Command::Diff { incident, comparing }, screen).await
+    let asked = DifferenceAsked::of(asked.names, asked.part);
+    said(&room, Command::Diff { incident, asked }, screen).await
 }
 
 /// The bytes, decoded: hostile until proven otherwise.

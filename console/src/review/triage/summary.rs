@@ -1,6 +1,6 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
+use pinfold_triage::{Capability, Change, Diff, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
 
 use super::super::words::counted;
 use super::Place;
@@ -118,7 +118,7 @@ fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
 /// The first of them in one line, for a list of many: with words of the attacker, bounded.
 pub(super) fn in_a_line(findings: &Findings) -> String {
     let nowhere = Difference::default();
-    let mut points = telling(findings, &nowhere.shown(), HOSTS_IN_A_LINE);
+    let mut points = telling(findings, &nowhere.shown(&Diff::default()), HOSTS_IN_A_LINE);
     if matches!(findings.change, Change::Same | Change::Trivia | Change::Names) {
         // The kind of change says it.
         points.retain(|point| Some(&*point.text) != nothing(findings));

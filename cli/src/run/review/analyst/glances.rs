@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pinfold_console::{Glance, Triage};
+use pinfold_console::{DifferenceAsked, Glance, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::incident::Incident;
@@ -90,7 +90,8 @@ impl Analyst {
 
     async fn read(self, rules: Arc<Rulebook>) {
         while let Some(Wanted { key, new, verified }) = self.next() {
-            let found = self.compare(new, &verified, Arc::clone(&rules), (LIMIT, Comparing::NoLines)).await;
+            let asked = DifferenceAsked { comparing: Comparing::NoLines, part: 0 };
+            let found = self.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
             let glance = found.as_ref().and_then(Glance::of);
             let glance = glance
                 .unwrap_or_else(|| Glance::unread("not analysed because the analysis failed".to_owned()));
