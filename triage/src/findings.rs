@@ -27,8 +27,10 @@ pub struct Findings {
     pub losses: Vec<Loss>,
     /// Hosts that it newly names.
     pub hosts: Vec<Host>,
-    /// Functions that are not what they were.
+    /// Functions that are not what they were, [`LISTED`] of a kind at most.
     pub functions: Vec<Function>,
+    /// How many functions there are, and how many are not what they were.
+    pub function_counts: FunctionCounts,
     /// Literals that are not what they were, where nothing else is.
     pub literals: Vec<Literal>,
     /// How much it is obfuscated.
@@ -353,6 +355,48 @@ pub struct Function {
     pub line: usize,
 }
 
+/// How many functions of two versions correspond to each other. What stands in none counts as one more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionCounts {
+    /// Those of the reviewed version.
+    pub reviewed: usize,
+    /// Those of the new version.
+    pub new: usize,
+    /// Those that are new.
+    pub added: usize,
+    /// Those that are gone.
+    pub removed: usize,
+    /// Those that do something else.
+    pub changed: usize,
+    /// Those that are somewhere else.
+    pub moved: usize,
+}
+
+impl FunctionCounts {
+    /// Fewer functions say nothing of how a script was built.
+    const FEW: usize = 10;
+
+    /// What is said instead of which functions are new and gone, where most of both versions have no counterpart: a build by
+    /// other tools renames and cuts everything, and each is then listed as gone and as new.
+    #[must_use]
+    pub fn rebuilt(&self) -> Option<&'static str> {
+        let is_rebuilt =
+            self.reviewed >= Self::FEW && 2 * self.added > self.new && 2 * self.removed > self.reviewed;
+        is_rebuilt.then_some("rebuilt: most functions could not be paired with the reviewed version's")
+    }
+
+    /// How many changed in one way.
+    #[must_use]
+    pub fn of(&self, how: FunctionChange) -> usize {
+        match how {
+            FunctionChange::Added => self.added,
+            FunctionChange::Removed => self.removed,
+            FunctionChange::Changed => self.changed,
+            FunctionChange::Moved => self.moved,
+        }
+    }
+}
+
 /// How a function changed, without those that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FunctionChange {
@@ -388,6 +432,25 @@ pub struct Literal {
     pub old: Box<str>,
     /// What it is.
     pub new: Box<str>,
+}
+
+impl Diff {
+    /// What holds for all lines that are not in it, in words. `None` where nothing was compared, or all is changed.
+    #[must_use]
+    pub fn unchanged(&self) -> Option<&'static str> {
+        if self.parts.is_empty() || self.added + self.removed == 0 {
+            return None;
+        }
+        Some(match self.renamed {
+            // A name that stands for something else than before is not left out.
+            Renamed::LeftOut { .. } => {
+                "All code outside these lines is the same, but for comments, white space, notation and names of local variables."
+            }
+            Renamed::Shown | Renamed::NotKnown(_) => {
+                "All code outside these lines is the same, but for comments, white space and notation."
+            }
+        })
+    }
 }
 
 /// One measure of obfuscation.

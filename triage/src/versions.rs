@@ -145,6 +145,7 @@ fn findings(
             excerpts(&new.formatted, sites.chain(hosts.iter().filter_map(|host| host.line)))
         }
     };
+    let (functions, function_counts) = skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default();
     Findings {
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
@@ -152,7 +153,8 @@ fn findings(
         facts,
         losses,
         hosts,
-        functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
+        functions,
+        function_counts,
         literals: match (change, skeletons) {
             (Change::Data, Some((old, new))) => literals(old, new),
             _ => Vec::new(),

@@ -48,6 +48,8 @@ pub(super) struct Triaged {
     pub(super) literals: Vec<LiteralRow>,
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
+    /// Why no functions are listed.
+    pub(super) rebuilt: Option<&'static str>,
     /// How it is harder to read than what was verified.
     pub(super) measures: Vec<String>,
     /// What a program or an archive is and holds.
@@ -164,7 +166,8 @@ impl Triaged {
             losses: findings.losses.iter().map(|loss| loss_row(loss, &shown)).collect(),
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
-            functions: functions(&findings.functions, &shown),
+            functions: functions(findings, &shown),
+            rebuilt: findings.function_counts.rebuilt(),
             measures: findings.measures.iter().filter_map(Measure::text).collect(),
             contents: contents::parts(findings.contents.as_deref()),
             difference,
@@ -177,6 +180,7 @@ impl Triaged {
             && self.losses.is_empty()
             && self.literals.is_empty()
             && self.functions.is_empty()
+            && self.rebuilt.is_none()
             && self.contents.is_empty()
             && self.measures.is_empty())
     }
@@ -223,9 +227,10 @@ fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     }
     amount.push(format!("{} added", counted(diff.added as u64, "line")));
     amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
+    amount.extend(findings.function_counts.rebuilt().map(capitalised));
     for how in KINDS {
-        let count = findings.functions.iter().filter(|function| function.how == how).count();
-        if count > 0 {
+        let count = findings.function_counts.of(how);
+        if count > 0 && findings.function_counts.rebuilt().is_none() {
             amount.push(format!("{} {}", counted(count as u64, "function"), how.code()));
         }
     }
@@ -317,7 +322,11 @@ fn literals(findings: &Findings, shown: &Shown) -> Vec<LiteralRow> {
     findings.literals.iter().take(LITERALS).map(row).collect()
 }
 
-fn functions(functions: &[Function], shown: &Shown) -> Vec<Functions> {
+fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
+    let Findings { functions, function_counts: counts, .. } = findings;
+    if counts.rebuilt().is_some() {
+        return Vec::new();
+    }
     let of_kind = KINDS.into_iter().map(|how| {
         let all: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
         // The line of one that is gone is one of the reviewed version.
@@ -326,9 +335,9 @@ fn functions(functions: &[Function], shown: &Shown) -> Vec<Functions> {
         let row = |function: &&Function| (Text::of(&function.name), place(function), function.line);
         Functions {
             how: how.code(),
-            count: all.len(),
+            count: counts.of(how),
             rows: all.iter().take(FUNCTIONS).map(row).collect(),
-            more: all.len().saturating_sub(FUNCTIONS),
+            more: counts.of(how).saturating_sub(FUNCTIONS),
         }
     });
     of_kind.filter(|functions| functions.count > 0).collect()

@@ -28,6 +28,8 @@ pub(in crate::review) struct Difference {
     /// Links to the parts before and behind it.
     pub(in crate::review) before: Option<String>,
     pub(in crate::review) behind: Option<String>,
+    /// What holds for every line that is in none of its parts.
+    pub(in crate::review) unchanged: Option<&'static str>,
     /// Whether there are two versions.
     pub(in crate::review) has_two: bool,
     /// Changed lines that are not shown whole.
@@ -165,6 +167,7 @@ impl Difference {
         Self {
             pieces: pieces.made,
             left_out: pieces.left_out,
+            unchanged: diff.unchanged(),
             part: (diff.parts.len() > 1).then_some((diff.part + 1, diff.parts.len())),
             before: diff.part.checked_sub(1).map(link),
             behind: Some(diff.part + 1).filter(|part| *part < diff.parts.len()).map(link),
