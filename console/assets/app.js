@@ -16,6 +16,7 @@
     ["o", "open the item"],
     ["a", "to the form that approves"],
     ["r", "to the form that rejects"],
+    ["d", "to the difference, and back to where you read"],
     ["u", "back to the queue"],
     ["f", "unfold or fold what is unchanged"],
     ["?", "these keys"],
@@ -59,14 +60,31 @@
     (list.find((row) => row === document.activeElement) ?? list[0])?.click();
   }
 
-  function toForm(id) {
-    const field = document.getElementById(id);
+  /** How far down somebody was reading when they went to a form. */
+  let read = null;
+
+  function toForm(act) {
+    const field = document.getElementById(`${act}-reason`) ?? one("#prove");
     const fold = field?.closest("details");
     if (fold) {
       fold.open = true;
     }
+    read = scrollY;
     field?.focus();
-    field?.closest("form").scrollIntoView({ block: "nearest" });
+    field?.closest("form, div").scrollIntoView({ block: "nearest" });
+  }
+
+  function toDifference() {
+    const difference = one("#difference");
+    if (difference === null) {
+      return;
+    }
+    difference.tabIndex = -1;
+    difference.focus({ preventScroll: read !== null });
+    if (read !== null) {
+      scrollTo({ top: read });
+      read = null;
+    }
   }
 
   function unfold() {
@@ -92,8 +110,9 @@
     j: () => step(1),
     k: () => step(-1),
     o: open,
-    a: () => toForm("approve-reason"),
-    r: () => toForm("reject-reason"),
+    a: () => toForm("approve"),
+    r: () => toForm("reject"),
+    d: toDifference,
     u: () => location.assign("/quarantine"),
     f: unfold,
     "?": () => map.showModal(),
@@ -145,8 +164,20 @@
   });
 
   document.addEventListener("click", (event) => {
-    if (event.target instanceof Element && event.target.id === "unfold") {
+    if (!(event.target instanceof Element)) {
+      return;
+    }
+    const jump = event.target.closest(".deciding a, .decide .back a");
+    if (event.target.id === "unfold") {
       unfold();
+    } else if (jump !== null) {
+      event.preventDefault();
+      const to = jump.hash.slice(1);
+      if (to === "difference") {
+        toDifference();
+      } else {
+        toForm(to);
+      }
     }
   });
   document.addEventListener("toggle", name, true);

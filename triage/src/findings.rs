@@ -376,13 +376,18 @@ impl FunctionCounts {
     /// Fewer functions say nothing of how a script was built.
     const FEW: usize = 10;
 
-    /// What is said instead of which functions are new and gone, where most of both versions have no counterpart: a build by
-    /// other tools renames and cuts everything, and each is then listed as gone and as new.
+    /// What is said instead of which functions are new and gone, where over a third of either version has no counterpart: a
+    /// build by other tools renames and cuts everything, and each is then listed as gone and as new.
     #[must_use]
-    pub fn rebuilt(&self) -> Option<&'static str> {
-        let is_rebuilt =
-            self.reviewed >= Self::FEW && 2 * self.added > self.new && 2 * self.removed > self.reviewed;
-        is_rebuilt.then_some("rebuilt: most functions could not be paired with the reviewed version's")
+    pub fn rebuilt(&self) -> Option<String> {
+        let Self { reviewed, new, added, removed, .. } = *self;
+        let is_rebuilt = reviewed >= Self::FEW && 3 * added > new && 3 * removed > reviewed;
+        is_rebuilt.then(|| {
+            format!(
+                "rebuilt: {added} of its {new} functions could not be paired with any of the reviewed version, of whose {reviewed} \
+                 functions {removed} have no counterpart"
+            )
+        })
     }
 
     /// How many changed in one way.

@@ -49,7 +49,7 @@ pub(super) struct Triaged {
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
     /// Why no functions are listed.
-    pub(super) rebuilt: Option<&'static str>,
+    pub(super) rebuilt: Option<String>,
     /// How it is harder to read than what was verified.
     pub(super) measures: Vec<String>,
     /// What a program or an archive is and holds.
@@ -227,7 +227,7 @@ fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     }
     amount.push(format!("{} added", counted(diff.added as u64, "line")));
     amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
-    amount.extend(findings.function_counts.rebuilt().map(capitalised));
+    amount.extend(findings.function_counts.rebuilt().map(|rebuilt| capitalised(&rebuilt)));
     for how in KINDS {
         let count = findings.function_counts.of(how);
         if count > 0 && findings.function_counts.rebuilt().is_none() {
