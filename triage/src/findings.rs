@@ -355,6 +355,17 @@ pub struct Function {
     pub line: usize,
 }
 
+impl Function {
+    /// What a function is called that has no name and is given none.
+    pub(crate) const ANONYMOUS: &str = "(anonymous)";
+
+    /// Whether it has a name, or is given one.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        &*self.name != Self::ANONYMOUS
+    }
+}
+
 /// How many functions of two versions correspond to each other. What stands in none counts as one more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionCounts {

@@ -8,7 +8,6 @@ use crate::skeleton::{Own, Skeleton};
 
 /// A shorter function that is somewhere else is another of the same.
 const MOVED: usize = 60;
-const ANONYMOUS: &str = "(anonymous)";
 
 /// Compares the functions of two scripts: those that are others, and how many there are.
 pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> (Vec<Function>, FunctionCounts) {
@@ -16,7 +15,8 @@ pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> (Vec<Function>, Funct
     let (same, old, new) =
         paired(old.functions.iter().collect(), new.functions.iter().collect(), |own| Some(own.named));
     // Under the same name, or the same but for its literals: changed.
-    let (by_name, old, new) = paired(old, new, |own| (&*own.name != ANONYMOUS).then_some(&*own.name));
+    let (by_name, old, new) =
+        paired(old, new, |own| (&*own.name != Function::ANONYMOUS).then_some(&*own.name));
     let (by_shape, old, new) = paired(old, new, |own| Some(own.blank));
     let changed = by_name.iter().chain(&by_shape).map(|(_, new)| *new);
     let of = |functions: Vec<&Own>, how| {

@@ -12,7 +12,7 @@ use oxc_semantic::{AstNode, Semantic};
 use oxc_span::{GetSpan as _, Span};
 use rustc_hash::FxHashMap;
 
-use crate::findings::bounded;
+use crate::findings::{Function, bounded};
 use crate::lines::Lines;
 use crate::locals::{Locals, Place};
 
@@ -111,7 +111,7 @@ fn mark(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<Mark> {
 }
 
 fn anonymous() -> String {
-    "(anonymous)".to_owned()
+    Function::ANONYMOUS.to_owned()
 }
 
 /// What a function without a name is bound to.

@@ -47,7 +47,6 @@ struct ItemPage {
     state: &'static str,
     mark: &'static str,
     reason: &'static str,
-    reason_text: &'static str,
     facts: Vec<Fact>,
     notes: Vec<Text>,
     said: Vec<Text>,
@@ -236,8 +235,7 @@ fn item_page(
         is_long: item.url.len() > LONG,
         state: item.state.as_str(),
         mark: state_mark(item.state),
-        reason: item.reason.code(),
-        reason_text: item.reason.text(),
+        reason: item.reason.text(),
         facts: facts(evidence),
         notes: notes(evidence),
         said: Vec::new(),
@@ -317,6 +315,7 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
     if item.subject != item.url {
         facts.push(code("A decision holds for", vec![item.subject.to_string()]));
     }
+    facts.push(code("Refused as", vec![item.reason.code().to_owned()]));
     facts.push(code("Digest", vec![item.digest.to_string(), item.digest.to_hex()]));
     facts.push(pinned(evidence.pinned.as_deref()));
     let media_type = item.media_type.as_deref().unwrap_or("no media type");

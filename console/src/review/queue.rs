@@ -216,7 +216,7 @@ fn row(item: &Item, known: &Known, now: Timestamp) -> Row {
         mark: state_mark(item.state),
         agreed: agreed.map(|agreed| format!("{} of {} approvals", agreed.by.len(), agreed.needed)),
         url: Text::of(&item.subject),
-        reason: item.reason.code(),
+        reason: item.reason.text(),
         vendor: Text::of(item.vendor.as_deref().unwrap_or("none")),
         clients: item.clients,
         asked: item.asked,

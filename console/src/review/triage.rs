@@ -131,7 +131,10 @@ pub(super) struct LiteralRow {
 pub(super) struct Functions {
     pub(super) how: &'static str,
     pub(super) count: usize,
-    pub(super) rows: Vec<(Text, Option<Place>, usize)>,
+    /// Those with a name.
+    pub(super) rows: Vec<(Text, Place)>,
+    /// Where those without one are.
+    pub(super) unnamed: Vec<Place>,
     pub(super) more: usize,
 }
 
@@ -329,15 +332,26 @@ fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
     }
     let of_kind = KINDS.into_iter().map(|how| {
         let all: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
-        // The line of one that is gone is one of the reviewed version.
-        let place =
-            |function: &Function| (how != FunctionChange::Removed).then(|| shown.place(function.line));
-        let row = |function: &&Function| (Text::of(&function.name), place(function), function.line);
+        let place = |function: &Function| match how {
+            // The line of one that is gone is one of the reviewed version.
+            FunctionChange::Removed => Place { line: function.line, link: None },
+            FunctionChange::Added | FunctionChange::Changed | FunctionChange::Moved => {
+                shown.place(function.line)
+            }
+        };
+        let (named, unnamed): (Vec<_>, Vec<_>) = all.into_iter().partition(|function| function.is_named());
+        let rows: Vec<_> = named
+            .iter()
+            .take(FUNCTIONS)
+            .map(|function| (Text::of(&function.name), place(function)))
+            .collect();
+        let unnamed: Vec<_> = unnamed.iter().take(FUNCTIONS).map(|function| place(function)).collect();
         Functions {
             how: how.code(),
             count: counts.of(how),
-            rows: all.iter().take(FUNCTIONS).map(row).collect(),
-            more: counts.of(how).saturating_sub(FUNCTIONS),
+            more: counts.of(how).saturating_sub(rows.len() + unnamed.len()),
+            rows,
+            unnamed,
         }
     });
     of_kind.filter(|functions| functions.count > 0).collect()
