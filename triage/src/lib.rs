@@ -34,6 +34,7 @@ mod locals;
 mod look;
 mod manifest;
 mod measures;
+mod members;
 mod meter;
 mod nesting;
 mod octets;
