@@ -99,7 +99,7 @@ pub struct Kinds(Reverse<usize>, Vec<Kind>);
 impl Kinds {
     fn of(is_done: impl Fn(Kind) -> bool) -> Option<Self> {
         let kinds: Vec<_> = Kind::ALL.into_iter().filter(|kind| is_done(*kind)).collect();
-        (!kinds.is_empty()).then(|| Self(Reverse(kinds.len()), kinds))
+        (!kinds.is_empty()).then_some(Self(Reverse(kinds.len()), kinds))
     }
 
     fn text(&self) -> String {
