@@ -34,7 +34,6 @@ mod locals;
 mod look;
 mod manifest;
 mod measures;
-mod members;
 mod meter;
 mod nesting;
 mod octets;

@@ -6,7 +6,6 @@ mod functions;
 mod given;
 mod guards;
 mod texts;
-mod written;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -32,7 +31,6 @@ use crate::value::{Callable, Value};
 
 pub(crate) use self::equal::{sites, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
-pub(crate) use self::written::{Unnamed, hash};
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -58,8 +56,6 @@ pub(crate) struct Use {
     pub(crate) site: Site,
     /// What stands for all that it is given.
     pub(crate) given: u64,
-    /// The same without names of members, where a build may have chosen these anew.
-    pub(crate) unnamed: Option<Unnamed>,
     /// Whether what is used was named before: it is no further use.
     pub(crate) is_later: bool,
     /// Whether it is hidden, or given what people type or pages keep: shown first of many.
@@ -430,16 +426,10 @@ impl<'a> Look<'a, '_> {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        let (given, unnamed, is_of_people) = self.given(capability, self.node, means.as_deref());
+        let (given, is_of_people) = self.given(capability, self.node, means.as_deref());
         let is_telling = is_of_people || means.is_some();
         let site = self.site(span.start, means.map(|means| bounded(&means, 60)));
-        self.seen.uses.entry(capability).or_default().push(Use {
-            site,
-            given,
-            unnamed,
-            is_later,
-            is_telling,
-        });
+        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later, is_telling });
     }
 
     fn site(&self, start: u32, means: Option<Box<str>>) -> Site {

@@ -113,39 +113,6 @@ fn what_was_there_before_is_no_news_and_more_of_it_is() {
     assert_eq!((fact.sites.len(), fact.sites[0].line), (1, 2));
 }
 
-#[test]
-fn members_that_a_build_renames_one_to_one_are_the_same_and_those_that_are_exchanged_are_not() {
-    let script = |used: &str, kept: &str| {
-        format!(
-            "class U {{ constructor() {{ this.{used} = 1; this.{kept} = 2; }} }} function f(u) {{ fetch('/a', \
-             {{ body: u.{used} }}); show(u.{kept}) }}"
-        )
-    };
-    let facts = |old: &str, new: &str| changed(old, new).facts;
-    // Renamed: each name occurs in one version alone.
-    assert_eq!(facts(&script("greeting", "secret"), &script("_gx1", "_sx2")), []);
-    // Exchanged: both are there in both.
-    assert_eq!(facts(&script("greeting", "secret"), &script("secret", "greeting")).len(), 1);
-    // Another member that nothing in the script gives to anything, so that it is the page's.
-    let other = script("greeting", "secret").replace("body: u.greeting", "body: u.account");
-    assert_eq!(facts(&script("greeting", "secret"), &other).len(), 1);
-    // Two of them become one.
-    let two = "f({ first: 1, second: 2 }, x => { fetch('/a', { body: x.first }); fetch('/b', { body: x.second }) })";
-    let one = "f({ both: 1 }, x => { fetch('/a', { body: x.both }); fetch('/b', { body: x.both }) })";
-    assert_eq!(facts(two, one).len(), 1);
-    // A name of the browser's is none that a build gives, whatever the script calls so itself.
-    let sent = "y = { deliver: f }; function g(z) { z.deliver(document.cookie) }";
-    let stolen = sent.replace("deliver", "postMessage");
-    assert!(!facts(sent, &stolen).is_empty());
-    // What is written in a text may name a member.
-    let in_text = script("_gx1", "_sx2") + "; t = 'the greeting'";
-    assert!(
-        facts(&script("greeting", "secret"), &in_text)
-            .iter()
-            .any(|fact| fact.capability == Capability::Fetch)
-    );
-}
-
 /// The capability that is a fact because of what it is given, with the excerpts of what is there and of what is gone.
 fn swapped(old: &str, new: &str) -> Vec<(Capability, Vec<String>, Vec<String>)> {
     let excerpts = |sites: &[Site]| sites.iter().map(|site| site.excerpt.to_string()).collect();

@@ -14,7 +14,6 @@ use crate::lines::Lines;
 use crate::locals::Locals;
 use crate::look::{Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
-use crate::members::{MemberRenames, Members, Unequal};
 use crate::renames::Comparing;
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
@@ -37,7 +36,6 @@ struct Version {
     seen: Seen,
     measured: Measured,
     locals: Locals,
-    members: Members,
 }
 
 impl Versions<'_> {
@@ -60,16 +58,14 @@ impl Versions<'_> {
             let read = script::with_tree(&text, source_type, |semantic| {
                 let locals = Locals::of(semantic);
                 let seen = look(&text, semantic, &self.limits);
-                let members = Members::of(semantic);
-                (skeleton(&text, semantic, &locals), seen, measure(raw, semantic), locals, members)
+                (skeleton(&text, semantic, &locals), seen, measure(raw, semantic), locals)
             });
-            read.map(|(skeleton, seen, measured, locals, members)| Version {
+            read.map(|(skeleton, seen, measured, locals)| Version {
                 formatted: text,
                 skeleton,
                 seen,
                 measured,
                 locals,
-                members,
             })
         };
         let new_version = match read(&new, new_text, new_type) {
@@ -129,7 +125,7 @@ fn findings(
     let Versions { limits, comparing, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let facts = facts(old, new);
+    let facts = facts(old.map(|old| &old.seen), &new.seen);
     let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, reviewed, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
@@ -170,34 +166,22 @@ fn findings(
 }
 
 /// What is done at more places than before, or with something else.
-fn facts(old: Option<&Version>, new: &Version) -> Vec<Fact> {
+fn facts(old: Option<&Seen>, new: &Seen) -> Vec<Fact> {
     let before = |capability: &Capability| {
-        old.and_then(|old| old.seen.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
+        old.and_then(|old| old.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
     };
-    let by_capability: BTreeMap<_, _> = new.seen.uses.iter().collect();
-    let mut each = Vec::new();
-    for (capability, uses) in by_capability {
-        let before = before(capability);
-        each.push((*capability, (before, uses.as_slice()), without_equal(before, uses)));
-    }
-    if let Some(old) = old {
-        let left = each.iter().map(|(_, _, left)| left);
-        let renames = MemberRenames::of(left, &old.members, &new.members);
-        each = each.into_iter().map(|(of, uses, left)| (of, uses, renames.left(left))).collect();
-    }
-    let mut facts: Vec<Fact> =
-        each.into_iter().filter_map(|(capability, uses, left)| fact(capability, uses, left)).collect();
+    let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
+    let each =
+        by_capability.into_iter().map(|(capability, uses)| fact(*capability, before(capability), uses));
+    let mut facts: Vec<Fact> = each.flatten().collect();
     facts.sort_by_key(|fact| (fact.capability.group(), fact.reviewed > 0, fact.capability));
     facts
 }
 
-fn fact(
-    capability: Capability,
-    (before, uses): (&[Use], &[Use]),
-    (gone, others): Unequal<'_>,
-) -> Option<Fact> {
+fn fact(capability: Capability, before: &[Use], uses: &[Use]) -> Option<Fact> {
     let count = |uses: &[Use]| uses.iter().filter(|one| !one.is_later).count();
     let (reviewed, new) = (count(before), count(uses));
+    let (gone, others) = without_equal(before, uses);
     // What is given later to what nobody has named is no fact of its own.
     (new > reviewed || (new > 0 && !others.is_empty())).then(|| Fact {
         capability,

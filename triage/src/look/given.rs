@@ -4,6 +4,9 @@
 //! changes and leaves it the same: local names are what they stand for, numbers are none, and so are the short names of
 //! members, which belong to minifiers. What stands there then is compared and never shown.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
     Argument, ArrayExpressionElement, CallExpression, ChainElement, Expression, IdentifierReference,
@@ -14,7 +17,6 @@ use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::BinaryOperator;
 
 use super::Look;
-use super::written::{Pieces, Unnamed, Written, hash};
 use crate::bindings::{Binding, symbol_of};
 use crate::capability::{Capability, Group, of_global, of_member, of_text};
 use crate::operators::operands;
@@ -34,6 +36,8 @@ const BRIEF: usize = 24;
 const DONE: usize = 256;
 /// Digits of a number that may tell one account from another.
 const ACCOUNT: usize = 5;
+/// Names of members that minifiers give.
+const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
@@ -41,24 +45,18 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 const NOTHING: u64 = 0;
 
 impl<'a> Look<'a, '_> {
-    /// What is given to the use that the node is part of, the same without names of members, and whether that is what people type
-    /// or pages keep.
-    pub(super) fn given(
-        &self,
-        capability: Capability,
-        node: NodeId,
-        means: Option<&str>,
-    ) -> (u64, Option<Unnamed>, bool) {
+    /// What is given to the use that the node is part of, and whether that is what people type or pages keep.
+    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> (u64, bool) {
         let of_text = matches!(capability, Capability::PasswordField | Capability::CardField);
         match capability.group() {
-            Group::Data if of_text => (hash(means.unwrap_or_default()), None, false),
+            Group::Data if of_text => (hash(means.unwrap_or_default()), false),
             Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
                 let mut given = Given::of(self, capability);
                 given.around(self.semantic.nodes().get_node(node));
-                (hash(&given.written.exact), given.written.unnamed(), given.is_of_people)
+                (hash(&given.text), given.is_of_people)
             }
             Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => {
-                (NOTHING, None, false)
+                (NOTHING, false)
             }
         }
     }
@@ -68,14 +66,14 @@ impl<'a> Look<'a, '_> {
         let capability = Capability::Location;
         let mut given = Given::of(self, capability);
         given.test(node);
-        hash(&given.written.exact)
+        hash(&given.text)
     }
 
     /// What a function of the script does that decides something, where one is called.
     pub(super) fn decided(&self, call: &'a CallExpression<'a>) -> u64 {
         let mut given = Given::of(self, Capability::Location);
         given.of_function(&call.callee);
-        hash(&given.written.exact)
+        hash(&given.text)
     }
 
     /// A call by another name of what was named before, and one of a request that was made before: what they are given counts,
@@ -131,6 +129,12 @@ impl Look<'_, '_> {
     }
 }
 
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Where a test leads to: one that leads nowhere guards nothing.
 fn follows(statement: &Statement<'_>) -> &'static str {
     match statement {
@@ -150,7 +154,7 @@ fn follows(statement: &Statement<'_>) -> &'static str {
 struct Given<'l, 'a, 's> {
     look: &'l Look<'a, 's>,
     capability: Capability,
-    written: Written,
+    text: String,
     left: usize,
     /// Whether it is of what a function does that is looked into: of functions inside of it nothing is said.
     is_inside: bool,
@@ -160,18 +164,7 @@ struct Given<'l, 'a, 's> {
 
 impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
-        Self {
-            look,
-            capability,
-            written: Written::default(),
-            left: PARTS,
-            is_inside: false,
-            is_of_people: false,
-        }
-    }
-
-    fn push(&mut self, text: &str) {
-        self.written.push(text);
+        Self { look, capability, text: String::new(), left: PARTS, is_inside: false, is_of_people: false }
     }
 
     /// The node, and what is done with it.
@@ -229,7 +222,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             }
             _ => return self.itself(node),
         };
-        self.push(word);
+        self.text.push_str(word);
         self.expression(test, 0);
     }
 
@@ -244,7 +237,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             }
             AstKind::NewExpression(made) if made.callee.span() == span => self.arguments(&made.arguments, 0),
             AstKind::CallExpression(call) => {
-                self.push("→");
+                self.text.push('→');
                 self.expression(&call.callee, 1);
                 return false;
             }
@@ -254,7 +247,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             }
             AstKind::AssignmentExpression(assigned) => {
                 if assigned.left.span() == span {
-                    self.push("=");
+                    self.text.push('=');
                     self.expression(&assigned.right, 0);
                     self.listener(&assigned.right);
                 }
@@ -302,18 +295,20 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
 
     /// What a function calls, sets, asks and gives back, in whatever order, and whatever it is called.
     fn does(&mut self, function: Callable<'a>) {
-        let mut all = Pieces::default();
+        let mut all = BTreeSet::new();
         for node in self.look.inside(function) {
             let mut one = Given { left: BRIEF, is_inside: true, ..Given::of(self.look, self.capability) };
             one.done(node);
-            all.add(one.written);
-            if all.0.len() >= DONE {
+            if !one.text.is_empty() {
+                all.insert(one.text);
+            }
+            if all.len() >= DONE {
                 break;
             }
         }
-        self.push("{");
-        self.written.add_all(&all, ";");
-        self.push("}");
+        self.text.push('{');
+        self.text.extend(all.iter().flat_map(|one| [one, ";"]));
+        self.text.push('}');
     }
 
     fn done(&mut self, node: &AstNode<'a>) {
@@ -337,7 +332,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     }
 
     fn arguments(&mut self, arguments: &'a [Argument<'a>], depth: usize) {
-        self.push("(");
+        self.text.push('(');
         for argument in arguments {
             match (argument.as_expression(), argument) {
                 (Some(argument), _) => {
@@ -347,15 +342,15 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 (None, Argument::SpreadElement(spread)) => self.expression(&spread.argument, depth),
                 (None, _) => {}
             }
-            self.push(",");
+            self.text.push(',');
         }
-        self.push(")");
+        self.text.push(')');
     }
 
     fn member(&mut self, name: &str) {
         self.named(name);
-        self.push(".");
-        self.written.member(name);
+        self.text.push('.');
+        self.text.push_str(if name.len() > SHORT { name } else { "_" });
     }
 
     fn named(&mut self, name: &str) {
@@ -364,7 +359,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     }
 
     fn literal(&mut self, text: &str) {
-        self.push("\"");
+        self.text.push('"');
         let is_html = matches!(self.capability, Capability::Html | Capability::DocumentWrite);
         if is_html {
             // Of markup, what loads or runs.
@@ -380,13 +375,11 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 "onerror",
             ];
             let text = text.to_ascii_lowercase();
-            for telling in TELLING.into_iter().filter(|telling| text.contains(telling)) {
-                self.push(telling);
-            }
+            self.text.extend(TELLING.into_iter().filter(|telling| text.contains(telling)));
         } else {
             self.numbered(text);
         }
-        self.push("\"");
+        self.text.push('"');
     }
 
     /// Versions and numbers in addresses are others in each version; those of accounts are longer, and tell one from another.
@@ -398,16 +391,16 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             let (before, numbers) = rest.split_at(at);
             let (number, behind) =
                 numbers.split_at(numbers.find(|char| !is_digit(char)).unwrap_or(numbers.len()));
-            self.push(before);
-            self.push(if is_test || number.len() >= ACCOUNT { number } else { "#" });
+            self.text.push_str(before);
+            self.text.push_str(if is_test || number.len() >= ACCOUNT { number } else { "#" });
             rest = behind;
         }
-        self.push(rest);
+        self.text.push_str(rest);
     }
 
     fn expression(&mut self, expression: &'a Expression<'a>, depth: usize) {
         let Some(left) = self.left.checked_sub(1).filter(|_| depth <= DEEPEST) else {
-            return if self.is_inside { self.push("…") } else { self.cut(expression.span()) };
+            return if self.is_inside { self.text.push('…') } else { self.cut(expression.span()) };
         };
         self.left = left;
         let depth = depth + 1;
@@ -416,10 +409,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             Value::Global(path) => {
                 self.is_of_people |= of_global(&path).is_some_and(|of| of.group() == Group::Data);
                 self.named(path.rsplit('.').next().unwrap_or_default());
-                return self.push(&path);
+                return self.text.push_str(&path);
             }
-            Value::Number(_) | Value::Bool(_) | Value::Undefined => return self.push("#"),
-            Value::Function(_) => return self.push("ƒ"),
+            Value::Number(_) | Value::Bool(_) | Value::Undefined => return self.text.push('#'),
+            Value::Function(_) => return self.text.push('ƒ'),
             Value::Unknown
             | Value::Regex { .. }
             | Value::Array(_)
@@ -433,8 +426,8 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             Expression::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
             Expression::NewExpression(made) => self.call(&made.callee, &made.arguments, depth),
             Expression::RegExpLiteral(literal) => {
-                self.push("/");
-                self.push(literal.regex.pattern.text.as_str());
+                self.text.push('/');
+                self.text.push_str(literal.regex.pattern.text.as_str());
             }
             Expression::ChainExpression(chain) => match &chain.expression {
                 ChainElement::CallExpression(call) => self.call(&call.callee, &call.arguments, depth),
@@ -446,17 +439,17 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             Expression::TemplateLiteral(template) => self.sum(parts(template), depth),
             Expression::BinaryExpression(binary) => {
                 self.expression(&binary.left, depth);
-                self.push(binary.operator.as_str());
+                self.text.push_str(binary.operator.as_str());
                 self.expression(&binary.right, depth);
             }
             Expression::LogicalExpression(logical) => {
                 self.expression(&logical.left, depth);
-                self.push(logical.operator.as_str());
+                self.text.push_str(logical.operator.as_str());
                 self.expression(&logical.right, depth);
             }
             Expression::ConditionalExpression(either) => {
                 self.expression(&either.consequent, depth);
-                self.push("|");
+                self.text.push('|');
                 self.expression(&either.alternate, depth);
             }
             Expression::SequenceExpression(sequence) => {
@@ -467,7 +460,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             Expression::AssignmentExpression(assigned) => self.expression(&assigned.right, depth),
             Expression::AwaitExpression(awaited) => self.expression(&awaited.argument, depth),
             Expression::UnaryExpression(unary) => {
-                self.push(unary.operator.as_str());
+                self.text.push_str(unary.operator.as_str());
                 self.expression(&unary.argument, depth);
             }
             Expression::ObjectExpression(object) => {
@@ -478,7 +471,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             Expression::ArrayExpression(array) => {
                 for element in array.elements.iter().filter_map(ArrayExpressionElement::as_expression) {
                     self.expression(element, depth);
-                    self.push(",");
+                    self.text.push(',');
                 }
             }
             other => self.of_member(other.as_member_expression(), depth),
@@ -488,21 +481,21 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     /// What goes beyond the bounds, local names and all: a difference there is rather seen twice than not at all.
     fn cut(&mut self, span: Span) {
         let text = self.look.lines.slice(span);
-        self.push(text.get(..WRITTEN).unwrap_or(text));
+        self.text.push_str(text.get(..WRITTEN).unwrap_or(text));
     }
 
     fn of_member(&mut self, member: Option<&'a MemberExpression<'a>>, depth: usize) {
         match member {
             Some(MemberExpression::ComputedMemberExpression(member)) => {
                 self.expression(&member.object, depth);
-                self.push("[");
+                self.text.push('[');
                 self.expression(&member.expression, depth);
             }
             Some(MemberExpression::StaticMemberExpression(member)) => {
                 self.expression(&member.object, depth);
                 self.member(member.property.name.as_str());
             }
-            Some(MemberExpression::PrivateFieldExpression(_)) | None => self.push("?"),
+            Some(MemberExpression::PrivateFieldExpression(_)) | None => self.text.push('?'),
         }
     }
 
@@ -510,7 +503,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         match property {
             ObjectPropertyKind::ObjectProperty(property) => {
                 self.member(property.key.static_name().as_deref().unwrap_or_default());
-                self.push(":");
+                self.text.push(':');
                 self.expression(&property.value, depth);
             }
             ObjectPropertyKind::SpreadProperty(spread) => self.expression(&spread.argument, depth),
@@ -520,10 +513,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     /// A name is what it stands for, in whatever order that was written.
     fn name(&mut self, name: &'a IdentifierReference<'a>, depth: usize) {
         let Some(symbol) = symbol_of(self.look.folder.scoping, name) else {
-            return self.push(name.name.as_str());
+            return self.text.push_str(name.name.as_str());
         };
-        let before = std::mem::take(&mut self.written);
-        let mut ways = Pieces::default();
+        let before = std::mem::take(&mut self.text);
+        let mut ways = BTreeSet::new();
         for binding in self.look.folder.bindings.of_symbol(symbol) {
             match binding {
                 Binding::Expression(expression) => self.expression(expression, depth),
@@ -531,14 +524,14 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                     self.expression(expression, depth);
                     self.member(name);
                 }
-                Binding::Function(_) => self.push("ƒ"),
+                Binding::Function(_) => self.text.push('ƒ'),
                 Binding::Open => {}
             }
-            ways.add(std::mem::take(&mut self.written));
+            ways.insert(std::mem::take(&mut self.text));
         }
-        self.written = before;
-        self.push("$");
-        self.written.add_all(&ways, "");
+        self.text = before;
+        self.text.push('$');
+        self.text.extend(ways.iter().filter(|way| !way.is_empty()).map(String::as_str));
     }
 
     /// A text that is put together: literals next to each other are one.

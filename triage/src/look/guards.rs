@@ -160,7 +160,7 @@ impl<'a> Look<'a, '_> {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        guards.push(Use { site, given, unnamed: None, is_later: false, is_telling: false });
+        guards.push(Use { site, given, is_later: false, is_telling: false });
         if matches!(guard, Guard::MessageOrigin | Guard::MessageSource) {
             self.checks.push(span.start);
         }
