@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
+use pinfold_console::DifferenceAsked;
 use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::Host;
@@ -11,7 +12,7 @@ use pinfold_policy::lookalike::Lookalikes;
 use pinfold_store::item::{Approved, Item, ItemState};
 use pinfold_store::shelf::Shelved;
 use pinfold_store::{Store, StoreError};
-use pinfold_triage::{Comparing, Findings, Limits, compare_by};
+use pinfold_triage::{Findings, Limits, compare_by};
 
 /// A body that was verified at an item's URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ fn plain(url: &str) -> &str {
 
 /// What `new` does that the verified one does not.
 pub(crate) fn found(
-    comparing: Comparing,
+    asked: DifferenceAsked,
     verified: Option<&[u8]>,
     new: &[u8],
     deadline: Instant,
@@ -109,5 +110,6 @@ pub(crate) fn found(
         let host: Host = name.parse().ok()?;
         lookalikes.imitated(&host).map(|found| format!("{}: {}", found.imitates, found.how))
     };
-    compare_by(comparing, verified, new, Limits::default().until(deadline), &imitates)
+    let limits = Limits { part: asked.part, ..Limits::default() };
+    compare_by(asked.comparing, verified, new, limits.until(deadline), &imitates)
 }

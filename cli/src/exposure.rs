@@ -60,6 +60,8 @@ pub(crate) struct ExposureOptions {
     /// The last moment, likewise; a day counts to its end.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    #[arg(skip)]
+    names: window::Names,
     /// Print what was found as CSV.
     #[arg(long, conflicts_with_all = ["json", "markdown"])]
     csv: bool,
@@ -168,7 +170,20 @@ impl ExposureOptions {
     /// As somebody elsewhere asks.
     pub(crate) fn asked(asked: Exposing) -> Self {
         let Exposing { digest, url, host, client, user, vendor, verdict, since, until } = asked;
-        Self { digest, url, host, client, user, vendor, verdict, since, until, csv: false, markdown: false }
+        Self {
+            digest,
+            url,
+            host,
+            client,
+            user,
+            vendor,
+            verdict,
+            since,
+            until,
+            names: window::Names::default(),
+            csv: false,
+            markdown: false,
+        }
     }
 
     /// What is sought, as it is asked elsewhere.
@@ -201,9 +216,9 @@ impl ExposureOptions {
         Self { digest: Some(Digest::from(body).to_string()), ..Self::default() }
     }
 
-    /// The same, within a window.
+    /// The same, within a window that a page's fields say.
     pub(crate) fn within(self, since: Option<String>, until: Option<String>) -> Self {
-        Self { since, until, ..self }
+        Self { since, until, names: window::Names::FIELDS, ..self }
     }
 
     /// What is sought, as the ledger has it.
@@ -226,7 +241,7 @@ impl ExposureOptions {
                  lists them",
             ));
         }
-        let (since, until) = window::read(self.since.as_deref(), self.until.as_deref(), now)?;
+        let (since, until) = window::read(self.names, self.since.as_deref(), self.until.as_deref(), now)?;
         let outcome = |word: &String| {
             let found = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word);
             found.ok_or_else(|| Failure::configuration(format!("no verdict is called '{word}'")))

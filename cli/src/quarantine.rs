@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use pinfold_config::{Config, Loaded};
+use pinfold_console::DifferenceAsked;
 use pinfold_store::Store;
 use pinfold_store::incident::Incident;
-use pinfold_triage::Comparing;
 
 pub(crate) use self::diff::{Compared, findings_json};
 pub(crate) use self::export::{check_output, hand_out};
@@ -39,6 +39,9 @@ pub(crate) enum Action {
         /// Show lines, too, that differ by names of local variables alone.
         #[arg(long)]
         names: bool,
+        /// Which part of the difference, from 1, where it is too long for one.
+        #[arg(long, value_name = "NUMBER")]
+        part: Option<usize>,
     },
     /// Let these bytes be served at this URL, once as many people agree as review.approvers says.
     Approve {
@@ -98,10 +101,6 @@ pub(crate) async fn run(
     done
 }
 
-fn comparing(names: bool) -> Comparing {
-    if names { Comparing::ToTheLetter } else { Comparing::ButNames }
-}
-
 /// What a reviewer works with.
 pub(crate) struct Review<'a> {
     pub(crate) configuration: &'a Configuration,
@@ -115,8 +114,9 @@ impl Action {
         match self {
             Self::List => list::run(review).await.map(|()| Found::Nothing),
             Self::Show(named) => show::run(review, &named.id).await.map(|()| Found::Nothing),
-            Self::Diff { named, names } => {
-                diff::run(review, &named.id, comparing(names)).await.map(|()| Found::Nothing)
+            Self::Diff { named, names, part } => {
+                let asked = DifferenceAsked::of(names, part);
+                diff::run(review, &named.id, asked).await.map(|()| Found::Nothing)
             }
             Self::Approve { named, reason, expires } => {
                 decide::approve(review, &named.id, &reason, expires.as_deref()).await

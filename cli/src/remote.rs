@@ -143,9 +143,11 @@ pub(crate) async fn run(server: &Server, command: Command, terminal: &Terminal) 
         Command::Quarantine(Action::Show(named)) => {
             server.print(&["quarantine", &named.id], text, &[], terminal).await
         }
-        Command::Quarantine(Action::Diff { named, names }) => {
-            let query: &[_] = if names { &[("names", "true")] } else { &[] };
-            server.print(&["quarantine", &named.id, "triage"], text, query, terminal).await
+        Command::Quarantine(Action::Diff { named, names, part }) => {
+            let part = part.map(|part| part.to_string());
+            let part = part.as_deref().map(|part| ("part", part));
+            let query: Vec<_> = names.then_some(("names", "true")).into_iter().chain(part).collect();
+            server.print(&["quarantine", &named.id, "triage"], text, &query, terminal).await
         }
         Command::Quarantine(Action::Approve { named, reason, expires }) => {
             server.decide(&named.id, ("approve", &reason, expires.as_deref()), terminal).await

@@ -44,7 +44,8 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Found, Failure> {
     let now = Timestamp::now();
-    let (since, until) = window::read(options.since.as_deref(), options.until.as_deref(), now)?;
+    let (since, until) =
+        window::read(window::Names::default(), options.since.as_deref(), options.until.as_deref(), now)?;
     let Loaded { config, warnings } = configuration.load()?;
     if !terminal.json {
         terminal.show_warnings(&warnings);

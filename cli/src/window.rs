@@ -9,19 +9,42 @@ use crate::failure::Failure;
 /// Further back than this is a slip.
 const MOST_HOURS: i64 = 36_500 * 24;
 
+/// What its two ends are called where somebody has written them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names {
+    since: &'static str,
+    until: &'static str,
+}
+
+impl Names {
+    /// The fields of a page.
+    pub(crate) const FIELDS: Self = Self { since: "from", until: "until" };
+}
+
+impl Default for Names {
+    /// The options of a command.
+    fn default() -> Self {
+        Self { since: "--since", until: "--until" }
+    }
+}
+
 /// The first and the last moment.
 pub(crate) fn read(
+    names: Names,
     since: Option<&str>,
     until: Option<&str>,
     now: Timestamp,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-    let since = since.map(|text| time("--since", text, now, false)).transpose()?;
-    let until = until.map(|text| time("--until", text, now, true)).transpose()?;
+    let since = since.map(|text| time(names.since, text, now, false)).transpose()?;
+    let until = until.map(|text| time(names.until, text, now, true)).transpose()?;
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
-        return Err(Failure::configuration(format!("--since {since} is after --until {until}"))
-            .hint("the window is empty: exchange the two"));
+        return Err(Failure::configuration(format!(
+            "{} {since} is after {} {until}",
+            names.since, names.until
+        ))
+        .hint("the window is empty: exchange the two"));
     }
     Ok((since, until))
 }
@@ -72,6 +95,15 @@ mod tests {
 
     fn now() -> Timestamp {
         "2026-11-27T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_the_name_that_somebody_has_filled_in() {
+        let wrong = |names| format!("{:?}", read(names, Some("yesterday"), None, now()).unwrap_err());
+        assert!(wrong(Names::FIELDS).contains("from is 'yesterday'"));
+        assert!(wrong(Names::default()).contains("--since is 'yesterday'"));
+        let empty = format!("{:?}", read(Names::FIELDS, Some("1d"), Some("2d"), now()).unwrap_err());
+        assert!(empty.contains("from ") && empty.contains(" is after until "), "{empty}");
     }
 
     #[test]

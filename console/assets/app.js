@@ -16,6 +16,7 @@
     ["o", "open the item"],
     ["a", "to the form that approves"],
     ["r", "to the form that rejects"],
+    ["d", "to the difference, and back to where you read"],
     ["u", "back to the queue"],
     ["f", "unfold or fold what is unchanged"],
     ["?", "these keys"],
@@ -59,14 +60,31 @@
     (list.find((row) => row === document.activeElement) ?? list[0])?.click();
   }
 
-  function toForm(id) {
-    const field = document.getElementById(id);
+  /** How far down somebody was reading when they went to a form. */
+  let read = null;
+
+  function toForm(act) {
+    const field = document.getElementById(`${act}-reason`) ?? one("#prove");
     const fold = field?.closest("details");
     if (fold) {
       fold.open = true;
     }
+    read = scrollY;
     field?.focus();
-    field?.closest("form").scrollIntoView({ block: "nearest" });
+    field?.closest("form, div").scrollIntoView({ block: "nearest" });
+  }
+
+  function toDifference() {
+    const difference = one("#difference");
+    if (difference === null) {
+      return;
+    }
+    difference.tabIndex = -1;
+    difference.focus({ preventScroll: read !== null });
+    if (read !== null) {
+      scrollTo({ top: read });
+      read = null;
+    }
   }
 
   function unfold() {
@@ -92,8 +110,9 @@
     j: () => step(1),
     k: () => step(-1),
     o: open,
-    a: () => toForm("approve-reason"),
-    r: () => toForm("reject-reason"),
+    a: () => toForm("approve"),
+    r: () => toForm("reject"),
+    d: toDifference,
     u: () => location.assign("/quarantine"),
     f: unfold,
     "?": () => map.showModal(),
@@ -145,8 +164,20 @@
   });
 
   document.addEventListener("click", (event) => {
-    if (event.target instanceof Element && event.target.id === "unfold") {
+    if (!(event.target instanceof Element)) {
+      return;
+    }
+    const jump = event.target.closest(".deciding a, .decide .back a");
+    if (event.target.id === "unfold") {
       unfold();
+    } else if (jump !== null) {
+      event.preventDefault();
+      const to = jump.hash.slice(1);
+      if (to === "difference") {
+        toDifference();
+      } else {
+        toForm(to);
+      }
     }
   });
   document.addEventListener("toggle", name, true);
@@ -160,9 +191,33 @@
       || (selection !== null && !selection.isCollapsed) || Date.now() - seen > IDLE * 1000;
   }
 
+  /** Keeps the rows of a list where they stand: what is read must not jump. What is new comes behind. */
+  function asItStood(here, part) {
+    const list = part.querySelector("ol.queue");
+    if (list === null) {
+      return;
+    }
+    const link = (row) => row.querySelector("h2 a").getAttribute("href");
+    const stood = Array.from(here.querySelectorAll("ol.queue > li"), link);
+    const place = (row) => {
+      const at = stood.indexOf(link(row));
+      return at < 0 ? stood.length : at;
+    };
+    const rows = Array.from(list.children);
+    const kept = rows.toSorted((one, other) => place(one) - place(other));
+    const isOther = kept.some((row, at) => row !== rows[at]);
+    list.replaceChildren(...kept);
+    const note = part.querySelector("#order");
+    note.hidden = !isOther;
+    note.querySelector("a").href = location.pathname + location.search;
+  }
+
   function renew(page) {
     for (const part of Array.from(page.querySelectorAll("[data-live]"))) {
       const here = document.getElementById(part.id);
+      if (here !== null) {
+        asItStood(here, part);
+      }
       if (here === null || here.isEqualNode(part)) {
         continue;
       }

@@ -60,6 +60,14 @@ impl Door {
         }
     }
 
+    /// Counts a beginning at the identity provider, before anything is made or asked for it.
+    ///
+    /// # Errors
+    /// [`Denied::Wait`]: too many came to nothing.
+    pub(crate) fn beginning(&self, source: IpAddr) -> Result<(), Denied> {
+        self.throttle.enter("", Trying::Beginning { source }, Instant::now()).map_err(Denied::Wait)
+    }
+
     /// Counts a return to something that did begin here, before the provider is asked about it.
     ///
     /// # Errors
@@ -70,6 +78,7 @@ impl Door {
 
     /// The provider vouched for whoever returned.
     pub(crate) fn returned(&self, source: IpAddr) {
+        self.throttle.passed("", Trying::Beginning { source });
         self.throttle.passed("", Trying::Returning { source });
     }
 

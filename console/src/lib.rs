@@ -24,10 +24,10 @@ use jiff::Timestamp;
 
 pub use listener::{Console, Reach};
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, IdentityProvider, Leaf, Lesson, Overview, PinFilter,
-    PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question, Review, Served, Setup, SignedIn,
-    Source, Statement, StatementFile, Triage, VendorRules, VendorState, Verified, Vouched, Who, Word,
-    WrongPassword, in_a_line,
+    Act, Day, Decision, DifferenceAsked, Done, Evidence, FirstLink, Flow, Glance, IdentityProvider, Leaf,
+    Lesson, Overview, PinFilter, PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish, Question,
+    Review, Served, Setup, SignedIn, Source, Statement, StatementFile, Triage, Urgency, VendorRules,
+    VendorState, Verified, Vouched, Who, Word, WrongPassword,
 };
 pub use tls::Tls;
 

@@ -40,10 +40,10 @@ pub use self::learned::{Lesson, Word};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
-pub(crate) use self::queue::Asked as QueueFilter;
+pub(crate) use self::queue::{Asked as QueueFilter, in_order};
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
-pub use self::triage::in_a_line;
+pub use self::triage::{Glance, Urgency};
 pub use self::vendors::VendorRules;
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
@@ -54,6 +54,24 @@ type Search<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + S
 
 /// All that was kept, and which of it is meant.
 type SomeOfAll = (Arc<Vec<Item>>, Vec<Incident>);
+
+/// Of two versions, what is to be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DifferenceAsked {
+    /// What makes two of their lines the same.
+    pub comparing: Comparing,
+    /// Which part, from 0: one that is too long for one page has several.
+    pub part: usize,
+}
+
+impl DifferenceAsked {
+    /// With lines that differ by names of local variables alone or without, and the part by its number from 1.
+    #[must_use]
+    pub fn of(names: bool, part: Option<usize>) -> Self {
+        let comparing = if names { Comparing::ToTheLetter } else { Comparing::ButNames };
+        Self { comparing, part: part.unwrap_or(1).saturating_sub(1) }
+    }
+}
 
 /// What those who have signed in can see and do.
 #[derive(Clone)]
@@ -72,11 +90,11 @@ pub struct Review {
     pub signed_in: Arc<dyn Fn(SignedIn) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
-    /// Of all that was kept, what some newly do, in one line each and in the same order, as far as that is known: none where it is
-    /// being read. It is answered at once.
-    pub in_short: Ask<SomeOfAll, Vec<Option<String>>>,
-    /// All that is known of one item, with its difference by what is said; none where there is no such item.
-    pub evidence: Ask<(Incident, Comparing), Option<Evidence>>,
+    /// Of all that was kept, what some newly do, in the same order, as far as that is known: none where it is being read. It is
+    /// answered at once.
+    pub at_a_glance: Ask<SomeOfAll, Vec<Option<Glance>>>,
+    /// All that is known of one item, with what is asked for of its difference; none where there is no such item.
+    pub evidence: Ask<(Incident, DifferenceAsked), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.
     pub body: Ask<Incident, Option<Vec<u8>>>,
     /// Decides, with all that the command that decides the same does.

@@ -15,8 +15,12 @@ use crate::words::differing_words;
 
 /// Unchanged lines that are shown around changed ones.
 const AROUND: usize = 3;
-/// Changed lines that are shown at most.
+/// Changed lines of one part.
 const MOST: usize = 2000;
+/// Lines of one part, with those around the changed ones.
+const LINES: usize = 3000;
+/// Bytes of one part.
+const BYTES: usize = 400_000;
 /// Characters of a changed line: nobody approves what they are not shown.
 const LONGEST: usize = 1000;
 /// Characters of an unchanged one.
@@ -47,7 +51,7 @@ pub(crate) fn difference<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Dif
     let (old_numbers, new_numbers) = (numbered(&old), numbered(&new));
     let compared =
         capture_diff_slices_deadline(Algorithm::Myers, &old_numbers, &new_numbers, Some(patience(limits)));
-    told(&Sides { old: &old, new: &new, renames: None }, compared)
+    told(&Sides { old: &old, new: &new, renames: None }, compared, limits.part)
 }
 
 /// Compares two formatted texts without regard to what local names are called.
@@ -62,7 +66,7 @@ pub(crate) fn difference_but_names(old: (&str, &Locals), new: (&str, &Locals), l
     }
     let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
     let (old, new) = (&renames.old.lines, &renames.new.lines);
-    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)))
+    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)), limits.part)
 }
 
 fn patience(limits: &Limits) -> Instant {
@@ -109,29 +113,70 @@ impl<'t> Sides<'_, 't> {
     }
 }
 
-fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>) -> Diff {
+/// Where a part begins.
+struct Start {
+    /// Which it is of all lines of all hunks.
+    at: usize,
+    /// The next line of the new version, from 1.
+    line: usize,
+}
+
+/// Where each part begins: what does not fit into one goes on in the next.
+fn starts(sides: &Sides<'_, '_>, groups: &[Vec<DiffOp>]) -> Vec<Start> {
+    let mut starts = vec![Start { at: 0, line: 1 }];
+    let (mut changed, mut lines, mut bytes) = (0, 0, 0);
+    let ops = groups.iter().flatten().flat_map(|op| marked(op).map(move |line| (op, line)));
+    for (at, (op, (mark, line))) in ops.enumerate() {
+        let of = if mark == Mark::Removed { sides.old } else { sides.new };
+        let most = if mark == Mark::Both { UNCHANGED } else { LONGEST };
+        // A character has four bytes at most.
+        let len = of.get(line).map_or(0, |line| line.len().min(4 * most));
+        changed += usize::from(mark != Mark::Both);
+        (lines, bytes) = (lines + 1, bytes + len);
+        if changed > MOST || lines > LINES || bytes > BYTES {
+            let line = if mark == Mark::Removed { op.new_range().start } else { line };
+            starts.push(Start { at, line: line + 1 });
+            (changed, lines, bytes) = (usize::from(mark != Mark::Both), 1, len);
+        }
+    }
+    starts
+}
+
+fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>, part: usize) -> Diff {
     let new = sides.new;
-    let mut diff = Diff { renamed: sides.renamed(&compared), ..Diff::default() };
+    let renamed = sides.renamed(&compared);
+    let groups = group_diff_ops(compared, AROUND);
+    let starts = starts(sides, &groups);
+    let part = part.min(starts.len() - 1);
+    let place = |part: usize| starts.get(part).map_or(usize::MAX, |start| start.at);
+    let shown_here = place(part)..place(part + 1);
+    let parts = starts.iter().map(|start| start.line).collect();
+    let mut diff = Diff { renamed, part, parts, ..Diff::default() };
     let mut folds = Folds { lines: new, left: ALL_FOLDED };
     let mut words = WORDS;
-    let (mut old_next, mut new_next) = (0, 0);
-    for group in group_diff_ops(compared, AROUND) {
+    let (mut old_next, mut new_next, mut next) = (0, 0, 0);
+    for group in groups {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let (old_start, new_start) = (first.old_range().start, first.new_range().start);
-        let mut hunk = Hunk {
-            before: folds.fold(old_next, new_next, new_start),
-            old_start: old_start + 1,
-            new_start: new_start + 1,
-            lines: Vec::new(),
-        };
+        let (mut old_at, mut new_at) = (first.old_range().start, first.new_range().start);
+        let mut hunk = Hunk::default();
+        if shown_here.contains(&next) {
+            hunk.before = folds.fold(old_next, new_next, new_at);
+        }
         (old_next, new_next) = (last.old_range().end, last.new_range().end);
         for (op, (mark, line)) in group.iter().flat_map(|op| marked(op).map(move |line| (op, line))) {
+            let is_here = shown_here.contains(&next);
+            if is_here && hunk.lines.is_empty() {
+                (hunk.old_start, hunk.new_start) = (old_at + 1, new_at + 1);
+            }
+            next += 1;
+            old_at += usize::from(mark != Mark::Added);
+            new_at += usize::from(mark != Mark::Removed);
             match mark {
                 Mark::Both => {}
                 Mark::Removed => diff.removed += 1,
                 Mark::Added => diff.added += 1,
             }
-            if diff.added + diff.removed > MOST {
+            if !is_here {
                 diff.left_out += usize::from(mark != Mark::Both);
                 continue;
             }
@@ -161,7 +206,7 @@ fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>) -> Diff {
             diff.hunks.push(hunk);
         }
     }
-    if diff.left_out == 0 {
+    if shown_here.end == usize::MAX {
         diff.rest = folds.fold(old_next, new_next, new.len());
     }
     diff
@@ -285,6 +330,51 @@ mod tests {
         assert_eq!((second.head.len(), second.left_out, second.tail.len()), (100, 763, 100));
         assert_eq!((second.new_start, &*second.head[0], &*second.tail[99]), (24, "line 24", "line 986"));
         assert_eq!(diff.rest.head.first().map(|line| &**line), Some("line 994"));
+    }
+
+    #[test]
+    fn what_does_not_fit_into_one_part_goes_on_in_the_next_and_no_changed_line_is_in_two_or_in_none() {
+        let old = text(1..=9000);
+        let new = old
+            .lines()
+            .map(|line| if line.ends_with('7') { "seven\n".to_owned() } else { format!("{line}\n") });
+        let new = new.collect::<String>() + &"x".repeat(500_000) + "\n" + &"y\n".repeat(3000);
+        let part = |part| difference(&old, &new, &Limits { part, ..Limits::default() });
+        let first = part(0);
+        let parts: Vec<_> = (0..first.parts.len()).map(part).collect();
+        assert!(parts.len() > 2, "{:?}", first.parts);
+        let changed = |diff: &Diff| {
+            let mut changed = Vec::new();
+            for hunk in &diff.hunks {
+                let (mut old, mut new) = (hunk.old_start, hunk.new_start);
+                for (mark, text) in &hunk.lines {
+                    match mark {
+                        Mark::Both => {}
+                        Mark::Removed => changed.push((old, "-", text.clone())),
+                        Mark::Added => changed.push((new, "+", text.clone())),
+                    }
+                    old += usize::from(*mark != Mark::Added);
+                    new += usize::from(*mark != Mark::Removed);
+                }
+            }
+            changed
+        };
+        let mut all: Vec<_> = parts.iter().flat_map(changed).collect();
+        assert_eq!(all.len(), first.added + first.removed);
+        for diff in &parts {
+            let here = changed(diff).len();
+            assert!((1..=MOST).contains(&here) && here + diff.left_out == all.len(), "{here}");
+        }
+        // By lines of the texts they are what they say.
+        let (old, new) = (lines(&old), lines(&new));
+        for (line, mark, text) in &all {
+            let of = if *mark == "-" { &old } else { &new };
+            assert_eq!(&shown(of[line - 1], LONGEST), text, "{line}");
+        }
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), first.added + first.removed);
+        assert!(parts.last().unwrap().rest.head.is_empty() && part(99) == *parts.last().unwrap());
     }
 
     #[test]

@@ -27,8 +27,10 @@ pub struct Findings {
     pub losses: Vec<Loss>,
     /// Hosts that it newly names.
     pub hosts: Vec<Host>,
-    /// Functions that are not what they were.
+    /// Functions that are not what they were, [`LISTED`] of a kind at most.
     pub functions: Vec<Function>,
+    /// How many functions there are, and how many are not what they were.
+    pub function_counts: FunctionCounts,
     /// Literals that are not what they were, where nothing else is.
     pub literals: Vec<Literal>,
     /// How much it is obfuscated.
@@ -353,6 +355,64 @@ pub struct Function {
     pub line: usize,
 }
 
+impl Function {
+    /// What a function is called that has no name and is given none.
+    pub(crate) const ANONYMOUS: &str = "(anonymous)";
+
+    /// Whether it has a name, or is given one.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        &*self.name != Self::ANONYMOUS
+    }
+}
+
+/// How many functions of two versions correspond to each other. What stands in none counts as one more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionCounts {
+    /// Those of the reviewed version.
+    pub reviewed: usize,
+    /// Those of the new version.
+    pub new: usize,
+    /// Those that are new.
+    pub added: usize,
+    /// Those that are gone.
+    pub removed: usize,
+    /// Those that do something else.
+    pub changed: usize,
+    /// Those that are somewhere else.
+    pub moved: usize,
+}
+
+impl FunctionCounts {
+    /// Fewer functions say nothing of how a script was built.
+    const FEW: usize = 10;
+
+    /// What is said instead of which functions are new and gone, where over a third of either version has no counterpart: a
+    /// build by other tools renames and cuts everything, and each is then listed as gone and as new.
+    #[must_use]
+    pub fn rebuilt(&self) -> Option<String> {
+        let Self { reviewed, new, added, removed, .. } = *self;
+        let is_rebuilt = reviewed >= Self::FEW && 3 * added > new && 3 * removed > reviewed;
+        is_rebuilt.then(|| {
+            format!(
+                "rebuilt: {added} of its {new} functions could not be paired with any of the reviewed version, of whose {reviewed} \
+                 functions {removed} have no counterpart"
+            )
+        })
+    }
+
+    /// How many changed in one way.
+    #[must_use]
+    pub fn of(&self, how: FunctionChange) -> usize {
+        match how {
+            FunctionChange::Added => self.added,
+            FunctionChange::Removed => self.removed,
+            FunctionChange::Changed => self.changed,
+            FunctionChange::Moved => self.moved,
+        }
+    }
+}
+
 /// How a function changed, without those that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FunctionChange {
@@ -390,6 +450,25 @@ pub struct Literal {
     pub new: Box<str>,
 }
 
+impl Diff {
+    /// What holds for all lines that are not in it, in words. `None` where nothing was compared, or all is changed.
+    #[must_use]
+    pub fn unchanged(&self) -> Option<&'static str> {
+        if self.parts.is_empty() || self.added + self.removed == 0 {
+            return None;
+        }
+        Some(match self.renamed {
+            // A name that stands for something else than before is not left out.
+            Renamed::LeftOut { .. } => {
+                "All code outside these lines is the same, but for comments, white space, notation and names of local variables."
+            }
+            Renamed::Shown | Renamed::NotKnown(_) => {
+                "All code outside these lines is the same, but for comments, white space and notation."
+            }
+        })
+    }
+}
+
 /// One measure of obfuscation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measure {
@@ -410,8 +489,13 @@ pub struct Diff {
     pub added: usize,
     /// Lines that were removed.
     pub removed: usize,
-    /// Changed lines that are not in [`Diff::hunks`], because there are too many.
+    /// Changed lines that are not in [`Diff::hunks`]: they are in another part.
     pub left_out: usize,
+    /// Which part of it this is, from 0.
+    pub part: usize,
+    /// The line of the new version, from 1, at which each part begins: one that is too long for one is told in several, each with
+    /// [`Limits::part`](crate::Limits::part). Nothing where nothing was compared.
+    pub parts: Vec<usize>,
     /// Changed lines there that are cut, because they are too long.
     pub cut: usize,
     /// Unchanged lines behind the last of them.
@@ -421,7 +505,7 @@ pub struct Diff {
 }
 
 /// Lines that belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hunk {
     /// Unchanged lines in front of it.
     pub before: Fold,

@@ -3,19 +3,20 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-use crate::findings::{Function, FunctionChange, LISTED, Literal};
+use crate::findings::{Function, FunctionChange, FunctionCounts, LISTED, Literal};
 use crate::skeleton::{Own, Skeleton};
 
 /// A shorter function that is somewhere else is another of the same.
 const MOVED: usize = 60;
-const ANONYMOUS: &str = "(anonymous)";
 
-/// Compares the functions of two scripts.
-pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> Vec<Function> {
+/// Compares the functions of two scripts: those that are others, and how many there are.
+pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> (Vec<Function>, FunctionCounts) {
+    let all = (old.functions.len(), new.functions.len());
     let (same, old, new) =
         paired(old.functions.iter().collect(), new.functions.iter().collect(), |own| Some(own.named));
     // Under the same name, or the same but for its literals: changed.
-    let (by_name, old, new) = paired(old, new, |own| (&*own.name != ANONYMOUS).then_some(&*own.name));
+    let (by_name, old, new) =
+        paired(old, new, |own| (&*own.name != Function::ANONYMOUS).then_some(&*own.name));
     let (by_shape, old, new) = paired(old, new, |own| Some(own.blank));
     let changed = by_name.iter().chain(&by_shape).map(|(_, new)| *new);
     let of = |functions: Vec<&Own>, how| {
@@ -26,8 +27,19 @@ pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> Vec<Function> {
     found.extend(of(old, FunctionChange::Removed));
     found.extend(of(moved(same), FunctionChange::Moved));
     found.sort_by_key(|function| (function.how, function.line));
-    found.truncate(LISTED);
-    found
+    let count = |how| found.iter().filter(|function| function.how == how).count();
+    let counts = FunctionCounts {
+        reviewed: all.0,
+        new: all.1,
+        added: count(FunctionChange::Added),
+        removed: count(FunctionChange::Removed),
+        changed: count(FunctionChange::Changed),
+        moved: count(FunctionChange::Moved),
+    };
+    // Many of one kind push out none of another.
+    let kinds = found.chunk_by(|one, other| one.how == other.how);
+    let listed = kinds.flat_map(|kind| kind.iter().take(LISTED)).cloned().collect();
+    (listed, counts)
 }
 
 fn function(own: &Own, how: FunctionChange) -> Function {

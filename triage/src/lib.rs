@@ -56,8 +56,8 @@ pub use contents::{
     Property, Section, SectionFacts, Signature, SignerChange, Signing,
 };
 pub use findings::{
-    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, Host, Hunk, LISTED, Literal, Loss, Mark,
-    Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
+    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk, LISTED,
+    Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
 };
 pub use guard::Guard;
 pub use limits::Limits;

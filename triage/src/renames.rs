@@ -46,6 +46,8 @@ pub enum Comparing {
     ButNames,
     /// Every letter.
     ToTheLetter,
+    /// Nothing does: lines are not compared, for who asks for the facts alone.
+    NoLines,
 }
 
 /// What became of lines that differ by what local names are called, and by nothing else.

@@ -10,7 +10,7 @@ use oxc_span::{GetSpan as _, Span};
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::findings::{SHOWN, bounded};
+use crate::findings::{Function, SHOWN, bounded};
 use crate::lines::Lines;
 use crate::locals::{Locals, Place};
 
@@ -112,7 +112,7 @@ fn mark(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<Mark> {
 }
 
 fn anonymous() -> String {
-    "(anonymous)".to_owned()
+    Function::ANONYMOUS.to_owned()
 }
 
 /// What a function without a name is bound to.

@@ -90,6 +90,34 @@ fn functions_are_added_removed_changed_and_moved() {
 }
 
 #[test]
+fn of_a_script_that_was_built_by_other_tools_it_is_said_that_its_functions_have_no_pairs() {
+    let script = |call: &str, count: usize| {
+        let functions = (0..count).map(|at| format!("function () {{ {call}(y{at}); }}"));
+        format!("x([{}])", functions.collect::<Vec<_>>().join(","))
+    };
+    let counts = |old: &str, new: &str| changed(old, new).function_counts;
+    let rebuilt = counts(&script("one", 300), &script("two", 400));
+    assert_eq!((rebuilt.reviewed, rebuilt.new), (301, 401));
+    assert!(rebuilt.rebuilt().is_some(), "{rebuilt:?}");
+    // Much that is new, or gone, is no other build.
+    for (old, new) in [(20, 200), (200, 20), (3, 200)] {
+        let grown = counts(&script("one", old), &script("one", new));
+        assert_eq!(grown.rebuilt(), None, "{old} {new}: {grown:?}");
+    }
+    let found = changed(&script("one", 300), &script("two", 400)).functions;
+    let listed = |how| found.iter().filter(|function| function.how == how).count();
+    assert!(listed(FunctionChange::Removed) > 0 && listed(FunctionChange::Added) > 0, "{found:?}");
+}
+
+#[test]
+fn what_is_said_of_unchanged_lines_is_said_where_lines_were_compared_and_by_how() {
+    let names = changed("function f(a) { return g(a) } one()", "function f(b) { return g(b) } two()").diff;
+    assert!(names.unchanged().unwrap().contains("names of local variables"), "{names:?}");
+    let new = compare(None, b"fetch('/a')", Limits::default(), &|_| None).diff;
+    assert_eq!(new.unchanged(), None);
+}
+
+#[test]
 fn what_was_there_before_is_no_news_and_more_of_it_is() {
     assert_eq!(changed("fetch('/a'); fetch('/b')", "one(fetch('/b'))").facts, []);
     let facts = changed("fetch('/a')", "fetch('/a'); fetch('/b')").facts;

@@ -8,7 +8,7 @@ use oxc_span::SourceType;
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
 use crate::difference::{difference, difference_but_names, excerpts};
-use crate::findings::{Change, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
+use crate::findings::{Change, Diff, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
@@ -166,12 +166,15 @@ fn findings(
                 difference_but_names((&old.formatted, &old.locals), (&new.formatted, &new.locals), limits)
             }
             Comparing::ToTheLetter => difference(&old.formatted, &new.formatted, limits),
+            Comparing::NoLines => Diff::default(),
         },
+        None if *comparing == Comparing::NoLines => Diff::default(),
         None => {
             let sites = facts.iter().flat_map(|fact: &Fact| &fact.sites).map(|site| site.line);
             excerpts(&new.formatted, sites.chain(hosts.iter().filter_map(|host| host.line)))
         }
     };
+    let (functions, function_counts) = skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default();
     Findings {
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
@@ -179,7 +182,8 @@ fn findings(
         facts,
         losses,
         hosts,
-        functions: skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default(),
+        functions,
+        function_counts,
         literals: match (change, skeletons) {
             (Change::Data, Some((old, new))) => literals(old, new),
             _ => Vec::new(),

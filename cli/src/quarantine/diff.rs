@@ -8,9 +8,10 @@ mod text;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pinfold_console::DifferenceAsked;
 use pinfold_policy::lookalike::Lookalikes;
 use pinfold_store::item::Item;
-use pinfold_triage::{Comparing, Findings};
+use pinfold_triage::Findings;
 
 pub(crate) use self::json::findings_json;
 use super::{Review, unknown};
@@ -22,7 +23,7 @@ use crate::terminal::Terminal;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Prints facts first, then hosts, capabilities with their lines, and the difference of both versions in one format.
-pub(super) async fn run(review: &Review<'_>, id: &str, comparing: Comparing) -> Result<(), Failure> {
+pub(super) async fn run(review: &Review<'_>, id: &str, asked: DifferenceAsked) -> Result<(), Failure> {
     let incident = review.incident(id).await?;
     let Some((item, _)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let Some(new) = review.store.body_of(item.digest).await? else {
@@ -31,7 +32,7 @@ pub(super) async fn run(review: &Review<'_>, id: &str, comparing: Comparing) -> 
     };
     let all = Known::all(review.store, &review.store.quarantined().await?, &item).await?;
     let (verified, bytes) = Known::first_there(&all, review.store).await?.unzip();
-    let findings = found(comparing, bytes.as_deref(), &new, Instant::now() + PATIENCE, &lookalikes(review));
+    let findings = found(asked, bytes.as_deref(), &new, Instant::now() + PATIENCE, &lookalikes(review));
     Compared { item, verified, findings: Arc::new(findings) }.tell(review.terminal)
 }
 

@@ -132,12 +132,12 @@ impl Reviewing {
             wrong_password: Arc::new(move |wrong_password| wrong.wrong_password(wrong_password)),
             signed_in: Arc::new(move |signed_in| right.signed_in(signed_in)),
             items: self.asked(|this, ()| async move { Ok(this.store.quarantined().await?) }),
-            in_short: self.asked(|this, (items, incidents): (Arc<Vec<Item>>, Vec<Incident>)| async move {
+            at_a_glance: self.asked(|this, (items, incidents): (Arc<Vec<Item>>, Vec<Incident>)| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
-                this.analyst.in_short(&items, &incidents, &rules).await
+                this.analyst.at_a_glance(&items, &incidents, &rules).await
             }),
             evidence: self
-                .asked(|this, (incident, comparing)| async move { this.evidence(incident, comparing).await }),
+                .asked(|this, (incident, asked)| async move { this.evidence(incident, asked).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),

@@ -10,8 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use pinfold_store::ExchangeRow;
 use pinfold_store::incident::Incident;
-use pinfold_store::item::ItemState;
-use pinfold_triage::Comparing;
+use pinfold_store::item::{Item, ItemState};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -26,8 +25,10 @@ use super::schema::{
     LedgerPart, OutcomeCount, OverviewShown, PinShown, PinsPart, Problem, QuarantinePart, RowShown,
     SetupShown, TriageShown, UnjudgedCount, VendorShown,
 };
-use crate::review::{QueueFilter, Room, downloaded, inert};
-use crate::{Act, Coverage, Decision, Flow, PinFilter, PinRow, Question, Source, VendorState, Who};
+use crate::review::{QueueFilter, Room, downloaded, in_order, inert};
+use crate::{
+    Act, Coverage, Decision, DifferenceAsked, Flow, PinFilter, PinRow, Question, Source, VendorState, Who,
+};
 
 /// A decision has a reason in it, and no book.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -192,6 +193,20 @@ pub(super) struct Part {
     after: Option<String>,
     /// How many at most.
     limit: Option<usize>,
+    /// `urgency`: those that the page shows first, by what they newly do as far as that is known. That order is no place to go on
+    /// from: `next` is null and `after` is not taken.
+    order: Option<Order>,
+}
+
+/// In which order a list comes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Order {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// As the page has it.
+    Urgency,
 }
 
 /// What was refused and kept, the newest first. With `printed` all of it, as `pinfold quarantine list` prints it.
@@ -213,16 +228,20 @@ pub(super) async fn quarantine(
         Err(_) => return problem(StatusCode::BAD_REQUEST, "after names no incident", None),
     };
     let items = match (room.review.items)(()).await {
-        Ok(items) => items,
+        Ok(items) => Arc::new(items),
         Err(why) => return trouble(&why),
     };
-    let fitting = items.iter().filter(|item| filter.wants(item)).map(|item| item.incident.to_string());
-    let mut wanted: Vec<_> = fitting.filter(|one| after.as_ref().is_none_or(|after| one < after)).collect();
-    wanted.sort_unstable_by(|one, other| other.cmp(one));
     let limit = part.limit.unwrap_or(MOST_ITEMS).clamp(1, MOST_ITEMS);
-    let has_more = wanted.len() > limit;
-    wanted.truncate(limit);
-    let next = wanted.last().cloned().filter(|_| has_more);
+    let (wanted, next) = match part.order.unwrap_or_default() {
+        Order::Newest => the_newest(&items, &filter, after.as_deref(), limit),
+        Order::Urgency if after.is_some() => {
+            return problem(StatusCode::BAD_REQUEST, "after goes with the order newest", None);
+        }
+        Order::Urgency => {
+            let ordered = in_order(&room, &items, |item| filter.wants(item)).await;
+            (ordered.iter().take(limit).map(|(item, _)| item.incident.to_string()).collect(), None)
+        }
+    };
     let all = match (room.review.programs.commands)((Command::List, Printing::JSON)).await {
         Ok(printed) => serde_json::from_str::<Vec<Value>>(&printed.out).unwrap_or_default(),
         Err(why) => return declined(&why),
@@ -231,6 +250,22 @@ pub(super) async fn quarantine(
         all.into_iter().filter_map(|item| Some((item.get("incident")?.as_str()?.to_owned(), item))).collect();
     let items = wanted.iter().filter_map(|incident| known.remove(incident)).collect();
     json(&QuarantinePart { items, next })
+}
+
+/// So many behind one, and behind which it goes on.
+fn the_newest(
+    items: &[Item],
+    filter: &QueueFilter,
+    after: Option<&str>,
+    limit: usize,
+) -> (Vec<String>, Option<String>) {
+    let fitting = items.iter().filter(|item| filter.wants(item)).map(|item| item.incident.to_string());
+    let mut wanted: Vec<_> = fitting.filter(|one| after.is_none_or(|after| one.as_str() < after)).collect();
+    wanted.sort_unstable_by(|one, other| other.cmp(one));
+    let has_more = wanted.len() > limit;
+    wanted.truncate(limit);
+    let next = wanted.last().cloned().filter(|_| has_more);
+    (wanted, next)
 }
 
 /// All the evidence of one item.
@@ -254,6 +289,8 @@ pub(super) struct TriageAsked {
     /// Lines of the difference, too, that differ by names of local variables alone.
     #[serde(default)]
     names: bool,
+    /// Which part of the difference, from 1, where it is too long for one.
+    part: Option<usize>,
 }
 
 /// What an item newly does. 503 with `Retry-After` while that is worked out.
@@ -268,8 +305,8 @@ pub(super) async fn triage(
     Asked(asked): Asked<TriageAsked>,
     Asked(screen): Asked<Screen>,
 ) -> Response {
-    let comparing = if asked.names { Comparing::ToTheLetter } else { Comparing::ButNames };
-    said(&room, Command::Diff { incident, comparing }, screen).await
+    let asked = DifferenceAsked::of(asked.names, asked.part);
+    said(&room, Command::Diff { incident, asked }, screen).await
 }
 
 /// The bytes, decoded: hostile until proven otherwise.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use pinfold_triage::Comparing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Decision, Word};
+use crate::{Decision, DifferenceAsked, Word};
 
 /// A command that reads or decides, as it is asked for from elsewhere. Incidents are named as the command takes them: whole, or
 /// by as much of the beginning as tells one from the others.
@@ -21,8 +20,8 @@ pub enum Command {
     Diff {
         /// Which item.
         incident: String,
-        /// What makes two lines the same.
-        comparing: Comparing,
+        /// What of its difference.
+        asked: DifferenceAsked,
     },
     /// `quarantine approve` and `reject`
     Decide(Decision),

@@ -249,6 +249,9 @@ pub struct FindingsShown {
     /// Functions that changed.
     #[schema(value_type = Vec<Object>)]
     pub functions: Vec<Value>,
+    /// How many functions both versions have, and how many changed in which way.
+    #[schema(value_type = Object)]
+    pub function_counts: Value,
     /// Literals that changed where nothing else did.
     #[schema(value_type = Vec<Object>)]
     pub literals: Vec<Value>,

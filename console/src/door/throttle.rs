@@ -19,6 +19,9 @@ use super::sessions::Token;
 const FREE_FOR_NAME: u32 = 5;
 /// Tries from one address that wait for nothing: an office can be behind it.
 const FREE_FOR_SOURCE: u32 = 20;
+/// Beginnings at the identity provider from one address that come to nothing and wait for nothing: who begins proves nothing, and
+/// people change their minds.
+const FREE_TO_BEGIN: u32 = 60;
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Tries are forgotten this long after the last of them.
@@ -35,6 +38,8 @@ pub(crate) enum Trying<'a> {
     Session(&'a Token),
     /// A program at this address, by a token. One with an old token must not keep people there from signing in.
     Program { source: IpAddr },
+    /// A browser at this address that is to be sent to the identity provider.
+    Beginning { source: IpAddr },
     /// A browser at this address that comes back from the identity provider and began nothing here.
     Astray { source: IpAddr },
     /// One that did, and hands in what the provider is to vouch for: it costs us a question to the provider.
@@ -48,6 +53,7 @@ enum Key {
     Source(IpAddr),
     Session([u8; 32]),
     Program(IpAddr),
+    Beginning(IpAddr),
     Astray(IpAddr),
     Returning(IpAddr),
 }
@@ -57,6 +63,7 @@ impl Key {
         match self {
             Self::User(_) | Self::Name(_) | Self::Session(_) => FREE_FOR_NAME,
             Self::Source(_) | Self::Program(_) | Self::Astray(_) | Self::Returning(_) => FREE_FOR_SOURCE,
+            Self::Beginning(_) => FREE_TO_BEGIN,
         }
     }
 
@@ -64,9 +71,12 @@ impl Key {
     fn stays(self) -> bool {
         match self {
             Self::User(_) | Self::Session(_) => true,
-            Self::Name(_) | Self::Source(_) | Self::Program(_) | Self::Astray(_) | Self::Returning(_) => {
-                false
-            }
+            Self::Name(_)
+            | Self::Source(_)
+            | Self::Program(_)
+            | Self::Beginning(_)
+            | Self::Astray(_)
+            | Self::Returning(_) => false,
         }
     }
 }
@@ -120,7 +130,7 @@ impl Throttle {
         for key in keys(name, trying).into_iter().flatten() {
             match key {
                 Key::User(_) | Key::Name(_) | Key::Session(_) => drop(known.remove(&key)),
-                Key::Source(_) | Key::Program(_) | Key::Astray(_) | Key::Returning(_) => {
+                Key::Source(_) | Key::Program(_) | Key::Beginning(_) | Key::Astray(_) | Key::Returning(_) => {
                     if let Some(tries) = known.get_mut(&key) {
                         tries.count = tries.count.saturating_sub(1);
                     }
@@ -143,6 +153,7 @@ fn keys(name: &str, trying: Trying<'_>) -> [Option<Key>; 2] {
         }
         Trying::Session(token) => [Some(Key::Session(token.digest())), None],
         Trying::Program { source } => [Some(Key::Program(network(source))), None],
+        Trying::Beginning { source } => [Some(Key::Beginning(network(source))), None],
         Trying::Astray { source } => [Some(Key::Astray(network(source))), None],
         Trying::Returning { source } => [Some(Key::Returning(network(source))), None],
     }
@@ -240,6 +251,22 @@ mod tests {
         let tries = |source| throttle.enter("", Trying::Program { source: of(source) }, now).is_ok();
         assert!(!tries("2001:db8:0:1:ffff::1"));
         assert!(tries("2001:db8:0:2::1") && tries("192.0.2.1") && tries("::ffff:192.0.2.2"));
+    }
+
+    #[test]
+    fn who_begins_at_the_provider_without_end_waits_and_who_comes_back_right_does_not_count() {
+        let throttle = Throttle::default();
+        let (source, now) = ("192.0.2.7".parse().unwrap(), Instant::now());
+        let begins = || throttle.enter("", Trying::Beginning { source }, now);
+        for _ in 0..200 {
+            assert_eq!(begins(), Ok(()));
+            throttle.passed("", Trying::Beginning { source });
+        }
+        for _ in 0..FREE_TO_BEGIN {
+            assert_eq!(begins(), Ok(()));
+        }
+        assert!(begins().is_err());
+        assert_eq!(throttle.enter("", Trying::Returning { source }, now), Ok(()));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Evidence {
     /// What its body newly does.
     pub triage: Triage,
     /// Everything that was kept, in any order: what else waits.
-    pub items: Vec<Item>,
+    pub items: Arc<Vec<Item>>,
     /// When this is from.
     pub now: Timestamp,
 }

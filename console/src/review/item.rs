@@ -12,7 +12,6 @@ use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
-use pinfold_triage::Comparing;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -21,9 +20,9 @@ use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
-use super::triage::{Names, Piece, Triaged};
+use super::triage::{Names, Piece, Triaged, query};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
-use super::{Act, Done, Told};
+use super::{Act, DifferenceAsked, Done, Told};
 use crate::door::{About, Person};
 use crate::text::Text;
 
@@ -48,7 +47,6 @@ struct ItemPage {
     state: &'static str,
     mark: &'static str,
     reason: &'static str,
-    reason_text: &'static str,
     facts: Vec<Fact>,
     notes: Vec<Text>,
     said: Vec<Text>,
@@ -128,21 +126,13 @@ struct Past {
 pub(super) struct View {
     /// `shown`: lines of the difference, too, that differ by names of local variables alone.
     names: Option<String>,
+    /// Which part of the difference, from 1.
+    part: Option<usize>,
 }
 
 impl View {
-    fn query(&self) -> &'static str {
-        match self.comparing() {
-            Comparing::ToTheLetter => "?names=shown",
-            Comparing::ButNames => "",
-        }
-    }
-
-    fn comparing(&self) -> Comparing {
-        match self.names.as_deref() {
-            Some("shown") => Comparing::ToTheLetter,
-            Some(_) | None => Comparing::ButNames,
-        }
+    fn asked(&self) -> DifferenceAsked {
+        DifferenceAsked::of(self.names.as_deref() == Some("shown"), self.part)
     }
 }
 
@@ -154,8 +144,11 @@ pub(super) async fn show(
 ) -> Response {
     let Ok(incident) = incident.parse::<Incident>() else { return none() };
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
-    match (room.review.evidence)((incident, view.comparing())).await {
-        Ok(Some(evidence)) => page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view)),
+    match (room.review.evidence)((incident, view.asked())).await {
+        Ok(Some(evidence)) => {
+            let beside = neighbours(&room, &evidence.items, &evidence.item).await;
+            page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view, beside))
+        }
         Ok(None) => none(),
         Err(why) => trouble(&why),
     }
@@ -223,22 +216,26 @@ fn none() -> Response {
     problem(StatusCode::NOT_FOUND, "There is no such item in quarantine. What was blocked is not kept.")
 }
 
-fn item_page(room: &Room, visitor: &Visitor, evidence: &Evidence, view: &View) -> ItemPage {
+fn item_page(
+    room: &Room,
+    visitor: &Visitor,
+    evidence: &Evidence,
+    view: &View,
+    [previous, next]: [Option<Incident>; 2],
+) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
-    let [previous, next] = neighbours(&evidence.items, item);
     let mut page = ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
         incident: item.incident.to_string(),
-        here: format!("/quarantine/{}{}", item.incident, view.query()),
+        here: format!("/quarantine/{}{}", item.incident, query(view.asked())),
         diff: Some(format!("quarantine diff {}", item.incident)),
         body: item.body_kept.then(|| format!("/quarantine/{}/body", item.incident)),
         url: Text::of(&item.url),
         is_long: item.url.len() > LONG,
         state: item.state.as_str(),
         mark: state_mark(item.state),
-        reason: item.reason.code(),
-        reason_text: item.reason.text(),
+        reason: item.reason.text(),
         facts: facts(evidence),
         notes: notes(evidence),
         said: Vec::new(),
@@ -318,6 +315,7 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
     if item.subject != item.url {
         facts.push(code("A decision holds for", vec![item.subject.to_string()]));
     }
+    facts.push(code("Refused as", vec![item.reason.code().to_owned()]));
     facts.push(code("Digest", vec![item.digest.to_string(), item.digest.to_hex()]));
     facts.push(pinned(evidence.pinned.as_deref()));
     let media_type = item.media_type.as_deref().unwrap_or("no media type");

@@ -226,6 +226,9 @@ impl Room {
         if !matches!(site, None | Some("same-origin" | "none")) {
             return problem(StatusCode::FORBIDDEN, "Begin to sign in on a page of this console.");
         }
+        if let Err(denied) = self.door.beginning(source) {
+            return too_many(denied);
+        }
         let tokens = (Token::new(), Token::new(), Token::new(), Token::new());
         let (Ok(state), Ok(browser), Ok(nonce), Ok(verifier)) = tokens else {
             return problem(StatusCode::SERVICE_UNAVAILABLE, "The system gives no random bytes.");

@@ -1,5 +1,7 @@
 //! What was kept, what is most urgent first.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -15,11 +17,14 @@ use utoipa::IntoParams;
 
 use super::answer::{page, to, trouble};
 use super::routes::Room;
+use super::triage::{Glance, Urgency};
 use super::words::{ago, state_mark};
 use crate::text::Text;
 
 /// Rows of one page. Whoever has more of them narrows the filter.
 const ROWS: usize = 200;
+/// Items that are looked at for their place: what stands behind so many is ordered by what is known of it without its bytes.
+const READ: usize = 500;
 
 /// Which of them, as the URL says it, so that a view can be shared.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -49,22 +54,39 @@ struct QueuePage {
     q: Text,
 }
 
-/// What an item newly does, in one line.
-enum Known {
-    Said(Text),
+/// What an item newly does, as far as it is known.
+pub(crate) enum Known {
+    Glance(Glance),
     BeingRead,
     No,
 }
 
 impl Known {
-    fn of(said: Option<String>) -> Self {
-        said.map_or(Self::BeingRead, |said| Self::Said(Text::of(&said)))
+    fn of(glance: Option<Glance>) -> Self {
+        glance.map_or(Self::BeingRead, Self::Glance)
+    }
+
+    fn urgency(&self) -> &Urgency {
+        match self {
+            Self::Glance(glance) => &glance.urgency,
+            Self::BeingRead | Self::No => &Urgency::BeingRead,
+        }
+    }
+
+    fn line(&self) -> Option<Text> {
+        match self {
+            Self::Glance(glance) => Some(Text::of(&glance.line)),
+            Self::BeingRead | Self::No => None,
+        }
     }
 }
 
 struct Row {
     incident: String,
-    known: Known,
+    line: Option<Text>,
+    is_being_read: bool,
+    /// Why it stands where it stands, while it waits.
+    place: Option<String>,
     state: &'static str,
     mark: &'static str,
     agreed: Option<String>,
@@ -87,27 +109,18 @@ pub(super) async fn show(
         Ok(items) => Arc::new(items),
         Err(why) => return trouble(&why),
     };
-    let mut items: Vec<&Item> = all.iter().collect();
-    let waiting = items.iter().filter(|item| item.state == ItemState::Waiting).count();
+    let waiting = all.iter().filter(|item| item.state == ItemState::Waiting).count();
     let vendors = vendors(&all, &asked.vendor);
-    items.retain(|item| asked.wants(item));
-    items.sort_by_key(|item| urgency(item));
+    let mut items = in_order(&room, &all, |item| asked.wants(item)).await;
     let now = Timestamp::now();
     let more = items.len().saturating_sub(ROWS);
     items.truncate(ROWS);
-    let incidents = items.iter().map(|item| item.incident).collect();
-    // Whatever keeps this from being known, the queue is there.
-    let mut said = match (room.review.in_short)((Arc::clone(&all), incidents)).await {
-        Ok(said) => said.into_iter().map(Known::of).collect(),
-        Err(_) => Vec::new(),
-    }
-    .into_iter();
     page(
         StatusCode::OK,
         &QueuePage {
             user: Text::of(&visitor.session.user.name),
             form: room.forms.token(Some(&visitor.token)),
-            rows: items.iter().map(|item| row(item, said.next().unwrap_or(Known::No), now)).collect(),
+            rows: items.iter().map(|(item, known)| row(item, known, now)).collect(),
             more,
             waiting,
             states: asked.states(),
@@ -117,19 +130,43 @@ pub(super) async fn show(
     )
 }
 
-/// What waits comes first; of that, what is in place of something that was expected, then what most people wait for, then
-/// what has waited for longest.
-fn urgency(item: &Item) -> impl Ord + use<> {
+/// What is wanted, and what is known of it: what waits comes first, by what it newly does.
+pub(crate) async fn in_order<'i>(
+    room: &Room,
+    all: &'i Arc<Vec<Item>>,
+    wants: impl Fn(&Item) -> bool,
+) -> Vec<(&'i Item, Known)> {
+    let mut items: Vec<&Item> = all.iter().filter(|item| wants(item)).collect();
+    items.sort_by_key(|item| before_reading(item));
+    let read: Vec<_> = items.iter().take(READ).map(|item| item.incident).collect();
+    // Whatever keeps this from being known, the queue is there.
+    let glances = (room.review.at_a_glance)((Arc::clone(all), read.clone())).await.unwrap_or_default();
+    let mut known: HashMap<_, _> = read.into_iter().zip(glances.into_iter().map(Known::of)).collect();
+    let mut items: Vec<_> =
+        items.into_iter().map(|item| (item, known.remove(&item.incident).unwrap_or(Known::No))).collect();
+    // Stable: what has the same place by the facts stays as it was.
+    items.sort_by(|(one, its), (other, others)| {
+        let is_done = |item: &Item| item.state != ItemState::Waiting;
+        is_done(one).cmp(&is_done(other)).then_with(|| match is_done(one) {
+            true => std::cmp::Ordering::Equal,
+            false => its.urgency().cmp(others.urgency()),
+        })
+    });
+    items
+}
+
+/// Where nothing is known of the bytes: what waits comes first; of that, what is in place of something that was expected, then
+/// what most people wait for, then what has waited for longest.
+fn before_reading(item: &Item) -> impl Ord + use<> {
     let replaces = matches!(item.reason, Reason::DigestMismatch | Reason::PathChanged | Reason::ExpiredPin);
-    (item.state != ItemState::Waiting, !replaces, std::cmp::Reverse((item.clients, item.asked)), item.first)
+    (item.state != ItemState::Waiting, !replaces, Reverse((item.clients, item.asked)), item.first)
 }
 
 /// What waits in front of an item and behind it. Of one that waits no more, what comes first is behind it.
-pub(super) fn neighbours(items: &[Item], item: &Item) -> [Option<Incident>; 2] {
-    let mut waiting: Vec<&Item> = items.iter().filter(|other| other.state == ItemState::Waiting).collect();
-    waiting.sort_by_key(|other| urgency(other));
-    let at = waiting.iter().position(|other| other.incident == item.incident);
-    let incident = |at: usize| waiting.get(at).map(|other| other.incident);
+pub(super) async fn neighbours(room: &Room, items: &Arc<Vec<Item>>, item: &Item) -> [Option<Incident>; 2] {
+    let waiting = in_order(room, items, |other| other.state == ItemState::Waiting).await;
+    let at = waiting.iter().position(|(other, _)| other.incident == item.incident);
+    let incident = |at: usize| waiting.get(at).map(|(other, _)| other.incident);
     match at {
         Some(at) => [at.checked_sub(1).and_then(incident), incident(at + 1)],
         None => [None, incident(0)],
@@ -168,16 +205,18 @@ fn vendors(items: &[Item], chosen: &str) -> Vec<(Text, bool)> {
     names.into_iter().map(|name| (Text::of(name), name == chosen)).collect()
 }
 
-fn row(item: &Item, known: Known, now: Timestamp) -> Row {
+fn row(item: &Item, known: &Known, now: Timestamp) -> Row {
     let agreed = item.agreement.as_ref();
     Row {
         incident: item.incident.to_string(),
-        known,
+        line: known.line(),
+        is_being_read: matches!(known, Known::BeingRead),
+        place: (item.state == ItemState::Waiting).then(|| known.urgency().text()),
         state: item.state.as_str(),
         mark: state_mark(item.state),
         agreed: agreed.map(|agreed| format!("{} of {} approvals", agreed.by.len(), agreed.needed)),
         url: Text::of(&item.subject),
-        reason: item.reason.code(),
+        reason: item.reason.text(),
         vendor: Text::of(item.vendor.as_deref().unwrap_or("none")),
         clients: item.clients,
         asked: item.asked,

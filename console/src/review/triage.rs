@@ -3,6 +3,7 @@
 mod contents;
 mod difference;
 mod summary;
+mod urgency;
 
 use jiff::Timestamp;
 use pinfold_triage::{
@@ -11,8 +12,9 @@ use pinfold_triage::{
 
 use self::contents::Part;
 use self::difference::Shown;
-pub(super) use self::difference::{Difference, Names, Piece};
+pub(super) use self::difference::{Difference, Names, Piece, query};
 use self::summary::Point;
+pub use self::urgency::{Glance, Urgency};
 use super::evidence::{Triage, Verified};
 use super::words::{ago, counted, minute, size};
 use crate::text::Text;
@@ -46,6 +48,8 @@ pub(super) struct Triaged {
     pub(super) literals: Vec<LiteralRow>,
     pub(super) more_literals: usize,
     pub(super) functions: Vec<Functions>,
+    /// Why no functions are listed.
+    pub(super) rebuilt: Option<String>,
     /// How it is harder to read than what was verified.
     pub(super) measures: Vec<String>,
     /// What a program or an archive is and holds.
@@ -61,11 +65,11 @@ pub(super) struct Against {
     pub(super) learned: bool,
 }
 
-/// A line of the formatted new version, and whether the page has it to link to.
-#[derive(Clone, Copy)]
+/// A line of the formatted new version, and a link to it, where a page has it.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) line: usize,
-    pub(super) is_there: bool,
+    pub(super) link: Option<String>,
 }
 
 /// Hosts of one registered name.
@@ -127,18 +131,11 @@ pub(super) struct LiteralRow {
 pub(super) struct Functions {
     pub(super) how: &'static str,
     pub(super) count: usize,
-    pub(super) rows: Vec<(Text, Option<Place>, usize)>,
+    /// Those with a name.
+    pub(super) rows: Vec<(Text, Place)>,
+    /// Where those without one are.
+    pub(super) unnamed: Vec<Place>,
     pub(super) more: usize,
-}
-
-/// What was found of an item in one line, for the queue. Some of it are words of the attacker.
-#[must_use]
-pub fn in_a_line(triage: &Triage) -> Option<String> {
-    match triage {
-        Triage::Done { findings, .. } => Some(summary::in_a_line(findings)),
-        Triage::NotDone(why) => Some(format!("not analysed because {why}")),
-        Triage::Running => None,
-    }
 }
 
 impl Triaged {
@@ -152,7 +149,7 @@ impl Triaged {
 
     fn found(verified: Option<&Verified>, findings: &Findings, now: Timestamp) -> Self {
         let difference = Difference::of(findings);
-        let shown = difference.shown();
+        let shown = difference.shown(&findings.diff);
         Self {
             is_running: false,
             not_done: None,
@@ -172,7 +169,8 @@ impl Triaged {
             losses: findings.losses.iter().map(|loss| loss_row(loss, &shown)).collect(),
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
-            functions: functions(&findings.functions, &shown),
+            functions: functions(findings, &shown),
+            rebuilt: findings.function_counts.rebuilt(),
             measures: findings.measures.iter().filter_map(Measure::text).collect(),
             contents: contents::parts(findings.contents.as_deref()),
             difference,
@@ -185,6 +183,7 @@ impl Triaged {
             && self.losses.is_empty()
             && self.literals.is_empty()
             && self.functions.is_empty()
+            && self.rebuilt.is_none()
             && self.contents.is_empty()
             && self.measures.is_empty())
     }
@@ -231,9 +230,10 @@ fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     }
     amount.push(format!("{} added", counted(diff.added as u64, "line")));
     amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
+    amount.extend(findings.function_counts.rebuilt().map(|rebuilt| capitalised(&rebuilt)));
     for how in KINDS {
-        let count = findings.functions.iter().filter(|function| function.how == how).count();
-        if count > 0 {
+        let count = findings.function_counts.of(how);
+        if count > 0 && findings.function_counts.rebuilt().is_none() {
             amount.push(format!("{} {}", counted(count as u64, "function"), how.code()));
         }
     }
@@ -325,18 +325,33 @@ fn literals(findings: &Findings, shown: &Shown) -> Vec<LiteralRow> {
     findings.literals.iter().take(LITERALS).map(row).collect()
 }
 
-fn functions(functions: &[Function], shown: &Shown) -> Vec<Functions> {
+fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
+    let Findings { functions, function_counts: counts, .. } = findings;
+    if counts.rebuilt().is_some() {
+        return Vec::new();
+    }
     let of_kind = KINDS.into_iter().map(|how| {
         let all: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
-        // The line of one that is gone is one of the reviewed version.
-        let place =
-            |function: &Function| (how != FunctionChange::Removed).then(|| shown.place(function.line));
-        let row = |function: &&Function| (Text::of(&function.name), place(function), function.line);
+        let place = |function: &Function| match how {
+            // The line of one that is gone is one of the reviewed version.
+            FunctionChange::Removed => Place { line: function.line, link: None },
+            FunctionChange::Added | FunctionChange::Changed | FunctionChange::Moved => {
+                shown.place(function.line)
+            }
+        };
+        let (named, unnamed): (Vec<_>, Vec<_>) = all.into_iter().partition(|function| function.is_named());
+        let rows: Vec<_> = named
+            .iter()
+            .take(FUNCTIONS)
+            .map(|function| (Text::of(&function.name), place(function)))
+            .collect();
+        let unnamed: Vec<_> = unnamed.iter().take(FUNCTIONS).map(|function| place(function)).collect();
         Functions {
             how: how.code(),
-            count: all.len(),
-            rows: all.iter().take(FUNCTIONS).map(row).collect(),
-            more: all.len().saturating_sub(FUNCTIONS),
+            count: counts.of(how),
+            more: counts.of(how).saturating_sub(rows.len() + unnamed.len()),
+            rows,
+            unnamed,
         }
     });
     of_kind.filter(|functions| functions.count > 0).collect()

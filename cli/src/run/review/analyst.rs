@@ -2,24 +2,23 @@
 //! whole limit: one is looked at after the other, off the threads that carry traffic, a few wait, the page of who asks waits a
 //! moment and no longer, and what was found is remembered, so that a page that is loaded again does not pay again.
 
-mod in_short;
+mod glances;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pinfold_console::{Triage, Verified};
+use pinfold_console::{DifferenceAsked, Triage, Verified};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::lookalike::Lookalikes;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::Store;
 use pinfold_store::item::Item;
-use pinfold_triage::Comparing;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use self::in_short::Lines;
+use self::glances::Glances;
 use crate::comparison::{Known, found};
 use crate::failure::Failure;
 
@@ -42,13 +41,13 @@ struct Inner {
     store: Store,
     turn: Semaphore,
     memory: Mutex<Memory>,
-    lines: Mutex<Lines>,
+    glances: Mutex<Glances>,
 }
 
 /// What was asked: what it was compared with, as far as it is still there, and what it is.
 type Key = (Option<BodyId>, BodyId);
-/// The same, and by what lines of the difference are the same.
-type Asked = (Key, Comparing);
+/// The same, and what of the difference.
+type Asked = (Key, DifferenceAsked);
 /// None while it is looked at.
 type Answer = Option<Triage>;
 
@@ -63,7 +62,7 @@ struct Memory {
 impl Analyst {
     pub(super) fn new(store: Store) -> Self {
         let memory = Mutex::default();
-        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory, lines: Mutex::default() }))
+        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory, glances: Mutex::default() }))
     }
 
     /// What an item newly does: at once where it is known, else when it has been looked at, or that it takes longer.
@@ -72,7 +71,7 @@ impl Analyst {
         item: &Item,
         items: &[Item],
         rules: &Arc<Rulebook>,
-        comparing: Comparing,
+        asked: DifferenceAsked,
     ) -> Result<Triage, Failure> {
         if !item.body_kept {
             return Ok(Triage::NotDone("its body was not kept: there was no room for it".to_owned()));
@@ -86,7 +85,7 @@ impl Analyst {
                 item.incident
             )));
         }
-        Ok(self.answer((item.digest, item.len), verified, rules, comparing).await)
+        Ok(self.answer((item.digest, item.len), verified, rules, asked).await)
     }
 
     /// What a body does by itself, with nothing to compare it with.
@@ -95,7 +94,7 @@ impl Analyst {
         if len > LARGEST {
             return Triage::NotDone(format!("{len} bytes are more than a page reads"));
         }
-        self.answer(new, Vec::new(), rules, Comparing::ButNames).await
+        self.answer(new, Vec::new(), rules, DifferenceAsked::default()).await
     }
 
     async fn answer(
@@ -103,9 +102,9 @@ impl Analyst {
         new: (BodyId, u64),
         verified: Vec<Known>,
         rules: &Arc<Rulebook>,
-        comparing: Comparing,
+        asked: DifferenceAsked,
     ) -> Triage {
-        let Some(mut answer) = self.begun(new, verified, rules, comparing) else { return Triage::Running };
+        let Some(mut answer) = self.begun(new, verified, rules, asked) else { return Triage::Running };
         let waiting = timeout(PATIENCE, answer.wait_for(Option::is_some)).await;
         match waiting {
             Ok(Ok(answer)) => answer.clone().unwrap_or(Triage::Running),
@@ -120,44 +119,34 @@ impl Analyst {
         new: (BodyId, u64),
         verified: Vec<Known>,
         rules: &Arc<Rulebook>,
-        comparing: Comparing,
+        asked: DifferenceAsked,
     ) -> Option<watch::Receiver<Answer>> {
         let key = (verified.first().map(|known| known.digest), new.0);
         let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.forget_what_is_of_other_rules(rules);
-        if let Some(answer) = memory.known((key, comparing)) {
+        if let Some(answer) = memory.known((key, asked)) {
             return Some(answer);
         }
         let (tell, answer) = watch::channel(None);
-        if !memory.add((key, comparing), answer.clone()) {
+        if !memory.add((key, asked), answer.clone()) {
             return None;
         }
         let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
-            let found = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, comparing)).await;
-            this.keep_line(key, found.as_ref(), &rules);
+            let found = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
+            this.keep_glance(key, found.as_ref(), &rules);
             tell.send_replace(found);
         });
         Some(answer)
     }
 
     /// Nothing where it was given up.
-    async fn look(
-        &self,
-        new: (BodyId, u64),
-        verified: &[Known],
-        rules: Arc<Rulebook>,
-        limit: Duration,
-    ) -> Option<Triage> {
-        self.compare(new, verified, rules, (limit, Comparing::ButNames)).await
-    }
-
     async fn compare(
         &self,
         new: (BodyId, u64),
         verified: &[Known],
         rules: Arc<Rulebook>,
-        (limit, comparing): (Duration, Comparing),
+        (limit, asked): (Duration, DifferenceAsked),
     ) -> Option<Triage> {
         let _turn = self.0.turn.acquire().await.ok()?;
         let read = async {
@@ -173,7 +162,7 @@ impl Analyst {
         let (known, old) = verified.unzip();
         let looking = spawn_blocking(move || {
             let lookalikes = Lookalikes::of(&rules);
-            found(comparing, old.as_deref(), &new, Instant::now() + limit, &lookalikes)
+            found(asked, old.as_deref(), &new, Instant::now() + limit, &lookalikes)
         });
         let findings = Arc::new(looking.await.ok()?);
         let verified = known.map(|Known { digest, len, at, learned }| Verified { digest, len, at, learned });
@@ -229,7 +218,7 @@ mod tests {
     use super::*;
 
     fn key(number: u8) -> Asked {
-        ((None, BodyId([number; 32])), Comparing::ButNames)
+        ((None, BodyId([number; 32])), DifferenceAsked::default())
     }
 
     #[test]

@@ -6,9 +6,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_console::api::{ApiAnswer, Command, Declined, Exposing, Form, Printed, Printing};
-use pinfold_console::{Act, Decision, Triage};
+use pinfold_console::{Act, Decision, DifferenceAsked, Triage};
 use pinfold_store::item::Item;
-use pinfold_triage::Comparing;
 
 use super::learned::absent;
 use super::ledger::STATED_WITHIN;
@@ -94,8 +93,8 @@ impl Reviewing {
             Review { configuration: &self.configuration, config: &config, store: &self.store, terminal };
         match command {
             Command::Show(text) => Ok(review.show(self.named(&review, &text).await?.incident).await?),
-            Command::Diff { incident, comparing } => {
-                self.compared(self.named(&review, &incident).await?, comparing, terminal).await
+            Command::Diff { incident, asked } => {
+                self.compared(self.named(&review, &incident).await?, asked, terminal).await
             }
             Command::Decide(decision) => {
                 self.named(&review, &decision.incident.to_string()).await?;
@@ -123,12 +122,12 @@ impl Reviewing {
     async fn compared(
         &self,
         item: Item,
-        comparing: Comparing,
+        asked: DifferenceAsked,
         terminal: &Terminal,
     ) -> Result<Found, Declined> {
         let items = self.store.quarantined().await.map_err(Failure::from)?;
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        match self.analyst.ask(&item, &items, &rules, comparing).await? {
+        match self.analyst.ask(&item, &items, &rules, asked).await? {
             Triage::Done { verified, findings } => {
                 let verified = verified.map(|it| Known {
                     digest: it.digest,

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
-use pinfold_console::{Day, Evidence, Served, Triage};
+use pinfold_console::{Day, DifferenceAsked, Evidence, Served, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::pin::PinUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use pinfold_store::{Filter, Sighted, Sought};
-use pinfold_triage::Comparing;
 
 use super::Reviewing;
 use crate::failure::Failure;
@@ -29,12 +28,12 @@ impl Reviewing {
     pub(super) async fn evidence(
         &self,
         incident: Incident,
-        comparing: Comparing,
+        asked: DifferenceAsked,
     ) -> Result<Option<Evidence>, Failure> {
         let gathered = self.blocking(move |this| async move { this.gather(incident).await }).await?;
         let Some(mut evidence) = gathered else { return Ok(None) };
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules, comparing).await?;
+        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules, asked).await?;
         Ok(Some(evidence))
     }
 
@@ -67,7 +66,7 @@ impl Reviewing {
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
             triage: Triage::Running,
-            items,
+            items: Arc::new(items),
             item,
             asked_by,
             now,

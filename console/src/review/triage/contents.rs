@@ -1,6 +1,8 @@
 //! What a program or an archive is and holds, in tables: before beside now, and what is to be looked at marked.
 
-use pinfold_triage::{Contents, Member, MemberFacts, Names, Section, SectionFacts, Signature, SignerChange};
+use pinfold_triage::{
+    Contents, Diff, Member, MemberFacts, Names, Section, SectionFacts, Signature, SignerChange,
+};
 
 use super::super::words::{counted, size};
 use super::difference::Difference;
@@ -101,6 +103,25 @@ pub(super) fn in_short(contents: &Contents) -> Vec<String> {
     short
 }
 
+/// Whether it is signed by somebody else, runs other scripts when it is installed, or is read in two ways.
+pub(super) fn is_other(contents: &Contents) -> bool {
+    contents
+        .signing
+        .as_ref()
+        .is_some_and(|signing| is_other_signer(signing.change) || signing.new.iter().any(is_broken))
+        || !contents.install_scripts.is_empty()
+        || contents.oddities.iter().any(|oddity| !oddity.reviewed)
+}
+
+fn is_other_signer(change: SignerChange) -> bool {
+    match change {
+        SignerChange::Unsigned | SignerChange::Signed | SignerChange::SameSigner => false,
+        SignerChange::OtherSigner | SignerChange::Gone | SignerChange::Appeared | SignerChange::Unknown => {
+            true
+        }
+    }
+}
+
 fn part(title: impl Into<String>, note: &'static str, mut rows: Vec<Line>, all: usize) -> Part {
     rows.truncate(ROWS);
     Part { title: title.into(), note, more: all.saturating_sub(rows.len()), rows }
@@ -125,13 +146,7 @@ fn what_it_is(contents: &Contents) -> Part {
 fn signing(contents: &Contents) -> Part {
     let mut rows = Vec::new();
     if let Some(signing) = &contents.signing {
-        let is_notable = match signing.change {
-            SignerChange::Unsigned | SignerChange::Signed | SignerChange::SameSigner => false,
-            SignerChange::OtherSigner
-            | SignerChange::Gone
-            | SignerChange::Appeared
-            | SignerChange::Unknown => true,
-        };
+        let is_notable = is_other_signer(signing.change);
         rows.push(Line::of("signer", None, Some(signing.change.text())).notable(is_notable));
         for at in 0..signing.reviewed.len().max(signing.new.len()) {
             rows.extend(signature(signing.reviewed.get(at), signing.new.get(at)));
@@ -246,7 +261,7 @@ fn members(contents: &Contents) -> Part {
 fn inside(member: &Member) -> Vec<Text> {
     let Some(found) = &member.findings else { return Vec::new() };
     let shown = Difference::default();
-    let mut lines: Vec<_> = points(found, &shown.shown())
+    let mut lines: Vec<_> = points(found, &shown.shown(&Diff::default()))
         .into_iter()
         .map(|point| match point.what {
             Some(what) => Text::of(&format!("{} {what}", point.text)),

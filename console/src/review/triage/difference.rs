@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use pinfold_triage::{Diff, Findings, Fold, Hunk, Mark, Renamed, differing_words};
+use pinfold_triage::{Comparing, Diff, Findings, Fold, Hunk, Mark, Renamed, differing_words};
 
 use super::{Place, marks};
+use crate::review::DifferenceAsked;
 use crate::review::words::counted;
 use crate::text::Text;
 
-/// Lines of hunks on one page.
+/// Lines of hunks on one page: a part of a difference has no more.
 const LINES: usize = 3000;
-/// Characters of lines on one page.
-const CHARACTERS: usize = 400_000;
+/// Bytes of lines on one page: more than a part of a difference has, with what is said behind its lines.
+const BYTES: usize = 1_300_000;
 /// Bytes of lines that are compared word by word.
 const COMPARED: usize = 200_000;
 
@@ -20,8 +21,15 @@ const COMPARED: usize = 200_000;
 #[derive(Default)]
 pub(in crate::review) struct Difference {
     pub(in crate::review) pieces: Vec<Piece>,
-    /// Changed lines that are not shown.
+    /// Changed lines of this part that are not shown.
     pub(in crate::review) left_out: usize,
+    /// Which part it is, and of how many, where there is more than one.
+    pub(in crate::review) part: Option<(usize, usize)>,
+    /// Links to the parts before and behind it.
+    pub(in crate::review) before: Option<String>,
+    pub(in crate::review) behind: Option<String>,
+    /// What holds for every line that is in none of its parts.
+    pub(in crate::review) unchanged: Option<&'static str>,
     /// Whether there are two versions.
     pub(in crate::review) has_two: bool,
     /// Changed lines that are not shown whole.
@@ -92,13 +100,47 @@ enum Side {
     New,
 }
 
-/// Which lines of the new version the page has.
-pub(super) struct Shown(BTreeSet<usize>);
+/// Which lines of the new version the page has, and which are in other parts.
+pub(super) struct Shown {
+    lines: BTreeSet<usize>,
+    /// The line at which each part begins.
+    parts: Vec<usize>,
+    asked: DifferenceAsked,
+}
 
 impl Shown {
     pub(super) fn place(&self, line: usize) -> Place {
-        Place { line, is_there: self.0.contains(&line) }
+        let part = self.parts.partition_point(|start| *start <= line).saturating_sub(1);
+        let link = if self.lines.contains(&line) {
+            Some(format!("#n{line}"))
+        } else if part != self.asked.part && self.parts.len() > 1 {
+            Some(format!("{}#n{line}", query(DifferenceAsked { part, ..self.asked })))
+        } else {
+            None
+        };
+        Place { line, link }
     }
+}
+
+/// What asks for that, behind the path of an item's page.
+pub(in crate::review) fn query(asked: DifferenceAsked) -> String {
+    let names = match asked.comparing {
+        Comparing::ToTheLetter => "names=shown&",
+        Comparing::ButNames | Comparing::NoLines => "",
+    };
+    if asked.part > 0 {
+        return format!("?{names}part={}", asked.part + 1);
+    }
+    if names.is_empty() { String::new() } else { "?names=shown".to_owned() }
+}
+
+/// What was asked for: it is shown as it was compared.
+fn asked(diff: &Diff) -> DifferenceAsked {
+    let comparing = match diff.renamed {
+        Renamed::Shown => Comparing::ToTheLetter,
+        Renamed::LeftOut { .. } | Renamed::NotKnown(_) => Comparing::ButNames,
+    };
+    DifferenceAsked { comparing, part: diff.part }
 }
 
 impl Difference {
@@ -108,13 +150,7 @@ impl Difference {
         for (line, capability) in marks(findings) {
             marked.entry(line).or_default().insert(capability.text());
         }
-        let mut pieces = Pieces {
-            marked,
-            made: Vec::new(),
-            lines: LINES,
-            characters: CHARACTERS,
-            left_out: diff.left_out,
-        };
+        let mut pieces = Pieces { marked, made: Vec::new(), lines: LINES, bytes: BYTES, left_out: 0 };
         for hunk in &diff.hunks {
             pieces.hunk(hunk);
         }
@@ -123,23 +159,32 @@ impl Difference {
         }
         pieces.mark_words();
         let renamed = names(diff);
+        let link = |part: usize| {
+            // The first one is asked for by no more than a question mark: an empty link would keep what is asked for now.
+            let query = query(DifferenceAsked { part, ..asked(diff) });
+            format!("{}#difference", if query.is_empty() { "?" } else { &query })
+        };
         Self {
             pieces: pieces.made,
             left_out: pieces.left_out,
+            unchanged: diff.unchanged(),
+            part: (diff.parts.len() > 1).then_some((diff.part + 1, diff.parts.len())),
+            before: diff.part.checked_sub(1).map(link),
+            behind: Some(diff.part + 1).filter(|part| *part < diff.parts.len()).map(link),
             has_two: diff.added + diff.removed > 0 || matches!(renamed, Some(Names::LeftOut(..))),
             cut: diff.cut,
             renamed,
         }
     }
 
-    pub(super) fn shown(&self) -> Shown {
+    pub(super) fn shown(&self, diff: &Diff) -> Shown {
         let same = |lines: &[Same]| lines.iter().map(|line| line.new).collect::<Vec<_>>();
         let lines = self.pieces.iter().flat_map(|piece| match piece {
             Piece::Same(lines) => same(lines),
             Piece::Folded { head, tail, .. } => [same(head), same(tail)].concat(),
             Piece::Changed { new, .. } => new.iter().map(|line| line.number).collect(),
         });
-        Shown(lines.collect())
+        Shown { lines: lines.collect(), parts: diff.parts.clone(), asked: asked(diff) }
     }
 }
 
@@ -159,9 +204,9 @@ fn names(diff: &Diff) -> Option<Names> {
 struct Pieces {
     marked: BTreeMap<usize, BTreeSet<&'static str>>,
     made: Vec<Piece>,
-    /// Lines and characters that there is still room for.
+    /// Lines and bytes that there is still room for.
     lines: usize,
-    characters: usize,
+    bytes: usize,
     left_out: usize,
 }
 
@@ -186,13 +231,13 @@ impl Pieces {
 
     /// Once there is none, there is none for what follows.
     fn has_room(&mut self, text: &str) -> bool {
-        match (self.lines.checked_sub(1), self.characters.checked_sub(text.len())) {
-            (Some(lines), Some(characters)) => {
-                (self.lines, self.characters) = (lines, characters);
+        match (self.lines.checked_sub(1), self.bytes.checked_sub(text.len())) {
+            (Some(lines), Some(bytes)) => {
+                (self.lines, self.bytes) = (lines, bytes);
                 true
             }
             (_, _) => {
-                (self.lines, self.characters) = (0, 0);
+                (self.lines, self.bytes) = (0, 0);
                 false
             }
         }

@@ -1,6 +1,6 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
+use pinfold_triage::{Capability, Change, Diff, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
 
 use super::super::words::counted;
 use super::Place;
@@ -46,8 +46,30 @@ const TELLING: [Capability; 22] = [
     Capability::Automation,
 ];
 
+/// How much a line says that is new, so that its mark shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::review) enum Weight {
+    /// It newly reaches for data, sends, runs text, hides, or has lost a guard.
+    Heavy,
+    Plain,
+    /// It is no deed.
+    Light,
+}
+
+impl Weight {
+    /// What the line is called in the page's style.
+    pub(in crate::review) fn class(self) -> &'static str {
+        match self {
+            Self::Heavy => "heavy",
+            Self::Plain => "plain",
+            Self::Light => "light",
+        }
+    }
+}
+
 /// One line.
 pub(in crate::review) struct Point {
+    pub(in crate::review) weight: Weight,
     pub(in crate::review) text: String,
     /// What it is about, as it stands there.
     pub(in crate::review) what: Option<Text>,
@@ -72,7 +94,14 @@ impl Point {
     }
 
     fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), what: None, tags: Vec::new(), place: None, excerpt: None }
+        Self {
+            weight: Weight::Plain,
+            text: text.into(),
+            what: None,
+            tags: Vec::new(),
+            place: None,
+            excerpt: None,
+        }
     }
 }
 
@@ -109,7 +138,8 @@ fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
     points.extend(together("with something else than before", other.get(OTHERS..).unwrap_or_default()));
     points.extend(together("more often than before", &of_novelty(findings, Novelty::More)));
     if points.is_empty() {
-        points.extend(nothing(findings).map(Point::plain));
+        let nothing = nothing(findings).map(Point::plain);
+        points.extend(nothing.map(|point| Point { weight: Weight::Light, ..point }));
     }
     points.extend(findings.version.as_ref().map(said));
     points
@@ -118,7 +148,7 @@ fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
 /// The first of them in one line, for a list of many: with words of the attacker, bounded.
 pub(super) fn in_a_line(findings: &Findings) -> String {
     let nowhere = Difference::default();
-    let mut points = telling(findings, &nowhere.shown(), HOSTS_IN_A_LINE);
+    let mut points = telling(findings, &nowhere.shown(&Diff::default()), HOSTS_IN_A_LINE);
     if matches!(findings.change, Change::Same | Change::Trivia | Change::Names) {
         // The kind of change says it.
         points.retain(|point| Some(&*point.text) != nothing(findings));
@@ -176,7 +206,9 @@ fn of_host(host: &Host, reaching: Option<&Fact>, shown: &Shown) -> Point {
     };
     let hidden = host.hidden.then(|| Text::of("hidden: not to be read in the code as it is"));
     let imitates = host.imitates.as_deref().map(|imitates| Text::of(&format!("looks like {imitates}")));
+    let is_heavy = host.hidden || host.imitates.is_some() || reaching.is_some();
     Point {
+        weight: if is_heavy { Weight::Heavy } else { Weight::Plain },
         text,
         what: Some(Text::of(&host.host)),
         tags: hidden.into_iter().chain(imitates).collect(),
@@ -188,7 +220,9 @@ fn of_host(host: &Host, reaching: Option<&Fact>, shown: &Shown) -> Point {
 fn of_fact(fact: &Fact, shown: &Shown) -> Point {
     let first = fact.sites.first();
     let means = first.and_then(|site| site.means.as_deref());
+    let is_heavy = fact.novelty() == Novelty::New && fact.capability.group() != Group::Environment;
     Point {
+        weight: if is_heavy { Weight::Heavy } else { Weight::Plain },
         text: fact.capability.text().to_owned(),
         what: None,
         tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
@@ -205,13 +239,14 @@ fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
 
 fn of_loss(loss: &Loss, shown: &Shown) -> Point {
     let place = loss.others.first().map(|site| shown.place(site.line));
-    Point { place, ..Point::plain(loss.text()) }
+    Point { weight: Weight::Heavy, place, ..Point::plain(loss.text()) }
 }
 
 fn said(version: &SaidVersion) -> Point {
     let SaidVersion { reviewed, new } = version;
     let tag = if reviewed == new { "as the verified one".to_owned() } else { format!("was {reviewed}") };
-    Point { what: Some(Text::of(new)), tags: vec![Text::of(&tag)], ..Point::plain("says that it is") }
+    let tags = vec![Text::of(&tag)];
+    Point { weight: Weight::Light, what: Some(Text::of(new)), tags, ..Point::plain("says that it is") }
 }
 
 /// What is said where nothing was found.

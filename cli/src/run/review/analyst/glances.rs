@@ -1,31 +1,32 @@
-//! What many items newly do, in one line each, for the queue. What is not known is read behind the page, one item after the
-//! other and each for a short time; only the line is kept.
+//! What many items newly do, at a glance, for the queue. What is not known is read behind the page, one item after the other
+//! and each for a short time; only the glance is kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pinfold_console::{Triage, in_a_line};
+use pinfold_console::{DifferenceAsked, Glance, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
+use pinfold_triage::Comparing;
 
 use super::{Analyst, Key, LARGEST};
 use crate::comparison::{Known, Released};
 use crate::failure::Failure;
 
-/// How long one item is looked at for its line. Its page takes longer where it must.
+/// How long one item is looked at at a glance. Its page takes longer where it must.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Lines that are kept, of some hundred bytes each.
+/// Glances that are kept, of some hundred bytes each.
 const KEPT: usize = 1000;
 
 /// What is known, and what is to be read.
 #[derive(Default)]
-pub(super) struct Lines {
+pub(super) struct Glances {
     /// What was expected when these were read.
     rules: Option<Arc<Rulebook>>,
-    known: HashMap<Key, String>,
+    known: HashMap<Key, Glance>,
     /// The keys of these, the oldest first.
     order: VecDeque<Key>,
     /// What the last page has asked for: what an earlier one has nobody waits for any more.
@@ -41,76 +42,80 @@ struct Wanted {
 
 impl Analyst {
     /// In the order in which they are asked for; none where it is being read.
-    pub(in crate::run::review) async fn in_short(
+    pub(in crate::run::review) async fn at_a_glance(
         &self,
         items: &[Item],
         incidents: &[Incident],
         rules: &Arc<Rulebook>,
-    ) -> Result<Vec<Option<String>>, Failure> {
+    ) -> Result<Vec<Option<Glance>>, Failure> {
         let released = Released::read(&self.0.store).await?;
         let by_incident: HashMap<_, _> = items.iter().map(|item| (item.incident, item)).collect();
         let mut wanted = VecDeque::new();
-        let lines = incidents.iter().map(|incident| {
+        let glances = incidents.iter().map(|incident| {
             let item = by_incident.get(incident)?;
             if !item.body_kept {
-                return Some("its bytes were not kept: there was no room for them".to_owned());
+                let why = "its bytes were not kept: there was no room for them";
+                return Some(Glance::unread(why.to_owned()));
             }
             let verified = released.at(items, item);
             if verified.iter().map(|known| known.len).chain([item.len]).any(|len| len > LARGEST) {
-                return Some("too large to be read for a page".to_owned());
+                return Some(Glance::unread("too large to be read for a page".to_owned()));
             }
             let key = (verified.first().map(|known| known.digest), item.digest);
-            let known = self.line(key, rules);
+            let known = self.glance(key, rules);
             if known.is_none() {
                 wanted.push_back(Wanted { key, new: (item.digest, item.len), verified });
             }
             known
         });
-        let lines = lines.collect();
+        let glances = glances.collect();
         self.want(wanted, rules);
-        Ok(lines)
+        Ok(glances)
     }
 
-    fn line(&self, key: Key, rules: &Arc<Rulebook>) -> Option<String> {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.forget_what_is_of_other_rules(rules);
-        lines.known.get(&key).cloned()
+    fn glance(&self, key: Key, rules: &Arc<Rulebook>) -> Option<Glance> {
+        let mut glances = self.0.glances.lock().unwrap_or_else(PoisonError::into_inner);
+        glances.forget_what_is_of_other_rules(rules);
+        glances.known.get(&key).cloned()
     }
 
     fn want(&self, wanted: VecDeque<Wanted>, rules: &Arc<Rulebook>) {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.wanted = wanted;
-        if !lines.is_reading && !lines.wanted.is_empty() {
-            lines.is_reading = true;
+        let mut glances = self.0.glances.lock().unwrap_or_else(PoisonError::into_inner);
+        glances.wanted = wanted;
+        if !glances.is_reading && !glances.wanted.is_empty() {
+            glances.is_reading = true;
             tokio::spawn(self.clone().read(Arc::clone(rules)));
         }
     }
 
     async fn read(self, rules: Arc<Rulebook>) {
         while let Some(Wanted { key, new, verified }) = self.next() {
-            let found = self.look(new, &verified, Arc::clone(&rules), LIMIT).await;
-            let line = found.as_ref().and_then(in_a_line);
-            let line = line.unwrap_or_else(|| "not analysed because the analysis failed".to_owned());
-            self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).keep(key, line, &rules);
+            let asked = DifferenceAsked { comparing: Comparing::NoLines, part: 0 };
+            let found = self.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
+            let glance = found.as_ref().and_then(Glance::of);
+            let glance = glance
+                .unwrap_or_else(|| Glance::unread("not analysed because the analysis failed".to_owned()));
+            self.0.glances.lock().unwrap_or_else(PoisonError::into_inner).keep(key, glance, &rules);
         }
     }
 
     fn next(&self) -> Option<Wanted> {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = lines.wanted.pop_front();
-        lines.is_reading = next.is_some();
+        let mut glances = self.0.glances.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = glances.wanted.pop_front();
+        glances.is_reading = next.is_some();
         next
     }
 
     /// What was found for an item's page need not be read again.
-    pub(super) fn keep_line(&self, key: Key, found: Option<&Triage>, rules: &Arc<Rulebook>) {
-        if let Some(line) = found.filter(|found| matches!(found, Triage::Done { .. })).and_then(in_a_line) {
-            self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).keep(key, line, rules);
+    pub(super) fn keep_glance(&self, key: Key, found: Option<&Triage>, rules: &Arc<Rulebook>) {
+        if let Some(glance) = found.filter(|found| matches!(found, Triage::Done { .. })).and_then(Glance::of)
+        {
+            self.0.glances.lock().unwrap_or_else(PoisonError::into_inner).keep(key, glance, rules);
         }
     }
 }
 
-impl Lines {
+impl Glances {
     fn forget_what_is_of_other_rules(&mut self, rules: &Arc<Rulebook>) {
         if !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules)) {
             self.rules = Some(Arc::clone(rules));
@@ -120,11 +125,11 @@ impl Lines {
     }
 
     /// Unless other things are expected by now.
-    fn keep(&mut self, key: Key, line: String, rules: &Arc<Rulebook>) {
+    fn keep(&mut self, key: Key, glance: Glance, rules: &Arc<Rulebook>) {
         if !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules)) {
             return;
         }
-        if self.known.insert(key, line).is_none() {
+        if self.known.insert(key, glance).is_none() {
             self.order.push_back(key);
         }
         while self.order.len() > KEPT {
@@ -140,22 +145,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_bounded_and_of_what_is_expected_now() {
+    fn glances_are_bounded_and_of_what_is_expected_now() {
         let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
-        let mut lines = Lines::default();
+        let mut glances = Glances::default();
         let key = |number: usize| {
             let mut id = [0; 32];
             id[..size_of::<usize>()].copy_from_slice(&number.to_le_bytes());
             (None, BodyId(id))
         };
-        lines.forget_what_is_of_other_rules(&rules);
+        glances.forget_what_is_of_other_rules(&rules);
         for number in 0..KEPT + 10 {
-            lines.keep(key(number), number.to_string(), &rules);
+            glances.keep(key(number), Glance::unread(number.to_string()), &rules);
         }
-        assert_eq!((lines.known.len(), lines.order.len()), (KEPT, KEPT));
-        assert!(!lines.known.contains_key(&key(0)) && lines.known.contains_key(&key(KEPT)));
-        lines.forget_what_is_of_other_rules(&others);
-        lines.keep(key(1), "late".to_owned(), &rules);
-        assert!(lines.known.is_empty() && lines.order.is_empty());
+        assert_eq!((glances.known.len(), glances.order.len()), (KEPT, KEPT));
+        assert!(!glances.known.contains_key(&key(0)) && glances.known.contains_key(&key(KEPT)));
+        glances.forget_what_is_of_other_rules(&others);
+        glances.keep(key(1), Glance::unread("late".to_owned()), &rules);
+        assert!(glances.known.is_empty() && glances.order.is_empty());
     }
 }
