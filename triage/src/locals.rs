@@ -123,6 +123,7 @@ pub(crate) fn fixed(semantic: &Semantic<'_>) -> Vec<bool> {
     let scoping = semantic.scoping();
     let met = met_by_name(scoping);
     let bodies = bodies(semantic);
+    let hoisted_over = hoisted_over(semantic);
     // The parser takes both in scripts; what has one is a module or nothing.
     let is_module = semantic.nodes().program().body.iter().any(Statement::is_module_declaration);
     let is_fixed = |symbol: SymbolId| {
@@ -133,6 +134,7 @@ pub(crate) fn fixed(semantic: &Semantic<'_>) -> Vec<bool> {
             || matches!(scoping.symbol_name(symbol), "eval" | "arguments")
             || (scope == scoping.root_scope_id() && (!is_module || is_exported(declared)))
             || is_bound_twice(semantic, symbol)
+            || hoisted_over.contains(&symbol)
             || bodies.get(&scope).is_some_and(|body| is_asked_for_in_front(semantic, symbol, *body))
     };
     scoping.symbol_ids().map(is_fixed).collect()
@@ -187,6 +189,24 @@ where
     'a: 's,
 {
     around.any(|node| matches!(node.kind(), AstKind::ExportDeclaration(_)))
+}
+
+/// What a function that is declared inside a block meets where its name goes to the function around: a variable that it is
+/// written into, or one further out that it hides, though the tree has neither.
+fn hoisted_over(semantic: &Semantic<'_>) -> HashSet<SymbolId> {
+    let scoping = semantic.scoping();
+    let mut met = HashSet::new();
+    for symbol in scoping.symbol_ids().filter(|symbol| is_bound_twice(semantic, *symbol)) {
+        let name = scoping.symbol_ident(symbol);
+        for scope in scoping.scope_ancestors(scoping.symbol_scope_id(symbol)).skip(1) {
+            let Some(around) = scoping.get_binding(scope, name) else { continue };
+            // What lies around one that is known was walked already; around a function's own, nothing is met.
+            if !met.insert(around) || scoping.scope_flags(scope).is_var() {
+                break;
+            }
+        }
+    }
+    met
 }
 
 /// A function that is declared inside a block has its name in the block, and mostly in the function around it too.

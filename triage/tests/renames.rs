@@ -109,6 +109,26 @@ fn a_function_in_a_block_that_shadows_a_global_around_it_is_shown() {
 }
 
 #[test]
+fn a_local_that_takes_the_name_of_a_function_in_a_block_is_shown() {
+    let with = |name: &str| script(&format!("var {name} = user; {{ function f() {{}} }} send({name});"));
+    shows(&with("n"), &with("f"));
+    let inside = |name: &str| {
+        script(&format!(
+            "(function ({name}) {{ (function () {{ {{ function f() {{}} }} {name}(pass) }})() }})(user)"
+        ))
+    };
+    shows(&inside("n"), &inside("f"));
+}
+
+#[test]
+fn a_variable_that_takes_the_name_of_what_is_caught_around_it_is_shown() {
+    let with = |name: &str| {
+        script(&format!("try {{ form() }} catch (e) {{ var {name} = user; keep(e) }} send({name});"))
+    };
+    shows(&with("n"), &with("e"));
+}
+
+#[test]
 fn a_name_of_the_body_does_not_shadow_one_among_the_parameters() {
     let with = |name: &str| {
         script(&format!("function g(then = () => {name}(pass)) {{ var {name} = form }} use(g);"))
