@@ -59,7 +59,7 @@ pub(crate) fn routes(room: &Room) -> Router {
         .routes(routes!(answers::pins))
         .routes(routes!(answers::pins_toml))
         .routes(routes!(learned::learned))
-        .routes(routes!(learned::lesson))
+        .routes(routes!(learned::learned_pin))
         .routes(routes!(learned::triage))
         .routes(routes!(learned::body))
         .routes(routes!(learned::decide))

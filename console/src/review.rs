@@ -36,7 +36,7 @@ use crate::api::{ApiAnswer, Declined};
 pub use self::evidence::{Evidence, Served, Triage, Verified};
 pub use self::first::FirstLink;
 pub(crate) use self::item::{downloaded, inert};
-pub use self::learned::{Lesson, Word};
+pub use self::learned::{LearnedDecision, LearnedEvidence};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
@@ -114,11 +114,11 @@ pub struct Review {
     /// What may be served.
     pub pins: Search<PinFilter, Pins>,
     /// What was learned by a record; none where nothing was.
-    pub learned: Ask<u64, Option<Lesson>>,
+    pub learned: Ask<u64, Option<LearnedEvidence>>,
     /// Its bytes, decoded; none where they are not kept.
     pub learned_body: Ask<u64, Option<Vec<u8>>>,
     /// Confirms or drops it, with all that the command does.
-    pub say_of_learned: Ask<Word, Done>,
+    pub say_of_learned: Ask<LearnedDecision, Done>,
     /// What of it the files do not say yet, as the text of a pins file.
     pub pins_toml: Ask<(), String>,
     /// What searches for programs that show a token.

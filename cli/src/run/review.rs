@@ -148,7 +148,7 @@ impl Reviewing {
             setup: self.asked(|this, ()| async move { Ok(this.setup()) }),
             vendors: self.asked(|this, ()| async move { this.vendors().await }),
             pins: self.pins_search(),
-            learned: self.asked(|this, record| async move { this.lesson(record).await }),
+            learned: self.asked(|this, record| async move { this.evidence_of_learned(record).await }),
             learned_body: self.asked(|this, record| async move { this.learned_body(record).await }),
             say_of_learned: self.asked(|this, word| async move { this.say_of_learned(word).await }),
             programs: self.programs(),

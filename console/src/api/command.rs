@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Decision, DifferenceAsked, Word};
+use crate::{Decision, DifferenceAsked, LearnedDecision};
 
 /// A command that reads or decides, as it is asked for from elsewhere. Incidents are named as the command takes them: whole, or
 /// by as much of the beginning as tells one from the others.
@@ -42,11 +42,11 @@ pub enum Command {
     /// What was learned, and nobody has confirmed.
     Learned(LearnedAsked),
     /// What was learned by this record.
-    Lesson(u64),
+    LearnedEvidence(u64),
     /// What that does.
     LessonTriage(u64),
     /// `pin confirm`
-    Say(Word),
+    Say(LearnedDecision),
 }
 
 /// Which of what was learned.

@@ -14,7 +14,7 @@ use super::schema::{
     LearnedPart, LearnedTriageShown, LessonShown, Problem, SaidShown, WordActAsked, WordAsked,
 };
 use crate::review::{Room, downloaded, inert};
-use crate::{Act, Who, Word};
+use crate::{Act, LearnedDecision, Who};
 
 /// For what has no other form than JSON.
 const PLAIN: Screen = Screen::plain();
@@ -48,9 +48,9 @@ responses(
     (status = 200, body = LessonShown),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn lesson(State(room): State<Room>, Named(record): Named) -> Response {
+pub(super) async fn learned_pin(State(room): State<Room>, Named(record): Named) -> Response {
     let Ok(record) = record.parse() else { return none() };
-    said(&room, Command::Lesson(record), PLAIN).await
+    said(&room, Command::LearnedEvidence(record), PLAIN).await
 }
 
 /// All that it does. 503 with `Retry-After` while that is worked out.
@@ -111,8 +111,8 @@ pub(super) async fn decide(
     };
     let Bearer { user, token, .. } = bearer;
     let who = Who::Program { user, token };
-    let word = Word { record, act, who, reason: asked.reason, expires: asked.expires };
-    said(&room, Command::Say(word), screen).await
+    let decision = LearnedDecision { record, act, who, reason: asked.reason, expires: asked.expires };
+    said(&room, Command::Say(decision), screen).await
 }
 
 fn none() -> Response {

@@ -23,7 +23,7 @@ use crate::text::Text;
 
 /// All that is known of what was learned.
 #[derive(Clone, Debug)]
-pub struct Lesson {
+pub struct LearnedEvidence {
     /// Which bytes, where, and what people have said of it.
     pub pin: LearnedPin,
     /// What the files pin at its URL, and where, in words; none where they cannot be read.
@@ -40,7 +40,7 @@ pub struct Lesson {
 
 /// What somebody says of what was learned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct LearnedDecision {
     /// The record of it.
     pub record: u64,
     /// Whether it is confirmed, or dropped.
@@ -88,7 +88,7 @@ pub(super) async fn show(
     let Some(visitor) = room.visitor(&headers) else { return to("/sign-in") };
     let Ok(record) = record.parse() else { return none() };
     match (room.review.learned)(record).await {
-        Ok(Some(lesson)) => page(StatusCode::OK, &LearnedPage::of(&room, &visitor, &lesson)),
+        Ok(Some(evidence)) => page(StatusCode::OK, &LearnedPage::of(&room, &visitor, &evidence)),
         Ok(None) => none(),
         Err(why) => trouble(&why),
     }
@@ -137,7 +137,9 @@ async fn said(room: &Room, visitor: &Visitor, record: u64, act: Act, filled: Fil
     let Filled { reason, expires, .. } = filled;
     let expires = Some(expires.trim().to_owned()).filter(|expires| !expires.is_empty());
     let who = visitor.session.user.who();
-    match (room.review.say_of_learned)(Word { record, act, who, reason: reason.clone(), expires }).await {
+    match (room.review.say_of_learned)(LearnedDecision { record, act, who, reason: reason.clone(), expires })
+        .await
+    {
         Ok(done) => Told::Done(done),
         Err(why) => Told::Refused { why, act, reason },
     }
@@ -148,21 +150,21 @@ fn none() -> Response {
 }
 
 impl LearnedPage {
-    fn of(room: &Room, visitor: &Visitor, lesson: &Lesson) -> Self {
-        let Lesson { pin, triage, now, .. } = lesson;
+    fn of(room: &Room, visitor: &Visitor, evidence: &LearnedEvidence) -> Self {
+        let LearnedEvidence { pin, triage, now, .. } = evidence;
         let about = About::Learned(pin.record);
         let here = about.page();
         let mut page = Self {
             user: Text::of(&visitor.session.user.name),
             form: room.forms.token(Some(&visitor.token)),
             diff: None,
-            body: lesson.body_kept.then(|| format!("{here}/body")),
+            body: evidence.body_kept.then(|| format!("{here}/body")),
             here,
             url: Text::of(&pin.subject),
             is_long: pin.subject.len() > LONG,
             state: if pin.is_learned_alone() { "learned" } else { pin.state.as_str() },
             is_learned_alone: pin.is_learned_alone(),
-            facts: facts(lesson),
+            facts: facts(evidence),
             said: Vec::new(),
             warnings: Vec::new(),
             refused: None,
@@ -171,7 +173,7 @@ impl LearnedPage {
             is_vouched: visitor.session.user.is_vouched(),
             has_proved: visitor.session.has_proved(about, Instant::now()),
             is_open: pin.state != ItemState::Revoked,
-            confirm_effect: confirm_effect(lesson, &visitor.session.user),
+            confirm_effect: confirm_effect(evidence, &visitor.session.user),
             drop_effect: drop_effect(pin),
             triage: Triaged::of(triage, *now),
         };
@@ -193,40 +195,40 @@ impl LearnedPage {
     }
 }
 
-fn facts(lesson: &Lesson) -> Vec<Fact> {
-    let Lesson { pin, now, .. } = lesson;
+fn facts(evidence: &LearnedEvidence) -> Vec<Fact> {
+    let LearnedEvidence { pin, now, .. } = evidence;
     let mut facts = vec![Fact::word("Vendor", pin.vendor.as_deref().unwrap_or("none claims the host"))];
     if pin.url != pin.subject {
         facts.push(Fact::code("Seen at", &[pin.url.to_string()]));
     }
     facts.push(Fact::code("Digest", &[pin.digest.to_string(), pin.digest.to_hex()]));
-    facts.push(pinned(lesson.pinned.as_deref()));
+    facts.push(pinned(evidence.pinned.as_deref()));
     facts.push(Fact::word("Body", &format!("{}, {}", size(pin.len), pin.kind)));
     facts.push(Fact::word("Learned", &format!("{} UTC, {}", minute(pin.at), ago(pin.at, *now))));
-    facts.push(Fact::word("Approvals", &approvals(lesson)));
+    facts.push(Fact::word("Approvals", &approvals(evidence)));
     if let Some(decided) = &pin.decided {
         facts.push(Fact::word("Last decision", &decision(decided)));
     }
     facts
 }
 
-fn approvals(lesson: &Lesson) -> String {
-    match &lesson.pin.agreement {
+fn approvals(evidence: &LearnedEvidence) -> String {
+    match &evidence.pin.agreement {
         Some(agreement) => format!(
             "{} of {}, by {}; none of these counts again",
             agreement.by.len(),
             agreement.needed,
             agreement.by.join(", ")
         ),
-        None => format!("{} needed", lesson.approvers),
+        None => format!("{} needed", evidence.approvers),
     }
 }
 
-fn confirm_effect(lesson: &Lesson, user: &Person) -> Text {
-    let pin = &lesson.pin;
+fn confirm_effect(evidence: &LearnedEvidence, user: &Person) -> Text {
+    let pin = &evidence.pin;
     let so_far = pin.agreement.as_ref().map_or(&[][..], |agreement| &agreement.by);
     let has_confirmed = so_far.iter().any(|who| user.is(who));
-    let missing = u64::from(lesson.approvers).saturating_sub(so_far.len() as u64);
+    let missing = u64::from(evidence.approvers).saturating_sub(so_far.len() as u64);
     let until_then = if pin.is_learned_alone() { "served as learned" } else { "as it is" };
     let first = if has_confirmed {
         format!(

@@ -52,7 +52,7 @@ impl Reviewing {
             Command::Learned(asked) => {
                 here.print_json(&self.learned_json(asked).await?).map(|()| Found::Nothing)?
             }
-            Command::Lesson(record) => {
+            Command::LearnedEvidence(record) => {
                 here.print_json(&self.lesson_json(record).await?).map(|()| Found::Nothing)?
             }
             Command::LessonTriage(record) => {
@@ -105,7 +105,7 @@ impl Reviewing {
             | Command::Pins { .. }
             | Command::PinBlocks { .. }
             | Command::Learned(_)
-            | Command::Lesson(_)
+            | Command::LearnedEvidence(_)
             | Command::LessonTriage(_)
             | Command::Say(_) => Ok(review.list().await?),
         }

@@ -1,10 +1,10 @@
-//! What was learned at one URL, for its page, and a person's word on it.
+//! What was learned at one URL, for its page, and a person's decision on it.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pinfold_console::api::{Declined, LearnedAsked};
-use pinfold_console::{Act, Done, Lesson, Triage, Word};
+use pinfold_console::{Act, Done, LearnedDecision, LearnedEvidence, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_store::item::LearnedPin;
 use serde_json::{Value, json};
@@ -22,19 +22,19 @@ const NOT_KEPT: &str = "its bytes are not on the shelf: they come there when a c
 
 impl Reviewing {
     /// All that is known of it; none where nothing was learned by this record.
-    pub(super) async fn lesson(&self, record: u64) -> Result<Option<Lesson>, Failure> {
+    pub(super) async fn evidence_of_learned(&self, record: u64) -> Result<Option<LearnedEvidence>, Failure> {
         let gathered = self.blocking(move |this| async move { this.known_of(record).await }).await?;
-        let Some(mut lesson) = gathered else { return Ok(None) };
+        let Some(mut evidence) = gathered else { return Ok(None) };
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        lesson.triage = if lesson.body_kept {
-            self.analyst.alone((lesson.pin.digest, lesson.pin.len), &rules).await
+        evidence.triage = if evidence.body_kept {
+            self.analyst.alone((evidence.pin.digest, evidence.pin.len), &rules).await
         } else {
             Triage::NotDone(NOT_KEPT.to_owned())
         };
-        Ok(Some(lesson))
+        Ok(Some(evidence))
     }
 
-    async fn known_of(&self, record: u64) -> Result<Option<Lesson>, Failure> {
+    async fn known_of(&self, record: u64) -> Result<Option<LearnedEvidence>, Failure> {
         let Some(pin) = self.store.learned_pin(record).await? else { return Ok(None) };
         let (pinned, approvers) = match self.configuration.load() {
             Ok(loaded) => (Some(evidence::pinned(&loaded.config, &pin.url)), loaded.config.approvers),
@@ -43,7 +43,7 @@ impl Reviewing {
         };
         let body_kept = self.is_kept(pin.digest).await?;
         let (triage, now) = (Triage::Running, Timestamp::now());
-        Ok(Some(Lesson { pin, pinned, approvers, body_kept, triage, now }))
+        Ok(Some(LearnedEvidence { pin, pinned, approvers, body_kept, triage, now }))
     }
 
     /// Whether the bytes are there to look at: on the shelf, or in quarantine.
@@ -97,18 +97,19 @@ impl Reviewing {
 
     pub(super) async fn lesson_json(&self, record: u64) -> Result<Value, Declined> {
         let gathered = self.blocking(move |this| async move { this.known_of(record).await }).await?;
-        let lesson = gathered.ok_or_else(nothing)?;
-        let mut shown = pin_json(&lesson.pin);
+        let evidence = gathered.ok_or_else(nothing)?;
+        let mut shown = pin_json(&evidence.pin);
         if let Value::Object(fields) = &mut shown {
-            fields.insert("pinned".to_owned(), json!(lesson.pinned));
-            fields.insert("approvers".to_owned(), lesson.approvers.into());
-            fields.insert("body_kept".to_owned(), lesson.body_kept.into());
+            fields.insert("pinned".to_owned(), json!(evidence.pinned));
+            fields.insert("approvers".to_owned(), evidence.approvers.into());
+            fields.insert("body_kept".to_owned(), evidence.body_kept.into());
         }
         Ok(shown)
     }
 
     pub(super) async fn lesson_triage_json(&self, record: u64) -> Result<Value, Declined> {
-        let Lesson { pin, triage, .. } = self.lesson(record).await?.ok_or_else(nothing)?;
+        let LearnedEvidence { pin, triage, .. } =
+            self.evidence_of_learned(record).await?.ok_or_else(nothing)?;
         let findings = match triage {
             Triage::Done { findings, .. } => findings,
             Triage::Running => {
@@ -129,8 +130,12 @@ impl Reviewing {
     }
 
     /// Says it for whoever the token stands for, as `pinfold pin confirm` does.
-    pub(super) async fn say(&self, word: Word, terminal: &Terminal) -> Result<Found, Declined> {
-        let Word { record, act, who, reason, expires } = word;
+    pub(super) async fn say(
+        &self,
+        decision: LearnedDecision,
+        terminal: &Terminal,
+    ) -> Result<Found, Declined> {
+        let LearnedDecision { record, act, who, reason, expires } = decision;
         let (who, reason) = as_in_history(who, &reason)?;
         let written = Written::read(&who, &reason, expires.as_deref(), Timestamp::now())?;
         if self.store.learned_pin(record).await.map_err(Failure::from)?.is_none() {
@@ -146,8 +151,8 @@ impl Reviewing {
     }
 
     /// Decides as `pinfold pin confirm` does.
-    pub(super) async fn say_of_learned(&self, word: Word) -> Result<Done, Failure> {
-        let Word { record, act, who, reason, expires } = word;
+    pub(super) async fn say_of_learned(&self, decision: LearnedDecision) -> Result<Done, Failure> {
+        let LearnedDecision { record, act, who, reason, expires } = decision;
         let (who, reason) = as_in_history(who, &reason)?;
         let written = Written::read(&who, &reason, expires.as_deref(), Timestamp::now())?;
         let approvers = self.configuration.load_without_pins()?.config.approvers;
