@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     members: 200,
     layers: 3,
     depth: 500,
+    part: 0,
     deadline: None,
 };
 
