@@ -460,10 +460,10 @@ impl Diff {
         Some(match self.renamed {
             // A name that stands for something else than before is not left out.
             Renamed::LeftOut { .. } => {
-                "All code outside these lines is the same, but for comments, white space, notation and names of local variables."
+                "All code outside the changed lines is the same, but for comments, white space, notation and names of local variables."
             }
             Renamed::Shown | Renamed::NotKnown(_) => {
-                "All code outside these lines is the same, but for comments, white space and notation."
+                "All code outside the changed lines is the same, but for comments, white space and notation."
             }
         })
     }

@@ -213,7 +213,7 @@ fn of_host(host: &Host, reaching: Option<&Fact>, shown: &Shown) -> Point {
         what: Some(Text::of(&host.host)),
         tags: hidden.into_iter().chain(imitates).collect(),
         place: host.line.map(|line| shown.place(line)),
-        excerpt: host.excerpt.as_deref().map(Text::of),
+        excerpt: host.excerpt.as_deref().map(Text::of_code),
     }
 }
 
@@ -227,7 +227,7 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
         what: None,
         tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
         place: first.map(|site| shown.place(site.line)),
-        excerpt: first.map(|site| Text::of(&site.excerpt)),
+        excerpt: first.map(|site| Text::of_code(&site.excerpt)),
     }
 }
 
