@@ -385,7 +385,7 @@ async fn a_queue_that_is_looked_at_does_not_jump_and_says_that_the_order_is_anot
 
     browser.value("(() => { const now = Date.now; Date.now = () => now() + 60000; })()").await;
 
-    let there = async { while !browser.text().await.contains("this order is another") {} };
+    let there = async { while !browser.text().await.contains("in another order") {} };
     eventually("the note", there).await;
     assert_eq!(browser.value(rows).await, format!("{stood} {url}"));
     browser.clicks("#order a").await;
