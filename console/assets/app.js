@@ -207,9 +207,7 @@
     const kept = rows.toSorted((one, other) => place(one) - place(other));
     const isOther = kept.some((row, at) => row !== rows[at]);
     list.replaceChildren(...kept);
-    const note = part.querySelector("#order");
-    note.hidden = !isOther;
-    note.querySelector("a").href = location.pathname + location.search;
+    part.querySelector("#order").hidden = !isOther;
   }
 
   function renew(page) {
