@@ -230,10 +230,11 @@ fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     }
     amount.push(format!("{} added", counted(diff.added as u64, "line")));
     amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
-    amount.extend(findings.function_counts.rebuilt().map(|rebuilt| capitalised(&rebuilt)));
+    let rebuilt = findings.function_counts.rebuilt();
+    amount.extend(rebuilt.as_deref().map(capitalised));
     for how in KINDS {
         let count = findings.function_counts.of(how);
-        if count > 0 && findings.function_counts.rebuilt().is_none() {
+        if count > 0 && rebuilt.is_none() {
             amount.push(format!("{} {}", counted(count as u64, "function"), how.code()));
         }
     }
