@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
-use pinfold_console::DifferenceAsked;
 use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::Host;
@@ -12,7 +11,7 @@ use pinfold_policy::lookalike::Lookalikes;
 use pinfold_store::item::{Approved, Item, ItemState};
 use pinfold_store::shelf::Shelved;
 use pinfold_store::{Store, StoreError};
-use pinfold_triage::{Findings, Limits, compare_by};
+use pinfold_triage::{DifferenceAsked, Findings, Limits, compare_by};
 
 /// A body that was verified at an item's URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +109,5 @@ pub(crate) fn found(
         let host: Host = name.parse().ok()?;
         lookalikes.imitated(&host).map(|found| format!("{}: {}", found.imitates, found.how))
     };
-    let limits = Limits { part: asked.part, ..Limits::default() };
-    compare_by(asked.comparing, verified, new, limits.until(deadline), &imitates)
+    compare_by(asked, verified, new, Limits::default().until(deadline), &imitates)
 }

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use pinfold_config::{Config, Loaded};
-use pinfold_console::DifferenceAsked;
 use pinfold_store::Store;
 use pinfold_store::incident::Incident;
+use pinfold_triage::DifferenceAsked;
 
 pub(crate) use self::diff::{Compared, findings_json};
 pub(crate) use self::export::{check_output, hand_out};

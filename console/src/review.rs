@@ -28,7 +28,7 @@ use pinfold_policy::user::{Role, Users};
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
-use pinfold_triage::Comparing;
+use pinfold_triage::DifferenceAsked;
 use tokio::sync::watch;
 
 use crate::api::{ApiAnswer, Declined};
@@ -54,24 +54,6 @@ type Search<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, Declined>> + S
 
 /// All that was kept, and which of it is meant.
 type SomeOfAll = (Arc<Vec<Item>>, Vec<Incident>);
-
-/// Of two versions, what is to be shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DifferenceAsked {
-    /// What makes two of their lines the same.
-    pub comparing: Comparing,
-    /// Which part, from 0: one that is too long for one page has several.
-    pub part: usize,
-}
-
-impl DifferenceAsked {
-    /// With lines that differ by names of local variables alone or without, and the part by its number from 1.
-    #[must_use]
-    pub fn of(names: bool, part: Option<usize>) -> Self {
-        let comparing = if names { Comparing::ToTheLetter } else { Comparing::ButNames };
-        Self { comparing, part: part.unwrap_or(1).saturating_sub(1) }
-    }
-}
 
 /// What those who have signed in can see and do.
 #[derive(Clone)]

@@ -19,7 +19,6 @@ const LIMITS: Limits = Limits {
     members: 200,
     layers: 3,
     depth: 500,
-    part: 0,
     deadline: None,
 };
 

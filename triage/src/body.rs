@@ -26,7 +26,7 @@ pub(crate) fn look_into(reviewed: Option<&[u8]>, new: &[u8], meter: &mut Meter, 
         return Findings { change, not_analysed, ..Findings::default() };
     }
     let (before, format) = (reviewed.map(format_of), format_of(new));
-    let versions = Versions { reviewed, new, limits, comparing: meter.comparing };
+    let versions = Versions { reviewed, new, limits, asked: meter.asked };
     let script = may_be_script(new).then(|| as_script(&versions));
     let is_script = script.as_ref().is_some_and(is_read);
     let is_plain = |format: Format| matches!(format, Format::Text | Format::Other);

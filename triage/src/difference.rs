@@ -10,7 +10,7 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_di
 use crate::findings::{Diff, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
 use crate::limits::Limits;
 use crate::locals::Locals;
-use crate::renames::{Lined, Renamed, Renames, equal_lines};
+use crate::renames::{Comparing, Lined, Renamed, Renames, equal_lines};
 use crate::words::differing_words;
 
 /// Unchanged lines that are shown around changed ones.
@@ -37,8 +37,26 @@ const NAMED: usize = 32 << 20;
 /// Bytes of changed lines whose words are compared, to say which names are others.
 const WORDS: usize = 200_000;
 
+/// What of a difference is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DifferenceAsked {
+    /// What makes two lines the same.
+    pub comparing: Comparing,
+    /// Which part, from 0, or else the last: one that is too long for one has several.
+    pub part: usize,
+}
+
+impl DifferenceAsked {
+    /// With lines that differ by names of local variables alone or without, and the part by its number from 1.
+    #[must_use]
+    pub fn of(names: bool, part: Option<usize>) -> Self {
+        let comparing = if names { Comparing::ToTheLetter } else { Comparing::ButNames };
+        Self { comparing, part: part.unwrap_or(1).saturating_sub(1) }
+    }
+}
+
 /// Compares two formatted texts to the letter.
-pub(crate) fn difference<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Diff {
+pub(crate) fn difference<'t>(old: &'t str, new: &'t str, part: usize, limits: &Limits) -> Diff {
     let (old, new) = (lines(old), lines(new));
     let mut numbers = HashMap::new();
     let mut numbered = |lines: &[&'t str]| {
@@ -51,22 +69,27 @@ pub(crate) fn difference<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Dif
     let (old_numbers, new_numbers) = (numbered(&old), numbered(&new));
     let compared =
         capture_diff_slices_deadline(Algorithm::Myers, &old_numbers, &new_numbers, Some(patience(limits)));
-    told(&Sides { old: &old, new: &new, renames: None }, compared, limits.part)
+    told(&Sides { old: &old, new: &new, renames: None }, compared, part)
 }
 
 /// Compares two formatted texts without regard to what local names are called.
-pub(crate) fn difference_but_names(old: (&str, &Locals), new: (&str, &Locals), limits: &Limits) -> Diff {
+pub(crate) fn difference_but_names(
+    old: (&str, &Locals),
+    new: (&str, &Locals),
+    part: usize,
+    limits: &Limits,
+) -> Diff {
     let not_known = if limits.is_over() {
         Some(NotAnalysed::TimeOver)
     } else {
         (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
     };
     if let Some(why) = not_known {
-        return Diff { renamed: Renamed::NotKnown(why), ..difference(old.0, new.0, limits) };
+        return Diff { renamed: Renamed::NotKnown(why), ..difference(old.0, new.0, part, limits) };
     }
     let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
     let (old, new) = (&renames.old.lines, &renames.new.lines);
-    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)), limits.part)
+    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)), part)
 }
 
 fn patience(limits: &Limits) -> Instant {
@@ -322,7 +345,7 @@ mod tests {
     fn what_is_unchanged_is_folded_in_full_or_by_its_ends() {
         let old = text(1..=1000);
         let new = old.replace("line 20\n", "line twenty\n").replace("line 990\n", "");
-        let diff = difference(&old, &new, &Limits::default());
+        let diff = difference(&old, &new, 0, &Limits::default());
         assert_eq!((diff.added, diff.removed, diff.hunks.len()), (1, 2, 2));
         let first = &diff.hunks[0].before;
         assert_eq!((first.head.len() + first.tail.len(), first.left_out, first.new_start), (16, 0, 1));
@@ -339,7 +362,7 @@ mod tests {
             .lines()
             .map(|line| if line.ends_with('7') { "seven\n".to_owned() } else { format!("{line}\n") });
         let new = new.collect::<String>() + &"x".repeat(500_000) + "\n" + &"y\n".repeat(3000);
-        let part = |part| difference(&old, &new, &Limits { part, ..Limits::default() });
+        let part = |part| difference(&old, &new, part, &Limits::default());
         let first = part(0);
         let parts: Vec<_> = (0..first.parts.len()).map(part).collect();
         assert!(parts.len() > 2, "{:?}", first.parts);
@@ -380,7 +403,7 @@ mod tests {
     #[test]
     fn a_change_far_down_a_long_line_is_seen() {
         let long = |end: &str| format!("a\nf(\"{}{end}\");\n", "x".repeat(5000));
-        let diff = difference(&long("good"), &long("bad"), &Limits::default());
+        let diff = difference(&long("good"), &long("bad"), 0, &Limits::default());
         let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
         assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
         assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
@@ -388,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_carriage_return_moves_no_line() {
-        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n", &Limits::default());
+        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n", 0, &Limits::default());
         assert_eq!(diff.hunks[0].lines.len(), 4);
     }
 

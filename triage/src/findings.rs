@@ -494,7 +494,7 @@ pub struct Diff {
     /// Which part of it this is, from 0.
     pub part: usize,
     /// The line of the new version, from 1, at which each part begins: one that is too long for one is told in several, each with
-    /// [`Limits::part`](crate::Limits::part). Nothing where nothing was compared.
+    /// [`DifferenceAsked::part`](crate::DifferenceAsked::part). Nothing where nothing was compared.
     pub parts: Vec<usize>,
     /// Changed lines there that are cut, because they are too long.
     pub cut: usize,

@@ -55,6 +55,7 @@ pub use contents::{
     Contents, Format, InstallScript, Member, MemberCounts, MemberFacts, NAMED, Names, Oddity, OddityKind,
     Property, Section, SectionFacts, Signature, SignerChange, Signing,
 };
+pub use difference::DifferenceAsked;
 pub use findings::{
     Change, Diff, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk, LISTED,
     Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
@@ -78,13 +79,13 @@ pub fn compare(
     limits: Limits,
     imitates: &dyn Fn(&str) -> Option<String>,
 ) -> Findings {
-    compare_by(Comparing::ButNames, reviewed, new, limits, imitates)
+    compare_by(DifferenceAsked::default(), reviewed, new, limits, imitates)
 }
 
-/// The same, with what makes two lines of the difference the same.
+/// The same, with what of the difference is asked for.
 #[must_use]
 pub fn compare_by(
-    comparing: Comparing,
+    asked: DifferenceAsked,
     reviewed: Option<&[u8]>,
     new: &[u8],
     limits: Limits,
@@ -93,10 +94,10 @@ pub fn compare_by(
     if reviewed == Some(new) {
         return Findings { change: Change::Same, ..Findings::default() };
     }
-    let mut meter = Meter::of(limits, comparing);
+    let mut meter = Meter::of(limits, asked);
     let found = on_own_stack(|| body::look_into(reviewed, new, &mut meter, 0));
     let mut findings =
-        found.unwrap_or_else(|| Versions { reviewed, new, limits, comparing }.in_bytes(NotAnalysed::Failed));
+        found.unwrap_or_else(|| Versions { reviewed, new, limits, asked }.in_bytes(NotAnalysed::Failed));
     mark_imitations(&mut findings, imitates);
     findings
 }

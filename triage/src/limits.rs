@@ -21,8 +21,6 @@ pub struct Limits {
     pub layers: usize,
     /// Brackets inside each other, and links of a chain.
     pub depth: usize,
-    /// Which part of the difference is told, from 0, or else the last: one that is too long for one has several.
-    pub part: usize,
     /// When it must have ended. `None` is for who waits as long as it takes.
     pub deadline: Option<Instant>,
 }
@@ -40,7 +38,6 @@ impl Default for Limits {
             members: 50_000,
             layers: 3,
             depth: 2000,
-            part: 0,
             deadline: None,
         }
     }

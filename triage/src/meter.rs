@@ -4,9 +4,9 @@ use std::io::Read;
 
 use flate2::read::{DeflateDecoder, ZlibDecoder};
 
+use crate::difference::DifferenceAsked;
 use crate::findings::NotAnalysed;
 use crate::limits::Limits;
-use crate::renames::Comparing;
 
 /// So much may come of anything, however small.
 const FREE: usize = 1 << 20;
@@ -14,8 +14,8 @@ const FREE: usize = 1 << 20;
 /// What is left.
 pub(crate) struct Meter {
     pub(crate) limits: Limits,
-    /// What makes two lines of a difference the same.
-    pub(crate) comparing: Comparing,
+    /// What of each difference is told.
+    pub(crate) asked: DifferenceAsked,
     unpacked: usize,
     members: usize,
     /// Why something was left out, the first time.
@@ -23,8 +23,8 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn of(limits: Limits, comparing: Comparing) -> Self {
-        Self { limits, comparing, unpacked: limits.unpacked, members: limits.members, short: None }
+    pub(crate) fn of(limits: Limits, asked: DifferenceAsked) -> Self {
+        Self { limits, asked, unpacked: limits.unpacked, members: limits.members, short: None }
     }
 
     /// Takes one member. `false` where there are no more, or there is no time.

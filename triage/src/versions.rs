@@ -7,7 +7,7 @@ use oxc_span::SourceType;
 
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
-use crate::difference::{difference, difference_but_names, excerpts};
+use crate::difference::{DifferenceAsked, difference, difference_but_names, excerpts};
 use crate::findings::{Change, Diff, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
@@ -29,8 +29,8 @@ pub(crate) struct Versions<'v> {
     pub(crate) reviewed: Option<&'v [u8]>,
     pub(crate) new: &'v [u8],
     pub(crate) limits: Limits,
-    /// What makes two lines of the difference the same.
-    pub(crate) comparing: Comparing,
+    /// What of the difference is told.
+    pub(crate) asked: DifferenceAsked,
 }
 
 /// The texts of both, as they came.
@@ -151,7 +151,7 @@ fn findings(
     raw: Raw<'_>,
     versions: &Versions<'_>,
 ) -> Findings {
-    let Versions { limits, comparing, .. } = versions;
+    let Versions { limits, asked: DifferenceAsked { comparing, part }, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
     let facts = facts(old.map(|old| &old.seen), &new.seen);
@@ -162,10 +162,13 @@ fn findings(
     quote(&mut hosts, &new.formatted);
     let diff = match old {
         Some(old) => match comparing {
-            Comparing::ButNames => {
-                difference_but_names((&old.formatted, &old.locals), (&new.formatted, &new.locals), limits)
-            }
-            Comparing::ToTheLetter => difference(&old.formatted, &new.formatted, limits),
+            Comparing::ButNames => difference_but_names(
+                (&old.formatted, &old.locals),
+                (&new.formatted, &new.locals),
+                *part,
+                limits,
+            ),
+            Comparing::ToTheLetter => difference(&old.formatted, &new.formatted, *part, limits),
             Comparing::NoLines => Diff::default(),
         },
         None if *comparing == Comparing::NoLines => Diff::default(),
@@ -234,8 +237,8 @@ fn hosts(
         old_texts.flat_map(|(_, text)| hosts_in(text)).map(|named| named.host).collect();
     // Where the reviewed version could not be read, what stands in its bytes is known all the same.
     known.extend(reviewed.into_iter().flat_map(in_urls).map(|named| named.host));
+    let raw = raw.to_lowercase();
     // Of most versions there is no new host to look for in them.
-    let raw = LazyCell::new(|| raw.to_lowercase());
     let in_sight = LazyCell::new(|| raw.split(|char| !is_of_host(char)).collect::<HashSet<_>>());
     let mut found = Hosts::default();
     for (line, text) in &new.texts {

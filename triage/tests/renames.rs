@@ -1,7 +1,7 @@
 //! What a difference leaves out because local names alone are others, and what somebody could try to have left out with it.
 
 use pinfold_triage::{
-    Change, Comparing, Diff, Findings, Limits, Mark, NotAnalysed, Renamed, compare, compare_by,
+    Change, Diff, DifferenceAsked, Findings, Limits, Mark, NotAnalysed, Renamed, compare, compare_by,
 };
 
 fn changed(old: &str, new: &str) -> Findings {
@@ -65,11 +65,14 @@ fn a_name_on_changed_lines_alone_is_paired_by_what_it_is_called() {
 #[test]
 fn to_the_letter_every_renamed_line_is_shown() {
     let (old, new) = ("(function (e) { use(e) })(w);", "(function (t) { use(t) })(w);");
-    let letters =
-        compare_by(Comparing::ToTheLetter, Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| {
-            None
-        })
-        .diff;
+    let letters = compare_by(
+        DifferenceAsked::of(true, None),
+        Some(old.as_bytes()),
+        new.as_bytes(),
+        Limits::default(),
+        &|_| None,
+    )
+    .diff;
     assert_eq!((letters.added, letters.removed, letters.renamed), (2, 2, Renamed::Shown));
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use pinfold_triage::{Comparing, Diff, Findings, Limits, NotAnalysed, Renamed, compare, compare_by};
+use pinfold_triage::{Diff, DifferenceAsked, Findings, Limits, NotAnalysed, Renamed, compare, compare_by};
 
 use crate::libraries::LIBRARIES;
 
@@ -63,7 +63,7 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
 /// Prints what is said of one update, and gives how many lines its difference has: to the letter, and but for local names.
 fn row(name: &str, old: &[u8], new: &[u8]) -> [usize; 2] {
     let (findings, took) = measured(old, new);
-    let letters = compare_by(Comparing::ToTheLetter, Some(old), new, Limits::default(), &|_| None);
+    let letters = compare_by(DifferenceAsked::of(true, None), Some(old), new, Limits::default(), &|_| None);
     let changed = |diff: &Diff| diff.added + diff.removed;
     let lines = [changed(&letters.diff), changed(&findings.diff)];
     let left_out = match &findings.diff.renamed {

@@ -8,10 +8,9 @@ mod text;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pinfold_console::DifferenceAsked;
 use pinfold_policy::lookalike::Lookalikes;
 use pinfold_store::item::Item;
-use pinfold_triage::Findings;
+use pinfold_triage::{DifferenceAsked, Findings};
 
 pub(crate) use self::json::findings_json;
 use super::{Review, unknown};

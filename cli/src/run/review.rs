@@ -150,7 +150,7 @@ impl Reviewing {
             pins: self.pins_search(),
             learned: self.asked(|this, record| async move { this.evidence_of_learned(record).await }),
             learned_body: self.asked(|this, record| async move { this.learned_body(record).await }),
-            say_of_learned: self.asked(|this, word| async move { this.say_of_learned(word).await }),
+            say_of_learned: self.asked(|this, decision| async move { this.say_of_learned(decision).await }),
             programs: self.programs(),
             pins_toml: self.asked(|this, ()| async move {
                 let rules = Arc::clone(&this.in_force.rules.borrow());

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use pinfold_store::ExchangeRow;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState};
+use pinfold_triage::DifferenceAsked;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -26,9 +27,7 @@ use super::schema::{
     SetupShown, TriageShown, UnjudgedCount, VendorShown,
 };
 use crate::review::{QueueFilter, Room, downloaded, in_order, inert};
-use crate::{
-    Act, Coverage, Decision, DifferenceAsked, Flow, PinFilter, PinRow, Question, Source, VendorState, Who,
-};
+use crate::{Act, Coverage, Decision, Flow, PinFilter, PinRow, Question, Source, VendorState, Who};
 
 /// A decision has a reason in it, and no book.
 const LONGEST_BODY: usize = 16 * 1024;

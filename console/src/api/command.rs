@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use pinfold_triage::DifferenceAsked;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Decision, DifferenceAsked, LearnedDecision};
+use crate::{Decision, LearnedDecision};
 
 /// A command that reads or decides, as it is asked for from elsewhere. Incidents are named as the command takes them: whole, or
 /// by as much of the beginning as tells one from the others.
@@ -44,7 +45,7 @@ pub enum Command {
     /// What was learned by this record.
     LearnedEvidence(u64),
     /// What that does.
-    LessonTriage(u64),
+    LearnedTriage(u64),
     /// `pin confirm`
     Say(LearnedDecision),
 }

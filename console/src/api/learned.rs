@@ -61,7 +61,7 @@ responses(
 ))]
 pub(super) async fn triage(State(room): State<Room>, Named(record): Named) -> Response {
     let Ok(record) = record.parse() else { return none() };
-    said(&room, Command::LessonTriage(record), PLAIN).await
+    said(&room, Command::LearnedTriage(record), PLAIN).await
 }
 
 /// The bytes, decoded: nobody has looked at them.

@@ -12,6 +12,7 @@ use pinfold_policy::decisions::Basis;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
+use pinfold_triage::DifferenceAsked;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -22,7 +23,7 @@ use super::queue::neighbours;
 use super::routes::{Room, Visitor};
 use super::triage::{Names, Piece, Triaged, query};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
-use super::{Act, DifferenceAsked, Done, Told};
+use super::{Act, Done, Told};
 use crate::door::{About, Person};
 use crate::text::Text;
 

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pinfold_console::{DifferenceAsked, Triage, Verified};
+use pinfold_console::{Triage, Verified};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::lookalike::Lookalikes;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::Store;
 use pinfold_store::item::Item;
+use pinfold_triage::DifferenceAsked;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;

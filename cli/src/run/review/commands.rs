@@ -6,8 +6,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use pinfold_config::Loaded;
 use pinfold_console::api::{ApiAnswer, Command, Declined, Exposing, Form, Printed, Printing};
-use pinfold_console::{Act, Decision, DifferenceAsked, Triage};
+use pinfold_console::{Act, Decision, Triage};
 use pinfold_store::item::Item;
+use pinfold_triage::DifferenceAsked;
 
 use super::learned::absent;
 use super::ledger::STATED_WITHIN;
@@ -53,10 +54,10 @@ impl Reviewing {
                 here.print_json(&self.learned_json(asked).await?).map(|()| Found::Nothing)?
             }
             Command::LearnedEvidence(record) => {
-                here.print_json(&self.lesson_json(record).await?).map(|()| Found::Nothing)?
+                here.print_json(&self.learned_evidence_json(record).await?).map(|()| Found::Nothing)?
             }
-            Command::LessonTriage(record) => {
-                here.print_json(&self.lesson_triage_json(record).await?).map(|()| Found::Nothing)?
+            Command::LearnedTriage(record) => {
+                here.print_json(&self.learned_triage_json(record).await?).map(|()| Found::Nothing)?
             }
             Command::Say(word) => {
                 self.blocking(move |this| async move { this.say(word, &here).await }).await?
@@ -106,7 +107,7 @@ impl Reviewing {
             | Command::PinBlocks { .. }
             | Command::Learned(_)
             | Command::LearnedEvidence(_)
-            | Command::LessonTriage(_)
+            | Command::LearnedTriage(_)
             | Command::Say(_) => Ok(review.list().await?),
         }
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
-use pinfold_console::{Day, DifferenceAsked, Evidence, Served, Triage};
+use pinfold_console::{Day, Evidence, Served, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::pin::PinUrl;
 use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use pinfold_store::{Filter, Sighted, Sought};
+use pinfold_triage::DifferenceAsked;
 
 use super::Reviewing;
 use crate::failure::Failure;

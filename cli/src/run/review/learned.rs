@@ -95,7 +95,7 @@ impl Reviewing {
         records
     }
 
-    pub(super) async fn lesson_json(&self, record: u64) -> Result<Value, Declined> {
+    pub(super) async fn learned_evidence_json(&self, record: u64) -> Result<Value, Declined> {
         let gathered = self.blocking(move |this| async move { this.known_of(record).await }).await?;
         let evidence = gathered.ok_or_else(nothing)?;
         let mut shown = pin_json(&evidence.pin);
@@ -107,7 +107,7 @@ impl Reviewing {
         Ok(shown)
     }
 
-    pub(super) async fn lesson_triage_json(&self, record: u64) -> Result<Value, Declined> {
+    pub(super) async fn learned_triage_json(&self, record: u64) -> Result<Value, Declined> {
         let LearnedEvidence { pin, triage, .. } =
             self.evidence_of_learned(record).await?.ok_or_else(nothing)?;
         let findings = match triage {

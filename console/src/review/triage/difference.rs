@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use pinfold_triage::{Comparing, Diff, Findings, Fold, Hunk, Mark, Renamed, differing_words};
+use pinfold_triage::{
+    Comparing, Diff, DifferenceAsked, Findings, Fold, Hunk, Mark, Renamed, differing_words,
+};
 
 use super::{Place, marks};
-use crate::review::DifferenceAsked;
 use crate::review::words::counted;
 use crate::text::Text;
 

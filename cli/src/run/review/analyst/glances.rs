@@ -5,12 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pinfold_console::{DifferenceAsked, Glance, Triage};
+use pinfold_console::{Glance, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
-use pinfold_triage::Comparing;
+use pinfold_triage::{Comparing, DifferenceAsked};
 
 use super::{Analyst, Key, LARGEST};
 use crate::comparison::{Known, Released};
