@@ -95,6 +95,8 @@ pub enum Capability {
     UnknownElement,
     /// A listener, for an event that nobody can read off the code.
     UnknownEvent,
+    /// Text or numbers become other text.
+    Decoder,
     /// All names of a global object, in a list: one of them may be picked without being named.
     ListedGlobals,
     /// A table that is turned round before it is read.
@@ -184,6 +186,7 @@ impl Capability {
             | Self::HiddenGlobal
             | Self::UnknownElement
             | Self::UnknownEvent
+            | Self::Decoder
             | Self::ListedGlobals
             | Self::ShuffledTable => Group::Obfuscation,
         }
@@ -246,18 +249,28 @@ impl Capability {
             }
             Self::Debugger => ("debugger", "stops where a debugger is open"),
             Self::Automation => {
-                ("automation", "asks whether a program drives the browser or its tools are open")
+                ("automation", "looks for signs that it is watched: automation, or open developer tools")
             }
             Self::Locale => ("locale", "asks for language or time zone"),
             Self::Location => ("location", "asks on which page it runs"),
             Self::UserAgent => ("user-agent", "asks which browser it is"),
             Self::Date => ("date", "asks for or compares the date"),
             Self::Miner => ("miner", "speaks a miner's words"),
-            Self::UnknownGlobal => ("unknown-global", "uses a global by a name that is made as it runs"),
-            Self::HiddenGlobal => ("hidden-global", "puts the name of a global together"),
-            Self::UnknownElement => ("unknown-element", "makes an element whose name cannot be read"),
-            Self::UnknownEvent => ("unknown-event", "listens to an event whose name cannot be read"),
-            Self::ListedGlobals => ("listed-globals", "lists all names of a global object"),
+            Self::UnknownGlobal => {
+                ("unknown-global", "hides which global it uses: the name is made as it runs")
+            }
+            Self::HiddenGlobal => (
+                "hidden-global",
+                "hides the name of a global: it is put together, and does not stand in the code",
+            ),
+            Self::UnknownElement => {
+                ("unknown-element", "hides which element it makes: the name is made as it runs")
+            }
+            Self::UnknownEvent => {
+                ("unknown-event", "hides which event it listens to: the name is made as it runs")
+            }
+            Self::Decoder => ("decoder", "decodes text, or makes it of numbers"),
+            Self::ListedGlobals => ("listed-globals", "lists all members of a global object"),
             Self::ShuffledTable => {
                 ("shuffled-table", "hides its names: they come from a table that it puts in order as it runs")
             }
@@ -312,6 +325,9 @@ pub(crate) fn of_global(path: &str) -> Option<Capability> {
         | "showOpenFilePicker"
         | "showSaveFilePicker"
         | "showDirectoryPicker" => Capability::Permission,
+        "atob" | "unescape" | "TextDecoder" | "String.fromCharCode" | "String.fromCodePoint" => {
+            Capability::Decoder
+        }
         "navigator.webdriver"
         | "outerWidth"
         | "outerHeight"

@@ -4,6 +4,9 @@ use oxc_span::Span;
 
 use crate::findings::{SHOWN, bounded};
 
+/// A line with fewer bytes says little by itself: that a list begins, which has its elements below each other.
+const LITTLE: usize = 16;
+
 /// Where the lines of a text begin.
 pub(crate) struct Lines<'t> {
     text: &'t str,
@@ -26,12 +29,17 @@ impl<'t> Lines<'t> {
         self.starts.partition_point(|start| *start <= at as usize)
     }
 
-    /// What stands around a word on a line, or else where the line begins.
+    /// What stands around a word on a line, or else from where the line begins: on the next ones too where it says little.
     pub(crate) fn around(&self, line: usize, word: &str) -> Box<str> {
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        let text = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let text = rest.lines().next().unwrap_or_default();
+        let at = text.find(word);
+        if at.is_none() && text.trim().len() < LITTLE {
+            return bounded(&joined(rest), SHOWN);
+        }
         let indent = text.len() - text.trim_start().len();
-        self.excerpt(u32::try_from(start + text.find(word).unwrap_or(indent)).unwrap_or(u32::MAX))
+        self.excerpt(u32::try_from(start + at.unwrap_or(indent)).unwrap_or(u32::MAX))
     }
 
     /// What stands around a byte on its line: all of it, where that is short.
@@ -56,4 +64,19 @@ impl<'t> Lines<'t> {
         let shown = bounded(self.text.get(from..end).unwrap_or_default().trim(), SHOWN - 2);
         format!("{before}{shown}").into()
     }
+}
+
+/// The first lines one behind the other, as far as is shown.
+fn joined(text: &str) -> String {
+    let mut joined = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if joined.len() > SHOWN {
+            break;
+        }
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    joined
 }

@@ -287,8 +287,8 @@ impl<'a> Look<'a, '_> {
     fn is_used(&self, node: &AstNode<'a>, capability: Capability, span: Span) -> bool {
         let parent = self.semantic.nodes().parent_kind(node.id());
         match capability.group() {
-            Group::Network | Group::Code => {}
-            Group::Data | Group::Environment | Group::Obfuscation => return true,
+            Group::Network | Group::Code | Group::Obfuscation => {}
+            Group::Data | Group::Environment => return true,
         }
         let called = match parent {
             AstKind::UnaryExpression(unary) => return unary.operator != UnaryOperator::Typeof,

@@ -364,6 +364,8 @@ fn an_alias_is_what_it_stands_for() {
         ("new (window.XMLHttpRequest || ActiveXObject)('Microsoft.XMLHTTP')", Capability::Xhr),
         ("document.addEventListener(['key', 'down'].join(''), f)", Capability::KeyListener),
         ("window[k](u)", Capability::UnknownGlobal),
+        ("window['at' + 'ob'](s)", Capability::Decoder),
+        ("codes.map(code => String['fromChar' + 'Code'](code ^ 7))", Capability::Decoder),
         ("eval(atob('ZG9jdW1lbnQuY29va2ll'))", Capability::Cookies),
         ("s.text = 'fetch(\"/x\")'", Capability::Fetch),
     ] {
@@ -407,6 +409,28 @@ fn hidden_hosts_are_found_and_marked() {
         assert_eq!(found, [("evil.test", true)], "{script}");
     }
     assert!(!alone("f('https://evil.test/a')").hosts[0].hidden);
+}
+
+#[test]
+fn a_hidden_host_whose_list_begins_a_line_is_quoted_with_the_lines_behind_it() {
+    let findings = alone("f([104,116,116,112,115,58,47,47,101,118,105,108,46,116,101,115,116,47,97])");
+    let quoted = findings.hosts[0].excerpt.as_deref().unwrap_or_default();
+    assert!(quoted.contains("104") && quoted.contains("116"), "{quoted}");
+}
+
+#[test]
+fn what_a_socket_sends_is_no_request() {
+    let old = "new XMLHttpRequest().send(a); var s = new WebSocket(u); s.send(b)";
+    let new = "new XMLHttpRequest().send(a); var s = new WebSocket(u); s.send(document.cookie)";
+    let findings = changed(old, new);
+    let of = |capability| findings.facts.iter().find(|fact| fact.capability == capability);
+    assert!(of(Capability::WebSocket).is_some(), "{findings:?}");
+    assert!(of(Capability::Xhr).is_none(), "{findings:?}");
+}
+
+#[test]
+fn whoever_asks_for_a_decoder_decodes_nothing() {
+    assert!(!capabilities(&alone("var has = typeof atob === 'function'")).contains(&Capability::Decoder));
 }
 
 #[test]

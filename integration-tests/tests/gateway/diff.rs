@@ -33,7 +33,7 @@ async fn a_hidden_skimmer_in_a_verified_library_is_named_with_its_host() {
     for wanted in [
         "1 new host, hidden",
         "sends a beacon",
-        "means navigator.sendBeacon",
+        "that is navigator.sendBeacon",
         "0 → 1",
         "+   document[_0x2a(36)]",
     ] {

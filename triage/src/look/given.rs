@@ -108,8 +108,25 @@ impl<'a> Look<'a, '_> {
             (_, _) => false,
         };
         if is_sent {
-            self.later(Capability::Xhr, call.span);
+            self.later(self.sends_with(member.object()), call.span);
         }
+    }
+
+    /// What sends: a request, unless it is known that it was made as something else.
+    fn sends_with(&self, object: &'a Expression<'a>) -> Capability {
+        let made = match object.get_inner_expression() {
+            Expression::Identifier(name) => {
+                let symbol = symbol_of(self.folder.scoping, name);
+                match symbol.map(|symbol| self.folder.bindings.of_symbol(symbol)) {
+                    Some([Binding::Expression(made)]) => made.get_inner_expression(),
+                    Some(_) | None => return Capability::Xhr,
+                }
+            }
+            made => made,
+        };
+        let Expression::NewExpression(made) = made else { return Capability::Xhr };
+        let of_path = |path: &str| of_global(path).filter(|made| *made == Capability::WebSocket);
+        self.folder.value(&made.callee).as_global().and_then(|path| of_path(path)).unwrap_or(Capability::Xhr)
     }
 }
 

@@ -230,7 +230,8 @@ impl<'a> Page<'a> {
         for site in &fact.sites {
             let inside =
                 if site.in_string { format!("{} ", self.faint("in a string:")) } else { String::new() };
-            let means = site.means.as_ref().map(|means| self.faint(&format!("  means {}", printable(means))));
+            let means =
+                site.means.as_ref().map(|means| self.faint(&format!("  that is {}", printable(means))));
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
         }
