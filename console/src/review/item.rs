@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
+use pinfold_policy::verdict::Outcome;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
@@ -115,6 +116,8 @@ struct Past {
     is_this: bool,
     incident: Option<String>,
     outcome: &'static str,
+    /// Whether clients were sent it.
+    sent: &'static str,
     first: String,
     last: String,
     count: u64,
@@ -448,6 +451,7 @@ fn history(evidence: &Evidence) -> Vec<Past> {
         is_this: served.digest == evidence.item.digest,
         incident: served.incident.map(|incident| incident.to_string()),
         outcome: served.outcome.as_str(),
+        sent: sent(served.outcome),
         first: minute(served.first),
         last: minute(served.last),
         count: served.count,
@@ -455,6 +459,15 @@ fn history(evidence: &Evidence) -> Vec<Past> {
         width: (x(served.last) - x(served.first)).max(12),
     };
     evidence.history.iter().take(HISTORY).map(past).collect()
+}
+
+fn sent(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Verified => "went out",
+        Outcome::Observed => "went out, though nobody has verified it",
+        Outcome::Substituted => "went out in place of what was refused",
+        Outcome::Blocked | Outcome::Quarantined => "did not go out",
+    }
 }
 
 #[cfg(test)]

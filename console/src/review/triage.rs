@@ -21,6 +21,8 @@ use crate::text::Text;
 
 /// Functions of each kind that are listed.
 const FUNCTIONS: usize = 20;
+/// Of those without a name.
+const UNNAMED: usize = 6;
 /// Literals that are listed.
 const LITERALS: usize = 50;
 /// Hosts that are listed.
@@ -346,7 +348,7 @@ fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
             .take(FUNCTIONS)
             .map(|function| (Text::of(&function.name), place(function)))
             .collect();
-        let unnamed: Vec<_> = unnamed.iter().take(FUNCTIONS).map(|function| place(function)).collect();
+        let unnamed: Vec<_> = unnamed.iter().take(UNNAMED).map(|function| place(function)).collect();
         Functions {
             how: how.code(),
             count: counts.of(how),

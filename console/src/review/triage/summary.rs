@@ -14,14 +14,14 @@ const HOSTS: usize = 4;
 const HOSTS_IN_A_LINE: usize = 1;
 /// Capabilities in a summary.
 const FACTS: usize = 7;
-/// Of those that are done with something else than before.
+/// Of those that are done with something else than before, and of those that are done at more places.
 const OTHERS: usize = 4;
 /// Points in one line of a list.
 const IN_A_LINE: usize = 3;
 /// Characters of each.
 const LINE: usize = 160;
 /// What a reviewer asks about first; whatever is not named here comes behind, in the order of the groups.
-const TELLING: [Capability; 22] = [
+const TELLING: [Capability; 23] = [
     Capability::CardField,
     Capability::PasswordField,
     Capability::Miner,
@@ -42,6 +42,7 @@ const TELLING: [Capability; 22] = [
     Capability::WebRtc,
     Capability::HiddenGlobal,
     Capability::UnknownGlobal,
+    Capability::Decoder,
     Capability::Debugger,
     Capability::Automation,
 ];
@@ -136,7 +137,9 @@ fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
     other.retain(|fact| !is_said(fact));
     points.extend(other.iter().take(OTHERS).map(|fact| with_something_else(fact, shown)));
     points.extend(together("with something else than before", other.get(OTHERS..).unwrap_or_default()));
-    points.extend(together("more often than before", &of_novelty(findings, Novelty::More)));
+    let more = of_novelty(findings, Novelty::More);
+    points.extend(more.iter().take(OTHERS).map(|fact| at_more_places(fact, shown)));
+    points.extend(together("at more places than before", more.get(OTHERS..).unwrap_or_default()));
     if points.is_empty() {
         let nothing = nothing(findings).map(Point::plain);
         points.extend(nothing.map(|point| Point { weight: Weight::Light, ..point }));
@@ -225,7 +228,7 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
         weight: if is_heavy { Weight::Heavy } else { Weight::Plain },
         text: fact.capability.text().to_owned(),
         what: None,
-        tags: means.map(|means| Text::of(&format!("means {means}"))).into_iter().collect(),
+        tags: means.map(|means| Text::of(&format!("that is {means}"))).into_iter().collect(),
         place: first.map(|site| shown.place(site.line)),
         excerpt: first.map(|site| Text::of_code(&site.excerpt)),
     }
@@ -234,6 +237,12 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
 /// Not more often, and not what it was.
 fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
     let text = format!("{}, with something else than before", fact.capability.text());
+    Point { text, excerpt: None, ..of_fact(fact, shown) }
+}
+
+fn at_more_places(fact: &Fact, shown: &Shown) -> Point {
+    let more = fact.new.saturating_sub(fact.reviewed) as u64;
+    let text = format!("{}, at {} than before", fact.capability.text(), counted(more, "more place"));
     Point { text, excerpt: None, ..of_fact(fact, shown) }
 }
 
@@ -267,6 +276,17 @@ mod tests {
     use pinfold_triage::{Limits, compare};
 
     use super::*;
+
+    #[test]
+    fn what_is_done_at_more_places_has_a_line_of_its_own_with_its_place() {
+        let old = "fetch('/a')";
+        let new = "fetch('/a'); fetch('/b'); fetch('/c')";
+        let findings = compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+        let difference = Difference::of(&findings);
+        let points = points(&findings, &difference.shown(&findings.diff));
+        assert_eq!(points[0].text, "sends or loads with fetch, at 2 more places than before");
+        assert_eq!(points[0].place.as_ref().and_then(|place| place.link.as_deref()), Some("#n2"));
+    }
 
     #[test]
     fn many_hosts_push_nothing_else_out_of_a_line() {

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use pinfold_triage::{Change, Fact, Findings, Group, Novelty};
+use pinfold_triage::{Capability, Change, Fact, Findings, Group, Novelty};
 
 use super::contents::is_other;
 use super::summary;
@@ -18,10 +18,21 @@ enum Kind {
     Hidden,
     Guard,
     Contents,
+    Decodes,
+    Listed,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Data, Self::Network, Self::Code, Self::Hidden, Self::Guard, Self::Contents];
+    const ALL: [Self; 8] = [
+        Self::Data,
+        Self::Network,
+        Self::Code,
+        Self::Hidden,
+        Self::Guard,
+        Self::Contents,
+        Self::Decodes,
+        Self::Listed,
+    ];
 
     /// As something that is done.
     fn text(self) -> &'static str {
@@ -32,14 +43,19 @@ impl Kind {
             Self::Hidden => "hides something",
             Self::Guard => "lacks a guard",
             Self::Contents => "is signed, installed or read in another way",
+            Self::Decodes => "decodes text",
+            Self::Listed => "lists members of a global object",
         }
     }
 
-    fn of(group: Group) -> Option<Self> {
-        match group {
+    fn of(capability: Capability) -> Option<Self> {
+        match capability.group() {
             Group::Data => Some(Self::Data),
             Group::Network => Some(Self::Network),
             Group::Code => Some(Self::Code),
+            // By themselves these hide nothing: what is there for old browsers does so too.
+            Group::Obfuscation if capability == Capability::Decoder => Some(Self::Decodes),
+            Group::Obfuscation if capability == Capability::ListedGlobals => Some(Self::Listed),
             Group::Obfuscation => Some(Self::Hidden),
             Group::Environment => None,
         }
@@ -112,7 +128,7 @@ impl Urgency {
         let all = with_members(findings);
         let does = |kind, is_meant: fn(&Fact) -> bool| {
             let facts = all.iter().flat_map(|part| &part.facts);
-            let mut of_kind = facts.filter(|fact| Kind::of(fact.capability.group()) == Some(kind));
+            let mut of_kind = facts.filter(|fact| Kind::of(fact.capability) == Some(kind));
             of_kind.any(is_meant)
         };
         let is_newly_done = |kind| {
@@ -125,7 +141,7 @@ impl Urgency {
                 }
                 Kind::Guard => !part.losses.is_empty(),
                 Kind::Contents => part.contents.as_deref().is_some_and(is_other),
-                Kind::Data | Kind::Code => false,
+                Kind::Data | Kind::Code | Kind::Decodes | Kind::Listed => false,
             };
             does(kind, |fact| fact.novelty() == Novelty::New) || all.iter().any(besides)
         };
@@ -184,9 +200,21 @@ mod tests {
             urgency(Some(old), "show(1); fetch('/other');"),
             urgency(Some(old), "show(2); fetch('/menu');"),
         ];
-        assert_eq!(order[0].text(), "newly reaches for data, sends or names a host, hides something");
+        assert_eq!(
+            order[0].text(),
+            "newly reaches for data, sends or names a host, hides something, decodes text"
+        );
         assert!(order.is_sorted(), "{order:?}");
         assert!(matches!(order[5], Urgency::Other(_)) && order[6] == Urgency::Nothing, "{order:?}");
+    }
+
+    #[test]
+    fn what_hides_something_stands_in_front_of_what_old_browsers_need() {
+        let skimmer = urgency(Some("f(1)"), "f(1); navigator[d(k)]");
+        let polyfill = urgency(Some("f(1)"), "f(1); Object.getOwnPropertyNames(window).map(g)");
+        assert_eq!(skimmer.text(), "newly hides something");
+        assert_eq!(polyfill.text(), "newly lists members of a global object");
+        assert!(skimmer < polyfill);
     }
 
     #[test]
