@@ -150,10 +150,13 @@ fn starts(sides: &Sides<'_, '_>, groups: &[Vec<DiffOp>]) -> Vec<Start> {
     let (mut changed, mut lines, mut bytes) = (0, 0, 0);
     let ops = groups.iter().flatten().flat_map(|op| marked(op).map(move |line| (op, line)));
     for (at, (op, (mark, line))) in ops.enumerate() {
-        let of = if mark == Mark::Removed { sides.old } else { sides.new };
+        let text = match mark {
+            Mark::Removed => sides.old_line(line),
+            Mark::Both | Mark::Added => sides.new.get(line).copied().unwrap_or_default().into(),
+        };
         let most = if mark == Mark::Both { UNCHANGED } else { LONGEST };
-        // A character has four bytes at most.
-        let len = of.get(line).map_or(0, |line| line.len().min(4 * most));
+        // As it is shown, with the names of the new version and its tabs written out. A character has four bytes at most.
+        let len = written(&text).len().min(4 * most);
         changed += usize::from(mark != Mark::Both);
         (lines, bytes) = (lines + 1, bytes + len);
         if changed > MOST || lines > LINES || bytes > BYTES {
@@ -290,20 +293,37 @@ fn lines(text: &str) -> Vec<&str> {
 
 /// A changed line, and whether that is all of it: from where it differs, if that would be cut off else.
 fn shown_beside(line: &str, beside: &str) -> (Box<str>, bool) {
+    let (line, beside) = (written(line), written(beside));
     if line.chars().nth(LONGEST).is_none() {
-        return (shown(line, LONGEST), true);
+        return ((*line).into(), true);
     }
     let same = line.chars().zip(beside.chars()).take_while(|(here, there)| here == there).count();
-    if same < LONGEST - SHOWN {
-        return (shown(line, LONGEST), false);
-    }
-    let from = line.char_indices().nth(same - SHOWN / 4).map_or(0, |(at, _)| at);
-    (format!("…{}", shown(line.get(from..).unwrap_or_default(), LONGEST)).into(), false)
+    // Whoever nests deeply shows no blanks in place of what stands behind them.
+    (from_char(&line, same.max(indentation(&line)), LONGEST), false)
 }
 
 fn shown(line: &str, most: usize) -> Box<str> {
-    // Tabs are the formatter's.
-    bounded(&line.trim_end_matches('\r').replace('\t', "  "), most)
+    let line = written(line);
+    from_char(&line, indentation(&line), most)
+}
+
+/// A line from its beginning, or from a little before a character that would be cut off else.
+fn from_char(line: &str, char: usize, most: usize) -> Box<str> {
+    if char < most - SHOWN {
+        return bounded(line, most);
+    }
+    let from = line.char_indices().nth(char.saturating_sub(SHOWN / 4)).map_or(0, |(at, _)| at);
+    format!("…{}", bounded(line.get(from..).unwrap_or_default(), most)).into()
+}
+
+fn indentation(line: &str) -> usize {
+    line.chars().take_while(|char| *char == ' ').count()
+}
+
+/// As it stands on a page: tabs are the formatter's.
+fn written(line: &str) -> Cow<'_, str> {
+    let line = line.trim_end_matches('\r');
+    if line.contains('\t') { line.replace('\t', "  ").into() } else { line.into() }
 }
 
 /// Makes folds of the lines of the new version.
@@ -407,6 +427,31 @@ mod tests {
         let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
         assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
         assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn what_stands_deep_inside_is_shown_and_not_the_blanks_before_it() {
+        let deep = |depth: usize, code: &str| format!("a\n{}{code}\nb\n", "\t".repeat(depth));
+        for depth in [100, 390, 420, 495, 600, 1900] {
+            let diff = difference(
+                &deep(depth, "show();"),
+                &deep(depth, "steal(document.cookie);"),
+                0,
+                &Limits::default(),
+            );
+            let lines = diff.hunks[0].lines.iter();
+            let changed: Vec<_> = lines.filter(|(mark, _)| *mark != Mark::Both).collect();
+            assert!(changed[0].1.ends_with("show();") && changed[1].1.ends_with("cookie);"), "{depth}");
+            let added = difference("a\nb\n", &deep(depth, "steal(document.cookie);"), 0, &Limits::default());
+            assert!(added.hunks[0].lines[1].1.ends_with("cookie);"), "{depth}");
+            let beside = difference(
+                &deep(depth, "show();\nx();"),
+                &deep(depth, "show();\ny();"),
+                0,
+                &Limits::default(),
+            );
+            assert!(beside.hunks[0].lines[1].1.ends_with("show();"), "{depth}");
+        }
     }
 
     #[test]
