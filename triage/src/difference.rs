@@ -10,7 +10,7 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_di
 use crate::findings::{Diff, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
 use crate::limits::Limits;
 use crate::locals::Locals;
-use crate::renames::{Comparing, Lined, Renamed, Renames, equal_lines};
+use crate::renames::{Comparing, Lined, Pairs, Renamed, Renames, equal_lines};
 use crate::words::differing_words;
 
 /// Unchanged lines that are shown around changed ones.
@@ -55,41 +55,82 @@ impl DifferenceAsked {
     }
 }
 
-/// Compares two formatted texts to the letter.
-pub(crate) fn difference<'t>(old: &'t str, new: &'t str, part: usize, limits: &Limits) -> Diff {
-    let (old, new) = (lines(old), lines(new));
-    let mut numbers = HashMap::new();
-    let mut numbered = |lines: &[&'t str]| {
-        let each = lines.iter().map(|line| {
-            let next = numbers.len() as u32;
-            *numbers.entry(*line).or_insert(next)
-        });
-        each.collect::<Vec<_>>()
-    };
-    let (old_numbers, new_numbers) = (numbered(&old), numbered(&new));
-    let compared =
-        capture_diff_slices_deadline(Algorithm::Myers, &old_numbers, &new_numbers, Some(patience(limits)));
-    told(&Sides { old: &old, new: &new, renames: None }, compared, part)
+/// A formatted text and the names in it.
+pub(crate) type Named<'t> = (&'t str, &'t Locals);
+
+/// How the lines of two formatted texts lie beside each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aligned {
+    ops: Vec<DiffOp>,
+    /// Which name of the new version each of the reviewed one is, where they are compared without regard to what they are called.
+    pairs: Option<Pairs>,
+    /// Why they are compared to the letter, where that was not asked for.
+    not_known: Option<NotAnalysed>,
 }
 
-/// Compares two formatted texts without regard to what local names are called.
-pub(crate) fn difference_but_names(
-    old: (&str, &Locals),
-    new: (&str, &Locals),
-    part: usize,
-    limits: &Limits,
-) -> Diff {
-    let not_known = if limits.is_over() {
-        Some(NotAnalysed::TimeOver)
-    } else {
-        (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
-    };
-    if let Some(why) = not_known {
-        return Diff { renamed: Renamed::NotKnown(why), ..difference(old.0, new.0, part, limits) };
+impl Aligned {
+    /// Compares to the letter.
+    pub(crate) fn to_the_letter<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Self {
+        let mut numbers = HashMap::new();
+        let mut numbered = |text: &'t str| {
+            let each = lines(text).into_iter().map(|line| {
+                let next = numbers.len() as u32;
+                *numbers.entry(line).or_insert(next)
+            });
+            each.collect::<Vec<_>>()
+        };
+        let (old, new) = (numbered(old), numbered(new));
+        let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(patience(limits)));
+        Self { ops, pairs: None, not_known: None }
     }
-    let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
-    let (old, new) = (&renames.old.lines, &renames.new.lines);
-    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)), part)
+
+    /// Compares without regard to what local names are called.
+    pub(crate) fn but_names(old: Named<'_>, new: Named<'_>, limits: &Limits) -> Self {
+        let not_known = if limits.is_over() {
+            Some(NotAnalysed::TimeOver)
+        } else {
+            (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
+        };
+        if not_known.is_some() {
+            return Self { not_known, ..Self::to_the_letter(old.0, new.0, limits) };
+        }
+        let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
+        Self { ops: renames.compared(patience(limits)), pairs: Some(renames.pairs), not_known: None }
+    }
+
+    /// A part of the difference, from 0, or else the last.
+    pub(crate) fn part(&self, old: Named<'_>, new: Named<'_>, part: usize) -> Diff {
+        let paired =
+            |pairs: &Pairs| Renames::paired(Lined::of(old.0, old.1), Lined::of(new.0, new.1), pairs.clone());
+        let renames = self.pairs.as_ref().map(paired);
+        let (old, new) = (lines(old.0), lines(new.0));
+        let diff = told(&Sides { old: &old, new: &new, renames: renames.as_ref() }, self.ops.clone(), part);
+        match &self.not_known {
+            Some(why) => Diff { renamed: Renamed::NotKnown(why.clone()), ..diff },
+            None => diff,
+        }
+    }
+}
+
+/// A difference of several parts: each can be cut from it without comparing anything again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    old: (String, Locals),
+    new: (String, Locals),
+    aligned: Aligned,
+}
+
+impl Whole {
+    pub(crate) fn of(old: (String, Locals), new: (String, Locals), aligned: Aligned) -> Self {
+        Self { old, new, aligned }
+    }
+
+    /// A part, from 0, or else the last.
+    #[must_use]
+    pub fn part(&self, part: usize) -> Diff {
+        let Self { old, new, aligned } = self;
+        aligned.part((&old.0, &old.1), (&new.0, &new.1), part)
+    }
 }
 
 fn patience(limits: &Limits) -> Instant {
@@ -357,6 +398,14 @@ impl Folds<'_> {
 mod tests {
     use super::*;
 
+    fn difference(old: &str, new: &str) -> Diff {
+        part(&Aligned::to_the_letter(old, new, &Limits::default()), old, new, 0)
+    }
+
+    fn part(aligned: &Aligned, old: &str, new: &str, part: usize) -> Diff {
+        aligned.part((old, &Locals::default()), (new, &Locals::default()), part)
+    }
+
     fn text(lines: impl Iterator<Item = usize>) -> String {
         lines.map(|line| format!("line {line}\n")).collect()
     }
@@ -365,7 +414,7 @@ mod tests {
     fn what_is_unchanged_is_folded_in_full_or_by_its_ends() {
         let old = text(1..=1000);
         let new = old.replace("line 20\n", "line twenty\n").replace("line 990\n", "");
-        let diff = difference(&old, &new, 0, &Limits::default());
+        let diff = difference(&old, &new);
         assert_eq!((diff.added, diff.removed, diff.hunks.len()), (1, 2, 2));
         let first = &diff.hunks[0].before;
         assert_eq!((first.head.len() + first.tail.len(), first.left_out, first.new_start), (16, 0, 1));
@@ -382,7 +431,8 @@ mod tests {
             .lines()
             .map(|line| if line.ends_with('7') { "seven\n".to_owned() } else { format!("{line}\n") });
         let new = new.collect::<String>() + &"x".repeat(500_000) + "\n" + &"y\n".repeat(3000);
-        let part = |part| difference(&old, &new, part, &Limits::default());
+        let aligned = Aligned::to_the_letter(&old, &new, &Limits::default());
+        let part = |number| part(&aligned, &old, &new, number);
         let first = part(0);
         let parts: Vec<_> = (0..first.parts.len()).map(part).collect();
         assert!(parts.len() > 2, "{:?}", first.parts);
@@ -423,7 +473,7 @@ mod tests {
     #[test]
     fn a_change_far_down_a_long_line_is_seen() {
         let long = |end: &str| format!("a\nf(\"{}{end}\");\n", "x".repeat(5000));
-        let diff = difference(&long("good"), &long("bad"), 0, &Limits::default());
+        let diff = difference(&long("good"), &long("bad"));
         let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
         assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
         assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
@@ -433,30 +483,20 @@ mod tests {
     fn what_stands_deep_inside_is_shown_and_not_the_blanks_before_it() {
         let deep = |depth: usize, code: &str| format!("a\n{}{code}\nb\n", "\t".repeat(depth));
         for depth in [100, 390, 420, 495, 600, 1900] {
-            let diff = difference(
-                &deep(depth, "show();"),
-                &deep(depth, "steal(document.cookie);"),
-                0,
-                &Limits::default(),
-            );
+            let diff = difference(&deep(depth, "show();"), &deep(depth, "steal(document.cookie);"));
             let lines = diff.hunks[0].lines.iter();
             let changed: Vec<_> = lines.filter(|(mark, _)| *mark != Mark::Both).collect();
             assert!(changed[0].1.ends_with("show();") && changed[1].1.ends_with("cookie);"), "{depth}");
-            let added = difference("a\nb\n", &deep(depth, "steal(document.cookie);"), 0, &Limits::default());
+            let added = difference("a\nb\n", &deep(depth, "steal(document.cookie);"));
             assert!(added.hunks[0].lines[1].1.ends_with("cookie);"), "{depth}");
-            let beside = difference(
-                &deep(depth, "show();\nx();"),
-                &deep(depth, "show();\ny();"),
-                0,
-                &Limits::default(),
-            );
+            let beside = difference(&deep(depth, "show();\nx();"), &deep(depth, "show();\ny();"));
             assert!(beside.hunks[0].lines[1].1.ends_with("show();"), "{depth}");
         }
     }
 
     #[test]
     fn a_carriage_return_moves_no_line() {
-        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n", 0, &Limits::default());
+        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n");
         assert_eq!(diff.hunks[0].lines.len(), 4);
     }
 

@@ -690,6 +690,29 @@ const PIECES: &[&str] = &[
 ];
 
 #[test]
+fn a_part_that_is_cut_from_the_whole_is_what_an_analysis_of_that_part_says() {
+    let script = |name: &str, value: usize| {
+        let long = "x".repeat(950);
+        let lines = (0..700).map(|line| format!("f({name}, {line}, {}, '{long}');\n", line * value));
+        format!("(function ({name}) {{\n{}}})();", lines.collect::<String>())
+    };
+    let (old, new) = (script("a", 1), script("b", 2));
+    for comparing in [Comparing::ButNames, Comparing::ToTheLetter] {
+        let found = |part| {
+            let asked = DifferenceAsked { comparing, part };
+            compare_by(asked, Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None)
+        };
+        let first = found(0);
+        let whole = first.whole.as_ref().unwrap();
+        assert!(first.parts() > 2);
+        for part in 0..=first.parts() {
+            assert_eq!(whole.part(part), found(part).diff);
+        }
+    }
+    assert_eq!(changed("f(1)", "f(2)").whole, None);
+}
+
+#[test]
 fn without_a_reviewed_version_the_lines_around_what_is_named_are_shown() {
     let filler = "f(1);\n".repeat(50);
     let script = format!("{filler}fetch('https://there.example/a');\n{filler}");
