@@ -19,6 +19,8 @@ const AROUND: usize = 3;
 const MOST: usize = 2000;
 /// Lines of one part, with those around the changed ones.
 const LINES: usize = 3000;
+/// Lines of each side that are told before those of the other.
+const BESIDE: usize = 50;
 /// Bytes of one part.
 const BYTES: usize = 400_000;
 /// Characters of a changed line: nobody approves what they are not shown.
@@ -104,7 +106,8 @@ impl Aligned {
             |pairs: &Pairs| Renames::paired(Lined::of(old.0, old.1), Lined::of(new.0, new.1), pairs.clone());
         let renames = self.pairs.as_ref().map(paired);
         let (old, new) = (lines(old.0), lines(new.0));
-        let diff = told(&Sides { old: &old, new: &new, renames: renames.as_ref() }, self.ops.clone(), part);
+        let ops = self.ops.iter().copied().flat_map(in_pieces).collect();
+        let diff = told(&Sides { old: &old, new: &new, renames: renames.as_ref() }, ops, part);
         match &self.not_known {
             Some(why) => Diff { renamed: Renamed::NotKnown(why.clone()), ..diff },
             None => diff,
@@ -154,6 +157,17 @@ impl<'t> Sides<'_, 't> {
         }
     }
 
+    /// How much a line is on a page, with the names of the new version and its tabs written out.
+    fn size(&self, mark: Mark, line: usize) -> Size {
+        let text = match mark {
+            Mark::Removed => self.old_line(line),
+            Mark::Both | Mark::Added => self.new.get(line).copied().unwrap_or_default().into(),
+        };
+        let most = if mark == Mark::Both { UNCHANGED } else { LONGEST };
+        // A character has four bytes at most.
+        Size([usize::from(mark != Mark::Both), 1, written(&text).len().min(4 * most)])
+    }
+
     fn renamed(&self, compared: &[DiffOp]) -> Renamed {
         let Some(renames) = self.renames else { return Renamed::Shown };
         let same = compared.iter().flat_map(equal_lines);
@@ -185,28 +199,60 @@ struct Start {
     line: usize,
 }
 
-/// Where each part begins: what does not fit into one goes on in the next.
+/// Changed lines, lines and bytes.
+#[derive(Clone, Copy, Default)]
+struct Size([usize; 3]);
+
+impl Size {
+    fn add(&mut self, Self(more): Self) {
+        for (sum, more) in self.0.iter_mut().zip(more) {
+            *sum += more;
+        }
+    }
+
+    fn fits(self) -> bool {
+        let Self([changed, lines, bytes]) = self;
+        changed <= MOST && lines <= LINES && bytes <= BYTES
+    }
+}
+
+/// Where each part begins: what does not fit into one goes on in the next, with what stands beside it.
 fn starts(sides: &Sides<'_, '_>, groups: &[Vec<DiffOp>]) -> Vec<Start> {
     let mut starts = vec![Start { at: 0, line: 1 }];
-    let (mut changed, mut lines, mut bytes) = (0, 0, 0);
-    let ops = groups.iter().flatten().flat_map(|op| marked(op).map(move |line| (op, line)));
-    for (at, (op, (mark, line))) in ops.enumerate() {
-        let text = match mark {
-            Mark::Removed => sides.old_line(line),
-            Mark::Both | Mark::Added => sides.new.get(line).copied().unwrap_or_default().into(),
-        };
-        let most = if mark == Mark::Both { UNCHANGED } else { LONGEST };
-        // As it is shown, with the names of the new version and its tabs written out. A character has four bytes at most.
-        let len = written(&text).len().min(4 * most);
-        changed += usize::from(mark != Mark::Both);
-        (lines, bytes) = (lines + 1, bytes + len);
-        if changed > MOST || lines > LINES || bytes > BYTES {
-            let line = if mark == Mark::Removed { op.new_range().start } else { line };
-            starts.push(Start { at, line: line + 1 });
-            (changed, lines, bytes) = (usize::from(mark != Mark::Both), 1, len);
+    let (mut at, mut part_from, mut size) = (0, 0, Size::default());
+    for op in groups.iter().flatten() {
+        let (op_from, mut of_op) = (at, Size::default());
+        for (mark, line) in marked(op) {
+            let one = sides.size(mark, line);
+            size.add(one);
+            of_op.add(one);
+            if !size.fits() {
+                let is_moved_whole = op.tag() != DiffTag::Equal && op_from > part_from && of_op.fits();
+                part_from = if is_moved_whole { op_from } else { at };
+                size = if is_moved_whole { of_op } else { one };
+                let is_line_of_new = !is_moved_whole && mark != Mark::Removed;
+                let line = if is_line_of_new { line } else { op.new_range().start };
+                starts.push(Start { at: part_from, line: line + 1 });
+            }
+            at += 1;
         }
     }
     starts
+}
+
+/// A change in pieces, so that lines beside each other come soon after each other, and into one part.
+fn in_pieces(op: DiffOp) -> impl Iterator<Item = DiffOp> {
+    let (old, new, is_both) = (op.old_range(), op.new_range(), op.tag() == DiffTag::Replace);
+    let pieces = if is_both { old.len().max(new.len()).div_ceil(BESIDE) } else { 0 };
+    let piece = move |number: usize| {
+        let of = |side: &Range<usize>| {
+            let from = (side.start + number * BESIDE).min(side.end);
+            (from, (side.end - from).min(BESIDE))
+        };
+        let ((old_index, old_len), (new_index, new_len)) = (of(&old), of(&new));
+        DiffOp::Replace { old_index, old_len, new_index, new_len }
+    };
+    std::iter::once(op).filter(move |_| !is_both).chain((0..pieces).map(piece))
 }
 
 fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>, part: usize) -> Diff {
@@ -468,6 +514,25 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), first.added + first.removed);
         assert!(parts.last().unwrap().rest.head.is_empty() && part(99) == *parts.last().unwrap());
+    }
+
+    #[test]
+    fn lines_beside_each_other_are_in_one_part() {
+        let changed = |name: &str| (1..=2600).map(|line| format!("{name} {line}\n")).collect::<String>();
+        let (old, new) = (changed("old"), changed("new") + "more\n");
+        let aligned = Aligned::to_the_letter(&old, &new, &Limits::default());
+        let first = part(&aligned, &old, &new, 0);
+        assert_eq!((first.parts.len(), first.added, first.removed), (3, 2601, 2600));
+        for number in 0..3 {
+            let diff = part(&aligned, &old, &new, number);
+            let of = |side: Mark| {
+                let lines = diff.hunks.iter().flat_map(|hunk| &hunk.lines);
+                lines.filter(move |(mark, _)| *mark == side).map(|(_, text)| text.split(' ').nth(1))
+            };
+            assert!(of(Mark::Removed).eq(of(Mark::Added).filter(Option::is_some)), "{number}");
+            let [old_start, new_start] = [diff.hunks[0].old_start, diff.hunks[0].new_start];
+            assert_eq!((old_start, new_start), (diff.parts[number], diff.parts[number]));
+        }
     }
 
     #[test]
