@@ -1,6 +1,7 @@
 //! What an item newly does, against what was verified at its URL last: for the command that says it, and for its page in the
 //! console.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ impl Known {
     /// Every body that was verified at the item's URL, the last first: on the shelf, or approved and kept. What is revoked or
     /// rejected by now is nothing to compare with.
     pub(crate) async fn all(store: &Store, items: &[Item], item: &Item) -> Result<Vec<Self>, StoreError> {
-        Ok(Released::read(store).await?.at(items, item))
+        Ok(Released::read(store, items).await?.at(item))
     }
 
     /// The first of them that is still there, with its bytes.
@@ -46,47 +47,68 @@ impl Known {
     }
 }
 
-/// All that was released: of many items each is compared with some of it.
+/// All that was released, by where it was: of many items each is compared with some of it.
+#[derive(Default)]
 pub(crate) struct Released {
-    approvals: Vec<Approved>,
-    shelved: Vec<Shelved>,
+    /// By the URL without its query; with it beside what stood there.
+    shelved: HashMap<Box<str>, Vec<(Box<str>, Known)>>,
+    approved: HashMap<Box<str>, Vec<Known>>,
+    /// Bases of the approvals of a body at a URL, without its query.
+    bases: HashMap<(BodyId, Box<str>), Vec<Basis>>,
+    revoked: HashSet<BodyId>,
+    rejected: HashSet<(BodyId, Box<str>)>,
 }
 
 impl Released {
-    pub(crate) async fn read(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self { approvals: store.approved().await?, shelved: store.on_shelf().await? })
+    pub(crate) async fn read(store: &Store, items: &[Item]) -> Result<Self, StoreError> {
+        let mut released = Self::default();
+        for Approved { approval, .. } in store.approved().await? {
+            let of_body = (approval.digest, plain(&approval.subject).into());
+            released.bases.entry(of_body).or_default().push(approval.basis);
+        }
+        for Shelved { variant, digests, len, seen, .. } in store.on_shelf().await? {
+            let known = Known { digest: digests.sha256, len, at: seen, learned: false };
+            released.shelved.entry(plain(&variant.url).into()).or_default().push((variant.url, known));
+        }
+        for item in items {
+            match item.state {
+                ItemState::Waiting => {}
+                ItemState::Approved => {
+                    let at = item.decided.as_ref().map_or(item.last, |decided| decided.at);
+                    let known = Known { digest: item.digest, len: item.len, at, learned: false };
+                    released.approved.entry(item.subject.clone()).or_default().push(known);
+                }
+                ItemState::Rejected => {
+                    released.rejected.insert((item.digest, item.subject.clone()));
+                }
+                ItemState::Revoked => {
+                    released.revoked.insert(item.digest);
+                }
+            }
+        }
+        Ok(released)
     }
 
     /// The same as [`Known::all`].
-    pub(crate) fn at(&self, items: &[Item], item: &Item) -> Vec<Known> {
-        let is_there = |url: &str| url == &*item.url || plain(url) == plain(&item.subject);
+    pub(crate) fn at(&self, item: &Item) -> Vec<Known> {
+        let (here, subject) = (plain(&item.url), plain(&item.subject));
+        let on_shelf = |url: &str| self.shelved.get(url).map(Vec::as_slice).unwrap_or_default();
+        let at_url: &[_] = if here == subject { &[] } else { on_shelf(here) };
+        let at_url = at_url.iter().filter(|(url, _)| *url == item.url);
+        let on_shelf = on_shelf(subject).iter().chain(at_url).map(|(_, known)| known);
+        let approved = self.approved.get(&item.subject).into_iter().flatten();
         let is_barred = |digest: BodyId| {
-            let mut same = items.iter().filter(|other| other.digest == digest);
-            same.any(|other| match other.state {
-                ItemState::Revoked => true,
-                ItemState::Rejected => other.subject == item.subject,
-                ItemState::Waiting | ItemState::Approved => false,
-            })
+            self.revoked.contains(&digest) || self.rejected.contains(&(digest, item.subject.clone()))
         };
         let is_learned = |digest: BodyId| {
-            let of_body = self.approvals.iter().map(|approved| &approved.approval).filter(|approval| {
-                approval.digest == digest && plain(&approval.subject) == plain(&item.subject)
-            });
-            let mut bases = of_body.map(|approval| approval.basis).peekable();
-            bases.peek().is_some() && bases.all(|basis| basis == Basis::Learned)
+            let bases = self.bases.get(&(digest, subject.into()));
+            bases.is_some_and(|bases| bases.iter().all(|basis| *basis == Basis::Learned))
         };
-        let on_shelf = self.shelved.iter().filter(|shelved| is_there(&shelved.variant.url));
-        let on_shelf = on_shelf.map(|there| (there.digests.sha256, there.len, there.seen));
-        let approved =
-            items.iter().filter(|other| other.state == ItemState::Approved && other.subject == item.subject);
-        let approved = approved.map(|other| {
-            let at = other.decided.as_ref().map_or(other.last, |decided| decided.at);
-            (other.digest, other.len, at)
-        });
-        let all = on_shelf.chain(approved);
-        let mut all: Vec<_> =
-            all.map(|(digest, len, at)| Known { digest, len, at, learned: is_learned(digest) }).collect();
-        all.retain(|known| known.digest != item.digest && !is_barred(known.digest));
+        let others = on_shelf.chain(approved).filter(|known| known.digest != item.digest);
+        let mut all: Vec<_> = others
+            .filter(|known| !is_barred(known.digest))
+            .map(|known| Known { learned: is_learned(known.digest), ..*known })
+            .collect();
         all.sort_by_key(|known| std::cmp::Reverse(known.at));
         all
     }

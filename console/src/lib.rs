@@ -24,10 +24,10 @@ use jiff::Timestamp;
 
 pub use listener::{Console, Reach};
 pub use review::{
-    Act, Day, Decision, Done, Evidence, FirstLink, Flow, Glance, IdentityProvider, Leaf, LearnedDecision,
-    LearnedEvidence, Overview, PinFilter, PinRow, Pins, Programs, Proof, ProviderBegin, ProviderFinish,
-    Question, Review, Served, Setup, SignedIn, Source, Statement, StatementFile, Triage, Urgency,
-    VendorRules, VendorState, Verified, Vouched, Who, WrongPassword,
+    Act, AtAGlance, Day, Decision, Done, Evidence, FirstLink, Flow, Glance, IdentityProvider, Leaf,
+    LearnedDecision, LearnedEvidence, Overview, PinFilter, PinRow, Pins, Programs, Proof, ProviderBegin,
+    ProviderFinish, Question, Review, Served, Setup, SignedIn, Source, Statement, StatementFile, Triage,
+    Urgency, VendorRules, VendorState, Verified, Vouched, Who, WrongPassword,
 };
 pub use tls::Tls;
 

@@ -40,6 +40,7 @@ pub use self::learned::{LearnedDecision, LearnedEvidence};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
+pub use self::queue::AtAGlance;
 pub(crate) use self::queue::{Asked as QueueFilter, in_order};
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
@@ -72,9 +73,9 @@ pub struct Review {
     pub signed_in: Arc<dyn Fn(SignedIn) + Send + Sync>,
     /// Everything that was kept, in any order.
     pub items: Ask<(), Vec<Item>>,
-    /// Of all that was kept, what some newly do, in the same order, as far as that is known: none where it is being read. It is
-    /// answered at once.
-    pub at_a_glance: Ask<SomeOfAll, Vec<Option<Glance>>>,
+    /// Of all that was kept, what some newly do, in the same order, as far as that is known. It is answered at once, and what is
+    /// not known is read from then on, the first first.
+    pub at_a_glance: Ask<SomeOfAll, Vec<AtAGlance>>,
     /// All that is known of one item, with what is asked for of its difference; none where there is no such item.
     pub evidence: Ask<(Incident, DifferenceAsked), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.

@@ -10,7 +10,7 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_di
 use crate::findings::{Diff, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
 use crate::limits::Limits;
 use crate::locals::Locals;
-use crate::renames::{Comparing, Lined, Renamed, Renames, equal_lines};
+use crate::renames::{Comparing, Lined, Pairs, Renamed, Renames, equal_lines};
 use crate::words::differing_words;
 
 /// Unchanged lines that are shown around changed ones.
@@ -19,6 +19,8 @@ const AROUND: usize = 3;
 const MOST: usize = 2000;
 /// Lines of one part, with those around the changed ones.
 const LINES: usize = 3000;
+/// Lines of each side that are told before those of the other.
+const BESIDE: usize = 50;
 /// Bytes of one part.
 const BYTES: usize = 400_000;
 /// Characters of a changed line: nobody approves what they are not shown.
@@ -55,41 +57,83 @@ impl DifferenceAsked {
     }
 }
 
-/// Compares two formatted texts to the letter.
-pub(crate) fn difference<'t>(old: &'t str, new: &'t str, part: usize, limits: &Limits) -> Diff {
-    let (old, new) = (lines(old), lines(new));
-    let mut numbers = HashMap::new();
-    let mut numbered = |lines: &[&'t str]| {
-        let each = lines.iter().map(|line| {
-            let next = numbers.len() as u32;
-            *numbers.entry(*line).or_insert(next)
-        });
-        each.collect::<Vec<_>>()
-    };
-    let (old_numbers, new_numbers) = (numbered(&old), numbered(&new));
-    let compared =
-        capture_diff_slices_deadline(Algorithm::Myers, &old_numbers, &new_numbers, Some(patience(limits)));
-    told(&Sides { old: &old, new: &new, renames: None }, compared, part)
+/// A formatted text and the names in it.
+pub(crate) type Named<'t> = (&'t str, &'t Locals);
+
+/// How the lines of two formatted texts lie beside each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aligned {
+    ops: Vec<DiffOp>,
+    /// Which name of the new version each of the reviewed one is, where they are compared without regard to what they are called.
+    pairs: Option<Pairs>,
+    /// Why they are compared to the letter, where that was not asked for.
+    not_known: Option<NotAnalysed>,
 }
 
-/// Compares two formatted texts without regard to what local names are called.
-pub(crate) fn difference_but_names(
-    old: (&str, &Locals),
-    new: (&str, &Locals),
-    part: usize,
-    limits: &Limits,
-) -> Diff {
-    let not_known = if limits.is_over() {
-        Some(NotAnalysed::TimeOver)
-    } else {
-        (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
-    };
-    if let Some(why) = not_known {
-        return Diff { renamed: Renamed::NotKnown(why), ..difference(old.0, new.0, part, limits) };
+impl Aligned {
+    /// Compares to the letter.
+    pub(crate) fn to_the_letter<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Self {
+        let mut numbers = HashMap::new();
+        let mut numbered = |text: &'t str| {
+            let each = lines(text).into_iter().map(|line| {
+                let next = numbers.len() as u32;
+                *numbers.entry(line).or_insert(next)
+            });
+            each.collect::<Vec<_>>()
+        };
+        let (old, new) = (numbered(old), numbered(new));
+        let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(patience(limits)));
+        Self { ops, pairs: None, not_known: None }
     }
-    let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
-    let (old, new) = (&renames.old.lines, &renames.new.lines);
-    told(&Sides { old, new, renames: Some(&renames) }, renames.compared(patience(limits)), part)
+
+    /// Compares without regard to what local names are called.
+    pub(crate) fn but_names(old: Named<'_>, new: Named<'_>, limits: &Limits) -> Self {
+        let not_known = if limits.is_over() {
+            Some(NotAnalysed::TimeOver)
+        } else {
+            (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
+        };
+        if not_known.is_some() {
+            return Self { not_known, ..Self::to_the_letter(old.0, new.0, limits) };
+        }
+        let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
+        Self { ops: renames.compared(patience(limits)), pairs: Some(renames.pairs), not_known: None }
+    }
+
+    /// A part of the difference, from 0, or else the last.
+    pub(crate) fn part(&self, old: Named<'_>, new: Named<'_>, part: usize) -> Diff {
+        let paired =
+            |pairs: &Pairs| Renames::paired(Lined::of(old.0, old.1), Lined::of(new.0, new.1), pairs.clone());
+        let renames = self.pairs.as_ref().map(paired);
+        let (old, new) = (lines(old.0), lines(new.0));
+        let ops = self.ops.iter().copied().flat_map(in_pieces).collect();
+        let diff = told(&Sides { old: &old, new: &new, renames: renames.as_ref() }, ops, part);
+        match &self.not_known {
+            Some(why) => Diff { renamed: Renamed::NotKnown(why.clone()), ..diff },
+            None => diff,
+        }
+    }
+}
+
+/// A difference of several parts: each can be cut from it without comparing anything again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    old: (String, Locals),
+    new: (String, Locals),
+    aligned: Aligned,
+}
+
+impl Whole {
+    pub(crate) fn of(old: (String, Locals), new: (String, Locals), aligned: Aligned) -> Self {
+        Self { old, new, aligned }
+    }
+
+    /// A part, from 0, or else the last.
+    #[must_use]
+    pub fn part(&self, part: usize) -> Diff {
+        let Self { old, new, aligned } = self;
+        aligned.part((&old.0, &old.1), (&new.0, &new.1), part)
+    }
 }
 
 fn patience(limits: &Limits) -> Instant {
@@ -111,6 +155,17 @@ impl<'t> Sides<'_, 't> {
             Some(renames) => renames.old_line(line),
             None => self.old.get(line).copied().unwrap_or_default().into(),
         }
+    }
+
+    /// How much a line is on a page, with the names of the new version and its tabs written out.
+    fn size(&self, mark: Mark, line: usize) -> Size {
+        let text = match mark {
+            Mark::Removed => self.old_line(line),
+            Mark::Both | Mark::Added => self.new.get(line).copied().unwrap_or_default().into(),
+        };
+        let most = if mark == Mark::Both { UNCHANGED } else { LONGEST };
+        // A character has four bytes at most.
+        Size([usize::from(mark != Mark::Both), 1, written(&text).len().min(4 * most)])
     }
 
     fn renamed(&self, compared: &[DiffOp]) -> Renamed {
@@ -144,25 +199,60 @@ struct Start {
     line: usize,
 }
 
-/// Where each part begins: what does not fit into one goes on in the next.
+/// Changed lines, lines and bytes.
+#[derive(Clone, Copy, Default)]
+struct Size([usize; 3]);
+
+impl Size {
+    fn add(&mut self, Self(more): Self) {
+        for (sum, more) in self.0.iter_mut().zip(more) {
+            *sum += more;
+        }
+    }
+
+    fn fits(self) -> bool {
+        let Self([changed, lines, bytes]) = self;
+        changed <= MOST && lines <= LINES && bytes <= BYTES
+    }
+}
+
+/// Where each part begins: what does not fit into one goes on in the next, with what stands beside it.
 fn starts(sides: &Sides<'_, '_>, groups: &[Vec<DiffOp>]) -> Vec<Start> {
     let mut starts = vec![Start { at: 0, line: 1 }];
-    let (mut changed, mut lines, mut bytes) = (0, 0, 0);
-    let ops = groups.iter().flatten().flat_map(|op| marked(op).map(move |line| (op, line)));
-    for (at, (op, (mark, line))) in ops.enumerate() {
-        let of = if mark == Mark::Removed { sides.old } else { sides.new };
-        let most = if mark == Mark::Both { UNCHANGED } else { LONGEST };
-        // A character has four bytes at most.
-        let len = of.get(line).map_or(0, |line| line.len().min(4 * most));
-        changed += usize::from(mark != Mark::Both);
-        (lines, bytes) = (lines + 1, bytes + len);
-        if changed > MOST || lines > LINES || bytes > BYTES {
-            let line = if mark == Mark::Removed { op.new_range().start } else { line };
-            starts.push(Start { at, line: line + 1 });
-            (changed, lines, bytes) = (usize::from(mark != Mark::Both), 1, len);
+    let (mut at, mut part_from, mut size) = (0, 0, Size::default());
+    for op in groups.iter().flatten() {
+        let (op_from, mut of_op) = (at, Size::default());
+        for (mark, line) in marked(op) {
+            let one = sides.size(mark, line);
+            size.add(one);
+            of_op.add(one);
+            if !size.fits() {
+                let is_moved_whole = op.tag() != DiffTag::Equal && op_from > part_from && of_op.fits();
+                part_from = if is_moved_whole { op_from } else { at };
+                size = if is_moved_whole { of_op } else { one };
+                let is_line_of_new = !is_moved_whole && mark != Mark::Removed;
+                let line = if is_line_of_new { line } else { op.new_range().start };
+                starts.push(Start { at: part_from, line: line + 1 });
+            }
+            at += 1;
         }
     }
     starts
+}
+
+/// A change in pieces, so that lines beside each other come soon after each other, and into one part.
+fn in_pieces(op: DiffOp) -> impl Iterator<Item = DiffOp> {
+    let (old, new, is_both) = (op.old_range(), op.new_range(), op.tag() == DiffTag::Replace);
+    let pieces = if is_both { old.len().max(new.len()).div_ceil(BESIDE) } else { 0 };
+    let piece = move |number: usize| {
+        let of = |side: &Range<usize>| {
+            let from = (side.start + number * BESIDE).min(side.end);
+            (from, (side.end - from).min(BESIDE))
+        };
+        let ((old_index, old_len), (new_index, new_len)) = (of(&old), of(&new));
+        DiffOp::Replace { old_index, old_len, new_index, new_len }
+    };
+    std::iter::once(op).filter(move |_| !is_both).chain((0..pieces).map(piece))
 }
 
 fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>, part: usize) -> Diff {
@@ -290,20 +380,37 @@ fn lines(text: &str) -> Vec<&str> {
 
 /// A changed line, and whether that is all of it: from where it differs, if that would be cut off else.
 fn shown_beside(line: &str, beside: &str) -> (Box<str>, bool) {
+    let (line, beside) = (written(line), written(beside));
     if line.chars().nth(LONGEST).is_none() {
-        return (shown(line, LONGEST), true);
+        return ((*line).into(), true);
     }
     let same = line.chars().zip(beside.chars()).take_while(|(here, there)| here == there).count();
-    if same < LONGEST - SHOWN {
-        return (shown(line, LONGEST), false);
-    }
-    let from = line.char_indices().nth(same - SHOWN / 4).map_or(0, |(at, _)| at);
-    (format!("…{}", shown(line.get(from..).unwrap_or_default(), LONGEST)).into(), false)
+    // Whoever nests deeply shows no blanks in place of what stands behind them.
+    (from_char(&line, same.max(indentation(&line)), LONGEST), false)
 }
 
 fn shown(line: &str, most: usize) -> Box<str> {
-    // Tabs are the formatter's.
-    bounded(&line.trim_end_matches('\r').replace('\t', "  "), most)
+    let line = written(line);
+    from_char(&line, indentation(&line), most)
+}
+
+/// A line from its beginning, or from a little before a character that would be cut off else.
+fn from_char(line: &str, char: usize, most: usize) -> Box<str> {
+    if char < most - SHOWN {
+        return bounded(line, most);
+    }
+    let from = line.char_indices().nth(char.saturating_sub(SHOWN / 4)).map_or(0, |(at, _)| at);
+    format!("…{}", bounded(line.get(from..).unwrap_or_default(), most)).into()
+}
+
+fn indentation(line: &str) -> usize {
+    line.chars().take_while(|char| *char == ' ').count()
+}
+
+/// As it stands on a page: tabs are the formatter's.
+fn written(line: &str) -> Cow<'_, str> {
+    let line = line.trim_end_matches('\r');
+    if line.contains('\t') { line.replace('\t', "  ").into() } else { line.into() }
 }
 
 /// Makes folds of the lines of the new version.
@@ -337,6 +444,14 @@ impl Folds<'_> {
 mod tests {
     use super::*;
 
+    fn difference(old: &str, new: &str) -> Diff {
+        part(&Aligned::to_the_letter(old, new, &Limits::default()), old, new, 0)
+    }
+
+    fn part(aligned: &Aligned, old: &str, new: &str, part: usize) -> Diff {
+        aligned.part((old, &Locals::default()), (new, &Locals::default()), part)
+    }
+
     fn text(lines: impl Iterator<Item = usize>) -> String {
         lines.map(|line| format!("line {line}\n")).collect()
     }
@@ -345,7 +460,7 @@ mod tests {
     fn what_is_unchanged_is_folded_in_full_or_by_its_ends() {
         let old = text(1..=1000);
         let new = old.replace("line 20\n", "line twenty\n").replace("line 990\n", "");
-        let diff = difference(&old, &new, 0, &Limits::default());
+        let diff = difference(&old, &new);
         assert_eq!((diff.added, diff.removed, diff.hunks.len()), (1, 2, 2));
         let first = &diff.hunks[0].before;
         assert_eq!((first.head.len() + first.tail.len(), first.left_out, first.new_start), (16, 0, 1));
@@ -362,7 +477,8 @@ mod tests {
             .lines()
             .map(|line| if line.ends_with('7') { "seven\n".to_owned() } else { format!("{line}\n") });
         let new = new.collect::<String>() + &"x".repeat(500_000) + "\n" + &"y\n".repeat(3000);
-        let part = |part| difference(&old, &new, part, &Limits::default());
+        let aligned = Aligned::to_the_letter(&old, &new, &Limits::default());
+        let part = |number| part(&aligned, &old, &new, number);
         let first = part(0);
         let parts: Vec<_> = (0..first.parts.len()).map(part).collect();
         assert!(parts.len() > 2, "{:?}", first.parts);
@@ -401,17 +517,51 @@ mod tests {
     }
 
     #[test]
+    fn lines_beside_each_other_are_in_one_part() {
+        let changed = |name: &str| (1..=2600).map(|line| format!("{name} {line}\n")).collect::<String>();
+        let (old, new) = (changed("old"), changed("new") + "more\n");
+        let aligned = Aligned::to_the_letter(&old, &new, &Limits::default());
+        let first = part(&aligned, &old, &new, 0);
+        assert_eq!((first.parts.len(), first.added, first.removed), (3, 2601, 2600));
+        for number in 0..3 {
+            let diff = part(&aligned, &old, &new, number);
+            let of = |side: Mark| {
+                let lines = diff.hunks.iter().flat_map(|hunk| &hunk.lines);
+                lines.filter(move |(mark, _)| *mark == side).map(|(_, text)| text.split(' ').nth(1))
+            };
+            assert!(of(Mark::Removed).eq(of(Mark::Added).filter(Option::is_some)), "{number}");
+            let [old_start, new_start] = [diff.hunks[0].old_start, diff.hunks[0].new_start];
+            assert_eq!((old_start, new_start), (diff.parts[number], diff.parts[number]));
+        }
+    }
+
+    #[test]
     fn a_change_far_down_a_long_line_is_seen() {
         let long = |end: &str| format!("a\nf(\"{}{end}\");\n", "x".repeat(5000));
-        let diff = difference(&long("good"), &long("bad"), 0, &Limits::default());
+        let diff = difference(&long("good"), &long("bad"));
         let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
         assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
         assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
     }
 
     #[test]
+    fn what_stands_deep_inside_is_shown_and_not_the_blanks_before_it() {
+        let deep = |depth: usize, code: &str| format!("a\n{}{code}\nb\n", "\t".repeat(depth));
+        for depth in [100, 390, 420, 495, 600, 1900] {
+            let diff = difference(&deep(depth, "show();"), &deep(depth, "steal(document.cookie);"));
+            let lines = diff.hunks[0].lines.iter();
+            let changed: Vec<_> = lines.filter(|(mark, _)| *mark != Mark::Both).collect();
+            assert!(changed[0].1.ends_with("show();") && changed[1].1.ends_with("cookie);"), "{depth}");
+            let added = difference("a\nb\n", &deep(depth, "steal(document.cookie);"));
+            assert!(added.hunks[0].lines[1].1.ends_with("cookie);"), "{depth}");
+            let beside = difference(&deep(depth, "show();\nx();"), &deep(depth, "show();\ny();"));
+            assert!(beside.hunks[0].lines[1].1.ends_with("show();"), "{depth}");
+        }
+    }
+
+    #[test]
     fn a_carriage_return_moves_no_line() {
-        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n", 0, &Limits::default());
+        let diff = difference("a\n`\r`\nb\n", "a\n`\r`\nc\n");
         assert_eq!(diff.hunks[0].lines.len(), 4);
     }
 

@@ -1,7 +1,10 @@
 //! What an analysis says. Text in it is the attacker's: it is bounded, and whoever shows it escapes it.
 
+use std::sync::Arc;
+
 use crate::capability::Capability;
 use crate::contents::Contents;
+use crate::difference::Whole;
 use crate::guard::Guard;
 use crate::renames::Renamed;
 
@@ -38,8 +41,21 @@ pub struct Findings {
     /// Both versions, formatted: what is not the same, with a few lines around it. Without a reviewed version, the lines around
     /// what is named.
     pub diff: Diff,
+    /// What every part of [`Findings::diff`] is cut from, where there are several. It is as large as both versions, and what a
+    /// member is has none.
+    pub whole: Option<Arc<Whole>>,
     /// What it is and holds, where it is more than a script.
     pub contents: Option<Box<Contents>>,
+}
+
+impl Findings {
+    /// Parts of the difference, or else of the longest one of its members.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        let members = self.contents.iter().flat_map(|contents| &contents.members);
+        let of_members = members.filter_map(|member| member.findings.as_deref()).map(Self::parts);
+        of_members.chain([self.diff.parts.len()]).max().unwrap_or_default()
+    }
 }
 
 /// What kind of change it is, from cheap to expensive.

@@ -55,7 +55,7 @@ pub use contents::{
     Contents, Format, InstallScript, Member, MemberCounts, MemberFacts, NAMED, Names, Oddity, OddityKind,
     Property, Section, SectionFacts, Signature, SignerChange, Signing,
 };
-pub use difference::DifferenceAsked;
+pub use difference::{DifferenceAsked, Whole};
 pub use findings::{
     Change, Diff, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk, LISTED,
     Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,

@@ -16,7 +16,7 @@ use oxc_syntax::symbol::SymbolId;
 use crate::bindings::symbol_of;
 
 /// The names of one script.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Locals {
     /// Every place of a name, in order.
     pub(crate) places: Vec<Place>,
@@ -25,7 +25,7 @@ pub(crate) struct Locals {
 }
 
 /// A name in the text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) start: u32,
     pub(crate) end: u32,

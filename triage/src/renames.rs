@@ -24,7 +24,7 @@ const TOLD: usize = 3;
 
 /// A formatted text, its lines and the names in them.
 pub(crate) struct Lined<'t> {
-    pub(crate) lines: Vec<&'t str>,
+    lines: Vec<&'t str>,
     locals: &'t Locals,
     /// What each symbol is called.
     names: Vec<&'t str>,
@@ -34,6 +34,9 @@ pub(crate) struct Lined<'t> {
 
 /// A symbol by its number: those of the new version, and behind them those of the reviewed one that have no pair.
 type Pair = u32;
+
+/// What each symbol of the reviewed version is in the new one.
+pub(crate) type Pairs = Vec<Option<Pair>>;
 
 /// What each name of a line means; nothing is a global of the page.
 type Meanings<'t> = HashMap<&'t str, Option<Pair>>;
@@ -67,10 +70,9 @@ pub enum Renamed {
 
 /// Both sides, with the names of one written as those of the other.
 pub(crate) struct Renames<'t> {
-    pub(crate) old: Lined<'t>,
-    pub(crate) new: Lined<'t>,
-    /// What each symbol of the reviewed version is in the new one.
-    pairs: Vec<Option<Pair>>,
+    old: Lined<'t>,
+    new: Lined<'t>,
+    pub(crate) pairs: Pairs,
     /// How the lines of both sides lie beside each other where all local names are alike.
     alike: Vec<DiffOp>,
 }
@@ -246,6 +248,11 @@ impl<'t> Renames<'t> {
             }
         }
         Self { old, new, pairs, alike }
+    }
+
+    /// With the names paired as they were found to be.
+    pub(crate) fn paired(old: Lined<'t>, new: Lined<'t>, pairs: Pairs) -> Self {
+        Self { old, new, pairs, alike: Vec::new() }
     }
 
     /// How the lines of both sides lie beside each other: what is the same but for names as it was found without them, and

@@ -49,6 +49,8 @@ pub(crate) struct Own {
 enum Mark {
     Local(Place),
     Literal,
+    /// A string that is code.
+    Name,
     Function(Box<str>),
 }
 
@@ -75,11 +77,12 @@ pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>, locals: &Locals) -> 
         building.copy_to(span.start);
         match mark {
             Mark::Function(name) => {
-                building.add("ƒ");
+                building.function();
                 building.open.push(Open { name, span, own: Parts::default() });
             }
             Mark::Local(place) => building.local(&place),
             Mark::Literal => building.literal(span),
+            Mark::Name => building.name(span),
         }
     }
     building.finished()
@@ -91,10 +94,13 @@ fn mark(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<Mark> {
             let names = match semantic.nodes().parent_kind(node.id()) {
                 AstKind::ComputedMemberExpression(member) => member.expression.span() == literal.span,
                 AstKind::ObjectProperty(property) => property.key.span() == literal.span,
+                AstKind::BindingProperty(property) => property.key.span() == literal.span,
+                AstKind::AssignmentTargetPropertyProperty(property) => property.name.span() == literal.span,
+                AstKind::PropertyDefinition(property) => property.key.span() == literal.span,
                 AstKind::MethodDefinition(_) | AstKind::ImportDeclaration(_) | AstKind::Directive(_) => true,
                 _ => false,
             };
-            return (!names).then_some(Mark::Literal);
+            if names { Mark::Name } else { Mark::Literal }
         }
         AstKind::NumericLiteral(_)
         | AstKind::BigIntLiteral(_)
@@ -151,11 +157,19 @@ impl Parts {
     const END: u8 = 0xff;
     const NUMBER: u8 = 0xfe;
     const LITERAL: u8 = 0xfd;
+    const FUNCTION: u8 = 0xfc;
 
+    /// A word, or what is one with blanks in it.
     fn add(&mut self, text: &str) {
         self.shape.extend_from_slice(text.as_bytes());
         self.shape.push(Self::END);
         self.len += text.len();
+    }
+
+    // No text can be taken for it: `ƒ`, or any other sign, is a name.
+    fn function(&mut self) {
+        self.shape.push(Self::FUNCTION);
+        self.len += 1;
     }
 
     fn local(&mut self, symbol: u32) {
@@ -228,6 +242,24 @@ impl Building<'_> {
                 open.own.add(word);
             }
         }
+    }
+
+    /// In one function another begins.
+    fn function(&mut self) {
+        self.whole.function();
+        if let Some(open) = self.open.last_mut() {
+            open.own.function();
+        }
+    }
+
+    // Blanks in it are no indentation: `a["b c"]` is not `a["b  c"]`.
+    fn name(&mut self, span: Span) {
+        let text = self.lines.slice(span);
+        self.whole.add(text);
+        if let Some(open) = self.open.last_mut() {
+            open.own.add(text);
+        }
+        self.at = self.at.max(span.end);
     }
 
     fn local(&mut self, place: &Place) {

@@ -60,6 +60,98 @@ fn what_one_literal_takes_from_the_next_changes_them() {
 }
 
 #[test]
+fn a_member_that_differs_by_blanks_in_its_name_is_no_new_name_of_a_local() {
+    for (old, new) in [
+        ("f(x['a b'])", "f(x['a  b'])"),
+        ("f({ 'a b': 1 })", "f({ 'a  b': 1 })"),
+        ("class A { 'a b'() {} }", "class A { 'a\\tb'() {} }"),
+        ("const { 'a b': c } = x", "const { 'a  b': c } = x"),
+        ("const { 'title': c } = document", "const { 'cookie': c } = document"),
+        ("({ 'title': x.y } = document)", "({ 'cookie': x.y } = document)"),
+        ("import 'a b'; f()", "import 'a  b'; f()"),
+    ] {
+        assert_eq!(changed(old, new).change, Change::Code, "{new}");
+    }
+}
+
+/// None of them is written as another.
+const EXPRESSIONS: [&str; 60] = [
+    "a",
+    "b",
+    "c",
+    "ƒ",
+    "() => {}",
+    "function () {}",
+    "function c() {}",
+    "async () => {}",
+    "async function () {}",
+    "function* () {}",
+    "async function* () {}",
+    "class {}",
+    "class { c() {} }",
+    "class { static c() {} }",
+    "class { get c() {} }",
+    "class { set c(d) {} }",
+    "class { #c() {} }",
+    "class { c = 1 }",
+    "class { 'c' = 1 }",
+    "{ a }",
+    "{ a: b }",
+    "{ b: a }",
+    "{ c() {} }",
+    "{ async c() {} }",
+    "{ *c() {} }",
+    "{ get c() {} }",
+    "{ [a]: a }",
+    "{ __proto__: a }",
+    "{ ['__proto__']: a }",
+    "a.c",
+    "a?.c",
+    "a['c']",
+    "a[c]",
+    "a(c)",
+    "a?.(c)",
+    "new a(c)",
+    "a`c`",
+    "`c`",
+    "`${c}`",
+    "`c${a}`",
+    "`${a}c`",
+    "'c'",
+    "'1'",
+    "1",
+    "1n",
+    "/1/",
+    "/1/g",
+    "'1' + a",
+    "a + '1'",
+    "a + 1",
+    "a - 1",
+    "a, b",
+    "[a, b]",
+    "[a, , b]",
+    "[...a, b]",
+    "a ?? b",
+    "a || b",
+    "a && b",
+    "delete a.c",
+    "void a",
+];
+
+#[test]
+fn two_functions_that_differ_are_never_taken_for_the_same() {
+    let script = |told: &str| format!("top(function f(a, b) {{ q({told}); }})");
+    for (at, old) in EXPRESSIONS.into_iter().enumerate() {
+        for new in EXPRESSIONS.into_iter().skip(at + 1) {
+            let found = changed(&script(old), &script(new));
+            assert!(matches!(found.change, Change::Code | Change::Data), "{old} {new}: {:?}", found.change);
+            let is_inside = |function: &Function| &*function.name != "(top level)";
+            assert!(found.functions.iter().any(is_inside), "{old} {new}");
+        }
+    }
+}
+
+#[test]
 fn a_script_that_was_minified_anew_has_no_changed_functions() {
     let old = "function one(a){return function(){return a+1}}function two(b){return one(b)()*2}";
     let new = "function one(x){return function(){return x+1}}function two(y){return one(y)()*2}two(3)";
@@ -620,6 +712,29 @@ const PIECES: &[&str] = &[
     "é",
     "𝒳",
 ];
+
+#[test]
+fn a_part_that_is_cut_from_the_whole_is_what_an_analysis_of_that_part_says() {
+    let script = |name: &str, value: usize| {
+        let long = "x".repeat(950);
+        let lines = (0..700).map(|line| format!("f({name}, {line}, {}, '{long}');\n", line * value));
+        format!("(function ({name}) {{\n{}}})();", lines.collect::<String>())
+    };
+    let (old, new) = (script("a", 1), script("b", 2));
+    for comparing in [Comparing::ButNames, Comparing::ToTheLetter] {
+        let found = |part| {
+            let asked = DifferenceAsked { comparing, part };
+            compare_by(asked, Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None)
+        };
+        let first = found(0);
+        let whole = first.whole.as_ref().unwrap();
+        assert!(first.parts() > 2);
+        for part in 0..=first.parts() {
+            assert_eq!(whole.part(part), found(part).diff);
+        }
+    }
+    assert_eq!(changed("f(1)", "f(2)").whole, None);
+}
 
 #[test]
 fn without_a_reviewed_version_the_lines_around_what_is_named_are_shown() {

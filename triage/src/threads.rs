@@ -26,3 +26,17 @@ pub(crate) fn both<A, B: Send>(
 fn builder() -> Builder {
     Builder::new().name("triage".to_owned()).stack_size(STACK)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_on_either_side_ends_the_analysis_and_nothing_else() {
+        let faulty = |is_faulty: bool| move || assert!(!is_faulty, "a fault of the parser");
+        let found = |first, second| on_own_stack(|| both(faulty(first), faulty(second)));
+        assert_eq!(found(false, false), Some(Some(((), ()))));
+        assert_eq!([found(true, false), found(false, true), found(true, true)], [None; 3]);
+        assert_eq!(on_own_stack(|| both(|| 1, || 2)), Some(Some((1, 2))));
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use oxc_span::SourceType;
 
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
-use crate::difference::{DifferenceAsked, difference, difference_but_names, excerpts};
+use crate::difference::{Aligned, DifferenceAsked, Named, Whole, excerpts};
 use crate::findings::{Change, Diff, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
@@ -47,6 +48,12 @@ struct Version {
     seen: Seen,
     measured: Measured,
     locals: Locals,
+}
+
+impl Version {
+    fn named(&self) -> Named<'_> {
+        (&self.formatted, &self.locals)
+    }
 }
 
 impl Raw<'_> {
@@ -94,11 +101,26 @@ impl Versions<'_> {
             Some(Ok(old)) => (change(&old.skeleton, &new_version.skeleton), Some(old), None),
             Some(Err(why)) => (Change::Unknown, None, Some(NotAnalysed::Reviewed(Box::new(why)))),
         };
-        let mut found = findings(change, old.as_ref(), &new_version, raw, self);
+        let (mut found, aligned) = findings(change, old.as_ref(), &new_version, raw, self);
         found.not_analysed = found.not_analysed.or(unread);
         let in_texts = || version_in_texts(&old.as_ref()?.skeleton, &new_version.skeleton);
         found.version = version.or_else(in_texts);
+        if let (Some(aligned), Some(old)) = (aligned.filter(|_| found.diff.parts.len() > 1), old) {
+            let [old, new] = [old, new_version].map(|version| (version.formatted, version.locals));
+            found.whole = Some(Arc::new(Whole::of(old, new, aligned)));
+        }
         found
+    }
+
+    /// How the lines of both lie beside each other, if that is asked for.
+    fn aligned(&self, old: &Version, new: &Version) -> Option<Aligned> {
+        match self.asked.comparing {
+            Comparing::ButNames => Some(Aligned::but_names(old.named(), new.named(), &self.limits)),
+            Comparing::ToTheLetter => {
+                Some(Aligned::to_the_letter(&old.formatted, &new.formatted, &self.limits))
+            }
+            Comparing::NoLines => None,
+        }
     }
 
     fn read(&self, raw: &str, (text, source_type): (String, SourceType)) -> Result<Version, NotAnalysed> {
@@ -150,7 +172,7 @@ fn findings(
     new: &Version,
     raw: Raw<'_>,
     versions: &Versions<'_>,
-) -> Findings {
+) -> (Findings, Option<Aligned>) {
     let Versions { limits, asked: DifferenceAsked { comparing, part }, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
@@ -160,17 +182,10 @@ fn findings(
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let mut hosts = hosts.listed();
     quote(&mut hosts, &new.formatted);
+    let aligned = old.and_then(|old| versions.aligned(old, new));
+    let part_of = |(old, aligned): (&Version, &Aligned)| aligned.part(old.named(), new.named(), *part);
     let diff = match old {
-        Some(old) => match comparing {
-            Comparing::ButNames => difference_but_names(
-                (&old.formatted, &old.locals),
-                (&new.formatted, &new.locals),
-                *part,
-                limits,
-            ),
-            Comparing::ToTheLetter => difference(&old.formatted, &new.formatted, *part, limits),
-            Comparing::NoLines => Diff::default(),
-        },
+        Some(old) => Some(old).zip(aligned.as_ref()).map(part_of).unwrap_or_default(),
         None if *comparing == Comparing::NoLines => Diff::default(),
         None => {
             let sites = facts.iter().flat_map(|fact: &Fact| &fact.sites).map(|site| site.line);
@@ -178,7 +193,7 @@ fn findings(
         }
     };
     let (functions, function_counts) = skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default();
-    Findings {
+    let found = Findings {
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
         version: None,
@@ -193,8 +208,10 @@ fn findings(
         },
         measures: measures(old.map(|old| old.measured), new.measured),
         diff,
+        whole: None,
         contents: None,
-    }
+    };
+    (found, aligned)
 }
 
 /// What is done at more places than before, or with something else.

@@ -11,7 +11,8 @@ use super::bearer::Bearer;
 use super::command::{Command, LearnedAsked, Printed};
 use super::problem::{problem, trouble};
 use super::schema::{
-    LearnedPart, LearnedTriageShown, LessonShown, Problem, SaidShown, WordActAsked, WordAsked,
+    LearnedActAsked, LearnedDecidedShown, LearnedDecisionAsked, LearnedEvidenceShown, LearnedPart,
+    LearnedTriageShown, Problem,
 };
 use crate::review::{Room, downloaded, inert};
 use crate::{Act, LearnedDecision, Who};
@@ -45,7 +46,7 @@ pub(super) async fn learned(State(room): State<Room>, Asked(part): Asked<Part>) 
 /// All that is known of what was learned by a record.
 #[utoipa::path(get, path = "/pins/learned/{record}", params(("record" = u64, Path)), security(("token" = [])),
 responses(
-    (status = 200, body = LessonShown),
+    (status = 200, body = LearnedEvidenceShown),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn learned_pin(State(room): State<Room>, Named(record): Named) -> Response {
@@ -85,8 +86,8 @@ pub(super) async fn body(State(room): State<Room>, Named(record): Named) -> Resp
 
 /// Confirms it, or drops it: then it is refused, and nothing is learned there any more.
 #[utoipa::path(post, path = "/pins/learned/{record}/decision", params(("record" = u64, Path), Screen),
-security(("token" = [])), request_body = WordAsked, responses(
-    (status = 200, content((SaidShown = "application/json"), (Printed = "application/vnd.pinfold.printed+json"))),
+security(("token" = [])), request_body = LearnedDecisionAsked, responses(
+    (status = 200, content((LearnedDecidedShown = "application/json"), (Printed = "application/vnd.pinfold.printed+json"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn decide(
@@ -101,13 +102,13 @@ pub(super) async fn decide(
     }
     let Ok(record) = record.parse() else { return none() };
     let hint = "it has act (confirm or drop), reason, and may have expires";
-    let asked: WordAsked = match read(request, hint).await {
+    let asked: LearnedDecisionAsked = match read(request, hint).await {
         Ok(asked) => asked,
         Err(problem) => return problem,
     };
     let act = match asked.act {
-        WordActAsked::Confirm => Act::Approve,
-        WordActAsked::Drop => Act::Reject,
+        LearnedActAsked::Confirm => Act::Approve,
+        LearnedActAsked::Drop => Act::Reject,
     };
     let Bearer { user, token, .. } = bearer;
     let who = Who::Program { user, token };

@@ -335,7 +335,7 @@ pub struct LearnedPart {
 
 /// All that is known of something that was learned.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LessonShown {
+pub struct LearnedEvidenceShown {
     /// What was learned.
     #[serde(flatten)]
     pub pin: LearnedShown,
@@ -351,9 +351,9 @@ pub struct LessonShown {
 /// A word on what was learned.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WordAsked {
+pub struct LearnedDecisionAsked {
     /// `confirm` or `drop`.
-    pub act: WordActAsked,
+    pub act: LearnedActAsked,
     /// The written reason.
     pub reason: String,
     /// The last day on which it counts (2027-05-01), or for how long (90d); for ever without.
@@ -364,7 +364,7 @@ pub struct WordAsked {
 /// What can be said of what was learned.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum WordActAsked {
+pub enum LearnedActAsked {
     /// People stand behind it.
     Confirm,
     /// It is refused from now on.
@@ -374,7 +374,7 @@ pub enum WordActAsked {
 /// What a word on what was learned has come to, as `pinfold pin confirm --json` prints it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SaidShown {
+pub struct LearnedDecidedShown {
     /// Its record.
     pub record: u64,
     /// Where it holds.

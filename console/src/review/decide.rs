@@ -12,8 +12,9 @@ use serde::Deserialize;
 use super::answer::{problem, to};
 use super::routes::{Peer, Room, Visitor};
 use super::sign_in::{not_ours, said};
-use super::{Act, Decision, Told};
+use super::{Act, Decision, Done, Told};
 use crate::door::{About, Trying};
+use crate::text::Text;
 
 /// What was filled in.
 #[derive(Deserialize)]
@@ -58,6 +59,36 @@ pub(super) fn act(text: &str) -> Option<Act> {
         "approve" => Some(Act::Approve),
         "reject" => Some(Act::Reject),
         _ => None,
+    }
+}
+
+/// What became of the last decision, for the page that it was made on.
+#[derive(Default)]
+pub(super) struct Answered {
+    pub(super) said: Vec<Text>,
+    pub(super) warnings: Vec<Text>,
+    pub(super) refused: Option<Text>,
+    /// The reasons that were typed for naught: of an approval, and of a rejection.
+    pub(super) drafts: [Text; 2],
+}
+
+impl Answered {
+    pub(super) fn of(told: Option<Told>) -> Self {
+        let all = |lines: &[String]| lines.iter().map(|line| Text::of(line)).collect();
+        match told {
+            None => Self::default(),
+            Some(Told::Done(Done { said, warnings })) => {
+                Self { said: all(&said), warnings: all(&warnings), ..Self::default() }
+            }
+            Some(Told::Refused { why, act, reason }) => Self {
+                refused: Some(Text::of(&why)),
+                drafts: match act {
+                    Act::Approve => [Text::of(&reason), Text::default()],
+                    Act::Reject => [Text::default(), Text::of(&reason)],
+                },
+                ..Self::default()
+            },
+        }
     }
 }
 

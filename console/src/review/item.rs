@@ -11,20 +11,20 @@ use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::incident::Incident;
-use pinfold_store::item::{Item, ItemState, LastDecision, MAX_CLIENTS};
+use pinfold_store::item::{Agreement, Item, ItemState, LastDecision, MAX_CLIENTS};
 use pinfold_store::path::RefusedMark;
 use pinfold_triage::DifferenceAsked;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{page, problem, to, trouble};
+use super::decide::Answered;
 use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
 use super::triage::{Names, Piece, Triaged, query};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
-use super::{Act, Done, Told};
 use crate::door::{About, Person};
 use crate::text::Text;
 
@@ -228,7 +228,10 @@ fn item_page(
     [previous, next]: [Option<Incident>; 2],
 ) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
-    let mut page = ItemPage {
+    let about = About::Item(item.incident);
+    let Answered { said, warnings, refused, drafts } =
+        Answered::of(room.sessions.told(&visitor.token, about));
+    ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),
         incident: item.incident.to_string(),
@@ -242,13 +245,13 @@ fn item_page(
         reason: item.reason.text(),
         facts: facts(evidence),
         notes: notes(evidence),
-        said: Vec::new(),
-        warnings: Vec::new(),
-        refused: None,
-        drafts: Default::default(),
+        said,
+        warnings,
+        refused,
+        drafts,
         may_decide: visitor.session.user.may_decide(),
         is_vouched: visitor.session.user.is_vouched(),
-        has_proved: visitor.session.has_proved(About::Item(item.incident), Instant::now()),
+        has_proved: visitor.session.has_proved(about, Instant::now()),
         is_open: item.state != ItemState::Revoked,
         is_decided: item.state != ItemState::Waiting,
         shown: RefusedMark::all_shown(&evidence.marks),
@@ -266,22 +269,7 @@ fn item_page(
         stakes: stakes(evidence),
         next: next.map(|incident| incident.to_string()),
         previous: previous.map(|incident| incident.to_string()),
-    };
-    match room.sessions.told(&visitor.token, About::Item(item.incident)) {
-        Some(Told::Done(Done { said, warnings })) => {
-            page.said = said.iter().map(|line| Text::of(line)).collect();
-            page.warnings = warnings.iter().map(|line| Text::of(line)).collect();
-        }
-        Some(Told::Refused { why, act, reason }) => {
-            page.refused = Some(Text::of(&why));
-            page.drafts = match act {
-                Act::Approve => [Text::of(&reason), Text::default()],
-                Act::Reject => [Text::default(), Text::of(&reason)],
-            };
-        }
-        None => {}
     }
-    page
 }
 
 /// How many clients asked for it, as far as they are told apart.
@@ -330,7 +318,7 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
     if !evidence.vendor_now.is_empty() {
         facts.push(code("The vendor serves now", evidence.vendor_now.clone()));
     }
-    facts.push(word("Approvals", approvals(evidence)));
+    facts.push(word("Approvals", approvals(item.agreement.as_ref(), evidence.approvers)));
     if let Some(decided) = &item.decided {
         facts.push(word("Last decision", decision(decided)));
     }
@@ -346,15 +334,16 @@ pub(super) fn pinned(pinned: Option<&[String]>) -> Fact {
     }
 }
 
-fn approvals(evidence: &Evidence) -> String {
-    match &evidence.item.agreement {
+/// How many stand behind it so far, or must.
+pub(super) fn approvals(agreement: Option<&Agreement>, needed: u32) -> String {
+    match agreement {
         Some(agreement) => format!(
             "{} of {}, by {}; none of these counts again",
             agreement.by.len(),
             agreement.needed,
             agreement.by.join(", ")
         ),
-        None => format!("{} needed", evidence.approvers),
+        None => format!("{needed} needed"),
     }
 }
 

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use pinfold_store::item::{ItemState, LearnedPin};
 
 use super::answer::{page, problem, to, trouble};
-use super::decide::{Filled, act};
+use super::decide::{Answered, Filled, act};
 use super::evidence::Triage;
-use super::item::{Fact, LONG, decision, downloaded, inert, others, pinned};
+use super::item::{Fact, LONG, approvals, decision, downloaded, inert, others, pinned};
 use super::routes::{Peer, Room, Visitor};
 use super::triage::{Names, Piece, Triaged};
 use super::words::{ago, counted, minute, size};
-use super::{Act, Done, Told, Who};
+use super::{Act, Told, Who};
 use crate::door::{About, Person};
 use crate::text::Text;
 
@@ -154,7 +154,9 @@ impl LearnedPage {
         let LearnedEvidence { pin, triage, now, .. } = evidence;
         let about = About::Learned(pin.record);
         let here = about.page();
-        let mut page = Self {
+        let Answered { said, warnings, refused, drafts } =
+            Answered::of(room.sessions.told(&visitor.token, about));
+        Self {
             user: Text::of(&visitor.session.user.name),
             form: room.forms.token(Some(&visitor.token)),
             diff: None,
@@ -165,10 +167,10 @@ impl LearnedPage {
             state: if pin.is_learned_alone() { "learned" } else { pin.state.as_str() },
             is_learned_alone: pin.is_learned_alone(),
             facts: facts(evidence),
-            said: Vec::new(),
-            warnings: Vec::new(),
-            refused: None,
-            drafts: Default::default(),
+            said,
+            warnings,
+            refused,
+            drafts,
             may_decide: visitor.session.user.may_decide(),
             is_vouched: visitor.session.user.is_vouched(),
             has_proved: visitor.session.has_proved(about, Instant::now()),
@@ -176,22 +178,7 @@ impl LearnedPage {
             confirm_effect: confirm_effect(evidence, &visitor.session.user),
             drop_effect: drop_effect(pin),
             triage: Triaged::of(triage, *now),
-        };
-        match room.sessions.told(&visitor.token, about) {
-            Some(Told::Done(Done { said, warnings })) => {
-                page.said = said.iter().map(|line| Text::of(line)).collect();
-                page.warnings = warnings.iter().map(|line| Text::of(line)).collect();
-            }
-            Some(Told::Refused { why, act, reason }) => {
-                page.refused = Some(Text::of(&why));
-                page.drafts = match act {
-                    Act::Approve => [Text::of(&reason), Text::default()],
-                    Act::Reject => [Text::default(), Text::of(&reason)],
-                };
-            }
-            None => {}
         }
-        page
     }
 }
 
@@ -205,23 +192,11 @@ fn facts(evidence: &LearnedEvidence) -> Vec<Fact> {
     facts.push(pinned(evidence.pinned.as_deref()));
     facts.push(Fact::word("Body", &format!("{}, {}", size(pin.len), pin.kind)));
     facts.push(Fact::word("Learned", &format!("{} UTC, {}", minute(pin.at), ago(pin.at, *now))));
-    facts.push(Fact::word("Approvals", &approvals(evidence)));
+    facts.push(Fact::word("Approvals", &approvals(pin.agreement.as_ref(), evidence.approvers)));
     if let Some(decided) = &pin.decided {
         facts.push(Fact::word("Last decision", &decision(decided)));
     }
     facts
-}
-
-fn approvals(evidence: &LearnedEvidence) -> String {
-    match &evidence.pin.agreement {
-        Some(agreement) => format!(
-            "{} of {}, by {}; none of these counts again",
-            agreement.by.len(),
-            agreement.needed,
-            agreement.by.join(", ")
-        ),
-        None => format!("{} needed", evidence.approvers),
-    }
 }
 
 fn confirm_effect(evidence: &LearnedEvidence, user: &Person) -> Text {

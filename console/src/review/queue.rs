@@ -1,7 +1,6 @@
 //! What was kept, what is most urgent first.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -23,8 +22,6 @@ use crate::text::Text;
 
 /// Rows of one page. Whoever has more of them narrows the filter.
 const ROWS: usize = 200;
-/// Items that are looked at for their place: what stands behind so many is ordered by what is known of it without its bytes.
-const READ: usize = 500;
 
 /// Which of them, as the URL says it, so that a view can be shared.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -55,28 +52,28 @@ struct QueuePage {
 }
 
 /// What an item newly does, as far as it is known.
-pub(crate) enum Known {
-    Glance(Glance),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AtAGlance {
+    /// This.
+    Known(Glance),
+    /// It is being read.
     BeingRead,
-    No,
+    /// Others are read first.
+    NotYet,
 }
 
-impl Known {
-    fn of(glance: Option<Glance>) -> Self {
-        glance.map_or(Self::BeingRead, Self::Glance)
-    }
-
+impl AtAGlance {
     fn urgency(&self) -> &Urgency {
         match self {
-            Self::Glance(glance) => &glance.urgency,
-            Self::BeingRead | Self::No => &Urgency::BeingRead,
+            Self::Known(glance) => &glance.urgency,
+            Self::BeingRead | Self::NotYet => &Urgency::BeingRead,
         }
     }
 
     fn line(&self) -> Option<Text> {
         match self {
-            Self::Glance(glance) => Some(Text::of(&glance.line)),
-            Self::BeingRead | Self::No => None,
+            Self::Known(glance) => Some(Text::of(&glance.line)),
+            Self::BeingRead | Self::NotYet => None,
         }
     }
 }
@@ -135,15 +132,14 @@ pub(crate) async fn in_order<'i>(
     room: &Room,
     all: &'i Arc<Vec<Item>>,
     wants: impl Fn(&Item) -> bool,
-) -> Vec<(&'i Item, Known)> {
+) -> Vec<(&'i Item, AtAGlance)> {
     let mut items: Vec<&Item> = all.iter().filter(|item| wants(item)).collect();
     items.sort_by_key(|item| before_reading(item));
-    let read: Vec<_> = items.iter().take(READ).map(|item| item.incident).collect();
+    let asked = items.iter().map(|item| item.incident).collect();
     // Whatever keeps this from being known, the queue is there.
-    let glances = (room.review.at_a_glance)((Arc::clone(all), read.clone())).await.unwrap_or_default();
-    let mut known: HashMap<_, _> = read.into_iter().zip(glances.into_iter().map(Known::of)).collect();
-    let mut items: Vec<_> =
-        items.into_iter().map(|item| (item, known.remove(&item.incident).unwrap_or(Known::No))).collect();
+    let glances = (room.review.at_a_glance)((Arc::clone(all), asked)).await.unwrap_or_default();
+    let glances = glances.into_iter().chain(std::iter::repeat(AtAGlance::NotYet));
+    let mut items: Vec<_> = items.into_iter().zip(glances).collect();
     // Stable: what has the same place by the facts stays as it was.
     items.sort_by(|(one, its), (other, others)| {
         let is_done = |item: &Item| item.state != ItemState::Waiting;
@@ -205,12 +201,12 @@ fn vendors(items: &[Item], chosen: &str) -> Vec<(Text, bool)> {
     names.into_iter().map(|name| (Text::of(name), name == chosen)).collect()
 }
 
-fn row(item: &Item, known: &Known, now: Timestamp) -> Row {
+fn row(item: &Item, known: &AtAGlance, now: Timestamp) -> Row {
     let agreed = item.agreement.as_ref();
     Row {
         incident: item.incident.to_string(),
         line: known.line(),
-        is_being_read: matches!(known, Known::BeingRead),
+        is_being_read: matches!(known, AtAGlance::BeingRead),
         place: (item.state == ItemState::Waiting).then(|| known.urgency().text()),
         state: item.state.as_str(),
         mark: state_mark(item.state),

@@ -180,6 +180,13 @@ async fn a_difference_that_does_not_fit_on_one_page_goes_on_on_the_next_and_fact
     let line = beacon.rsplit_once("<code id=\"n").unwrap().1.split_once('"').unwrap().0;
     assert!(first.contains(&format!("href=\"?part=2#n{line}\"")), "{line}: {first}");
     assert!(second.contains("Part 2 of 2") && second.contains("href=\"?#difference\""), "{second}");
+    for beyond in ["?part=3", "?part=100000", "?part=18446744073709551615"] {
+        let page = opened(beyond).await;
+        assert!(page.contains("Part 2 of 2") && page.contains("last.example"), "{beyond}: {page}");
+    }
+    for wrong in ["?part=-1", "?part=x", "?part=18446744073709551616", "?part=2&part=1"] {
+        assert_eq!(ada.open(&format!("{link}{wrong}")).await.status, 400, "{wrong}");
+    }
     let incident = link.rsplit('/').next().unwrap();
     let told = gateway.command(&["quarantine", "diff", incident, "--part", "2"]).await.success();
     assert!(told.text().contains("last.example") && told.text().contains("part 2 of 2"), "{}", told.text());

@@ -39,6 +39,7 @@ pub(crate) fn findings_json(findings: &Findings) -> Value {
         literals,
         measures,
         diff,
+        whole: _,
         contents,
     } = findings;
     json!({

@@ -5,7 +5,7 @@
 mod glances;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pinfold_console::{Triage, Verified};
@@ -14,7 +14,7 @@ use pinfold_policy::lookalike::Lookalikes;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::Store;
 use pinfold_store::item::Item;
-use pinfold_triage::DifferenceAsked;
+use pinfold_triage::{Comparing, DifferenceAsked, Findings, Whole};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -33,6 +33,8 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 const WAITING: usize = 8;
 /// Items that are remembered. Each takes up to a few megabytes, and mostly some kilobytes.
 const REMEMBERED: usize = 24;
+/// Differences that further parts are cut from. Each takes some tens of megabytes.
+const WHOLES: usize = 2;
 
 /// Says it. A clone is the same one.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub(super) struct Analyst(Arc<Inner>);
 struct Inner {
     store: Store,
     turn: Semaphore,
+    /// Whose is the next part that is cut.
+    cutting: Semaphore,
     memory: Mutex<Memory>,
     glances: Mutex<Glances>,
 }
@@ -49,6 +53,8 @@ struct Inner {
 type Key = (Option<BodyId>, BodyId);
 /// The same, and what of the difference.
 type Asked = (Key, DifferenceAsked);
+/// What a difference in several parts is of.
+type OfWhole = (Key, Comparing);
 /// None while it is looked at.
 type Answer = Option<Triage>;
 
@@ -56,14 +62,21 @@ type Answer = Option<Triage>;
 struct Memory {
     /// What was expected when these were looked at: other vendors have other look-alikes.
     rules: Option<Arc<Rulebook>>,
-    /// The last asked for at the end.
-    answers: VecDeque<(Asked, watch::Receiver<Answer>)>,
+    /// The last asked for at the end. What is looked at by what was expected before answers nobody.
+    answers: VecDeque<(Option<Asked>, watch::Receiver<Answer>)>,
+    /// Of differences that have several parts, the last at the end.
+    wholes: VecDeque<(OfWhole, Arc<Whole>)>,
 }
 
 impl Analyst {
     pub(super) fn new(store: Store) -> Self {
-        let memory = Mutex::default();
-        Self(Arc::new(Inner { store, turn: Semaphore::new(1), memory, glances: Mutex::default() }))
+        Self(Arc::new(Inner {
+            store,
+            turn: Semaphore::new(1),
+            cutting: Semaphore::new(1),
+            memory: Mutex::default(),
+            glances: Mutex::default(),
+        }))
     }
 
     /// What an item newly does: at once where it is known, else when it has been looked at, or that it takes longer.
@@ -86,7 +99,47 @@ impl Analyst {
                 item.incident
             )));
         }
-        Ok(self.answer((item.digest, item.len), verified, rules, asked).await)
+        Ok(self.part((item.digest, item.len), verified, rules, asked).await)
+    }
+
+    /// The part that is asked for, or else the last. Only the first, which says how many there are, is looked at anew for whoever
+    /// asks: the others are cut from what was found with it, however many numbers somebody asks for.
+    async fn part(
+        &self,
+        new: (BodyId, u64),
+        verified: Vec<Known>,
+        rules: &Arc<Rulebook>,
+        asked: DifferenceAsked,
+    ) -> Triage {
+        let first = DifferenceAsked { part: 0, ..asked };
+        let triage = self.answer(new, verified.clone(), rules, first).await;
+        let Triage::Done { verified: against, findings } = &triage else { return triage };
+        let part = asked.part.min(findings.parts().saturating_sub(1));
+        if part == 0 {
+            return triage;
+        }
+        let key = (verified.first().map(|known| known.digest), new.0);
+        let whole = self.0.memory().whole((key, asked.comparing));
+        match whole {
+            Some(whole) => self.cut(*against, Arc::clone(findings), whole, part).await,
+            // It had to go for others, or is one of members: then it is looked at again.
+            None => self.answer(new, verified, rules, DifferenceAsked { part, ..asked }).await,
+        }
+    }
+
+    async fn cut(
+        &self,
+        verified: Option<Verified>,
+        findings: Arc<Findings>,
+        whole: Arc<Whole>,
+        part: usize,
+    ) -> Triage {
+        let Ok(_turn) = self.0.cutting.acquire().await else { return Triage::Running };
+        let cutting = spawn_blocking(move || Findings { diff: whole.part(part), ..(*findings).clone() });
+        match cutting.await {
+            Ok(findings) => Triage::Done { verified, findings: Arc::new(findings) },
+            Err(_) => failed(),
+        }
     }
 
     /// What a body does by itself, with nothing to compare it with.
@@ -123,7 +176,7 @@ impl Analyst {
         asked: DifferenceAsked,
     ) -> Option<watch::Receiver<Answer>> {
         let key = (verified.first().map(|known| known.digest), new.0);
-        let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.0.memory();
         memory.forget_what_is_of_other_rules(rules);
         if let Some(answer) = memory.known((key, asked)) {
             return Some(answer);
@@ -134,22 +187,26 @@ impl Analyst {
         }
         let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
-            let found = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
-            this.keep_glance(key, found.as_ref(), &rules);
-            tell.send_replace(found);
+            let (found, whole) = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
+            this.keep_glance(key, &found, &rules);
+            if let Some(whole) = whole {
+                this.0.memory().keep_whole((key, asked.comparing), whole);
+            }
+            tell.send_replace(Some(found));
         });
         Some(answer)
     }
 
-    /// Nothing where it was given up.
+    /// With what its parts are cut from, where there are several.
     async fn compare(
         &self,
         new: (BodyId, u64),
         verified: &[Known],
         rules: Arc<Rulebook>,
         (limit, asked): (Duration, DifferenceAsked),
-    ) -> Option<Triage> {
-        let _turn = self.0.turn.acquire().await.ok()?;
+    ) -> (Triage, Option<Arc<Whole>>) {
+        let not_done = |why| (Triage::NotDone(why), None);
+        let Ok(_turn) = self.0.turn.acquire().await else { return (failed(), None) };
         let read = async {
             let verified = Known::first_there(verified, &self.0.store).await?;
             let new = self.0.store.bytes_of(new.0, new.1).await?;
@@ -157,17 +214,30 @@ impl Analyst {
         };
         let (verified, new) = match read.await {
             Ok((verified, Some(new))) => (verified, new),
-            Ok((_, None)) => return Some(Triage::NotDone("its body is not there any more".to_owned())),
-            Err(error) => return Some(Triage::NotDone(format!("it cannot be read: {error}"))),
+            Ok((_, None)) => return not_done("its body is not there any more".to_owned()),
+            Err(error) => return not_done(format!("it cannot be read: {error}")),
         };
         let (known, old) = verified.unzip();
         let looking = spawn_blocking(move || {
             let lookalikes = Lookalikes::of(&rules);
             found(asked, old.as_deref(), &new, Instant::now() + limit, &lookalikes)
         });
-        let findings = Arc::new(looking.await.ok()?);
+        let Ok(mut findings) = looking.await else { return (failed(), None) };
+        // It is too large to be remembered with each of many items.
+        let whole = findings.whole.take();
         let verified = known.map(|Known { digest, len, at, learned }| Verified { digest, len, at, learned });
-        Some(Triage::Done { verified, findings })
+        (Triage::Done { verified, findings: Arc::new(findings) }, whole)
+    }
+}
+
+/// Where the analysis has a fault. It is said, and not asked for again and again as what is being looked at is.
+fn failed() -> Triage {
+    Triage::NotDone("the analysis failed".to_owned())
+}
+
+impl Inner {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,16 +247,32 @@ impl Memory {
             self.rules = Some(Arc::clone(rules));
             // What is being looked at still has its turn, and counts among those that wait.
             self.answers.retain(|(_, answer)| is_awaited(answer));
+            self.answers.iter_mut().for_each(|(asked, _)| *asked = None);
         }
     }
 
     fn known(&mut self, key: Asked) -> Option<watch::Receiver<Answer>> {
         // What could not be done may be possible now.
-        self.answers.retain(|(_, answer)| is_awaited(answer) || is_done(answer));
-        let at = self.answers.iter().position(|(known, _)| *known == key)?;
+        self.answers.retain(|(asked, answer)| is_awaited(answer) || (asked.is_some() && is_done(answer)));
+        let at = self.answers.iter().position(|(known, _)| *known == Some(key))?;
         let (_, answer) = self.answers.remove(at)?;
-        self.answers.push_back((key, answer.clone()));
+        self.answers.push_back((Some(key), answer.clone()));
         Some(answer)
+    }
+
+    fn whole(&mut self, of: OfWhole) -> Option<Arc<Whole>> {
+        let at = self.wholes.iter().position(|(known, _)| *known == of)?;
+        let (_, whole) = self.wholes.remove(at)?;
+        self.wholes.push_back((of, Arc::clone(&whole)));
+        Some(whole)
+    }
+
+    fn keep_whole(&mut self, of: OfWhole, whole: Arc<Whole>) {
+        self.wholes.retain(|(known, _)| *known != of);
+        while self.wholes.len() >= WHOLES {
+            self.wholes.pop_front();
+        }
+        self.wholes.push_back((of, whole));
     }
 
     /// Whether there is room for one more.
@@ -198,7 +284,7 @@ impl Memory {
             let Some(oldest) = self.answers.iter().position(|(_, answer)| !is_awaited(answer)) else { break };
             self.answers.remove(oldest);
         }
-        self.answers.push_back((key, answer));
+        self.answers.push_back((Some(key), answer));
         true
     }
 }
@@ -216,6 +302,8 @@ fn is_done(answer: &watch::Receiver<Answer>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pinfold_store::StoreOptions;
+
     use super::*;
 
     fn key(number: u8) -> Asked {
@@ -243,6 +331,79 @@ mod tests {
         }
         assert_eq!(memory.answers.len(), REMEMBERED);
         assert!(memory.known(key(0)).is_none() && memory.known(key(199)).is_some());
+    }
+
+    /// A difference of several parts, and what they are cut from.
+    fn in_parts() -> (Arc<Findings>, Arc<Whole>) {
+        let script = |value: usize| {
+            let long = "x".repeat(900);
+            (0..900).map(|line| format!("f({}, '{long}');\n", line * value)).collect::<String>()
+        };
+        let (old, new) = (script(1), script(2));
+        let limits = pinfold_triage::Limits::default();
+        let mut findings = pinfold_triage::compare(Some(old.as_bytes()), new.as_bytes(), limits, &|_| None);
+        let whole = findings.whole.take().unwrap();
+        (Arc::new(findings), whole)
+    }
+
+    #[tokio::test]
+    async fn numbers_of_parts_without_end_fill_no_memory_and_nothing_is_looked_at_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            quarantine_max: 1 << 20,
+            quarantine_per_url: 20,
+            every_repeat_in_feed: false,
+            counted_feed: false,
+        };
+        // It has no body: whatever is looked at anew is not done.
+        let analyst = Analyst::new(Store::open_gateway(dir.path(), options).await.unwrap());
+        let rules = Arc::<Rulebook>::default();
+        let (findings, whole) = in_parts();
+        let (_tell, answer) = watch::channel(Some(Triage::Done { verified: None, findings }));
+        let first = key(1);
+        {
+            let mut memory = analyst.0.memory();
+            memory.forget_what_is_of_other_rules(&rules);
+            assert!(memory.add(first, answer));
+            memory.keep_whole((first.0, Comparing::ButNames), whole);
+        }
+        let mut parts = Vec::new();
+        for number in [0, 1, 2, 3, 4, 1000, usize::MAX] {
+            let asked = DifferenceAsked { part: number, ..first.1 };
+            let found = analyst.part((first.0.1, 1), Vec::new(), &rules, asked).await;
+            let Triage::Done { findings, .. } = found else { panic!("{number}") };
+            assert!(!findings.diff.hunks.is_empty());
+            parts.push(findings.diff.part);
+        }
+        let last = *parts.last().unwrap();
+        assert!(last > 1, "{parts:?}");
+        assert_eq!(parts, [0, 1, 2, 3, 4, 1000, usize::MAX].map(|number: usize| number.min(last)));
+        assert_eq!(analyst.0.memory().answers.len(), 1);
+    }
+
+    #[test]
+    fn few_differences_are_kept_whole() {
+        let (_, whole) = in_parts();
+        let mut memory = Memory::default();
+        for number in 0..10 {
+            memory.keep_whole((key(number).0, Comparing::ButNames), Arc::clone(&whole));
+        }
+        assert_eq!(memory.wholes.len(), WHOLES);
+        let mut is_kept = |number| memory.whole((key(number).0, Comparing::ButNames)).is_some();
+        assert_eq!([7, 8, 9].map(&mut is_kept), [false, true, true]);
+    }
+
+    #[test]
+    fn what_is_looked_at_by_what_was_expected_before_is_no_answer_by_what_is_expected_now() {
+        let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
+        let mut memory = Memory::default();
+        memory.forget_what_is_of_other_rules(&rules);
+        let (tell, answer) = watch::channel(None);
+        assert!(memory.add(key(1), answer));
+        memory.forget_what_is_of_other_rules(&others);
+        assert!(memory.known(key(1)).is_none() && memory.answers.len() == 1);
+        tell.send_replace(Some(Triage::Done { verified: None, findings: Arc::default() }));
+        assert!(memory.known(key(1)).is_none() && memory.answers.is_empty());
     }
 
     #[test]

@@ -2,24 +2,26 @@
 //! and each for a short time; only the glance is kept.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pinfold_console::{Glance, Triage};
+use pinfold_console::{AtAGlance, Glance, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use pinfold_triage::{Comparing, DifferenceAsked};
 
-use super::{Analyst, Key, LARGEST};
+use super::{Analyst, Inner, Key, LARGEST};
 use crate::comparison::{Known, Released};
 use crate::failure::Failure;
 
 /// How long one item is looked at at a glance. Its page takes longer where it must.
 const LIMIT: Duration = Duration::from_secs(2);
+/// Items that are read for one page.
+const READ: usize = 500;
 /// Glances that are kept, of some hundred bytes each.
-const KEPT: usize = 1000;
+const KEPT: usize = 10_000;
 
 /// What is known, and what is to be read.
 #[derive(Default)]
@@ -34,6 +36,11 @@ pub(super) struct Glances {
     is_reading: bool,
 }
 
+enum Sight {
+    Told(Glance),
+    Read(Wanted),
+}
+
 struct Wanted {
     key: Key,
     new: (BodyId, u64),
@@ -41,81 +48,94 @@ struct Wanted {
 }
 
 impl Analyst {
-    /// In the order in which they are asked for; none where it is being read.
+    /// In the order in which they are asked for.
     pub(in crate::run::review) async fn at_a_glance(
         &self,
         items: &[Item],
         incidents: &[Incident],
         rules: &Arc<Rulebook>,
-    ) -> Result<Vec<Option<Glance>>, Failure> {
-        let released = Released::read(&self.0.store).await?;
+    ) -> Result<Vec<AtAGlance>, Failure> {
+        let released = Released::read(&self.0.store, items).await?;
         let by_incident: HashMap<_, _> = items.iter().map(|item| (item.incident, item)).collect();
-        let mut wanted = VecDeque::new();
-        let glances = incidents.iter().map(|incident| {
-            let item = by_incident.get(incident)?;
-            if !item.body_kept {
-                let why = "its bytes were not kept: there was no room for them";
-                return Some(Glance::unread(why.to_owned()));
-            }
-            let verified = released.at(items, item);
-            if verified.iter().map(|known| known.len).chain([item.len]).any(|len| len > LARGEST) {
-                return Some(Glance::unread("too large to be read for a page".to_owned()));
-            }
-            let key = (verified.first().map(|known| known.digest), item.digest);
-            let known = self.glance(key, rules);
-            if known.is_none() {
-                wanted.push_back(Wanted { key, new: (item.digest, item.len), verified });
-            }
-            known
-        });
-        let glances = glances.collect();
-        self.want(wanted, rules);
-        Ok(glances)
-    }
-
-    fn glance(&self, key: Key, rules: &Arc<Rulebook>) -> Option<Glance> {
-        let mut glances = self.0.glances.lock().unwrap_or_else(PoisonError::into_inner);
-        glances.forget_what_is_of_other_rules(rules);
-        glances.known.get(&key).cloned()
-    }
-
-    fn want(&self, wanted: VecDeque<Wanted>, rules: &Arc<Rulebook>) {
-        let mut glances = self.0.glances.lock().unwrap_or_else(PoisonError::into_inner);
-        glances.wanted = wanted;
+        let asked =
+            incidents.iter().map(|incident| by_incident.get(incident).map(|item| sight(item, &released)));
+        let asked: Vec<_> = asked.collect();
+        let mut glances = self.0.glances();
+        let found = glances.found(asked, rules);
         if !glances.is_reading && !glances.wanted.is_empty() {
             glances.is_reading = true;
-            tokio::spawn(self.clone().read(Arc::clone(rules)));
+            tokio::spawn(self.clone().read());
         }
+        Ok(found)
     }
 
-    async fn read(self, rules: Arc<Rulebook>) {
-        while let Some(Wanted { key, new, verified }) = self.next() {
+    async fn read(self) {
+        loop {
+            let Some((Wanted { key, new, verified }, rules)) = self.0.glances().next() else { return };
             let asked = DifferenceAsked { comparing: Comparing::NoLines, part: 0 };
-            let found = self.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
-            let glance = found.as_ref().and_then(Glance::of);
-            let glance = glance
-                .unwrap_or_else(|| Glance::unread("not analysed because the analysis failed".to_owned()));
-            self.0.glances.lock().unwrap_or_else(PoisonError::into_inner).keep(key, glance, &rules);
+            let (found, _) = self.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
+            if let Some(glance) = Glance::of(&found) {
+                self.0.glances().keep(key, glance, &rules);
+            }
         }
-    }
-
-    fn next(&self) -> Option<Wanted> {
-        let mut glances = self.0.glances.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = glances.wanted.pop_front();
-        glances.is_reading = next.is_some();
-        next
     }
 
     /// What was found for an item's page need not be read again.
-    pub(super) fn keep_glance(&self, key: Key, found: Option<&Triage>, rules: &Arc<Rulebook>) {
-        if let Some(glance) = found.filter(|found| matches!(found, Triage::Done { .. })).and_then(Glance::of)
-        {
-            self.0.glances.lock().unwrap_or_else(PoisonError::into_inner).keep(key, glance, rules);
+    pub(super) fn keep_glance(&self, key: Key, found: &Triage, rules: &Arc<Rulebook>) {
+        if let (Triage::Done { .. }, Some(glance)) = (found, Glance::of(found)) {
+            self.0.glances().keep(key, glance, rules);
         }
     }
 }
 
+/// What of an item is looked at, or why it is not.
+fn sight(item: &Item, released: &Released) -> Sight {
+    if !item.body_kept {
+        let why = "its bytes were not kept: there was no room for them";
+        return Sight::Told(Glance::unread(why.to_owned()));
+    }
+    let verified = released.at(item);
+    if verified.iter().map(|known| known.len).chain([item.len]).any(|len| len > LARGEST) {
+        return Sight::Told(Glance::unread("too large to be read for a page".to_owned()));
+    }
+    let key = (verified.first().map(|known| known.digest), item.digest);
+    Sight::Read(Wanted { key, new: (item.digest, item.len), verified })
+}
+
+impl Inner {
+    fn glances(&self) -> MutexGuard<'_, Glances> {
+        self.glances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Glances {
+    /// What is known by now. Of what is not, the first are read: whoever fills the queue keeps what stands behind it from being
+    /// read this time, and not the next.
+    fn found(&mut self, asked: Vec<Option<Sight>>, rules: &Arc<Rulebook>) -> Vec<AtAGlance> {
+        self.forget_what_is_of_other_rules(rules);
+        self.wanted.clear();
+        let found = asked.into_iter().map(|sight| match sight {
+            None => AtAGlance::NotYet,
+            Some(Sight::Told(glance)) => AtAGlance::Known(glance),
+            Some(Sight::Read(wanted)) => match self.known.get(&wanted.key) {
+                Some(glance) => AtAGlance::Known(glance.clone()),
+                None if self.wanted.len() < READ => {
+                    self.wanted.push_back(wanted);
+                    AtAGlance::BeingRead
+                }
+                None => AtAGlance::NotYet,
+            },
+        });
+        found.collect()
+    }
+
+    /// With what is expected now: who asks for glances may have begun to wait when other things were.
+    fn next(&mut self) -> Option<(Wanted, Arc<Rulebook>)> {
+        let next = self.wanted.pop_front().zip(self.rules.clone());
+        self.is_reading = next.is_some();
+        next
+    }
+
     fn forget_what_is_of_other_rules(&mut self, rules: &Arc<Rulebook>) {
         if !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules)) {
             self.rules = Some(Arc::clone(rules));
@@ -144,15 +164,51 @@ impl Glances {
 mod tests {
     use super::*;
 
+    fn key(number: usize) -> Key {
+        let mut id = [0; 32];
+        id[..size_of::<usize>()].copy_from_slice(&number.to_le_bytes());
+        (None, BodyId(id))
+    }
+
+    #[test]
+    fn whoever_fills_the_queue_does_not_keep_what_is_behind_it_from_being_read() {
+        let rules = Arc::<Rulebook>::default();
+        let mut glances = Glances::default();
+        let page = || -> Vec<_> {
+            let all = (0..3 * READ + 1).map(key);
+            all.map(|key| Some(Sight::Read(Wanted { key, new: (key.1, 1), verified: Vec::new() }))).collect()
+        };
+        for round in 0..3 {
+            let found = glances.found(page(), &rules);
+            let is_known = |at: &AtAGlance| matches!(at, AtAGlance::Known(_));
+            assert_eq!(found.iter().filter(|at| is_known(at)).count(), round * READ);
+            let is_read = |at: &AtAGlance| matches!(at, AtAGlance::BeingRead);
+            assert_eq!(found.iter().filter(|at| is_read(at)).count(), READ);
+            assert!(matches!(found.last(), Some(AtAGlance::NotYet)));
+            for wanted in std::mem::take(&mut glances.wanted) {
+                glances.keep(wanted.key, Glance::unread(String::new()), &rules);
+            }
+        }
+        glances.found(page(), &rules);
+        assert_eq!(glances.wanted.iter().map(|wanted| wanted.key).collect::<Vec<_>>(), [key(3 * READ)]);
+    }
+
+    #[test]
+    fn what_waits_to_be_read_is_read_by_what_is_expected_when_it_is_its_turn() {
+        let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
+        let mut glances = Glances::default();
+        let wanted = || Wanted { key: key(1), new: (key(1).1, 1), verified: Vec::new() };
+        glances.found(vec![Some(Sight::Read(wanted()))], &rules);
+        glances.is_reading = true;
+        glances.found(vec![Some(Sight::Read(wanted()))], &others);
+        assert!(glances.next().is_some_and(|(_, by)| Arc::ptr_eq(&by, &others)));
+        assert!(glances.next().is_none() && !glances.is_reading);
+    }
+
     #[test]
     fn glances_are_bounded_and_of_what_is_expected_now() {
         let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
         let mut glances = Glances::default();
-        let key = |number: usize| {
-            let mut id = [0; 32];
-            id[..size_of::<usize>()].copy_from_slice(&number.to_le_bytes());
-            (None, BodyId(id))
-        };
         glances.forget_what_is_of_other_rules(&rules);
         for number in 0..KEPT + 10 {
             glances.keep(key(number), Glance::unread(number.to_string()), &rules);
