@@ -480,24 +480,82 @@ mod tests {
         );
     }
 
+    /// What targets are made of, and what parsers disagree on.
+    const PIECES: [&str; 30] = [
+        "a", "B", "7", "/", "//", ".", "..", "/.", "/..", "-", "_", "~", "?", "&", "=", "%2e", "%2E%2e",
+        "%2F", "%41", "%", "%zz", "*", "\\", "@w.test", ":80", ";", "'", " ", "\t", "\u{e4}",
+    ];
+
+    /// Hosts as clients spell them.
+    fn host() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "v.test",
+            "V.TEST",
+            "v.test.",
+            "v%2Etest",
+            "a_b.v.test",
+            "192.0.2.1",
+            "0xC0.0.513",
+            "[2001:db8::1]",
+            "[2001:DB8:0::0001]",
+            "[::ffff:192.0.2.1]",
+            "xn--bcher-kva.test",
+            "B\u{fc}cher.test",
+            "u@v.test",
+            "u:p@v.test",
+            "",
+        ])
+    }
+
+    /// Whether a request to this host, as its client spells it, is read as the one text of both is parsed.
+    fn is_read_as_it_is_parsed(host: &str, port: u16, target: &str) -> Result<(), TestCaseError> {
+        let parts = |url: ArtifactUrl| {
+            let (path, query) = (url.path().to_owned(), url.query().map(str::to_owned));
+            let sent = (url.origin().to_owned(), url.request_target().to_owned());
+            let without_query = url.key_without_query().to_owned();
+            (url.key().to_owned(), without_query, path, query, sent, url.authority().clone(), url.scheme())
+        };
+        let spelled = format!("{host}:{port}");
+        for scheme in [Scheme::Http, Scheme::Https] {
+            let parsed = ArtifactUrl::parse(&format!("{}://{spelled}{target}", scheme.as_str()));
+            match Authority::parse(&spelled, None) {
+                Ok(authority) => {
+                    let read = ArtifactUrl::of_request(scheme, &authority, target);
+                    prop_assert_eq!(read.map(parts), parsed.map(parts));
+                }
+                Err(_) => prop_assert!(parsed.is_err()),
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_target_is_plain_up_to_a_length_that_no_origin_makes_too_long() {
+        for len in [ArtifactUrl::MAX_LEN / 2, ArtifactUrl::MAX_LEN / 2 + 1, ArtifactUrl::MAX_LEN] {
+            let target = format!("/{}", "a".repeat(len - 1));
+            assert_eq!(plain_path(&target).is_some(), len <= ArtifactUrl::MAX_LEN / 2);
+            let longest = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
+            is_read_as_it_is_parsed(&longest, 8443, &target).unwrap();
+        }
+    }
+
     proptest! {
         #[test]
         fn a_plain_target_is_what_the_parser_makes_of_it(
             target in "/[a-zA-Z0-9/._~?&=-]{0,24}[a-zA-Z0-9/._~?&=%*'-]{0,2}",
-            host in prop::sample::select(vec!["v.test", "a_b.v.test", "192.0.2.1", "[2001:db8::1]", "xn--bcher-kva.test"]),
+            host in host(),
             port in prop::sample::select(vec![80, 443, 8443]),
         ) {
-            let authority = Authority::parse(host, Some(port)).unwrap();
-            for scheme in [Scheme::Http, Scheme::Https] {
-                let parts = |url: ArtifactUrl| {
-                    let (path, query) = (url.path().to_owned(), url.query().map(str::to_owned));
-                    let sent = (url.origin().to_owned(), url.request_target().to_owned());
-                    (url.key().to_owned(), path, query, sent, url.authority().clone(), url.scheme())
-                };
-                let read = ArtifactUrl::of_request(scheme, &authority, &target).map(parts);
-                let parsed = ArtifactUrl::parse(&format!("{}://{authority}{target}", scheme.as_str()));
-                prop_assert_eq!(read, parsed.map(parts));
-            }
+            is_read_as_it_is_parsed(host, port, &target)?;
+        }
+
+        #[test]
+        fn a_target_of_anything_is_what_the_parser_makes_of_it(
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..10),
+            host in host(),
+            port in prop::sample::select(vec![80, 443, 8443]),
+        ) {
+            is_read_as_it_is_parsed(host, port, &format!("/{}", pieces.concat()))?;
         }
 
         #[test]

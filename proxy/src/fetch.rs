@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::{Bounds, Budget, NoRoom, Reservation};
 use crate::canary::OwnOrigin;
 use crate::egress::EgressError;
-use crate::headers::{media_type, one_text};
+use crate::headers::{media_type, one_text, strip_hop_by_hop};
 use crate::hold::{self, HoldLimits, Room, Spill};
 use crate::request_head::{MAX_FIELDS, MAX_HEAD};
 use crate::respond::{BoxError, ClientBody};
@@ -296,7 +296,7 @@ impl Upstream {
             answer = pool.request(request) => match (answer, content.fault()) {
                 // Whatever the vendor makes of half a request is not the vendor's fault.
                 (Err(_), Some(fault)) => Err(FetchError::Content(fault)),
-                (answer, _) => answer.map_err(explain).and_then(unambiguous),
+                (answer, _) => answer.map_err(explain).and_then(unambiguous).map(without_its_hop),
             },
             () = enough.cancelled() => return Err(too_many_informational()),
             () = async { content.gone().await; tokio::time::sleep(limit).await } => {
@@ -448,6 +448,16 @@ fn unambiguous(mut answer: Response<Incoming>) -> Result<Response<Incoming>, Fet
         }
     }
     Ok(answer)
+}
+
+/// The answer without what concerned the vendor's connection, and this before anybody looks at it: what is judged is what
+/// clients see, and no field of ours goes because the vendor names it in `Connection`.
+fn without_its_hop(mut answer: Response<Incoming>) -> Response<Incoming> {
+    // A switch of protocols is about the connection. Whoever asked for it looks at that.
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        strip_hop_by_hop(answer.headers_mut());
+    }
+    answer
 }
 
 /// Whether a number is written as it usually is: digits, without zeros before them.

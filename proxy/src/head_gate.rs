@@ -294,6 +294,8 @@ impl<S: AsyncRead + Unpin> HeadGate<S> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.decide() {
             if self.ahead.is_empty() {
+                // What began was an empty line: the next head has its own time.
+                self.in_head.stop();
                 if self.is_overdue(cx) {
                     self.next = Next::Nothing;
                     break;
@@ -701,6 +703,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_empty_line_in_two_pieces_takes_no_time_from_the_next_head() {
+        let (mut client, mut gate, _) = gate(HOUR, HOUR);
+        client.write_all(b"\r").await.unwrap();
+        assert_eq!(next(&mut gate).await, None);
+        client.write_all(b"\n").await.unwrap();
+        assert_eq!(next(&mut gate).await, None);
+        // Where the clock had run on since then, the hour would be its time.
+        gate.timeouts.head = Duration::ZERO;
+        client.write_all(b"G").await.unwrap();
+        let said = tokio::time::timeout(Duration::from_secs(60), refusal_of(client, gate)).await;
+        assert!(said.is_ok_and(|said| said.starts_with("HTTP/1.1 408 ")));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_begins_while_its_connection_rests_has_no_longer_than_others() {
+        let (mut client, gate, turn) = restless(256 * 1024);
+        let mut gate = serve(gate, &turn).await.unwrap();
+        gate.timeouts.head = Duration::ZERO;
+        client.write_all(b"G").await.unwrap();
+        gate.rest().await;
+        assert!(refusal_of(client, gate).await.starts_with("HTTP/1.1 408 "));
+    }
+
+    #[tokio::test]
     async fn a_connection_that_is_idle_ends_without_a_word() {
         let (mut client, mut gate, _) = gate(HOUR, Duration::ZERO);
         assert_eq!(gate.read(&mut [0; 8]).await.unwrap(), 0);
@@ -745,6 +771,35 @@ mod tests {
         let mut said = String::new();
         client.read_to_string(&mut said).await.unwrap();
         assert_eq!(said, "");
+    }
+
+    #[tokio::test]
+    async fn empty_lines_are_counted_over_all_rests() {
+        let (mut client, mut gate, turn) = restless(256 * 1024);
+        for _ in 0..EMPTY_LINES {
+            gate = serve(gate, &turn).await.unwrap();
+            client.write_all(b"\r\n").await.unwrap();
+            gate.rest().await;
+        }
+        gate = serve(gate, &turn).await.unwrap();
+        client.write_all(b"\r\n").await.unwrap();
+        gate.rest().await;
+        assert!(refusal_of(client, gate).await.starts_with("HTTP/1.1 400 "));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_rests_ends_with_the_drain() {
+        let (mut client, gate, turn) = restless(256 * 1024);
+        let gate = serve(gate, &turn).await.unwrap();
+        let service = hyper::service::service_fn(|_| async {
+            Ok::<_, std::convert::Infallible>(Response::new(crate::respond::no_body()))
+        });
+        let http1 = hyper::server::conn::http1::Builder::new();
+        let io = hyper_util::rt::TokioIo::new(gate);
+        let mut connection = http1.serve_connection(io, service).with_upgrades();
+        Pin::new(&mut connection).graceful_shutdown();
+        connection.await.unwrap();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     }
 
     #[tokio::test]

@@ -163,6 +163,7 @@ fn of_request(scheme: Scheme, authority: &Authority, target: &str) -> Result<Art
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use proptest::prelude::*;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -249,5 +250,62 @@ mod tests {
         assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["v.test"]).unwrap(), "http://v.test:443/a.js");
         assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["[::2]"]).unwrap(), "http://[::2]:443/a.js");
         assert_eq!(url(Leads::ToNamedHost(443), "/a.js", h1, &["v.test:80"]), Err(Reason::HostMismatch));
+    }
+
+    /// Hosts as clients spell them, `v.test` and others.
+    const HOSTS: [&str; 16] = [
+        "v.test",
+        "V.test",
+        "v.test.",
+        "v%2etest",
+        "v.test:",
+        "v.test:443",
+        "v.test:0443",
+        "v.test:80",
+        "v.test:8443",
+        "v.test,w.test",
+        "v.test@w.test",
+        "u@v.test",
+        "w.test",
+        "v.test.w.test",
+        "[::1]",
+        "",
+    ];
+
+    /// What targets are made of.
+    const PIECES: [&str; 16] = [
+        "a", "/", "//", "..", "/.", "?", "#", "%2e", "%2F", "%", "*", "@w.test", "//w.test", ":80", "\\", ";",
+    ];
+
+    proptest! {
+        /// A URL comes of a request that names one host alone, and it is the one that a browser would make of both texts.
+        #[test]
+        fn whatever_a_request_names_its_url_is_that_of_host_and_target(
+            hosts in (prop::sample::select(&HOSTS[..]), prop::sample::select(&HOSTS[..])),
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..6),
+            form in prop::sample::select(vec!["", "http://", "https://"]),
+            is_tunnel in any::<bool>(),
+        ) {
+            let (host, in_target) = hosts;
+            let path = format!("/{}", pieces.concat());
+            let target = if form.is_empty() { path.clone() } else { format!("{form}{in_target}{path}") };
+            if target.parse::<http::Uri>().is_err() {
+                return Ok(());
+            }
+            let (leads, scheme) = if is_tunnel { (tunnel(), "https") } else { (Leads::Anywhere, "http") };
+            let found = url(leads, &target, Version::HTTP_11, &[host]);
+            let means = |host: &str| {
+                let authority = Authority::parse(host, Some(if is_tunnel { 443 } else { 80 })).ok()?;
+                (is_tunnel || authority.port == 80).then_some(authority)
+            };
+            let expected = Some(host).and_then(means).filter(|named| {
+                let is_named_in_target = || form == format!("{scheme}://") && means(in_target).as_ref() == Some(named);
+                let leads_there = !is_tunnel || named.to_string() == "v.test:443";
+                leads_there && if form.is_empty() { is_tunnel } else { is_named_in_target() }
+            });
+            let path = path.split('#').next().unwrap_or_default();
+            let expected = expected.map(|named| ArtifactUrl::parse(&format!("{scheme}://{named}{path}")).unwrap());
+            prop_assert_eq!(found.ok(), expected.map(|url| url.to_string()));
+        }
     }
 }

@@ -10,7 +10,7 @@ use pinfold_store::Receipt;
 
 use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
-use crate::headers::{drop_forged_etag, strip_hop_by_hop};
+use crate::headers::drop_forged_etag;
 use crate::incoming::Arriving;
 use crate::release::{clamp_cache, verdict_header};
 use crate::respond::{ClientBody, passing};
@@ -58,7 +58,6 @@ impl ObservedUnverified {
 
     fn of(mut head: http::response::Parts, body: ClientBody, reason: Reason, max_age: Duration) -> Self {
         let headers: &mut HeaderMap = &mut head.headers;
-        strip_hop_by_hop(headers);
         headers.remove(header::ALT_SVC);
         drop_forged_etag(headers);
         clamp_cache(headers, max_age);

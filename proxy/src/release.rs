@@ -208,9 +208,10 @@ fn vary(vendor: &HeaderMap) -> HeaderValue {
     }
     let theirs = texts(vendor, header::VARY);
     let names = theirs.iter().flat_map(|value| value.split(',')).map(str::trim);
-    let others = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("accept-encoding"));
-    let all: Vec<&str> = others.chain(["Accept-Encoding"]).collect();
     // A name that is no text is none: nothing can depend on it.
+    let named = names.filter(|name| !name.is_empty() && name.is_ascii());
+    let others = named.filter(|name| !name.eq_ignore_ascii_case("accept-encoding"));
+    let all: Vec<&str> = others.chain(["Accept-Encoding"]).collect();
     HeaderValue::from_str(&all.join(", ")).unwrap_or(CODING_ALONE)
 }
 
@@ -502,6 +503,14 @@ mod tests {
         assert_eq!(typed(&utf8), "text/javascript; charset=utf-8");
         assert_eq!(typed(&gbk), "text/javascript; charset=gbk");
         assert!(!is_utf8(&kept(&[b"\xe4\xb8"])));
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_takes_no_other_out_of_vary() {
+        let mut headers = HeaderMap::new();
+        headers.append("vary", HeaderValue::from_bytes(b"Origin, \xe4, X").unwrap());
+        headers.append("vary", HeaderValue::from_static("accept-encoding,"));
+        assert_eq!(vary(&headers), "Origin, X, Accept-Encoding");
     }
 
     #[test]

@@ -121,7 +121,9 @@ fn values<'r>(request: &'r httparse::Request<'_, '_>, name: &'static str) -> imp
 
 #[cfg(test)]
 mod tests {
+    use hyper::body::Body as _;
     use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -273,6 +275,28 @@ mod tests {
         assert_eq!(head_len(b"GET / HTTP/1.1\n\r\nGET", 0), Some(17));
     }
 
+    /// Fields that a server reads for itself, and values of every kind.
+    const LINES: [&str; 18] = [
+        "Host: v.test\r\n",
+        "Host: w.test\r\n",
+        "Content-Length: 0\r\n",
+        "Content-Length: 05\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "transfer-encoding: CHUNKED\t\r\n",
+        "Connection: close, Content-Length\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\n",
+        "Upgrade: h2c\r\n",
+        "Upgrade: websocket\r\n",
+        "Expect: 100-continue\r\n",
+        "Expect: x\r\n",
+        "TE: trailers\r\n",
+        "Trailer: Content-Length\r\n",
+        "X:\r\n",
+        "X: a\tb\u{80}\u{ff}\r\n",
+        "x: A:b \r\n",
+        "!#$%&'*+-.^_`|~: y\r\n",
+    ];
+
     /// What heads are made of, and what makes them ambiguous.
     const PIECES: [&str; 26] = [
         "GET / HTTP/1.1\r\n",
@@ -303,7 +327,63 @@ mod tests {
         "\u{e4}",
     ];
 
+    /// What hyper gives its service of these bytes, or what it answers by itself.
+    async fn given_by_hyper(bytes: &[u8]) -> Result<http::Request<hyper::body::Incoming>, String> {
+        let (mut client, server) = tokio::io::duplex(256 * 1024);
+        client.write_all(bytes).await.unwrap();
+        client.shutdown().await.unwrap();
+        let (given, mut taken) = tokio::sync::mpsc::channel(2);
+        let service = hyper::service::service_fn(move |request| {
+            given.try_send(request).unwrap();
+            std::future::pending::<Result<http::Response<http_body_util::Empty<bytes::Bytes>>, std::io::Error>>(
+            )
+        });
+        let mut http1 = hyper::server::conn::http1::Builder::new();
+        http1.max_headers(MAX_FIELDS).max_buf_size(MAX_HEAD).half_close(true);
+        let serving = http1.serve_connection(hyper_util::rt::TokioIo::new(server), service).with_upgrades();
+        tokio::select! {
+            biased;
+            ended = serving => {
+                let mut said = String::new();
+                client.read_to_string(&mut said).await.unwrap();
+                Err(format!("{ended:?}: {said}"))
+            }
+            Some(request) = taken.recv() => Ok(request),
+        }
+    }
+
     proptest! {
+        /// Nothing is answered by hyper itself, nothing is read in another way there, and no field is lost or joined.
+        #[test]
+        fn what_passes_is_given_on_by_hyper_as_it_stands(
+            method in proptest::sample::select(vec!["GET", "POST", "HEAD", "OPTIONS", "CONNECT", "X-!#$%&'*+.^_`|~"]),
+            target in proptest::sample::select(vec!["/a", "*", "v.test:443", "http://v.test/", "/\u{e4}", "/a?b#c", "//"]),
+            version in proptest::sample::select(vec!["1.0", "1.1"]),
+            lines in proptest::collection::vec(proptest::sample::select(&LINES[..]), 0..6),
+        ) {
+            let head = format!("{method} {target} HTTP/{version}\r\n{}\r\n", lines.concat());
+            let Ok(content) = check(head.as_bytes()) else { return Ok(()) };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let request = runtime.block_on(given_by_hyper(head.as_bytes()));
+            let request = request.map_err(|said| TestCaseError::fail(format!("{head:?}: {said}")))?;
+            prop_assert_eq!(request.method().as_str(), method);
+            let read = (request.body().size_hint().exact(), request.body().is_end_stream());
+            let expected = match content {
+                Content::Exactly(len) => (Some(len), len == 0),
+                Content::Chunked => (None, false),
+            };
+            prop_assert_eq!(read, expected, "{}", head);
+            let sorted = |mut fields: Vec<(String, Vec<u8>)>| {
+                fields.sort();
+                fields
+            };
+            let found = request.headers().iter();
+            let found = found.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+            let sent = lines.iter().filter_map(|line| line.split_once(':'));
+            let sent = sent.map(|(name, value)| (name.to_ascii_lowercase(), value.trim_ascii().into()));
+            prop_assert_eq!(sorted(found.collect()), sorted(sent.collect()));
+        }
+
         /// A reader that takes any line end, any space around a name and folded lines finds the fields that we found.
         #[test]
         fn what_passes_is_read_alike_by_a_lenient_reader(

@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, header};
 use pinfold_policy::url::ArtifactUrl;
 
 use crate::counters::{Counters, Unjudged};
-use crate::headers::{drop_forged_etag, strip_hop_by_hop};
+use crate::headers::drop_forged_etag;
 use crate::incoming::Arriving;
 use crate::respond::{ClientBody, no_body, passing_once_seen, passing_with_trailers};
 
@@ -59,7 +59,6 @@ impl Unguarded {
     }
 
     fn of(mut head: http::response::Parts, body: ClientBody, why: Unjudged) -> Self {
-        strip_hop_by_hop(&mut head.headers);
         head.headers.remove(header::ALT_SVC);
         head.headers.remove("pinfold-verdict");
         drop_forged_etag(&mut head.headers);

@@ -158,7 +158,9 @@ type PathParts = (std::net::SocketAddr, Part, Part, Part, Part, Box<str>);
 /// A delivery path as a JSON array: few differ, so each is stored once, as text.
 pub(crate) fn path_text(path: &DeliveryPath) -> String {
     let DeliveryPath { address, tls_version, cipher, issuer, fingerprint, http_version } = path;
-    serde_json::json!([address, tls_version, cipher, issuer, fingerprint, http_version]).to_string()
+    let [tls_version, cipher, issuer, fingerprint] =
+        [tls_version, cipher, issuer, fingerprint].map(Option::as_deref);
+    serde_json::json!([address, tls_version, cipher, issuer, fingerprint, &**http_version]).to_string()
 }
 
 /// Header fields as a JSON array of pairs.
@@ -169,7 +171,7 @@ pub(crate) fn fields_text(fields: &Fields) -> String {
 /// The client's side of the connection as a JSON array.
 pub(crate) fn client_tls_text(tls: &ClientTls) -> String {
     let ClientTls { version, cipher, server_name } = tls;
-    serde_json::json!([version, cipher, server_name]).to_string()
+    serde_json::json!([&**version, &**cipher, server_name.as_deref()]).to_string()
 }
 
 /// A column holds something that this program does not write there.

@@ -285,6 +285,31 @@ async fn a_304_for_a_script_that_a_page_asks_for_as_an_image() {
 }
 
 #[tokio::test]
+async fn a_304_whose_connection_names_the_field_that_has_it_asked_for_again() {
+    let confirmed = Answer::untyped("").status(304).header("connection", "Cache-Control");
+    let vendor = vendor().http1_only().serve("/loader", confirmed).listen().await;
+    let gateway = gateway_pinning(&vendor).await;
+
+    let shown = client(&gateway).header("sec-fetch-dest", "image").header("if-none-match", "\"theirs\"");
+    let reply = shown.get(vendor.url("/loader")).await;
+
+    assert_eq!((reply.status().as_u16(), reply.header("cache-control")), (304, Some("no-cache")));
+}
+
+#[tokio::test]
+async fn what_connection_names_is_gone_before_an_answer_is_judged() {
+    // To whoever left them in, this is a picture, and not a part of one.
+    let named = Answer::typed("image/png", vec![0xab; 600]).status(206);
+    let named = named.header("content-range", "bytes 600-1199/1200");
+    let vendor = vendor().http1_only().serve("/part", named.clone());
+    let vendor = vendor.serve("/named", named.header("connection", "Content-Type")).listen().await;
+    let gateway = gateway_pinning(&vendor).await;
+
+    assert_eq!(client(&gateway).get(vendor.url("/part")).await.status(), 206);
+    refused(&client(&gateway).get(vendor.url("/named")).await, 502, "blocked", "partial-content");
+}
+
+#[tokio::test]
 async fn a_wildcard_pin_does_not_let_files_swap() {
     let vendor = vendor_of(REVIEWED).await;
     let (one, two) = ("let one = 1;", "let two = 2;");

@@ -123,6 +123,55 @@ async fn a_connection_without_a_request_ends_without_a_word() {
     assert_eq!(said(dial(&gateway).await, b"").await, "");
 }
 
+/// Waits until whatever was idle before rests: a head that does not come to its end has more time than that.
+async fn while_others_rest(gateway: &Gateway) {
+    refused(&said(dial(gateway).await, b"G").await, 408, "request-timeout");
+}
+
+#[tokio::test]
+async fn a_connection_that_rested_goes_on_and_ends_with_the_gateway() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/a.json", Answer::typed("application/json", "\"a\""));
+    let gateway = pinning(&vendor).set_in("limits", "header_timeout", "1s").listen().await;
+    let mut stream = inside(&client(&gateway), &vendor).await;
+    let host = vendor.host();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let post = format!("POST /a.json HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\nGET /");
+
+    for asked in [get("/app.js"), format!("\r\n{}{post}{}", get("/a.json"), get("/app.js")), get("/app.js")] {
+        while_others_rest(&gateway).await;
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answers = Vec::new();
+        while !answers.ends_with(REVIEWED.as_bytes()) {
+            let read = eventually("the answers", stream.read_buf(&mut answers)).await.unwrap();
+            assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answers));
+        }
+        let answers = String::from_utf8(answers).unwrap();
+        assert_eq!(
+            answers.matches("HTTP/1.1 200 ").count(),
+            asked.matches(" HTTP/1.1\r\n").count(),
+            "{answers}"
+        );
+    }
+    while_others_rest(&gateway).await;
+    gateway.begin_termination().await;
+
+    // With a goodbye, since everything else is an error here.
+    assert_eq!(eventually("the end", stream.read(&mut [0])).await.unwrap(), 0);
+    assert!(gateway.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_connection_that_rested_for_too_long_ends_with_a_goodbye() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = pinning(&vendor).set_in("limits", "idle_timeout", "1s").listen().await;
+
+    let mut stream = inside(&client(&gateway), &vendor).await;
+
+    assert_eq!(eventually("the end", stream.read(&mut [0])).await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn requests_ahead_of_their_turn_are_answered_in_order_up_to_the_one_that_is_none() {
     let vendor = vendor_of(REVIEWED).await;

@@ -85,6 +85,19 @@ async fn a_coded_body_without_its_end_passes_as_it_came() {
 }
 
 #[tokio::test]
+async fn what_is_encoded_anew_says_so_whatever_the_vendors_connection_names() {
+    let named = Answer::script(TAMPERED).header("connection", "Content-Encoding, Vary");
+    let vendor = pinfold_integration_tests::vendor().http1_only().serve("/app.js", named).listen().await;
+    let gateway = pinning(&vendor).set("mode", "observe").listen().await;
+
+    let reply = client(&gateway).accepting("gzip").get(vendor.url("/app.js")).await;
+
+    assert_eq!(reply.header("content-encoding"), Some("gzip"));
+    assert_eq!(reply.header("vary"), Some("Accept-Encoding"));
+    assert_eq!(reply.body(), TAMPERED.as_bytes());
+}
+
+#[tokio::test]
 async fn an_observed_answer_to_head_has_no_body() {
     let vendor = vendor_of(TAMPERED).await;
     let gateway = pinning(&vendor).set("mode", "observe").listen().await;

@@ -136,6 +136,18 @@ async fn a_redirect_of_something_harmless_passes_and_is_not_kept() {
 }
 
 #[tokio::test]
+async fn a_redirect_out_whose_connection_names_the_field_that_forgets_it() {
+    let vendor = vendor().http1_only();
+    let moved = Answer::untyped("").status(301).header("location", "https://login.other.test/");
+    let vendor = vendor.serve("/login", moved.header("connection", "Cache-Control")).listen().await;
+    let gateway = pinning(&vendor).listen().await;
+
+    let out = client(&gateway).get(vendor.url("/login")).await;
+
+    assert_eq!((out.status().as_u16(), out.header("cache-control")), (301, Some("no-store")));
+}
+
+#[tokio::test]
 async fn chromium_does_not_follow_a_kept_redirect_from_data_to_code() {
     // Fetched as data, the redirect passes; as a script it would not. The page asks for both.
     let evil = vendor().named("evil").host("evil.test");
