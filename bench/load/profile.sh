@@ -12,11 +12,11 @@ trap 'rm -rf "$work"' EXIT
 # Of rows with the same words the first counts: the time is over before the next one begins.
 target/release/pinfold-load --proxies "$column" --parts requests --row "$row" --rounds 6 >"$work/report" 2>"$work/progress" &
 bench=$!
-until grep -q 'round 0' "$work/progress"; do
+until grep -qs 'round 0' "$work/progress"; do
   kill -0 "$bench"
   sleep 0.1
 done
-perf record --quiet --freq 997 --call-graph dwarf,24000 --pid "$(pgrep -x pinfold --parent "$bench")" \
+perf record --quiet --freq 299 --call-graph dwarf,24000 --pid "$(pgrep -x pinfold --parent "$bench")" \
   --output "$work/perf" -- sleep 4
 wait "$bench"
 grep -m 1 -F "| $row" "$work/report"
