@@ -521,6 +521,16 @@ fn what_a_socket_sends_is_no_request() {
 }
 
 #[test]
+fn the_place_that_is_new_is_named_also_where_a_build_gave_other_short_names() {
+    let old = "function t(e) { if (location.hostname == e.site) e.show(e) } t(x)";
+    let new = "if (location.hostname == 'shop.test') go(); function n(r) { if (location.hostname == r.site) r.show(r) } n(x)";
+    let findings = changed(old, new);
+    let fact = findings.facts.iter().find(|fact| fact.capability == Capability::Location).unwrap();
+    assert_eq!((fact.reviewed, fact.new, fact.sites.len()), (1, 2, 1));
+    assert!(fact.sites[0].excerpt.contains("shop.test"), "{fact:?}");
+}
+
+#[test]
 fn whoever_asks_for_a_decoder_decodes_nothing() {
     assert!(!capabilities(&alone("var has = typeof atob === 'function'")).contains(&Capability::Decoder));
 }
@@ -744,5 +754,6 @@ fn without_a_reviewed_version_the_lines_around_what_is_named_are_shown() {
     assert_eq!(findings.diff.hunks.len(), 1);
     let hunk = &findings.diff.hunks[0];
     assert_eq!((hunk.new_start, hunk.lines.len()), (48, 7));
-    assert_eq!(hunk.lines[3], (Mark::Both, "fetch(\"https://there.example/a\");".into()));
+    let line = &hunk.lines[3];
+    assert_eq!((line.mark, &*line.text), (Mark::Both, "fetch(\"https://there.example/a\");"));
 }

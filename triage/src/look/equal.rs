@@ -4,15 +4,27 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use super::Use;
+use super::given::SHORT;
 use crate::findings::{SITES, Site};
 
 /// The uses of both versions that have no equal in the other one. Equal is what is given the same; of these, those that also look
-/// the same go together first, so that what is left is what looks new.
+/// the same go together first, and then those that do but for short names, so that what is left is what looks new.
 pub(crate) fn without_equal<'u>(old: &'u [Use], new: &'u [Use]) -> (Vec<&'u Use>, Vec<&'u Use>) {
     let (old, new) = unpaired(old.iter().collect(), new.iter().collect(), |one| {
         (one.is_later, one.given, &*one.site.excerpt)
     });
+    let (old, new) =
+        unpaired(old, new, |one| (one.is_later, one.given, without_short_names(&one.site.excerpt)));
     unpaired(old, new, |one| (one.is_later, one.given))
+}
+
+/// Names of up to two letters are a minifier's, and others in each build.
+fn without_short_names(text: &str) -> String {
+    let is_of_word = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
+    let words = text.split_inclusive(|char| !is_of_word(char));
+    words
+        .map(|word| if word.trim_end_matches(|char| !is_of_word(char)).len() > SHORT { word } else { "_" })
+        .collect()
 }
 
 type Unpaired<'u> = (Vec<&'u Use>, Vec<&'u Use>);

@@ -37,7 +37,7 @@ const DONE: usize = 256;
 /// Digits of a number that may tell one account from another.
 const ACCOUNT: usize = 5;
 /// Names of members that minifiers give.
-const SHORT: usize = 2;
+pub(super) const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
