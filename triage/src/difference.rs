@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
-use crate::findings::{Diff, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
+use crate::findings::{Diff, DiffLine, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
 use crate::limits::Limits;
 use crate::locals::Locals;
 use crate::renames::{Comparing, Lined, Pairs, Renamed, Renames, equal_lines};
@@ -174,9 +174,8 @@ impl<'t> Sides<'_, 't> {
         Renamed::LeftOut { lines: same.filter(|(old, new)| renames.is_renamed(*old, *new)).count() }
     }
 
-    /// What is said behind a line of the new version of names in it that read like those beside it, and are others: else a
-    /// reader would take them for the same.
-    fn other_names(&self, old: usize, new: usize, texts: [&str; 2], words: &mut usize) -> Option<String> {
+    /// What is said of names in a line of the new version that read like those beside it, and are others.
+    fn other_names(&self, old: usize, new: usize, texts: [&str; 2], words: &mut usize) -> Option<Box<str>> {
         let others = self.renames?.others(old, new);
         if others.is_empty() {
             return None;
@@ -187,7 +186,7 @@ impl<'t> Sides<'_, 't> {
             // Where little is the same nothing is taken for the same.
             differing_words(old, new)?;
         }
-        Some(format!(" /* not the same as before: {} */", bounded(&others.join(", "), SHOWN)))
+        Some(bounded(&others.join(", "), SHOWN))
     }
 }
 
@@ -294,6 +293,7 @@ fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>, part: usize) -> Diff {
                 continue;
             }
             let line_of_new = || new.get(line).copied().unwrap_or_default();
+            let mut other_names = None;
             let (text, is_whole) = match mark {
                 Mark::Both => (shown(line_of_new(), UNCHANGED), true),
                 Mark::Removed => {
@@ -305,15 +305,15 @@ fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>, part: usize) -> Diff {
                     let beside = beside(line, op.new_range(), op.old_range());
                     let old = beside.map(|at| sides.old_line(at)).unwrap_or_default();
                     let (text, is_whole) = shown_beside(line_of_new(), &old);
-                    let said = beside.and_then(|at| {
+                    other_names = beside.and_then(|at| {
                         let (old, _) = shown_beside(&old, line_of_new());
                         sides.other_names(at, line, [&old, &text], &mut words)
                     });
-                    (said.map(|said| format!("{text}{said}").into()).unwrap_or(text), is_whole)
+                    (text, is_whole)
                 }
             };
             diff.cut += usize::from(!is_whole);
-            hunk.lines.push((mark, text));
+            hunk.lines.push(DiffLine { mark, text, other_names });
         }
         if !hunk.lines.is_empty() {
             diff.hunks.push(hunk);
@@ -357,8 +357,11 @@ pub(crate) fn excerpts(text: &str, named: impl Iterator<Item = usize>) -> Diff {
         if end <= next {
             continue;
         }
-        let both =
-            lines.get(from..end).unwrap_or_default().iter().map(|line| (Mark::Both, shown(line, UNCHANGED)));
+        let both = lines
+            .get(from..end)
+            .unwrap_or_default()
+            .iter()
+            .map(|line| DiffLine::of(Mark::Both, shown(line, UNCHANGED)));
         match diff.hunks.last_mut().filter(|_| from == next) {
             Some(hunk) => hunk.lines.extend(both),
             None => diff.hunks.push(Hunk {
@@ -486,7 +489,7 @@ mod tests {
             let mut changed = Vec::new();
             for hunk in &diff.hunks {
                 let (mut old, mut new) = (hunk.old_start, hunk.new_start);
-                for (mark, text) in &hunk.lines {
+                for DiffLine { mark, text, .. } in &hunk.lines {
                     match mark {
                         Mark::Both => {}
                         Mark::Removed => changed.push((old, "-", text.clone())),
@@ -527,7 +530,7 @@ mod tests {
             let diff = part(&aligned, &old, &new, number);
             let of = |side: Mark| {
                 let lines = diff.hunks.iter().flat_map(|hunk| &hunk.lines);
-                lines.filter(move |(mark, _)| *mark == side).map(|(_, text)| text.split(' ').nth(1))
+                lines.filter(move |line| line.mark == side).map(|line| line.text.split(' ').nth(1))
             };
             assert!(of(Mark::Removed).eq(of(Mark::Added).filter(Option::is_some)), "{number}");
             let [old_start, new_start] = [diff.hunks[0].old_start, diff.hunks[0].new_start];
@@ -539,7 +542,7 @@ mod tests {
     fn a_change_far_down_a_long_line_is_seen() {
         let long = |end: &str| format!("a\nf(\"{}{end}\");\n", "x".repeat(5000));
         let diff = difference(&long("good"), &long("bad"));
-        let lines: Vec<_> = diff.hunks[0].lines.iter().map(|(_, line)| &**line).collect();
+        let lines: Vec<_> = diff.hunks[0].lines.iter().map(|line| &*line.text).collect();
         assert!(lines[1].starts_with("…xxx") && lines[1].ends_with("good\");"), "{}", lines[1]);
         assert!(lines[2].ends_with("bad\");"), "{}", lines[2]);
     }
@@ -550,12 +553,13 @@ mod tests {
         for depth in [100, 390, 420, 495, 600, 1900] {
             let diff = difference(&deep(depth, "show();"), &deep(depth, "steal(document.cookie);"));
             let lines = diff.hunks[0].lines.iter();
-            let changed: Vec<_> = lines.filter(|(mark, _)| *mark != Mark::Both).collect();
-            assert!(changed[0].1.ends_with("show();") && changed[1].1.ends_with("cookie);"), "{depth}");
+            let changed: Vec<_> =
+                lines.filter(|line| line.mark != Mark::Both).map(|line| &*line.text).collect();
+            assert!(changed[0].ends_with("show();") && changed[1].ends_with("cookie);"), "{depth}");
             let added = difference("a\nb\n", &deep(depth, "steal(document.cookie);"));
-            assert!(added.hunks[0].lines[1].1.ends_with("cookie);"), "{depth}");
+            assert!(added.hunks[0].lines[1].text.ends_with("cookie);"), "{depth}");
             let beside = difference(&deep(depth, "show();\nx();"), &deep(depth, "show();\ny();"));
-            assert!(beside.hunks[0].lines[1].1.ends_with("show();"), "{depth}");
+            assert!(beside.hunks[0].lines[1].text.ends_with("show();"), "{depth}");
         }
     }
 

@@ -530,7 +530,24 @@ pub struct Hunk {
     /// The first line in the new version, from 1.
     pub new_start: usize,
     /// The lines.
-    pub lines: Vec<(Mark, Box<str>)>,
+    pub lines: Vec<DiffLine>,
+}
+
+/// A line of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffLine {
+    /// Which version has it.
+    pub mark: Mark,
+    /// What stands there; of a long line what differs.
+    pub text: Box<str>,
+    /// Names in it that read like those in the line beside it, and are other variables: else a reader would take them for the same.
+    pub other_names: Option<Box<str>>,
+}
+
+impl DiffLine {
+    pub(crate) fn of(mark: Mark, text: Box<str>) -> Self {
+        Self { mark, text, other_names: None }
+    }
 }
 
 /// Unchanged lines between those that are shown, as far as they are kept.

@@ -57,8 +57,8 @@ pub use contents::{
 };
 pub use difference::{DifferenceAsked, Whole};
 pub use findings::{
-    Change, Diff, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk, LISTED,
-    Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
+    Change, Diff, DiffLine, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk,
+    LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
 };
 pub use guard::Guard;
 pub use limits::Limits;

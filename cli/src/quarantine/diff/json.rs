@@ -1,7 +1,7 @@
 //! What was found, for programs. The fields are listed in `docs/reference.md`.
 
 use pinfold_triage::{
-    Diff, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure, NotAnalysed, Renamed, Site,
+    Diff, DiffLine, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure, NotAnalysed, Renamed, Site,
 };
 use serde_json::{Value, json};
 
@@ -132,7 +132,7 @@ fn measure_json(measure: &Measure) -> Value {
 
 fn diff_json(diff: &Diff) -> Value {
     let hunks = diff.hunks.iter().map(|hunk| {
-        let lines = hunk.lines.iter().map(|(mark, line)| json!([mark_text(*mark), &**line]));
+        let lines = hunk.lines.iter().map(line_json);
         json!({ "old_start": hunk.old_start, "new_start": hunk.new_start, "lines": lines.collect::<Value>() })
     });
     json!({
@@ -145,6 +145,13 @@ fn diff_json(diff: &Diff) -> Value {
         "names": names_json(&diff.renamed),
         "hunks": hunks.collect::<Value>(),
     })
+}
+
+/// Its mark and its text, and the names in it that are others than they seem, where there are some.
+fn line_json(line: &DiffLine) -> Value {
+    let mut parts = vec![mark_text(line.mark), &*line.text];
+    parts.extend(line.other_names.as_deref());
+    json!(parts)
 }
 
 /// What became of lines that differ by names of local variables alone.

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use pinfold_triage::{
-    Change, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty, Renamed,
-    differing_words,
+    Change, DiffLine, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty,
+    Renamed, differing_words,
 };
 
 use super::Compared;
@@ -375,14 +375,14 @@ impl<'a> Page<'a> {
         let mut text = self.faint(&format!("  ··· line {}", hunk.new_start)) + "\n";
         let (mut old, mut new) = (hunk.old_start, hunk.new_start);
         for run in
-            hunk.lines.chunk_by(|(before, _), (mark, _)| (*before == Mark::Both) == (*mark == Mark::Both))
+            hunk.lines.chunk_by(|before, line| (before.mark == Mark::Both) == (line.mark == Mark::Both))
         {
-            let of = |side: Mark| run.iter().filter(move |(mark, _)| *mark == side).map(|(_, line)| &**line);
+            let of = |side: Mark| run.iter().filter(move |line| line.mark == side).map(|line| &*line.text);
             let beside: Vec<_> = of(Mark::Removed).zip(of(Mark::Added)).collect();
             let differing: Vec<_> =
                 beside.iter().map(|(gone, there)| self.differing(gone, there, words)).collect();
             let (mut gone, mut there) = (differing.iter(), differing.iter());
-            for (mark, line) in run {
+            for DiffLine { mark, text: line, other_names } in run {
                 let (number, line) = match mark {
                     Mark::Both => (new, format!("  {}", self.cut(line, 12))),
                     Mark::Removed => {
@@ -395,6 +395,10 @@ impl<'a> Page<'a> {
                     }
                 };
                 text.push_str(&format!("{}  {line}\n", self.faint(&format!("{number:>8}"))));
+                if let Some(names) = other_names {
+                    let said = format!("{:>8}    another variable of that name: {}", "", printable(names));
+                    text.push_str(&format!("{}\n", self.faint(&said)));
+                }
                 old += usize::from(*mark != Mark::Added);
                 new += usize::from(*mark != Mark::Removed);
             }

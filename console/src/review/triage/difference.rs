@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use pinfold_triage::{
-    Comparing, Diff, DifferenceAsked, Findings, Fold, Hunk, Mark, Renamed, differing_words,
+    Comparing, Diff, DiffLine, DifferenceAsked, Findings, Fold, Hunk, Mark, Renamed, differing_words,
 };
 
 use super::{Place, marks};
@@ -68,13 +68,21 @@ pub(in crate::review) struct Line {
     /// What it holds, in order, and what of it differs from the line beside it.
     pub(in crate::review) parts: Vec<(bool, Text)>,
     pub(in crate::review) marks: Vec<&'static str>,
+    /// Names in it that are other variables than in the line beside it.
+    pub(in crate::review) other_names: Option<Text>,
     /// All of it, until it is known what differs.
     whole: String,
 }
 
 impl Line {
     fn of(number: usize, whole: &str, marks: Vec<&'static str>) -> Self {
-        Self { number, parts: vec![(false, Text::of_code(whole))], marks, whole: whole.to_owned() }
+        Self {
+            number,
+            parts: vec![(false, Text::of_code(whole))],
+            marks,
+            other_names: None,
+            whole: whole.to_owned(),
+        }
     }
 
     /// Marks what differs, by places in bytes.
@@ -214,14 +222,15 @@ struct Pieces {
 impl Pieces {
     fn hunk(&mut self, hunk: &Hunk) {
         if self.lines == 0 {
-            self.left_out += hunk.lines.iter().filter(|(mark, _)| *mark != Mark::Both).count();
+            self.left_out += hunk.lines.iter().filter(|line| line.mark != Mark::Both).count();
             return;
         }
         self.fold(&hunk.before);
         let (mut old, mut new) = (hunk.old_start, hunk.new_start);
-        for (mark, text) in &hunk.lines {
-            if self.has_room(text) {
-                self.line(*mark, old, new, text);
+        for line in &hunk.lines {
+            let mark = &line.mark;
+            if self.has_room(&line.text) {
+                self.line(line, old, new);
             } else {
                 self.left_out += usize::from(*mark != Mark::Both);
             }
@@ -244,7 +253,7 @@ impl Pieces {
         }
     }
 
-    fn line(&mut self, mark: Mark, old: usize, new: usize, text: &str) {
+    fn line(&mut self, DiffLine { mark, text, other_names }: &DiffLine, old: usize, new: usize) {
         let line = |number, marks| Line::of(number, text, marks);
         match mark {
             Mark::Both => {
@@ -259,7 +268,8 @@ impl Pieces {
             Mark::Removed => self.changed(Side::Old, line(old, Vec::new())),
             Mark::Added => {
                 let marks = self.marks(new);
-                self.changed(Side::New, line(new, marks));
+                let other_names = other_names.as_deref().map(Text::of);
+                self.changed(Side::New, Line { other_names, ..line(new, marks) });
             }
         }
     }
