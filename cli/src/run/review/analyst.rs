@@ -55,13 +55,45 @@ type Key = (Option<BodyId>, BodyId);
 type Asked = (Key, DifferenceAsked);
 /// What a difference in several parts is of.
 type OfWhole = (Key, Comparing);
+/// What is looked at: a body and its length, and what was verified where it was served, the last first.
+#[derive(Clone)]
+struct Comparison {
+    new: (BodyId, u64),
+    verified: Vec<Known>,
+}
+
+impl Comparison {
+    fn key(&self) -> Key {
+        (self.verified.first().map(|known| known.digest), self.new.0)
+    }
+}
+
+/// What is expected, while it is the same.
+#[derive(Default)]
+struct Rules(Option<Arc<Rulebook>>);
+
+impl Rules {
+    fn are(&self, rules: &Arc<Rulebook>) -> bool {
+        self.0.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules))
+    }
+
+    /// Whether these are others.
+    fn replace(&mut self, rules: &Arc<Rulebook>) -> bool {
+        let are_others = !self.are(rules);
+        if are_others {
+            self.0 = Some(Arc::clone(rules));
+        }
+        are_others
+    }
+}
+
 /// None while it is looked at.
 type Answer = Option<Triage>;
 
 #[derive(Default)]
 struct Memory {
     /// What was expected when these were looked at: other vendors have other look-alikes.
-    rules: Option<Arc<Rulebook>>,
+    rules: Rules,
     /// The last asked for at the end. What is looked at by what was expected before answers nobody.
     answers: VecDeque<(Option<Asked>, watch::Receiver<Answer>)>,
     /// Of differences that have several parts, the last at the end.
@@ -99,31 +131,24 @@ impl Analyst {
                 item.incident
             )));
         }
-        Ok(self.part((item.digest, item.len), verified, rules, asked).await)
+        let comparison = Comparison { new: (item.digest, item.len), verified };
+        Ok(self.part(comparison, rules, asked).await)
     }
 
     /// The part that is asked for, or else the last. Only the first, which says how many there are, is looked at anew for whoever
     /// asks: the others are cut from what was found with it, however many numbers somebody asks for.
-    async fn part(
-        &self,
-        new: (BodyId, u64),
-        verified: Vec<Known>,
-        rules: &Arc<Rulebook>,
-        asked: DifferenceAsked,
-    ) -> Triage {
-        let first = DifferenceAsked { part: 0, ..asked };
-        let triage = self.answer(new, verified.clone(), rules, first).await;
+    async fn part(&self, of: Comparison, rules: &Arc<Rulebook>, asked: DifferenceAsked) -> Triage {
+        let triage = self.answer(of.clone(), rules, DifferenceAsked { part: 0, ..asked }).await;
         let Triage::Done { verified: against, findings } = &triage else { return triage };
         let part = asked.part.min(findings.parts().saturating_sub(1));
         if part == 0 {
             return triage;
         }
-        let key = (verified.first().map(|known| known.digest), new.0);
-        let whole = self.0.memory().whole((key, asked.comparing));
+        let whole = self.0.memory().whole((of.key(), asked.comparing));
         match whole {
             Some(whole) => self.cut(*against, Arc::clone(findings), whole, part).await,
             // It had to go for others, or is one of members: then it is looked at again.
-            None => self.answer(new, verified, rules, DifferenceAsked { part, ..asked }).await,
+            None => self.answer(of, rules, DifferenceAsked { part, ..asked }).await,
         }
     }
 
@@ -148,17 +173,12 @@ impl Analyst {
         if len > LARGEST {
             return Triage::NotDone(format!("{len} bytes are more than a page reads"));
         }
-        self.answer(new, Vec::new(), rules, DifferenceAsked::default()).await
+        let alone = Comparison { new, verified: Vec::new() };
+        self.answer(alone, rules, DifferenceAsked::default()).await
     }
 
-    async fn answer(
-        &self,
-        new: (BodyId, u64),
-        verified: Vec<Known>,
-        rules: &Arc<Rulebook>,
-        asked: DifferenceAsked,
-    ) -> Triage {
-        let Some(mut answer) = self.begun(new, verified, rules, asked) else { return Triage::Running };
+    async fn answer(&self, of: Comparison, rules: &Arc<Rulebook>, asked: DifferenceAsked) -> Triage {
+        let Some(mut answer) = self.begun(of, rules, asked) else { return Triage::Running };
         let waiting = timeout(PATIENCE, answer.wait_for(Option::is_some)).await;
         match waiting {
             Ok(Ok(answer)) => answer.clone().unwrap_or(Triage::Running),
@@ -170,12 +190,11 @@ impl Analyst {
     /// Where the answer comes; none where too many wait.
     fn begun(
         &self,
-        new: (BodyId, u64),
-        verified: Vec<Known>,
+        of: Comparison,
         rules: &Arc<Rulebook>,
         asked: DifferenceAsked,
     ) -> Option<watch::Receiver<Answer>> {
-        let key = (verified.first().map(|known| known.digest), new.0);
+        let key = of.key();
         let mut memory = self.0.memory();
         memory.forget_what_is_of_other_rules(rules);
         if let Some(answer) = memory.known((key, asked)) {
@@ -187,7 +206,7 @@ impl Analyst {
         }
         let (this, rules) = (self.clone(), Arc::clone(rules));
         tokio::spawn(async move {
-            let (found, whole) = this.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
+            let (found, whole) = this.compare(&of, Arc::clone(&rules), (LIMIT, asked)).await;
             this.keep_glance(key, &found, &rules);
             if let Some(whole) = whole {
                 this.0.memory().keep_whole((key, asked.comparing), whole);
@@ -200,8 +219,7 @@ impl Analyst {
     /// With what its parts are cut from, where there are several.
     async fn compare(
         &self,
-        new: (BodyId, u64),
-        verified: &[Known],
+        Comparison { new, verified }: &Comparison,
         rules: Arc<Rulebook>,
         (limit, asked): (Duration, DifferenceAsked),
     ) -> (Triage, Option<Arc<Whole>>) {
@@ -243,8 +261,7 @@ impl Inner {
 
 impl Memory {
     fn forget_what_is_of_other_rules(&mut self, rules: &Arc<Rulebook>) {
-        if !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules)) {
-            self.rules = Some(Arc::clone(rules));
+        if self.rules.replace(rules) {
             // What is being looked at still has its turn, and counts among those that wait.
             self.answers.retain(|(_, answer)| is_awaited(answer));
             self.answers.iter_mut().for_each(|(asked, _)| *asked = None);
@@ -361,6 +378,7 @@ mod tests {
         let (findings, whole) = in_parts();
         let (_tell, answer) = watch::channel(Some(Triage::Done { verified: None, findings }));
         let first = key(1);
+        let of = Comparison { new: (first.0.1, 1), verified: Vec::new() };
         {
             let mut memory = analyst.0.memory();
             memory.forget_what_is_of_other_rules(&rules);
@@ -370,7 +388,7 @@ mod tests {
         let mut parts = Vec::new();
         for number in [0, 1, 2, 3, 4, 1000, usize::MAX] {
             let asked = DifferenceAsked { part: number, ..first.1 };
-            let found = analyst.part((first.0.1, 1), Vec::new(), &rules, asked).await;
+            let found = analyst.part(of.clone(), &rules, asked).await;
             let Triage::Done { findings, .. } = found else { panic!("{number}") };
             assert!(!findings.diff.hunks.is_empty());
             parts.push(findings.diff.part);

@@ -6,14 +6,13 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pinfold_console::{AtAGlance, Glance, Triage};
-use pinfold_policy::digest::BodyId;
 use pinfold_policy::policy::Rulebook;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::Item;
 use pinfold_triage::{Comparing, DifferenceAsked};
 
-use super::{Analyst, Inner, Key, LARGEST};
-use crate::comparison::{Known, Released};
+use super::{Analyst, Comparison, Inner, Key, LARGEST, Rules};
+use crate::comparison::Released;
 use crate::failure::Failure;
 
 /// How long one item is looked at at a glance. Its page takes longer where it must.
@@ -27,24 +26,18 @@ const KEPT: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Glances {
     /// What was expected when these were read.
-    rules: Option<Arc<Rulebook>>,
+    rules: Rules,
     known: HashMap<Key, Glance>,
     /// The keys of these, the oldest first.
     order: VecDeque<Key>,
     /// What the last page has asked for: what an earlier one has nobody waits for any more.
-    wanted: VecDeque<Wanted>,
+    wanted: VecDeque<Comparison>,
     is_reading: bool,
 }
 
 enum Sight {
     Told(Glance),
-    Read(Wanted),
-}
-
-struct Wanted {
-    key: Key,
-    new: (BodyId, u64),
-    verified: Vec<Known>,
+    Read(Comparison),
 }
 
 impl Analyst {
@@ -71,11 +64,11 @@ impl Analyst {
 
     async fn read(self) {
         loop {
-            let Some((Wanted { key, new, verified }, rules)) = self.0.glances().next() else { return };
+            let Some((wanted, rules)) = self.0.glances().next() else { return };
             let asked = DifferenceAsked { comparing: Comparing::NoLines, part: 0 };
-            let (found, _) = self.compare(new, &verified, Arc::clone(&rules), (LIMIT, asked)).await;
+            let (found, _) = self.compare(&wanted, Arc::clone(&rules), (LIMIT, asked)).await;
             if let Some(glance) = Glance::of(&found) {
-                self.0.glances().keep(key, glance, &rules);
+                self.0.glances().keep(wanted.key(), glance, &rules);
             }
         }
     }
@@ -98,8 +91,7 @@ fn sight(item: &Item, released: &Released) -> Sight {
     if verified.iter().map(|known| known.len).chain([item.len]).any(|len| len > LARGEST) {
         return Sight::Told(Glance::unread("too large to be read for a page".to_owned()));
     }
-    let key = (verified.first().map(|known| known.digest), item.digest);
-    Sight::Read(Wanted { key, new: (item.digest, item.len), verified })
+    Sight::Read(Comparison { new: (item.digest, item.len), verified })
 }
 
 impl Inner {
@@ -117,7 +109,7 @@ impl Glances {
         let found = asked.into_iter().map(|sight| match sight {
             None => AtAGlance::NotYet,
             Some(Sight::Told(glance)) => AtAGlance::Known(glance),
-            Some(Sight::Read(wanted)) => match self.known.get(&wanted.key) {
+            Some(Sight::Read(wanted)) => match self.known.get(&wanted.key()) {
                 Some(glance) => AtAGlance::Known(glance.clone()),
                 None if self.wanted.len() < READ => {
                     self.wanted.push_back(wanted);
@@ -130,15 +122,14 @@ impl Glances {
     }
 
     /// With what is expected now: who asks for glances may have begun to wait when other things were.
-    fn next(&mut self) -> Option<(Wanted, Arc<Rulebook>)> {
-        let next = self.wanted.pop_front().zip(self.rules.clone());
+    fn next(&mut self) -> Option<(Comparison, Arc<Rulebook>)> {
+        let next = self.wanted.pop_front().zip(self.rules.0.clone());
         self.is_reading = next.is_some();
         next
     }
 
     fn forget_what_is_of_other_rules(&mut self, rules: &Arc<Rulebook>) {
-        if !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules)) {
-            self.rules = Some(Arc::clone(rules));
+        if self.rules.replace(rules) {
             self.known.clear();
             self.order.clear();
         }
@@ -146,7 +137,7 @@ impl Glances {
 
     /// Unless other things are expected by now.
     fn keep(&mut self, key: Key, glance: Glance, rules: &Arc<Rulebook>) {
-        if !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules)) {
+        if !self.rules.are(rules) {
             return;
         }
         if self.known.insert(key, glance).is_none() {
@@ -162,6 +153,8 @@ impl Glances {
 
 #[cfg(test)]
 mod tests {
+    use pinfold_policy::digest::BodyId;
+
     use super::*;
 
     fn key(number: usize) -> Key {
@@ -176,7 +169,7 @@ mod tests {
         let mut glances = Glances::default();
         let page = || -> Vec<_> {
             let all = (0..3 * READ + 1).map(key);
-            all.map(|key| Some(Sight::Read(Wanted { key, new: (key.1, 1), verified: Vec::new() }))).collect()
+            all.map(|key| Some(Sight::Read(Comparison { new: (key.1, 1), verified: Vec::new() }))).collect()
         };
         for round in 0..3 {
             let found = glances.found(page(), &rules);
@@ -186,18 +179,18 @@ mod tests {
             assert_eq!(found.iter().filter(|at| is_read(at)).count(), READ);
             assert!(matches!(found.last(), Some(AtAGlance::NotYet)));
             for wanted in std::mem::take(&mut glances.wanted) {
-                glances.keep(wanted.key, Glance::unread(String::new()), &rules);
+                glances.keep(wanted.key(), Glance::unread(String::new()), &rules);
             }
         }
         glances.found(page(), &rules);
-        assert_eq!(glances.wanted.iter().map(|wanted| wanted.key).collect::<Vec<_>>(), [key(3 * READ)]);
+        assert_eq!(glances.wanted.iter().map(Comparison::key).collect::<Vec<_>>(), [key(3 * READ)]);
     }
 
     #[test]
     fn what_waits_to_be_read_is_read_by_what_is_expected_when_it_is_its_turn() {
         let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
         let mut glances = Glances::default();
-        let wanted = || Wanted { key: key(1), new: (key(1).1, 1), verified: Vec::new() };
+        let wanted = || Comparison { new: (key(1).1, 1), verified: Vec::new() };
         glances.found(vec![Some(Sight::Read(wanted()))], &rules);
         glances.is_reading = true;
         glances.found(vec![Some(Sight::Read(wanted()))], &others);
