@@ -16,6 +16,8 @@ const HOSTS_IN_A_LINE: usize = 1;
 const FACTS: usize = 7;
 /// Of those that are done with something else than before, and of those that are done at more places.
 const OTHERS: usize = 4;
+/// Of what is done at no more places than before.
+const SOMETHING_ELSE: &str = "with something else than before";
 /// Points in one line of a list.
 const IN_A_LINE: usize = 3;
 /// Characters of each.
@@ -135,8 +137,8 @@ fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
     }
     let mut other = of_novelty(findings, Novelty::Other);
     other.retain(|fact| !is_said(fact));
-    points.extend(other.iter().take(OTHERS).map(|fact| with_something_else(fact, shown)));
-    points.extend(together("with something else than before", other.get(OTHERS..).unwrap_or_default()));
+    points.extend(other.iter().take(OTHERS).map(|fact| of_known(fact, SOMETHING_ELSE, shown)));
+    points.extend(together(SOMETHING_ELSE, other.get(OTHERS..).unwrap_or_default()));
     let more = of_novelty(findings, Novelty::More);
     points.extend(more.iter().take(OTHERS).map(|fact| at_more_places(fact, shown)));
     points.extend(together("at more places than before", more.get(OTHERS..).unwrap_or_default()));
@@ -234,16 +236,15 @@ fn of_fact(fact: &Fact, shown: &Shown) -> Point {
     }
 }
 
-/// Not more often, and not what it was.
-fn with_something_else(fact: &Fact, shown: &Shown) -> Point {
-    let text = format!("{}, with something else than before", fact.capability.text());
+/// What was done before too, and how it is done now.
+fn of_known(fact: &Fact, how: &str, shown: &Shown) -> Point {
+    let text = format!("{}, {how}", fact.capability.text());
     Point { text, excerpt: None, ..of_fact(fact, shown) }
 }
 
 fn at_more_places(fact: &Fact, shown: &Shown) -> Point {
     let more = fact.new.saturating_sub(fact.reviewed) as u64;
-    let text = format!("{}, at {} than before", fact.capability.text(), counted(more, "more place"));
-    Point { text, excerpt: None, ..of_fact(fact, shown) }
+    of_known(fact, &format!("at {} than before", counted(more, "more place")), shown)
 }
 
 fn of_loss(loss: &Loss, shown: &Shown) -> Point {
