@@ -357,11 +357,10 @@ pub(crate) fn excerpts(text: &str, named: impl Iterator<Item = usize>) -> Diff {
         if end <= next {
             continue;
         }
-        let both = lines
-            .get(from..end)
-            .unwrap_or_default()
-            .iter()
-            .map(|line| DiffLine::of(Mark::Both, shown(line, UNCHANGED)));
+        let both = lines.get(from..end).unwrap_or_default().iter().map(|line| {
+            let text = shown(line, UNCHANGED);
+            DiffLine { mark: Mark::Both, text, other_names: None }
+        });
         match diff.hunks.last_mut().filter(|_| from == next) {
             Some(hunk) => hunk.lines.extend(both),
             None => diff.hunks.push(Hunk {

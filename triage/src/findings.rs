@@ -544,12 +544,6 @@ pub struct DiffLine {
     pub other_names: Option<Box<str>>,
 }
 
-impl DiffLine {
-    pub(crate) fn of(mark: Mark, text: Box<str>) -> Self {
-        Self { mark, text, other_names: None }
-    }
-}
-
 /// Unchanged lines between those that are shown, as far as they are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fold {

@@ -22,9 +22,11 @@ pub(crate) fn without_equal<'u>(old: &'u [Use], new: &'u [Use]) -> (Vec<&'u Use>
 fn without_short_names(text: &str) -> String {
     let is_of_word = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
     let words = text.split_inclusive(|char| !is_of_word(char));
-    words
-        .map(|word| if word.trim_end_matches(|char| !is_of_word(char)).len() > SHORT { word } else { "_" })
-        .collect()
+    let each = words.flat_map(|word| {
+        let (name, behind) = word.split_at(word.trim_end_matches(|char| !is_of_word(char)).len());
+        [if (1..=SHORT).contains(&name.len()) { "_" } else { name }, behind]
+    });
+    each.collect()
 }
 
 type Unpaired<'u> = (Vec<&'u Use>, Vec<&'u Use>);
