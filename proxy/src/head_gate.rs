@@ -157,6 +157,8 @@ pub(crate) struct HeadGate<S> {
     next: Next,
     /// Whether the answer to the last request is out.
     is_answered: bool,
+    /// Whether hyper's last read waits for that, and not for the client.
+    waits_for_answer: bool,
     /// What was read and not handed on: a head, or what a client sends ahead. At most [`MAX_HEAD`].
     ahead: BytesMut,
     /// So many bytes of it were searched for the end of a head.
@@ -182,6 +184,7 @@ impl<S> HeadGate<S> {
             timeouts,
             next: Next::Head,
             is_answered: true,
+            waits_for_answer: false,
             ahead: BytesMut::new(),
             searched: 0,
             checked: 0,
@@ -428,7 +431,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HeadGate<S> {
                     return Poll::Ready(Ok(()));
                 }
                 Next::Rest => return this.poll_content(cx, buf, u64::MAX).map_ok(drop),
-                Next::Later => ready!(this.poll_later(cx))?,
+                Next::Later => {
+                    let later = this.poll_later(cx);
+                    this.waits_for_answer = later.is_pending();
+                    ready!(later)?;
+                }
                 Next::Switched => return this.poll_switched(cx, buf),
                 Next::Refused(_) => ready!(this.poll_refusal(cx))?,
                 Next::Lingering => ready!(this.poll_linger(cx)),
@@ -475,8 +482,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGate<S> {
             self.is_answered = true;
             if matches!(self.next, Next::Later) {
                 self.next = Next::Head;
-                // hyper's last read is waiting for this and not for the client.
-                cx.waker().wake_by_ref();
+                // Seldom: hyper reads behind a flush by itself, and a task that wakes itself wakes another thread too.
+                if std::mem::take(&mut self.waits_for_answer) {
+                    cx.waker().wake_by_ref();
+                }
             }
         }
         Poll::Ready(Ok(()))
