@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -25,7 +26,9 @@ use pinfold_policy::path::Arrival;
 use pinfold_policy::policy::Expectation;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::{Cleared, Consequence, Outcome, Verdict, consequence, judge, judge_arrival};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
 
 use self::answer::redirect_target;
 pub(crate) use self::answer::{Answer, borrowed, fetch, kinds_of};
@@ -73,8 +76,9 @@ pub(crate) async fn exchange(
     gateway.watch_for_lookalike_of(&ask, &policy);
     let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
     let is_head = ask.method == Method::HEAD;
-    let carrying = Box::pin(carry(Arc::clone(&gateway), policy, ask, body));
-    match to_its_end(&gateway, Arc::clone(&link.place), carrying).await {
+    let carrying = Box::pin(caught(carry(Arc::clone(&gateway), policy, ask, body)));
+    let under_way = Some((carrying, Arc::clone(&link.place)));
+    match (ToItsEnd { under_way, tasks: gateway.tasks.clone() }).await {
         // HTTP/2 would send the body of an answer to HEAD.
         Some(outbound) if is_head => respond(counted(outbound, &gateway)).map(|_| no_body()),
         Some(outbound) => respond(counted(outbound, &gateway)),
@@ -85,37 +89,45 @@ pub(crate) async fn exchange(
     }
 }
 
-/// Carries an exchange to its end, also where the client hangs up meanwhile: that does not undo what is being recorded.
-/// `None` where it panics. What waits for nothing, as most of what is on the shelf, takes no task of its own for that.
-async fn to_its_end(
-    gateway: &Shared,
-    place: Place,
-    carrying: Pin<Box<impl Future<Output = Outbound> + Send + 'static>>,
-) -> Option<Outbound> {
-    let mut carrying = AssertUnwindSafe(carrying).catch_unwind();
-    let carried = match poll_immediate(&mut carrying).await {
-        Some(carried) => Ok(carried),
-        None => {
+/// An exchange that is carried to its end, also where the client hangs up meanwhile: that does not undo what is being
+/// recorded. It takes a task of its own only then.
+struct ToItsEnd<F: Future + Send + 'static> {
+    /// A client that hangs up and comes back has no second place while its first is at work.
+    under_way: Option<(Pin<Box<F>>, Place)>,
+    tasks: TaskTracker,
+}
+
+impl<F: Future + Send + 'static> Future for ToItsEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some((carrying, _)) = &mut self.under_way else { return Poll::Pending };
+        let carried = ready!(carrying.as_mut().poll(cx));
+        self.under_way = None;
+        Poll::Ready(carried)
+    }
+}
+
+impl<F: Future + Send + 'static> Drop for ToItsEnd<F> {
+    fn drop(&mut self) {
+        // Without a runtime the process ends, and nothing goes on.
+        if let (Some((carrying, place)), Ok(runtime)) = (self.under_way.take(), Handle::try_current()) {
             let rest = async move {
-                let carried = carrying.await;
-                // A client that hangs up and comes back has no second place while its first is at work.
+                carrying.await;
                 drop(place);
-                carried
             };
-            gateway.tasks.spawn(rest).await
-        }
-    };
-    match carried {
-        Ok(Ok(outbound)) => Some(outbound),
-        Ok(Err(_)) => {
-            tracing::error!("an exchange panicked; this is a bug");
-            None
-        }
-        Err(error) => {
-            tracing::error!(%error, "an exchange failed; this is a bug");
-            None
+            self.tasks.spawn_on(rest, &runtime);
         }
     }
+}
+
+/// `None` where it panics.
+async fn caught(carrying: impl Future<Output = Outbound>) -> Option<Outbound> {
+    let carried = AssertUnwindSafe(carrying).catch_unwind().await;
+    if carried.is_err() {
+        tracing::error!("an exchange panicked; this is a bug");
+    }
+    carried.ok()
 }
 
 /// What leaves without a judgement is counted as it goes; what was judged was counted when it was recorded.
