@@ -190,9 +190,8 @@ fn lines(text: &str, here: &Range<usize>, found: Option<&Range<usize>>) -> Vec<V
 fn found(text: &str, letters: &str) -> Option<(Range<usize>, bool)> {
     let sought: String = letters.chars().filter(|char| is_letter(*char)).take(LETTERS).collect();
     let of_text: String = text.chars().filter(|char| is_letter(*char)).collect();
-    let parts = FEWER
-        .into_iter()
-        .flat_map(|many| (0..sought.len()).step_by(many).filter_map(move |from| Some(from..from + many)));
+    let parts =
+        FEWER.into_iter().flat_map(|many| (0..sought.len()).step_by(many).map(move |from| from..from + many));
     // What is shorter than these says too little of a place, unless it is all there is.
     let all = std::iter::once(0..sought.len()).chain(parts);
     let mut sought = all.filter_map(|part| sought.get(part)).filter(|part| !part.is_empty());

@@ -228,7 +228,11 @@ async fn a_changed_line_that_is_cut_is_read_whole_in_pieces_whatever_it_holds() 
     let there = ada.open(&path(&links[1])).await;
 
     // It begins where both differ, and either side is there.
-    assert!(there.body.contains("other</mark>&#39;") && there.body.contains("one</mark>&#39;"), "{}", there.body);
+    assert!(
+        there.body.contains("other</mark>&#39;") && there.body.contains("one</mark>&#39;"),
+        "{}",
+        there.body
+    );
     assert_eq!(there.body.matches("<mark>").count(), 2, "{}", there.body);
     let incident = item.rsplit('/').next().unwrap();
     let (mut read, mut from) = (String::new(), Some("0".to_owned()));
