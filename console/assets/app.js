@@ -190,7 +190,12 @@
     menu.scrollLeft = link.offsetLeft - menu.offsetLeft - (menu.clientWidth - link.offsetWidth) / 2;
   }
 
-  one("header.top nav")?.addEventListener("focusin", (event) => showLink(event.target));
+  one("header.top nav")?.addEventListener("focusin", (event) => {
+    // A link must not move away from under the finger that is pressing it.
+    if (event.target.matches(":focus-visible")) {
+      showLink(event.target);
+    }
+  });
   all("header.top nav a[aria-current]").forEach(showLink);
 
   // Fresh pages.
