@@ -89,6 +89,17 @@ pub(crate) fn in_force_text(in_force: InForce) -> &'static str {
     }
 }
 
+/// The same as a sentence.
+pub(crate) fn in_force_sentence(in_force: InForce) -> &'static str {
+    match in_force {
+        InForce::Yes => "It is in force in the running gateway.",
+        InForce::NoGateway => "No gateway is running: it is in force when one starts.",
+        InForce::NotYet => {
+            "It is written, but the running gateway does not say that it is in force: the gateway's log says why."
+        }
+    }
+}
+
 /// For programs.
 pub(crate) fn in_force_word(in_force: InForce) -> &'static str {
     match in_force {

@@ -155,7 +155,11 @@ pub(crate) fn approved(decided: &Decided) -> Vec<String> {
 
 /// What a rejection has come to.
 pub(crate) fn rejected(item: &Item) -> String {
-    format!("these bytes are not released at {}{}", printable(&item.subject), until(item.decided.as_ref()))
+    format!(
+        "these bytes are not released at {} from now on{}",
+        printable(&item.subject),
+        until(item.decided.as_ref())
+    )
 }
 
 /// What confirming has come to.
@@ -168,7 +172,7 @@ pub(crate) fn confirmed(pin: &LearnedPin) -> String {
         None => {
             let (subject, until) = (printable(&pin.subject), until(pin.decided.as_ref()));
             format!(
-                "people stand behind these bytes now: they may be served as {} at {subject}{until}",
+                "people stand behind these bytes now: they may be served at {subject} as {}{until}",
                 pin.kind
             )
         }
@@ -197,15 +201,16 @@ fn outcome(item: &Item) -> String {
         }
         None => {
             let until = until(item.decided.as_ref());
-            format!("these bytes may be served as {} at {}{until}", item.kind, printable(&item.subject))
+            format!("these bytes may be served at {} as {}{until}", printable(&item.subject), item.kind)
         }
     }
 }
 
 /// Each mark that the approval admits, or did not yet: it holds for more than this item.
 fn paths(decided: &Decided) -> Vec<String> {
-    let admitted = decided.admitted.iter().map(|mark| ("known from now on, for all URLs there", mark));
-    let waiting = decided.refused_marks.iter().map(|mark| ("not known yet", mark));
+    let admitted =
+        decided.admitted.iter().map(|mark| ("this path is known from now on, for all URLs there", mark));
+    let waiting = decided.refused_marks.iter().map(|mark| ("this path is not known yet", mark));
     admitted.chain(waiting).map(|(what, mark)| format!("{what}: {}", mark_text(mark))).collect()
 }
 
@@ -215,7 +220,7 @@ pub(crate) fn still_needed(agreement: &Agreement) -> String {
     let more = u64::from(agreement.needed).saturating_sub(agreement.by.len() as u64);
     let people = if more == 1 { "1 more person".to_owned() } else { format!("{more} more people") };
     format!(
-        "{} of {} approvals, by {}: {people} must approve, and none of these again",
+        "it has {} of {} approvals, by {}: {people} must approve, and none of these again",
         agreement.by.len(),
         agreement.needed,
         by.join(", ")

@@ -182,6 +182,22 @@
   });
   document.addEventListener("toggle", name, true);
 
+  // The menu, where it is wider than the screen.
+
+  /** Scrolls the menu so that a link of it is seen whole, and the page not at all. */
+  function showLink(link) {
+    const menu = link.parentElement;
+    menu.scrollLeft = link.offsetLeft - menu.offsetLeft - (menu.clientWidth - link.offsetWidth) / 2;
+  }
+
+  one("header.top nav")?.addEventListener("focusin", (event) => {
+    // A link must not move away from under the finger that is pressing it.
+    if (event.target.matches(":focus-visible")) {
+      showLink(event.target);
+    }
+  });
+  all("header.top nav a[aria-current]").forEach(showLink);
+
   // Fresh pages.
 
   /** Whether somebody would be disturbed. */

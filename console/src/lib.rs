@@ -26,8 +26,8 @@ pub use listener::{Console, Reach};
 pub use review::{
     Act, AtAGlance, Day, Decision, Done, Evidence, FirstLink, Flow, Glance, IdentityProvider, Leaf,
     LearnedDecision, LearnedEvidence, Overview, PinFilter, PinRow, Pins, Programs, Proof, ProviderBegin,
-    ProviderFinish, Question, Review, Served, Setup, SignedIn, Source, Statement, StatementFile, Triage,
-    Urgency, VendorRules, VendorState, Verified, Vouched, Who, WrongPassword,
+    ProviderFinish, Question, Review, Served, Setup, SignedIn, Source, Statement, StatementFile, Texts,
+    Triage, Urgency, VendorRules, VendorState, Verified, Vouched, Who, WrongPassword, waiting,
 };
 pub use tls::Tls;
 

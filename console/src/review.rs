@@ -17,6 +17,7 @@ mod setup;
 mod sign_in;
 mod triage;
 mod vendors;
+mod whole;
 mod words;
 
 use std::net::IpAddr;
@@ -40,12 +41,13 @@ pub use self::learned::{LearnedDecision, LearnedEvidence};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
-pub use self::queue::AtAGlance;
 pub(crate) use self::queue::{Asked as QueueFilter, in_order};
+pub use self::queue::{AtAGlance, waiting};
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
 pub use self::triage::{Glance, Urgency};
 pub use self::vendors::VendorRules;
+pub use self::whole::Texts;
 
 /// What can be asked of whoever runs the gateway: an answer, or why there is none, in words for an operator.
 type Ask<I, O> = Arc<dyn Fn(I) -> BoxFuture<'static, Result<O, String>> + Send + Sync>;
@@ -80,6 +82,8 @@ pub struct Review {
     pub evidence: Ask<(Incident, DifferenceAsked), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.
     pub body: Ask<Incident, Option<Vec<u8>>>,
+    /// The bytes of an item and those that they are compared with; none where there is no such item, or its bytes are not kept.
+    pub texts: Ask<Incident, Option<Texts>>,
     /// Decides, with all that the command that decides the same does.
     pub decide: Ask<Decision, Done>,
     /// What passed lately, and how the vendors are.

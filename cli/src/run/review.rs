@@ -20,7 +20,7 @@ use pinfold_config::edit::{NewUser, set_user};
 use pinfold_console::api::Declined;
 use pinfold_console::{
     Act, Decision, Done, FirstLink, Flow, IdentityProvider, Leaf, Overview, PinFilter, Pins, Programs, Proof,
-    Question, Review, Setup, SignedIn, VendorRules, VendorState, Who, WrongPassword,
+    Question, Review, Setup, SignedIn, Texts, VendorRules, VendorState, Who, WrongPassword,
 };
 use pinfold_policy::policy::Rulebook;
 use pinfold_policy::url::ArtifactUrl;
@@ -38,10 +38,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
-use self::analyst::Analyst;
+use self::analyst::{Analyst, LARGEST as READ};
 pub(crate) use self::trusted::Trusted;
 use super::greeting;
 use super::reload::told;
+use crate::comparison::Known;
 use crate::configuration::Configuration;
 use crate::decision;
 use crate::desk::{self, At, Desk, Written};
@@ -139,6 +140,7 @@ impl Reviewing {
             evidence: self
                 .asked(|this, (incident, asked)| async move { this.evidence(incident, asked).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
+            texts: self.asked(|this, incident| async move { this.texts(incident).await }),
             decide: self.asked(|this, decision| async move { this.decide(decision).await }),
             overview: self.asked(|this, ()| async move { this.overview().await }),
             ledger: self.ledger_search(),
@@ -202,6 +204,25 @@ impl Reviewing {
         Ok(self.store.body_of(item.digest).await?)
     }
 
+    /// Both bodies of which an item's page shows the difference.
+    async fn texts(&self, incident: Incident) -> Result<Option<Texts>, Failure> {
+        let Some((item, _)) = self.store.item(incident).await? else { return Ok(None) };
+        let all = Known::all(&self.store, &self.store.quarantined().await?, &item).await?;
+        if let Some(larger) = all.iter().map(|known| known.len).chain([item.len]).find(|len| *len > READ) {
+            return Err(Failure::could_not(format!(
+                "{larger} bytes are more than a page reads: 'pinfold quarantine export {incident}' writes them out"
+            )));
+        }
+        let Some(new) = self.store.bytes_of(item.digest, item.len).await? else { return Ok(None) };
+        let verified = Known::first_there(&all, &self.store).await?;
+        Ok(Some(Texts {
+            url: item.url,
+            digest: item.digest,
+            new,
+            verified: verified.map(|(known, bytes)| (known.digest, bytes)),
+        }))
+    }
+
     /// Decides as the command does that decides the same.
     async fn decide(&self, decision: Decision) -> Result<Done, Failure> {
         let Decision { incident, act, who, reason, expires, shown } = decision;
@@ -230,7 +251,7 @@ impl Reviewing {
             said.push("it had been decided so before; nothing was changed".to_owned());
         }
         let in_force = decision::in_force(&self.store, decided.version).await?;
-        said.push(decision::in_force_text(in_force).to_owned());
+        said.push(decision::in_force_sentence(in_force).to_owned());
         let against = match act {
             Act::Approve => {
                 self.blocking(

@@ -11,9 +11,10 @@ use serde::Deserialize;
 
 use super::answer::{problem, to};
 use super::routes::{Peer, Room, Visitor};
-use super::sign_in::{not_ours, said};
+use super::sign_in::{not_ours, seconds};
+use super::words::sentence;
 use super::{Act, Decision, Done, Told};
-use crate::door::{About, Trying};
+use crate::door::{About, Denied, Trying};
 use crate::text::Text;
 
 /// What was filled in.
@@ -62,6 +63,26 @@ pub(super) fn act(text: &str) -> Option<Act> {
     }
 }
 
+/// What somebody is told who is signed in and did not prove again who they are.
+fn not_proved(denied: Denied, name: &str, about: About) -> String {
+    let verb = match about {
+        About::Item(_) => "approve",
+        About::Learned(_) => "confirm",
+    };
+    match denied {
+        Denied::Wrong => format!(
+            "This was not the password of {name}. To {verb}, type the password again with which you signed in here, in the form \
+             below: it shows that it is you, and not somebody at a browser that you left open. The reason that you wrote is \
+             still there."
+        ),
+        Denied::Wait(wait) => format!(
+            "The password was wrong too often. Wait {} s, then type the password with which you signed in here, and {verb} again. \
+             You stay signed in, and the reason that you wrote is still there.",
+            seconds(wait)
+        ),
+    }
+}
+
 /// What became of the last decision, for the page that it was made on.
 #[derive(Default)]
 pub(super) struct Answered {
@@ -74,14 +95,14 @@ pub(super) struct Answered {
 
 impl Answered {
     pub(super) fn of(told: Option<Told>) -> Self {
-        let all = |lines: &[String]| lines.iter().map(|line| Text::of(line)).collect();
+        let all = |lines: &[String]| lines.iter().map(|line| Text::of(&sentence(line))).collect();
         match told {
             None => Self::default(),
             Some(Told::Done(Done { said, warnings })) => {
                 Self { said: all(&said), warnings: all(&warnings), ..Self::default() }
             }
             Some(Told::Refused { why, act, reason }) => Self {
-                refused: Some(Text::of(&why)),
+                refused: Some(Text::of(&sentence(&why))),
                 drafts: match act {
                     Act::Approve => [Text::of(&reason), Text::default()],
                     Act::Reject => [Text::default(), Text::of(&reason)],
@@ -136,7 +157,7 @@ impl Room {
             Ok(_) => Err("You may not decide any more.".to_owned()),
             Err(denied) => {
                 self.count_wrong(denied, source, name);
-                Err(said(denied).1)
+                Err(not_proved(denied, name, about))
             }
         }
     }

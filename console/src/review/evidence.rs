@@ -11,7 +11,7 @@ use pinfold_store::item::{AskedBy, Item};
 use pinfold_store::path::RefusedMark;
 use pinfold_triage::Findings;
 
-use super::Day;
+use super::{AtAGlance, Day, Glance};
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ pub struct Evidence {
     pub history: Vec<Served>,
     /// What its body newly does.
     pub triage: Triage,
-    /// Everything that was kept, in any order: what else waits.
-    pub items: Arc<Vec<Item>>,
+    /// What waits, in the order in which it would be read, and what is known of it at a glance.
+    pub waiting: Vec<(Incident, AtAGlance)>,
     /// When this is from.
     pub now: Timestamp,
 }
@@ -56,8 +56,8 @@ pub enum Triage {
         /// What was found.
         findings: Arc<Findings>,
     },
-    /// It is being looked at. Whoever asks again gets to know.
-    Running,
+    /// It is being looked at. Whoever asks again gets to know; this much is known already, where the queue has it.
+    Running(Option<Glance>),
     /// It is not looked at, and why not, in words.
     NotDone(String),
 }
@@ -78,7 +78,8 @@ impl Triage {
                 "look at the lines above; approve what somebody can explain, and reject what nobody can"
             }
             Self::Done { .. } => "read what changed, below; then decide",
-            Self::Running => "wait a moment: it is being analysed",
+            Self::Running(Some(_)) => "wait a moment for the lines: they are being compared",
+            Self::Running(None) => "wait a moment: it is being analysed",
             Self::NotDone(_) => "ask the vendor what it is: it is not analysed",
         }
     }

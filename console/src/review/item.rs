@@ -23,7 +23,7 @@ use super::evidence::{Evidence, Served};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
-use super::triage::{Names, Piece, Triaged, query};
+use super::triage::{Names, Piece, Triaged, Weight, query};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
 use crate::door::{About, Person};
 use crate::text::Text;
@@ -44,6 +44,8 @@ struct ItemPage {
     here: String,
     diff: Option<String>,
     body: Option<String>,
+    /// Where both texts are read as they came.
+    texts: Option<String>,
     url: Text,
     is_long: bool,
     state: &'static str,
@@ -68,12 +70,15 @@ struct ItemPage {
     clients: String,
     asked: String,
     columns: Vec<Column>,
+    has_hours: bool,
     askers: Vec<Asker>,
     more_askers: usize,
     paths: Vec<PathRow>,
     then: Option<String>,
     history: Vec<Past>,
     triage: Triaged,
+    /// Whether the forms are there for who reads the difference.
+    leads_to_forms: bool,
     stakes: Vec<Fact>,
     next: Option<String>,
     previous: Option<String>,
@@ -150,7 +155,7 @@ pub(super) async fn show(
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
     match (room.review.evidence)((incident, view.asked())).await {
         Ok(Some(evidence)) => {
-            let beside = neighbours(&room, &evidence.items, &evidence.item).await;
+            let beside = neighbours(&evidence.waiting, evidence.item.incident);
             page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view, beside))
         }
         Ok(None) => none(),
@@ -210,13 +215,17 @@ impl AsRef<[u8]> for Downloaded {
 pub(crate) async fn downloaded(
     read: impl Future<Output = Result<Option<Vec<u8>>, String>>,
 ) -> Result<Option<Downloaded>, String> {
-    let Ok(place) = DOWNLOADS.try_acquire() else {
-        return Err("as many bodies as may be are being downloaded: try again in a moment".to_owned());
-    };
+    let place = place()?;
     Ok(read.await?.map(|bytes| Downloaded { bytes, _place: place }))
 }
 
-fn none() -> Response {
+/// A place among those that have bodies in memory.
+pub(super) fn place() -> Result<SemaphorePermit<'static>, String> {
+    let taken = "as many bodies as may be are being read or downloaded: try again in a moment";
+    DOWNLOADS.try_acquire().map_err(|_| taken.to_owned())
+}
+
+pub(super) fn none() -> Response {
     problem(StatusCode::NOT_FOUND, "There is no such item in quarantine. What was blocked is not kept.")
 }
 
@@ -238,6 +247,7 @@ fn item_page(
         here: format!("/quarantine/{}{}", item.incident, query(view.asked())),
         diff: Some(format!("quarantine diff {}", item.incident)),
         body: item.body_kept.then(|| format!("/quarantine/{}/body", item.incident)),
+        texts: item.body_kept.then(|| format!("/quarantine/{}/text", item.incident)),
         url: Text::of(&item.url),
         is_long: item.url.len() > LONG,
         state: item.state.as_str(),
@@ -260,12 +270,14 @@ fn item_page(
         clients: clients(item),
         asked: counted(item.asked, "time"),
         columns: columns(&evidence.day.hours),
+        has_hours: evidence.day.hours.iter().any(|count| *count > 0),
         askers: askers(evidence),
         more_askers: evidence.asked_by.len().saturating_sub(ASKERS),
         paths: paths(evidence),
         then: evidence.path_then.as_ref().map(|(_, at)| ago(*at, *now)),
         history: history(evidence),
         triage: Triaged::of(&evidence.triage, *now),
+        leads_to_forms: visitor.session.user.may_decide() && item.state == ItemState::Waiting,
         stakes: stakes(evidence),
         next: next.map(|incident| incident.to_string()),
         previous: previous.map(|incident| incident.to_string()),

@@ -15,7 +15,7 @@ use super::decide::{Answered, Filled, act};
 use super::evidence::Triage;
 use super::item::{Fact, LONG, approvals, decision, downloaded, inert, others, pinned};
 use super::routes::{Peer, Room, Visitor};
-use super::triage::{Names, Piece, Triaged};
+use super::triage::{Names, Piece, Triaged, Weight};
 use super::words::{ago, counted, minute, size};
 use super::{Act, Told, Who};
 use crate::door::{About, Person};
@@ -61,6 +61,8 @@ struct LearnedPage {
     here: String,
     diff: Option<String>,
     body: Option<String>,
+    /// There is one version, of which nothing is cut that changed.
+    texts: Option<String>,
     url: Text,
     is_long: bool,
     state: &'static str,
@@ -78,6 +80,7 @@ struct LearnedPage {
     confirm_effect: Text,
     drop_effect: Text,
     triage: Triaged,
+    leads_to_forms: bool,
 }
 
 pub(super) async fn show(
@@ -160,6 +163,7 @@ impl LearnedPage {
             user: Text::of(&visitor.session.user.name),
             form: room.forms.token(Some(&visitor.token)),
             diff: None,
+            texts: None,
             body: evidence.body_kept.then(|| format!("{here}/body")),
             here,
             url: Text::of(&pin.subject),
@@ -178,6 +182,7 @@ impl LearnedPage {
             confirm_effect: confirm_effect(evidence, &visitor.session.user),
             drop_effect: drop_effect(pin),
             triage: Triaged::of(triage, *now),
+            leads_to_forms: false,
         }
     }
 }

@@ -58,6 +58,7 @@ struct VendorRow {
 
 struct CheckRow {
     name: &'static str,
+    means: &'static str,
     trouble: Option<Text>,
 }
 
@@ -98,10 +99,25 @@ pub(super) async fn show(State(room): State<Room>, headers: HeaderMap) -> Respon
         clients: waiting.iter().map(|item| item.clients).max().unwrap_or_default(),
         vendors: vendors.collect(),
         checks: checks
-            .map(|check| CheckRow { name: check.name, trouble: check.trouble.as_deref().map(Text::of) })
+            .map(|check| CheckRow {
+                name: check.name,
+                means: means(check.name),
+                trouble: check.trouble.as_deref().map(Text::of),
+            })
             .collect(),
     };
     page(StatusCode::OK, &shown)
+}
+
+/// What a check is about, for whoever does not know the word; nothing of one that says it itself.
+fn means(check: &str) -> &'static str {
+    match check {
+        "listening" => "takes connections of clients",
+        "store" => "decisions and records can be written",
+        "ca" => "the certificates by which it looks into connections",
+        "canary" => "a test of itself: a tampered script is refused",
+        _ => "",
+    }
 }
 
 fn covered(coverage: &Coverage) -> CoverageRow {

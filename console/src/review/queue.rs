@@ -158,11 +158,22 @@ fn before_reading(item: &Item) -> impl Ord + use<> {
     (item.state != ItemState::Waiting, !replaces, Reverse((item.clients, item.asked)), item.first)
 }
 
-/// What waits in front of an item and behind it. Of one that waits no more, what comes first is behind it.
-pub(super) async fn neighbours(room: &Room, items: &Arc<Vec<Item>>, item: &Item) -> [Option<Incident>; 2] {
-    let waiting = in_order(room, items, |other| other.state == ItemState::Waiting).await;
-    let at = waiting.iter().position(|(other, _)| other.incident == item.incident);
-    let incident = |at: usize| waiting.get(at).map(|(other, _)| other.incident);
+/// What waits, in the order in which nothing is known of the bytes.
+#[must_use]
+pub fn waiting(items: &[Item]) -> Vec<Incident> {
+    let mut waiting: Vec<&Item> = items.iter().filter(|item| item.state == ItemState::Waiting).collect();
+    waiting.sort_by_key(|item| before_reading(item));
+    waiting.into_iter().map(|item| item.incident).collect()
+}
+
+/// What waits in front of an item and behind it, in the order of the queue. Of one that waits no more, what comes first is
+/// behind it.
+pub(super) fn neighbours(waiting: &[(Incident, AtAGlance)], item: Incident) -> [Option<Incident>; 2] {
+    let mut waiting: Vec<_> = waiting.iter().collect();
+    // Stable, as that of the queue.
+    waiting.sort_by_key(|(_, known)| known.urgency());
+    let at = waiting.iter().position(|(other, _)| *other == item);
+    let incident = |at: usize| waiting.get(at).map(|(other, _)| *other);
     match at {
         Some(at) => [at.checked_sub(1).and_then(incident), incident(at + 1)],
         None => [None, incident(0)],
@@ -218,5 +229,27 @@ fn row(item: &Item, known: &AtAGlance, now: Timestamp) -> Row {
         asked: item.asked,
         since: ago(item.first, now),
         last: ago(item.last, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_an_item_is_what_stands_beside_it_in_the_queue() {
+        let [first, second, third, gone] = [1, 2, 3, 4]
+            .map(|number| format!("01M8K26MYBEJ294XG4W3AVWZ1{number}").parse::<Incident>().unwrap());
+        let known = |urgency| AtAGlance::Known(Glance { line: String::new(), urgency });
+        let waiting = [
+            (third, known(Urgency::Nothing)),
+            (first, known(Urgency::NotAnalysed)),
+            (second, AtAGlance::NotYet),
+        ];
+        assert_eq!(neighbours(&waiting, first), [None, Some(second)]);
+        assert_eq!(neighbours(&waiting, second), [Some(first), Some(third)]);
+        assert_eq!(neighbours(&waiting, third), [Some(second), None]);
+        assert_eq!(neighbours(&waiting, gone), [None, Some(first)], "of one that waits no more");
+        assert_eq!(neighbours(&[], gone), [None, None]);
     }
 }

@@ -18,7 +18,7 @@ use super::answer::problem;
 use super::first::FirstLink;
 use super::{
     Review, answer, decide, first, item, learned, ledger, overview, pins, provider, queue, setup, sign_in,
-    vendors,
+    vendors, whole,
 };
 use crate::door::{Door, Flows, Forms, Session, Sessions, Token};
 use crate::shares::Shares;
@@ -185,6 +185,7 @@ pub(crate) fn routes(room: Room) -> Router {
         .route("/quarantine", get(queue::show))
         .route("/quarantine/{incident}", get(item::show))
         .route("/quarantine/{incident}/body", get(item::body))
+        .route("/quarantine/{incident}/text", get(whole::show))
         .route("/quarantine/{incident}/decide", post(decide::decide))
         .route("/ledger", get(ledger::show))
         .route("/exposure", get(ledger::exposure))

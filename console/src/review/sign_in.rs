@@ -168,7 +168,8 @@ pub(super) fn retried_after(mut response: Response, denied: Denied) -> Response 
     response
 }
 
-fn seconds(wait: Duration) -> u64 {
+/// How long somebody waits, in whole seconds.
+pub(super) fn seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 

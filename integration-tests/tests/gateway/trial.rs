@@ -193,6 +193,77 @@ async fn a_difference_that_does_not_fit_on_one_page_goes_on_on_the_next_and_fact
 }
 
 #[tokio::test]
+async fn a_changed_line_that_is_cut_is_read_whole_in_pieces_whatever_it_holds() {
+    let hostile = "</code><script>window.planted=1</script>";
+    let text = |end: &str| {
+        let words: String = (0..9000).map(|at| format!("word{at} ")).collect();
+        format!("say('{words}{hostile}{end}');{LIBRARY}")
+    };
+    let vendor = vendor().listen().await;
+    let (reviewed, new) = (text("one"), text("other"));
+    vendor.script("/app.js", reviewed.clone());
+    let rule = Rule::default().set("recheck", "always").set("substitute", true);
+    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(&reviewed));
+    let gateway = with_reviewers(gateway).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, &reviewed);
+    vendor.script("/app.js", new);
+    client(&gateway).get(vendor.url("/app.js")).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let item = queue(&ada).await[0].0.clone();
+    let page = loop {
+        let page = ada.open(&item).await.body;
+        if !page.contains("data-running") {
+            break page;
+        }
+    };
+    let links: Vec<String> = page
+        .split("class=\"whole\" href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&"))
+        .collect();
+    assert_eq!(links.len(), 2, "the line of either version: {page}");
+    let path = |link: &str| link.split('#').next().unwrap().to_owned();
+
+    let there = ada.open(&path(&links[1])).await;
+
+    // It begins where both differ, and either side is there.
+    assert!(
+        there.body.contains("other</mark>&#39;") && there.body.contains("one</mark>&#39;"),
+        "{}",
+        there.body
+    );
+    assert_eq!(there.body.matches("<mark>").count(), 2, "{}", there.body);
+    let incident = item.rsplit('/').next().unwrap();
+    let (mut read, mut from) = (String::new(), Some("0".to_owned()));
+    while let Some(at) = from {
+        let shown = ada.open(&format!("/quarantine/{incident}/text?now={at}")).await;
+        assert!(shown.status == 200 && shown.body.len() < 200_000, "{}", shown.body.len());
+        assert!(!shown.body.contains("<script>"), "{}", shown.body);
+        let (_, side) = shown.body.split_once("aria-label=\"This one, from byte").unwrap();
+        let code = side.split_once("<code>").unwrap().1;
+        read.push_str(code.split_once("</code>").unwrap().0);
+        let (_, turn) = shown.body.split_once("Pieces of This one").unwrap();
+        let turn = turn.split_once("</nav>").unwrap().0;
+        let next = turn.split_once("rel=\"next\" href=\"?then=0&#38;now=");
+        from = next.map(|(_, rest)| rest.split('&').next().unwrap().to_owned());
+    }
+    assert!(
+        read.starts_with("say(&#39;word0 word1 ") && read.contains("word8999 &#60;/code&#62;&#60;script"),
+        "{read}"
+    );
+    assert!((1..9000).all(|at| read.contains(&format!(" word{at} "))), "not one word is left out");
+    assert_eq!(reviewer(&gateway).open(&path(&links[0])).await.status, 303);
+    for (wrong, status) in [("nothing", 404), ("01ARZ3NDEKTSV4RRFFQ69G5FAV", 404)] {
+        assert_eq!(ada.open(&format!("/quarantine/{wrong}/text")).await.status, status, "{wrong}");
+    }
+    for beyond in ["now=0", "now=18446744073709551615&then=99", "is=%22%3E%3Cscript%3E&was=%E2%80%AE"] {
+        let shown = ada.open(&format!("/quarantine/{incident}/text?{beyond}")).await;
+        assert!(shown.status == 200 && !shown.body.contains("<script>"), "{beyond}: {}", shown.body);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_analysed_is_said_and_without_a_verified_version_all_that_it_does_is_listed() {
     let vendor = vendor().script("/page.js", "no script at all").script("/app.js", LIBRARY).listen().await;
     let gateway = gateway().vendor(&vendor);
@@ -238,6 +309,9 @@ async fn of_ten_items_the_pages_of_three_attacks_name_what_they_do_and_those_of_
         };
         let triage = page.split_once("id=\"newly\"").unwrap().1.split_once("id=\"facts\"").unwrap().0;
         assert!(triage.contains(update.says), "{}: {triage}", update.path);
+        let says_nothing = triage.contains("That does not mean that it is harmless");
+        assert_eq!(says_nothing, update.planted.is_empty(), "{}: {triage}", update.path);
+        assert_eq!(page.contains(">What it newly does</h2>"), !update.planted.is_empty(), "{}", update.path);
         for planted in update.planted {
             assert!(triage.contains(planted), "{}: no {planted}: {triage}", update.path);
         }

@@ -20,15 +20,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use self::glances::Glances;
-use crate::comparison::{Known, found};
-use crate::failure::Failure;
+use crate::comparison::{Known, Released, found};
 
 /// How long one item is looked at. The command takes longer where it must.
 const LIMIT: Duration = Duration::from_secs(8);
 /// How long a page waits for that.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// A body larger than this is not read for a page, in bytes: of one that large nothing but hosts would be said.
-const LARGEST: u64 = 16 * 1024 * 1024;
+pub(super) const LARGEST: u64 = 16 * 1024 * 1024;
 /// Items that wait or are looked at, at one time.
 const WAITING: usize = 8;
 /// Items that are remembered. Each takes up to a few megabytes, and mostly some kilobytes.
@@ -115,24 +114,24 @@ impl Analyst {
     pub(super) async fn ask(
         &self,
         item: &Item,
-        items: &[Item],
+        released: &Released,
         rules: &Arc<Rulebook>,
         asked: DifferenceAsked,
-    ) -> Result<Triage, Failure> {
+    ) -> Triage {
         if !item.body_kept {
-            return Ok(Triage::NotDone("its body was not kept: there was no room for it".to_owned()));
+            return Triage::NotDone("its body was not kept: there was no room for it".to_owned());
         }
-        let verified = Known::all(&self.0.store, items, item).await?;
+        let verified = released.at(item);
         if let Some(larger) =
             verified.iter().map(|known| known.len).chain([item.len]).find(|len| *len > LARGEST)
         {
-            return Ok(Triage::NotDone(format!(
+            return Triage::NotDone(format!(
                 "{larger} bytes are more than a page reads: 'pinfold quarantine diff {}' does",
                 item.incident
-            )));
+            ));
         }
         let comparison = Comparison { new: (item.digest, item.len), verified };
-        Ok(self.part(comparison, rules, asked).await)
+        self.part(comparison, rules, asked).await
     }
 
     /// The part that is asked for, or else the last. Only the first, which says how many there are, is looked at anew for whoever
@@ -159,7 +158,7 @@ impl Analyst {
         whole: Arc<Whole>,
         part: usize,
     ) -> Triage {
-        let Ok(_turn) = self.0.cutting.acquire().await else { return Triage::Running };
+        let Ok(_turn) = self.0.cutting.acquire().await else { return Triage::Running(None) };
         let cutting = spawn_blocking(move || Findings { diff: whole.part(part), ..(*findings).clone() });
         match cutting.await {
             Ok(findings) => Triage::Done { verified, findings: Arc::new(findings) },
@@ -178,12 +177,14 @@ impl Analyst {
     }
 
     async fn answer(&self, of: Comparison, rules: &Arc<Rulebook>, asked: DifferenceAsked) -> Triage {
-        let Some(mut answer) = self.begun(of, rules, asked) else { return Triage::Running };
+        let key = of.key();
+        let meanwhile = || Triage::Running(self.glance(key, rules));
+        let Some(mut answer) = self.begun(of, rules, asked) else { return meanwhile() };
         let waiting = timeout(PATIENCE, answer.wait_for(Option::is_some)).await;
         match waiting {
-            Ok(Ok(answer)) => answer.clone().unwrap_or(Triage::Running),
+            Ok(Ok(answer)) => answer.clone().unwrap_or_else(meanwhile),
             // It was given up: whoever asks again begins anew.
-            Ok(Err(_)) | Err(_) => Triage::Running,
+            Ok(Err(_)) | Err(_) => meanwhile(),
         }
     }
 
@@ -313,12 +314,13 @@ fn is_awaited(answer: &watch::Receiver<Answer>) -> bool {
 fn is_done(answer: &watch::Receiver<Answer>) -> bool {
     match &*answer.borrow() {
         Some(Triage::Done { .. }) => true,
-        Some(Triage::Running | Triage::NotDone(_)) | None => false,
+        Some(Triage::Running(_) | Triage::NotDone(_)) | None => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pinfold_console::Glance;
     use pinfold_store::StoreOptions;
 
     use super::*;
@@ -397,6 +399,35 @@ mod tests {
         assert!(last > 1, "{parts:?}");
         assert_eq!(parts, [0, 1, 2, 3, 4, 1000, usize::MAX].map(|number: usize| number.min(last)));
         assert_eq!(analyst.0.memory().answers.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_queue_has_read_is_said_at_the_first_visit_while_the_lines_are_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            quarantine_max: 1 << 20,
+            quarantine_per_url: 20,
+            every_repeat_in_feed: false,
+            counted_feed: false,
+        };
+        let analyst = Analyst::new(Store::open_gateway(dir.path(), options).await.unwrap());
+        let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
+        let (first, line) = (key(1), "sends a beacon");
+        analyst.0.memory().forget_what_is_of_other_rules(&rules);
+        // As many are looked at as may be.
+        let waiting: Vec<_> = (0..WAITING).map(|_| watch::channel(None)).collect();
+        for (number, (_, answer)) in waiting.iter().enumerate() {
+            assert!(analyst.0.memory().add(key(2 + number as u8), answer.clone()));
+        }
+        analyst.read_before(first.0, Glance::unread(line.to_owned()), &rules);
+        let of = Comparison { new: (first.0.1, 1), verified: Vec::new() };
+
+        let Triage::Running(Some(so_far)) = analyst.part(of, &rules, first.1).await else {
+            panic!("nothing is said")
+        };
+
+        assert_eq!(so_far.line, line);
+        assert_eq!(analyst.glance(first.0, &others), None, "what was expected then says nothing now");
     }
 
     #[test]

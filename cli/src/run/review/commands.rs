@@ -13,7 +13,7 @@ use pinfold_triage::DifferenceAsked;
 use super::learned::absent;
 use super::ledger::STATED_WITHIN;
 use super::{PINS_WITHIN, Reviewing, as_in_history};
-use crate::comparison::Known;
+use crate::comparison::{Known, Released};
 use crate::desk::{Written, unknown};
 use crate::exposure::{self, ExposureOptions, TextForm};
 use crate::failure::{Complaint, Failure};
@@ -128,7 +128,8 @@ impl Reviewing {
     ) -> Result<Found, Declined> {
         let items = self.store.quarantined().await.map_err(Failure::from)?;
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        match self.analyst.ask(&item, &items, &rules, asked).await? {
+        let released = Released::read(&self.store, &items).await.map_err(Failure::from)?;
+        match self.analyst.ask(&item, &released, &rules, asked).await {
             Triage::Done { verified, findings } => {
                 let verified = verified.map(|it| Known {
                     digest: it.digest,
@@ -139,7 +140,7 @@ impl Reviewing {
                 Compared { item, verified, findings }.tell(terminal)?;
                 Ok(Found::Nothing)
             }
-            Triage::Running => {
+            Triage::Running(_) => {
                 Err(Declined::Later("it is being looked at: ask again in a moment".to_owned()))
             }
             Triage::NotDone(why) => Err(Declined::Unable(why, None)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
-use pinfold_console::{Day, Evidence, Served, Triage};
+use pinfold_console::{Day, Evidence, Served, Triage, waiting};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::pin::PinUrl;
 use pinfold_store::entry::DeliveryPath;
@@ -15,6 +15,7 @@ use pinfold_store::{Filter, Sighted, Sought};
 use pinfold_triage::DifferenceAsked;
 
 use super::Reviewing;
+use crate::comparison::Released;
 use crate::failure::Failure;
 use crate::{evidence, vendor_now};
 
@@ -32,9 +33,14 @@ impl Reviewing {
         asked: DifferenceAsked,
     ) -> Result<Option<Evidence>, Failure> {
         let gathered = self.blocking(move |this| async move { this.gather(incident).await }).await?;
-        let Some(mut evidence) = gathered else { return Ok(None) };
+        let Some((mut evidence, items)) = gathered else { return Ok(None) };
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        evidence.triage = self.analyst.ask(&evidence.item, &evidence.items, &rules, asked).await?;
+        // Of the whole shelf, and for all that this page needs of it.
+        let released = Released::read(&self.store, &items).await?;
+        evidence.triage = self.analyst.ask(&evidence.item, &released, &rules, asked).await;
+        let waiting = waiting(&items);
+        let glances = self.analyst.glances_of((&items, &released), &waiting, &rules);
+        evidence.waiting = waiting.into_iter().zip(glances).collect();
         Ok(Some(evidence))
     }
 
@@ -44,7 +50,8 @@ impl Reviewing {
         said.unwrap_or_else(|_| self.in_force.approvers.load(Ordering::Relaxed))
     }
 
-    async fn gather(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
+    /// With everything that was kept.
+    async fn gather(&self, incident: Incident) -> Result<Option<(Evidence, Vec<Item>)>, Failure> {
         let Some((item, asked_by)) = self.store.item(incident).await? else { return Ok(None) };
         let now = Timestamp::now();
         let items = self.store.quarantined().await?;
@@ -56,7 +63,7 @@ impl Reviewing {
             Err(_) => (None, self.approvers_said()),
         };
         let conflicts = evidence::conflicts(&self.store, &items, &item);
-        Ok(Some(Evidence {
+        let evidence = Evidence {
             pinned,
             vendor_now: standing.iter().map(|there| vendor_now::in_full(there, item.digest)).collect(),
             marks: self.store.refused_marks(incident).await?,
@@ -66,12 +73,13 @@ impl Reviewing {
             got: got(&item, &sighted),
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
-            triage: Triage::Running,
-            items: Arc::new(items),
+            triage: Triage::Running(None),
+            waiting: Vec::new(),
             item,
             asked_by,
             now,
-        }))
+        };
+        Ok(Some((evidence, items)))
     }
 
     /// Everything that was asked for where a decision about the item holds.
@@ -84,9 +92,14 @@ impl Reviewing {
     async fn day(&self, item: &Item, sighted: &[Sighted], now: Timestamp) -> Result<Day, Failure> {
         let recent = || sighted.iter().filter(|sighted| sighted.last >= now - DAY);
         let clients: HashSet<_> = recent().map(|sighted| (sighted.client, &sighted.user)).collect();
-        let filter = Filter { digest: Some(item.digest), limit: Some(ROWS), ..Filter::default() };
+        let these = Filter { digest: Some(item.digest), limit: Some(ROWS), ..Filter::default() };
+        let refused = Filter { incident: Some(item.incident), limit: Some(ROWS), ..Filter::default() };
+        let mut rows = self.store.exchanges(&these).await?;
+        // Where something else went out in place of these bytes, the ledger has the digest of that.
+        let of_others = self.store.exchanges(&refused).await?.into_iter();
+        rows.extend(of_others.filter(|row| row.exchange.body != Some(item.digest)));
         let mut hours = [0; 24];
-        for row in self.store.exchanges(&filter).await? {
+        for row in rows {
             let ago = usize::try_from(now.duration_since(row.exchange.at).as_hours()).unwrap_or_default();
             let is_here = row.exchange.url.split_once('?').map_or(&*row.exchange.url, |(url, _)| url)
                 == item.url.split_once('?').map_or(&*item.url, |(url, _)| url);

@@ -42,7 +42,7 @@ impl Reviewing {
             Err(_) => (None, self.configuration.load_without_pins()?.config.approvers),
         };
         let body_kept = self.is_kept(pin.digest).await?;
-        let (triage, now) = (Triage::Running, Timestamp::now());
+        let (triage, now) = (Triage::Running(None), Timestamp::now());
         Ok(Some(LearnedEvidence { pin, pinned, approvers, body_kept, triage, now }))
     }
 
@@ -112,7 +112,7 @@ impl Reviewing {
             self.evidence_of_learned(record).await?.ok_or_else(nothing)?;
         let findings = match triage {
             Triage::Done { findings, .. } => findings,
-            Triage::Running => {
+            Triage::Running(_) => {
                 return Err(Declined::Later("it is being looked at: ask again in a moment".to_owned()));
             }
             Triage::NotDone(why) => return Err(Declined::Unable(why, None)),
@@ -174,7 +174,7 @@ impl Reviewing {
             said.push("it had been decided so before; nothing was changed".to_owned());
         }
         let in_force = decision::in_force(&self.store, confirmed.version).await?;
-        said.push(decision::in_force_text(in_force).to_owned());
+        said.push(decision::in_force_sentence(in_force).to_owned());
         let warnings = match act {
             Act::Approve => {
                 self.blocking(move |this| async move {

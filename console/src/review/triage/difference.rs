@@ -8,6 +8,7 @@ use pinfold_triage::{
 };
 
 use super::{Place, marks};
+use crate::review::whole;
 use crate::review::words::counted;
 use crate::text::Text;
 
@@ -72,6 +73,13 @@ pub(in crate::review) struct Line {
     pub(in crate::review) other_names: Option<Text>,
     /// All of it, until it is known what differs.
     whole: String,
+    /// What asks for both texts where it stands, if it is cut.
+    pub(in crate::review) in_full: Option<String>,
+}
+
+/// Whether a changed line is not shown whole: the mark of that stands at one of its ends.
+fn is_cut(line: &str) -> bool {
+    line.starts_with(CUT) || line.ends_with(CUT)
 }
 
 impl Line {
@@ -82,6 +90,7 @@ impl Line {
             marks,
             other_names: None,
             whole: whole.to_owned(),
+            in_full: None,
         }
     }
 
@@ -102,6 +111,9 @@ impl Line {
         self.parts = parts;
     }
 }
+
+/// What stands where a line is cut.
+const CUT: char = '…';
 
 /// Of which version a line is.
 enum Side {
@@ -167,6 +179,9 @@ impl Difference {
             pieces.fold(&diff.rest);
         }
         pieces.mark_words();
+        if diff.cut > 0 {
+            pieces.link_cut();
+        }
         let renamed = names(diff);
         let link = |part: usize| {
             // The first one is asked for by no more than a question mark: an empty link would keep what is asked for now.
@@ -299,6 +314,23 @@ impl Pieces {
                 if let Some([gone, there]) = differing_words(&old.whole, &new.whole) {
                     old.differs(&gone);
                     new.differs(&there);
+                }
+            }
+        }
+    }
+
+    /// Leads from each cut line to both texts, where the letters of it and of the line beside it stand.
+    fn link_cut(&mut self) {
+        for piece in &mut self.made {
+            let Piece::Changed { old, new } = piece else { continue };
+            for at in 0..old.len().max(new.len()) {
+                let [was, is] = [old.get(at), new.get(at)].map(|line| line.map(|line| &*line.whole));
+                if !was.is_some_and(is_cut) && !is.is_some_and(is_cut) {
+                    continue;
+                }
+                let link = whole::asks_for(was, is);
+                for line in [old.get_mut(at), new.get_mut(at)].into_iter().flatten() {
+                    line.in_full = is_cut(&line.whole).then(|| link.clone());
                 }
             }
         }

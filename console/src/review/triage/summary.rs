@@ -260,7 +260,7 @@ fn said(version: &SaidVersion) -> Point {
 }
 
 /// What is said where nothing was found.
-fn nothing(findings: &Findings) -> Option<&'static str> {
+pub(super) fn nothing(findings: &Findings) -> Option<&'static str> {
     if findings.not_analysed.is_some() {
         return None;
     }

@@ -80,7 +80,7 @@ impl Glance {
                 Some(Self { line: summary::in_a_line(findings), urgency: Urgency::of(findings) })
             }
             Triage::NotDone(why) => Some(Self::unread(format!("not analysed because {why}"))),
-            Triage::Running => None,
+            Triage::Running(so_far) => so_far.clone(),
         }
     }
 

@@ -49,9 +49,19 @@ impl Analyst {
         rules: &Arc<Rulebook>,
     ) -> Result<Vec<AtAGlance>, Failure> {
         let released = Released::read(&self.0.store, items).await?;
+        Ok(self.glances_of((items, &released), incidents, rules))
+    }
+
+    /// The same where what was released is read.
+    pub(in crate::run::review) fn glances_of(
+        &self,
+        (items, released): (&[Item], &Released),
+        incidents: &[Incident],
+        rules: &Arc<Rulebook>,
+    ) -> Vec<AtAGlance> {
         let by_incident: HashMap<_, _> = items.iter().map(|item| (item.incident, item)).collect();
         let asked =
-            incidents.iter().map(|incident| by_incident.get(incident).map(|item| sight(item, &released)));
+            incidents.iter().map(|incident| by_incident.get(incident).map(|item| sight(item, released)));
         let asked: Vec<_> = asked.collect();
         let mut glances = self.0.glances();
         let found = glances.found(asked, rules);
@@ -59,7 +69,21 @@ impl Analyst {
             glances.is_reading = true;
             tokio::spawn(self.clone().read());
         }
-        Ok(found)
+        found
+    }
+
+    /// As if the queue had read it.
+    #[cfg(test)]
+    pub(super) fn read_before(&self, key: Key, glance: Glance, rules: &Arc<Rulebook>) {
+        let mut glances = self.0.glances();
+        glances.forget_what_is_of_other_rules(rules);
+        glances.keep(key, glance, rules);
+    }
+
+    /// What was read of one before, by what is expected now.
+    pub(super) fn glance(&self, key: Key, rules: &Arc<Rulebook>) -> Option<Glance> {
+        let glances = self.0.glances();
+        glances.known.get(&key).filter(|_| glances.rules.are(rules)).cloned()
     }
 
     async fn read(self) {
