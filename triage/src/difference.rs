@@ -10,7 +10,7 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_di
 use crate::findings::{Diff, DiffLine, Fold, Hunk, Mark, NotAnalysed, SHOWN, bounded};
 use crate::limits::Limits;
 use crate::locals::Locals;
-use crate::renames::{Comparing, Lined, Pairs, Renamed, Renames, equal_lines};
+use crate::renames::{Alike, Comparing, Lined, Pairs, Renamed, Renames, equal_lines};
 use crate::words::differing_words;
 
 /// Unchanged lines that are shown around changed ones.
@@ -57,9 +57,6 @@ impl DifferenceAsked {
     }
 }
 
-/// A formatted text and the names in it.
-pub(crate) type Named<'t> = (&'t str, &'t Locals);
-
 /// How the lines of two formatted texts lie beside each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Aligned {
@@ -72,10 +69,10 @@ pub(crate) struct Aligned {
 
 impl Aligned {
     /// Compares to the letter.
-    pub(crate) fn to_the_letter<'t>(old: &'t str, new: &'t str, limits: &Limits) -> Self {
-        let mut numbers = HashMap::new();
-        let mut numbered = |text: &'t str| {
-            let each = lines(text).into_iter().map(|line| {
+    pub(crate) fn to_the_letter<'t>(old: &Lined<'t>, new: &Lined<'t>, limits: &Limits) -> Self {
+        let mut numbers: HashMap<&'t str, u32> = HashMap::new();
+        let mut numbered = |side: &Lined<'t>| {
+            let each = side.lines.iter().map(|line| {
                 let next = numbers.len() as u32;
                 *numbers.entry(line).or_insert(next)
             });
@@ -87,27 +84,26 @@ impl Aligned {
     }
 
     /// Compares without regard to what local names are called.
-    pub(crate) fn but_names(old: Named<'_>, new: Named<'_>, limits: &Limits) -> Self {
+    pub(crate) fn but_names(old: &Lined<'_>, new: &Lined<'_>, limits: &Limits) -> Self {
         let not_known = if limits.is_over() {
             Some(NotAnalysed::TimeOver)
         } else {
-            (old.0.len().max(new.0.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
+            (old.text.len().max(new.text.len()) > NAMED).then_some(NotAnalysed::TooLarge { limit: NAMED })
         };
         if not_known.is_some() {
-            return Self { not_known, ..Self::to_the_letter(old.0, new.0, limits) };
+            return Self { not_known, ..Self::to_the_letter(old, new, limits) };
         }
-        let renames = Renames::of(Lined::of(old.0, old.1), Lined::of(new.0, new.1), patience(limits));
-        Self { ops: renames.compared(patience(limits)), pairs: Some(renames.pairs), not_known: None }
+        let alike = Alike::of(old, new, patience(limits));
+        let renames = Renames::of(old, new, &alike);
+        let ops = renames.compared(&alike, patience(limits));
+        Self { ops, pairs: Some(renames.pairs), not_known: None }
     }
 
     /// A part of the difference, from 0, or else the last.
-    pub(crate) fn part(&self, old: Named<'_>, new: Named<'_>, part: usize) -> Diff {
-        let paired =
-            |pairs: &Pairs| Renames::paired(Lined::of(old.0, old.1), Lined::of(new.0, new.1), pairs.clone());
-        let renames = self.pairs.as_ref().map(paired);
-        let (old, new) = (lines(old.0), lines(new.0));
+    pub(crate) fn part(&self, old: &Lined<'_>, new: &Lined<'_>, part: usize) -> Diff {
+        let renames = self.pairs.as_ref().map(|pairs| Renames::paired(old, new, pairs.clone()));
         let ops = self.ops.iter().copied().flat_map(in_pieces).collect();
-        let diff = told(&Sides { old: &old, new: &new, renames: renames.as_ref() }, ops, part);
+        let diff = told(&Sides { old: &old.lines, new: &new.lines, renames: renames.as_ref() }, ops, part);
         match &self.not_known {
             Some(why) => Diff { renamed: Renamed::NotKnown(why.clone()), ..diff },
             None => diff,
@@ -132,7 +128,7 @@ impl Whole {
     #[must_use]
     pub fn part(&self, part: usize) -> Diff {
         let Self { old, new, aligned } = self;
-        aligned.part((&old.0, &old.1), (&new.0, &new.1), part)
+        aligned.part(&Lined::of(&old.0, &old.1), &Lined::of(&new.0, &new.1), part)
     }
 }
 
@@ -145,7 +141,7 @@ fn patience(limits: &Limits) -> Instant {
 struct Sides<'s, 't> {
     old: &'s [&'t str],
     new: &'s [&'t str],
-    renames: Option<&'s Renames<'t>>,
+    renames: Option<&'s Renames<'s, 't>>,
 }
 
 impl<'t> Sides<'_, 't> {
@@ -447,11 +443,17 @@ mod tests {
     use super::*;
 
     fn difference(old: &str, new: &str) -> Diff {
-        part(&Aligned::to_the_letter(old, new, &Limits::default()), old, new, 0)
+        part(&aligned(old, new), old, new, 0)
+    }
+
+    fn aligned(old: &str, new: &str) -> Aligned {
+        let none = Locals::default();
+        Aligned::to_the_letter(&Lined::of(old, &none), &Lined::of(new, &none), &Limits::default())
     }
 
     fn part(aligned: &Aligned, old: &str, new: &str, part: usize) -> Diff {
-        aligned.part((old, &Locals::default()), (new, &Locals::default()), part)
+        let none = Locals::default();
+        aligned.part(&Lined::of(old, &none), &Lined::of(new, &none), part)
     }
 
     fn text(lines: impl Iterator<Item = usize>) -> String {
@@ -479,7 +481,7 @@ mod tests {
             .lines()
             .map(|line| if line.ends_with('7') { "seven\n".to_owned() } else { format!("{line}\n") });
         let new = new.collect::<String>() + &"x".repeat(500_000) + "\n" + &"y\n".repeat(3000);
-        let aligned = Aligned::to_the_letter(&old, &new, &Limits::default());
+        let aligned = aligned(&old, &new);
         let part = |number| part(&aligned, &old, &new, number);
         let first = part(0);
         let parts: Vec<_> = (0..first.parts.len()).map(part).collect();
@@ -522,7 +524,7 @@ mod tests {
     fn lines_beside_each_other_are_in_one_part() {
         let changed = |name: &str| (1..=2600).map(|line| format!("{name} {line}\n")).collect::<String>();
         let (old, new) = (changed("old"), changed("new") + "more\n");
-        let aligned = Aligned::to_the_letter(&old, &new, &Limits::default());
+        let aligned = aligned(&old, &new);
         let first = part(&aligned, &old, &new, 0);
         assert_eq!((first.parts.len(), first.added, first.removed), (3, 2601, 2600));
         for number in 0..3 {

@@ -3,6 +3,7 @@
 //! Whoever hides a name or a host puts it together: `"fe" + "tch"`, `atob("ZmV0Y2g=")`, a table of strings and a function that
 //! reads it, an alias of an alias. What does not depend on the page is worked out here, within bounds; all else is unknown.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,11 +13,9 @@ use oxc_ast::ast::{
     Argument, ArrayExpression, ArrayExpressionElement, BinaryExpression, CallExpression, Expression,
     IdentifierReference, ObjectPropertyKind, TemplateLiteral, UnaryExpression,
 };
-use oxc_semantic::Scoping;
-use oxc_span::{GetSpan as _, Span};
+use oxc_semantic::{NodeId, Scoping, Semantic};
 use oxc_syntax::operator::{BinaryOperator, LogicalOperator, UnaryOperator};
 use oxc_syntax::symbol::SymbolId;
-use rustc_hash::FxHashMap;
 
 use crate::bindings::{Binding, Bindings, symbol_of};
 use crate::builtins;
@@ -39,11 +38,40 @@ const MADE: usize = 192 << 20;
 /// What names stand for while a function is worked out.
 pub(crate) type Env<'a> = HashMap<SymbolId, Value<'a>>;
 
+/// What the expressions of a script come to, by their nodes.
+struct Known<'a> {
+    /// Where the value of each node is, counted from 1; 0 is nowhere.
+    places: Vec<u32>,
+    values: Vec<Option<Value<'a>>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(nodes: usize) -> Self {
+        Self { places: vec![0; nodes], values: Vec::new() }
+    }
+
+    fn get(&self, node: NodeId) -> Option<&Value<'a>> {
+        let place = self.places.get(node.index())?.checked_sub(1)?;
+        self.values.get(place as usize)?.as_ref()
+    }
+
+    fn set(&mut self, node: NodeId, value: Option<Value<'a>>) {
+        let Some(place) = self.places.get_mut(node.index()) else { return };
+        if *place == 0 {
+            self.values.push(None);
+            *place = self.values.len() as u32;
+        }
+        if let Some(known) = self.values.get_mut(*place as usize - 1) {
+            *known = value;
+        }
+    }
+}
+
 /// Works out the expressions of one script.
 pub(crate) struct Folder<'a, 's> {
     pub(crate) scoping: &'s Scoping,
     pub(crate) bindings: Bindings<'a>,
-    known: RefCell<FxHashMap<Span, Value<'a>>>,
+    known: RefCell<Known<'a>>,
     fuel: Cell<u32>,
     /// Bytes that may still be made.
     room: Cell<usize>,
@@ -57,12 +85,11 @@ pub(crate) struct Folder<'a, 's> {
 }
 
 impl<'a, 's> Folder<'a, 's> {
-    pub(crate) fn new(scoping: &'s Scoping, bindings: Bindings<'a>, is_over: &'s dyn Fn() -> bool) -> Self {
-        let known = RefCell::default();
+    pub(crate) fn new(semantic: &'s Semantic<'a>, is_over: &'s dyn Fn() -> bool) -> Self {
         Self {
-            scoping,
-            bindings,
-            known,
+            scoping: semantic.scoping(),
+            bindings: Bindings::of(semantic),
+            known: RefCell::new(Known::of(semantic.nodes().len())),
             fuel: Cell::new(FUEL),
             room: Cell::new(MADE),
             steps: Cell::new(STEPS),
@@ -131,13 +158,13 @@ impl<'a, 's> Folder<'a, 's> {
             self.gave_up.set(true);
             return Value::Unknown;
         }
-        let (span, is_plain) = (expression.span(), env.is_empty());
+        let (node, is_plain) = (expression.node_id(), env.is_empty());
         if is_plain {
-            if let Some(known) = self.known.borrow().get(&span) {
+            if let Some(known) = self.known.borrow().get(node) {
                 return known.clone();
             }
             // A name that stands for itself stands for nothing.
-            self.known.borrow_mut().insert(span, Value::Unknown);
+            self.known.borrow_mut().set(node, Some(Value::Unknown));
         }
         self.depth.set(self.depth.get() + 1);
         let value = self.fold_new(expression, env);
@@ -147,11 +174,8 @@ impl<'a, 's> Folder<'a, 's> {
         self.depth.set(self.depth.get() - 1);
         if is_plain {
             // What was given up here may be known where less is around it.
-            if self.gave_up.get() && !value.is_known() {
-                self.known.borrow_mut().remove(&span);
-            } else {
-                self.known.borrow_mut().insert(span, value.clone());
-            }
+            let is_open = self.gave_up.get() && !value.is_known();
+            self.known.borrow_mut().set(node, (!is_open).then(|| value.clone()));
         }
         value
     }
@@ -455,7 +479,7 @@ impl<'a, 's> Folder<'a, 's> {
         &self,
         member: &'a oxc_ast::ast::MemberExpression<'a>,
         env: &mut Env<'a>,
-    ) -> Option<(Value<'a>, Rc<str>)> {
+    ) -> Option<(Value<'a>, Cow<'a, str>)> {
         use oxc_ast::ast::MemberExpression;
         match member {
             MemberExpression::StaticMemberExpression(member) => {

@@ -12,6 +12,7 @@ use oxc_semantic::{AstNode, Reference, Scoping, Semantic};
 use oxc_span::GetSpan as _;
 use oxc_syntax::scope::{ScopeFlags, ScopeId};
 use oxc_syntax::symbol::SymbolId;
+use rustc_hash::FxHashMap;
 
 use crate::bindings::symbol_of;
 
@@ -66,7 +67,9 @@ impl Locals {
     /// The names of a script.
     pub(crate) fn of(semantic: &Semantic<'_>) -> Self {
         let also = also(semantic);
-        let mut places: Vec<_> = semantic.nodes().iter().filter_map(|node| place(semantic, node)).collect();
+        let (scoping, names) = (semantic.scoping(), semantic.nodes().iter());
+        let mut places = Vec::with_capacity(scoping.references_len() + scoping.symbols_len());
+        places.extend(names.filter_map(|node| place(semantic, node)));
         for place in &mut places {
             place.also = also.get(&place.start).copied().unwrap_or_default();
         }
@@ -94,7 +97,7 @@ fn place(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<Place> {
 }
 
 /// What the names that begin somewhere name besides.
-pub(crate) fn also(semantic: &Semantic<'_>) -> HashMap<u32, Also> {
+fn also(semantic: &Semantic<'_>) -> FxHashMap<u32, Also> {
     let named = semantic.nodes().iter().filter_map(|node| match node.kind() {
         AstKind::ObjectProperty(property) if property.shorthand => match &property.value {
             Expression::Identifier(name) => Some((name.span.start, Also::Property)),

@@ -20,7 +20,6 @@ use oxc_semantic::{AstNode, NodeId, Semantic};
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::{BinaryOperator, UnaryOperator};
 
-use crate::bindings::Bindings;
 use crate::capability::{Capability, Group, of_global, of_member};
 use crate::findings::{NotAnalysed, Site, bounded};
 use crate::fold::{Env, Folder};
@@ -82,7 +81,7 @@ pub(crate) fn look(text: &str, semantic: &Semantic<'_>, limits: &Limits) -> Seen
 
 fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Inside) -> Seen {
     let is_over = || limits.is_over();
-    let folder = Folder::new(semantic.scoping(), Bindings::of(semantic), &is_over);
+    let folder = Folder::new(semantic, &is_over);
     let mut look = Look {
         semantic,
         folder,

@@ -62,7 +62,7 @@ pub(crate) fn measure(raw: &str, semantic: &Semantic<'_>) -> Measured {
             _ => {}
         }
     }
-    let escapes = raw.matches("\\x").count() + raw.matches("\\u").count();
+    let escapes = raw.as_bytes().windows(2).filter(|pair| matches!(pair, [b'\\', b'x' | b'u'])).count();
     let longest_line = raw.lines().map(str::len).max().unwrap_or_default();
     Measured([
         hex_names as f64,

@@ -120,7 +120,11 @@ impl<'s> Scan<'s> {
     }
 
     fn token(&mut self, byte: u8) {
-        let html = self.starts_with(b"<!--") || self.starts_with(b"-->");
+        let html = match byte {
+            b'<' => self.starts_with(b"<!--"),
+            b'-' => self.starts_with(b"-->"),
+            _ => false,
+        };
         self.html_comment |= html;
         match byte {
             _ if self.at_line_end() => {
@@ -158,9 +162,11 @@ impl<'s> Scan<'s> {
 
     /// U+2028 and U+2029 end a line too.
     fn at_line_end(&self) -> bool {
-        matches!(self.peek(0), Some(b'\n' | b'\r'))
-            || self.starts_with(&[0xe2, 0x80, 0xa8])
-            || self.starts_with(&[0xe2, 0x80, 0xa9])
+        match self.peek(0) {
+            Some(b'\n' | b'\r') => true,
+            Some(0xe2) => self.starts_with("\u{2028}".as_bytes()) || self.starts_with("\u{2029}".as_bytes()),
+            _ => false,
+        }
     }
 
     fn line_comment(&mut self) {
@@ -171,7 +177,9 @@ impl<'s> Scan<'s> {
 
     fn block_comment(&mut self) {
         self.at += 2;
-        while self.at < self.bytes.len() && !self.starts_with(b"*/") {
+        while let Some(byte) = self.peek(0)
+            && (byte != b'*' || self.peek(1) != Some(b'/'))
+        {
             self.line_start |= self.at_line_end();
             self.at += 1;
         }

@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::Range;
 use std::time::Instant;
 
 use rustc_hash::FxHashMap;
@@ -24,7 +26,8 @@ const TOLD: usize = 3;
 
 /// A formatted text, its lines and the names in them.
 pub(crate) struct Lined<'t> {
-    lines: Vec<&'t str>,
+    pub(crate) text: &'t str,
+    pub(crate) lines: Vec<&'t str>,
     locals: &'t Locals,
     /// What each symbol is called.
     names: Vec<&'t str>,
@@ -69,12 +72,18 @@ pub enum Renamed {
 }
 
 /// Both sides, with the names of one written as those of the other.
-pub(crate) struct Renames<'t> {
-    old: Lined<'t>,
-    new: Lined<'t>,
+pub(crate) struct Renames<'l, 't> {
+    old: &'l Lined<'t>,
+    new: &'l Lined<'t>,
     pub(crate) pairs: Pairs,
-    /// How the lines of both sides lie beside each other where all local names are alike.
-    alike: Vec<DiffOp>,
+}
+
+/// How the lines of both sides lie beside each other where all local names are alike.
+pub(crate) struct Alike {
+    ops: Vec<DiffOp>,
+    /// A number for each line that is the same for those that are the same but for local names.
+    old: Vec<u32>,
+    new: Vec<u32>,
 }
 
 impl<'t> Lined<'t> {
@@ -98,7 +107,7 @@ impl<'t> Lined<'t> {
                 *name = here;
             }
         }
-        Self { lines, locals, names, starts }
+        Self { text, lines, locals, names, starts }
     }
 
     /// The names of a line, each with its place in that line.
@@ -132,51 +141,61 @@ impl<'t> Lined<'t> {
         self.names.get(symbol as usize).copied()
     }
 
-    /// Writes what is compared of a line: its text without local names, and where which of them stand.
-    fn key(&self, line: usize, key: &mut Vec<u8>, mut number: impl FnMut(u32) -> u32) {
-        key.clear();
+    /// Writes what a line is but for what its local names are called: these are numbered as they come.
+    fn shape(&self, line: usize, shape: &mut Vec<u8>, mut number: impl FnMut(u32) -> u32) {
+        shape.clear();
         let text = self.lines.get(line).copied().unwrap_or_default();
         let mut at = 0;
-        let mut numbers: Vec<[u8; 8]> = Vec::new();
         for (from, to, place) in self.places(line) {
             let Some(symbol) = place.symbol else { continue };
-            key.extend(text.get(at..from).unwrap_or_default().bytes());
+            shape.extend_from_slice(text.get(at..from).unwrap_or_default().as_bytes());
             let (before, behind) = place.also.written_out(text.get(from..to).unwrap_or_default());
-            key.extend(before.bytes());
-            let [a, b, c, d] = (key.len() as u32).to_le_bytes();
-            let [e, f, g, h] = number(symbol).to_le_bytes();
-            numbers.push([a, b, c, d, e, f, g, h]);
-            key.extend(behind.bytes());
+            shape.extend_from_slice(before.as_bytes());
+            // No text has this byte: nothing in it can pass for a name.
+            shape.push(0xff);
+            shape.extend_from_slice(&number(symbol).to_le_bytes());
+            shape.extend_from_slice(behind.as_bytes());
             at = to;
         }
-        key.extend(text.get(at..).unwrap_or_default().bytes());
-        // No text has this byte: nothing in it can pass for a name.
-        key.push(0xff);
-        key.extend(numbers.iter().flatten());
+        shape.extend_from_slice(text.get(at..).unwrap_or_default().as_bytes());
+    }
+
+    fn shapes(&self, numbers: &mut Numbers<u8>) -> Vec<u32> {
+        let mut shape = Vec::new();
+        // Of each symbol the line where it was numbered, and how.
+        let mut numbered = vec![(usize::MAX, 0); self.locals.fixed.len()];
+        let each = (0..self.lines.len()).map(|line| {
+            let mut next = 0;
+            self.shape(line, &mut shape, |symbol| {
+                let Some(known) = numbered.get_mut(symbol as usize) else { return u32::MAX };
+                if known.0 != line {
+                    *known = (line, next);
+                    next += 1;
+                }
+                known.1
+            });
+            numbers.number(&shape)
+        });
+        each.collect()
     }
 }
 
 /// Numbers what is equal alike. Compared in full: a hash that somebody can meet would hide a line.
-#[derive(Default)]
-struct Numbers(HashMap<Box<[u8]>, u32>);
+struct Numbers<T>(HashMap<Box<[T]>, u32>);
 
-impl Numbers {
-    fn number(&mut self, key: &[u8]) -> u32 {
+impl<T: Copy + Eq + Hash> Numbers<T> {
+    /// For so many that are others, or a few more.
+    fn of(many: usize) -> Self {
+        Self(HashMap::with_capacity(many))
+    }
+
+    fn number(&mut self, key: &[T]) -> u32 {
         if let Some(number) = self.0.get(key) {
             return *number;
         }
         let number = self.0.len() as u32;
         self.0.insert(key.into(), number);
         number
-    }
-
-    fn of(&mut self, side: &Lined<'_>, symbol_number: impl Fn(u32) -> u32) -> Vec<u32> {
-        let mut key = Vec::new();
-        let each = (0..side.lines.len()).map(|line| {
-            side.key(line, &mut key, &symbol_number);
-            self.number(&key)
-        });
-        each.collect()
     }
 }
 
@@ -209,14 +228,25 @@ impl Ops {
     }
 }
 
-impl<'t> Renames<'t> {
+impl Alike {
+    pub(crate) fn of(old: &Lined<'_>, new: &Lined<'_>, deadline: Instant) -> Self {
+        let mut numbers = Numbers::of(old.lines.len());
+        let (old, new) = (old.shapes(&mut numbers), new.shapes(&mut numbers));
+        let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline));
+        Self { ops, old, new }
+    }
+
+    /// Pairs of lines that are the same but for local names.
+    fn lines(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.ops.iter().flat_map(equal_lines)
+    }
+}
+
+impl<'l, 't> Renames<'l, 't> {
     /// Pairs the names of both sides.
-    pub(crate) fn of(old: Lined<'t>, new: Lined<'t>, deadline: Instant) -> Self {
-        let mut numbers = Numbers::default();
-        let (old_shapes, new_shapes) = (shapes(&old, &mut numbers), shapes(&new, &mut numbers));
-        let alike = capture_diff_slices_deadline(Algorithm::Myers, &old_shapes, &new_shapes, Some(deadline));
+    pub(crate) fn of(old: &'l Lined<'t>, new: &'l Lined<'t>, alike: &Alike) -> Self {
         let mut votes: FxHashMap<(u32, u32), usize> = FxHashMap::default();
-        for (old_line, new_line) in alike.iter().flat_map(equal_lines) {
+        for (old_line, new_line) in alike.lines() {
             let weight = new.lines.get(new_line).map_or(0, |line| line.trim_start().len().min(WEIGHT));
             for pair in old.symbols(old_line).zip(new.symbols(new_line)) {
                 *votes.entry(pair).or_default() += weight;
@@ -247,45 +277,59 @@ impl<'t> Renames<'t> {
                 *pair = Some(*same);
             }
         }
-        Self { old, new, pairs, alike }
+        Self { old, new, pairs }
     }
 
     /// With the names paired as they were found to be.
-    pub(crate) fn paired(old: Lined<'t>, new: Lined<'t>, pairs: Pairs) -> Self {
-        Self { old, new, pairs, alike: Vec::new() }
+    pub(crate) fn paired(old: &'l Lined<'t>, new: &'l Lined<'t>, pairs: Pairs) -> Self {
+        Self { old, new, pairs }
     }
 
     /// How the lines of both sides lie beside each other: what is the same but for names as it was found without them, and
     /// what lies between by itself.
-    pub(crate) fn compared(&self, deadline: Instant) -> Vec<DiffOp> {
-        let (old, new) = self.numbered();
+    pub(crate) fn compared(&self, alike: &Alike, deadline: Instant) -> Vec<DiffOp> {
         let mut ops = Ops::default();
         let mut between = (0, 0);
         let gap = |ops: &mut Ops, from: (usize, usize), to: (usize, usize)| {
-            let (old, new) = (old.get(from.0..to.0), new.get(from.1..to.1));
-            let (Some(old), Some(new)) = (old, new) else { return };
-            for op in capture_diff_slices_deadline(Algorithm::Myers, old, new, Some(deadline)) {
+            if from == to {
+                return;
+            }
+            let (old, new) = self.numbered(alike, from.0..to.0, from.1..to.1);
+            for op in capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline)) {
                 ops.push(op, from);
             }
         };
-        for (old_line, new_line) in self.alike.iter().flat_map(equal_lines) {
-            if old.get(old_line) != new.get(new_line) {
+        for (old_line, new_line) in alike.lines() {
+            if !self.old_symbols(old_line).eq(self.new.symbols(new_line)) {
                 continue;
             }
             gap(&mut ops, between, (old_line, new_line));
             ops.push(DiffOp::Equal { old_index: 0, new_index: 0, len: 1 }, (old_line, new_line));
             between = (old_line + 1, new_line + 1);
         }
-        gap(&mut ops, between, (old.len(), new.len()));
+        gap(&mut ops, between, (alike.old.len(), alike.new.len()));
         ops.0
     }
 
-    /// Numbers the lines of both sides, so that what is the same has the same number.
-    fn numbered(&self) -> (Vec<u32>, Vec<u32>) {
-        let mut numbers = Numbers::default();
-        let old = numbers.of(&self.old, |symbol| self.of_old(symbol));
-        let new = numbers.of(&self.new, |symbol| symbol);
+    /// Numbers some lines of both sides, so that what is the same has the same number: what is the same but for local names,
+    /// where these are pairs.
+    fn numbered(&self, alike: &Alike, old: Range<usize>, new: Range<usize>) -> (Vec<u32>, Vec<u32>) {
+        let mut numbers = Numbers::of(old.len());
+        let mut key = Vec::new();
+        let mut number = |shape: Option<&u32>, symbols: &mut dyn Iterator<Item = Pair>| {
+            key.clear();
+            key.extend(shape);
+            key.extend(symbols);
+            numbers.number(&key)
+        };
+        let old = old.map(|line| number(alike.old.get(line), &mut self.old_symbols(line))).collect();
+        let new = new.map(|line| number(alike.new.get(line), &mut self.new.symbols(line))).collect();
         (old, new)
+    }
+
+    /// What the symbols of a line of the reviewed version are in the new one.
+    fn old_symbols(&self, line: usize) -> impl Iterator<Item = Pair> {
+        self.old.symbols(line).map(|symbol| self.of_old(symbol))
     }
 
     fn of_old(&self, symbol: u32) -> Pair {
@@ -343,19 +387,6 @@ impl<'t> Renames<'t> {
         }
         others
     }
-}
-
-fn shapes(side: &Lined<'_>, numbers: &mut Numbers) -> Vec<u32> {
-    let mut key = Vec::new();
-    let mut each = |line| {
-        let mut seen: FxHashMap<u32, u32> = FxHashMap::default();
-        side.key(line, &mut key, |symbol| {
-            let next = seen.len() as u32;
-            *seen.entry(symbol).or_insert(next)
-        });
-        numbers.number(&key)
-    };
-    (0..side.lines.len()).map(&mut each).collect()
 }
 
 /// Pairs of lines that are the same.

@@ -2,6 +2,8 @@
 //!
 //! What is analysed is the formatted text and not the bytes, so that every line that is named can be seen in the diff.
 
+use std::borrow::Cow;
+
 use oxc_allocator::Allocator;
 use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
 use oxc_parser::{ParseOptions, Parser, ParserReturn};
@@ -14,22 +16,26 @@ use crate::nesting::nesting;
 
 /// Bytes as text, without a byte order mark. Browsers take UTF-16 by its mark. What is not UTF-8 stands for itself as in
 /// Latin-1, so that two scripts in another encoding are not the same for what cannot be decoded.
-pub(crate) fn text_of(bytes: &[u8]) -> String {
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let utf_16 = |read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.as_chunks().0.iter().skip(1).map(|unit| read(*unit)).collect();
-        String::from_utf16_lossy(&units)
+        String::from_utf16_lossy(&units).into()
     };
     match bytes {
         [0xff, 0xfe, ..] => return utf_16(u16::from_le_bytes),
         [0xfe, 0xff, ..] => return utf_16(u16::from_be_bytes),
         _ => {}
     }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().copied().map(char::from));
     }
-    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
+    text.into()
 }
 
 /// The text in one format: without comments, one statement to a line, strings as they are at run time.

@@ -56,13 +56,22 @@ enum Mark {
 
 /// Takes a formatted script apart.
 pub(crate) fn skeleton(text: &str, semantic: &Semantic<'_>, locals: &Locals) -> Skeleton {
-    let free = locals.places.iter().filter(|place| locals.may_be_renamed(place));
-    let free = free.map(|place| (Span::new(place.start, place.end), Mark::Local(*place)));
     let others = semantic.nodes().iter();
     let others = others.filter_map(|node| mark(semantic, node).map(|mark| (node.kind().span(), mark)));
-    let mut marks: Vec<(Span, Mark)> = free.chain(others).collect();
-    marks.sort_by_key(|(span, mark)| {
+    let mut others: Vec<(Span, Mark)> = others.collect();
+    let order = |(span, mark): &(Span, Mark)| {
         (span.start, std::cmp::Reverse(span.end), !matches!(mark, Mark::Function(_)))
+    };
+    others.sort_by_key(order);
+    let free = locals.places.iter().filter(|place| locals.may_be_renamed(place));
+    let mut free = free.map(|place| (Span::new(place.start, place.end), Mark::Local(*place))).peekable();
+    let mut others = others.into_iter().peekable();
+    let marks = std::iter::from_fn(|| {
+        let is_free_next = match (free.peek(), others.peek()) {
+            (Some(free), Some(other)) => order(free) <= order(other),
+            (free, _) => free.is_some(),
+        };
+        if is_free_next { free.next() } else { others.next() }
     });
     let lines = Lines::of(text);
     let mut building =

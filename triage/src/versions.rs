@@ -8,7 +8,7 @@ use oxc_span::SourceType;
 
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::Capability;
-use crate::difference::{Aligned, DifferenceAsked, Named, Whole, excerpts};
+use crate::difference::{Aligned, DifferenceAsked, Whole, excerpts};
 use crate::findings::{Change, Diff, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
 use crate::functions::{functions, literals};
 use crate::guard::losses;
@@ -18,7 +18,7 @@ use crate::lines::Lines;
 use crate::locals::Locals;
 use crate::look::{Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
-use crate::renames::Comparing;
+use crate::renames::{Comparing, Lined};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
 use crate::strings::new_hosts;
@@ -51,8 +51,8 @@ struct Version {
 }
 
 impl Version {
-    fn named(&self) -> Named<'_> {
-        (&self.formatted, &self.locals)
+    fn lined(&self) -> Lined<'_> {
+        Lined::of(&self.formatted, &self.locals)
     }
 }
 
@@ -112,15 +112,17 @@ impl Versions<'_> {
         found
     }
 
-    /// How the lines of both lie beside each other, if that is asked for.
-    fn aligned(&self, old: &Version, new: &Version) -> Option<Aligned> {
-        match self.asked.comparing {
-            Comparing::ButNames => Some(Aligned::but_names(old.named(), new.named(), &self.limits)),
-            Comparing::ToTheLetter => {
-                Some(Aligned::to_the_letter(&old.formatted, &new.formatted, &self.limits))
-            }
-            Comparing::NoLines => None,
-        }
+    /// How the lines of both lie beside each other, if that is asked for, and the part of the difference that is.
+    fn difference(&self, old: &Version, new: &Version) -> Option<(Aligned, Diff)> {
+        let aligned = match self.asked.comparing {
+            Comparing::ButNames => Aligned::but_names,
+            Comparing::ToTheLetter => Aligned::to_the_letter,
+            Comparing::NoLines => return None,
+        };
+        let (old, new) = (old.lined(), new.lined());
+        let aligned = aligned(&old, &new, &self.limits);
+        let diff = aligned.part(&old, &new, self.asked.part);
+        Some((aligned, diff))
     }
 
     fn read(&self, raw: &str, (text, source_type): (String, SourceType)) -> Result<Version, NotAnalysed> {
@@ -173,7 +175,7 @@ fn findings(
     raw: Raw<'_>,
     versions: &Versions<'_>,
 ) -> (Findings, Option<Aligned>) {
-    let Versions { limits, asked: DifferenceAsked { comparing, part }, .. } = versions;
+    let Versions { limits, asked, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
     let facts = facts(old.map(|old| &old.seen), &new.seen);
@@ -182,14 +184,13 @@ fn findings(
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let mut hosts = hosts.listed();
     quote(&mut hosts, &new.formatted);
-    let aligned = old.and_then(|old| versions.aligned(old, new));
-    let part_of = |(old, aligned): (&Version, &Aligned)| aligned.part(old.named(), new.named(), *part);
-    let diff = match old {
-        Some(old) => Some(old).zip(aligned.as_ref()).map(part_of).unwrap_or_default(),
-        None if *comparing == Comparing::NoLines => Diff::default(),
+    let (aligned, diff) = match old {
+        Some(old) => versions.difference(old, new).unzip(),
+        None if asked.comparing == Comparing::NoLines => (None, None),
         None => {
             let sites = facts.iter().flat_map(|fact: &Fact| &fact.sites).map(|site| site.line);
-            excerpts(&new.formatted, sites.chain(hosts.iter().filter_map(|host| host.line)))
+            let hosts = hosts.iter().filter_map(|host| host.line);
+            (None, Some(excerpts(&new.formatted, sites.chain(hosts))))
         }
     };
     let (functions, function_counts) = skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default();
@@ -207,7 +208,7 @@ fn findings(
             _ => Vec::new(),
         },
         measures: measures(old.map(|old| old.measured), new.measured),
-        diff,
+        diff: diff.unwrap_or_default(),
         whole: None,
         contents: None,
     };
