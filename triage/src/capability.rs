@@ -114,7 +114,7 @@ pub enum Group {
     Data,
     /// It does not do the same everywhere.
     Environment,
-    /// It does not want to be read.
+    /// Names and text that do not stand in the code: hidden, decoded, or read off a list.
     Obfuscation,
 }
 
@@ -131,6 +131,18 @@ impl Group {
             Self::Data => "data",
             Self::Environment => "environment",
             Self::Obfuscation => "obfuscation",
+        }
+    }
+
+    /// What is true of all in it, in words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Code => "text becomes code",
+            Self::Data => "reach for data",
+            Self::Environment => "not the same everywhere",
+            Self::Obfuscation => "names and text that do not stand in the code",
         }
     }
 }

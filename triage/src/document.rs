@@ -5,7 +5,7 @@
 //! code that was not seen.
 
 use crate::contents::{Contents, Property};
-use crate::findings::{Findings, NotAnalysed};
+use crate::findings::{Findings, NotAnalysed, TOGETHER};
 use crate::limits::Limits;
 use crate::script;
 use crate::versions::Versions;
@@ -47,6 +47,8 @@ pub(crate) fn compare(whole: Findings, versions: &Versions<'_>, contents: &mut C
     }
     let mut inner = inner.compared();
     // What runs as a script and in a document is listed for both.
+    inner.together.extend(whole.together);
+    inner.together.truncate(TOGETHER);
     inner.facts.extend(whole.facts);
     inner.losses.extend(whole.losses);
     inner.hosts.extend(whole.hosts);

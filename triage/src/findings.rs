@@ -7,11 +7,14 @@ use crate::contents::Contents;
 use crate::difference::Whole;
 use crate::guard::Guard;
 use crate::renames::Renamed;
+use crate::together::Together;
 
 /// Characters of a text that is shown at most.
 pub const SHOWN: usize = 160;
 /// Places of one fact that are named.
 pub const SITES: usize = 12;
+/// Functions of which it is said what each newly does.
+pub const TOGETHER: usize = 3;
 /// Changed literals, hosts, functions of a kind that are named.
 pub const LISTED: usize = 200;
 
@@ -24,6 +27,8 @@ pub struct Findings {
     pub not_analysed: Option<NotAnalysed>,
     /// What both versions say that they are. `None` where one of them does not say it.
     pub version: Option<SaidVersion>,
+    /// What it newly does in one function, the most kinds of things first; [`TOGETHER`] of them at most.
+    pub together: Vec<Together>,
     /// What it newly does, or does more often.
     pub facts: Vec<Fact>,
     /// Guards that it no longer has.
@@ -358,6 +363,8 @@ pub struct Host {
     pub hidden: bool,
     /// Whose name it imitates.
     pub imitates: Option<Box<str>>,
+    /// What of the network goes to it, as far as that can be followed, or is done on the line that names it.
+    pub reached_by: Option<Capability>,
 }
 
 /// A function that is not what it was.
@@ -374,6 +381,8 @@ pub struct Function {
 impl Function {
     /// What a function is called that has no name and is given none.
     pub(crate) const ANONYMOUS: &str = "(anonymous)";
+    /// How one begins that is called by what it is handed to; a parenthesis ends it.
+    pub(crate) const HANDED: &str = "(handed to ";
 
     /// Whether it has a name, or is given one.
     #[must_use]

@@ -9,8 +9,20 @@ use crate::skeleton::{Own, Skeleton};
 /// A shorter function that is somewhere else is another of the same.
 const MOVED: usize = 60;
 
-/// Compares the functions of two scripts: those that are others, and how many there are.
-pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> (Vec<Function>, FunctionCounts) {
+/// The functions of two scripts side by side.
+pub(crate) struct Functions<'s> {
+    /// Those that are others.
+    pub(crate) listed: Vec<Function>,
+    /// How many there are.
+    pub(crate) counts: FunctionCounts,
+    /// Those that do something else, each with what it was.
+    pub(crate) changed: Vec<(&'s Own, &'s Own)>,
+    pub(crate) added: Vec<&'s Own>,
+    pub(crate) removed: Vec<&'s Own>,
+}
+
+/// Compares the functions of two scripts.
+pub(crate) fn functions<'s>(old: &'s Skeleton, new: &'s Skeleton) -> Functions<'s> {
     let all = (old.functions.len(), new.functions.len());
     let (same, old, new) =
         paired(old.functions.iter().collect(), new.functions.iter().collect(), |own| Some(own.named));
@@ -18,14 +30,13 @@ pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> (Vec<Function>, Funct
     let (by_name, old, new) =
         paired(old, new, |own| (&*own.name != Function::ANONYMOUS).then_some(&*own.name));
     let (by_shape, old, new) = paired(old, new, |own| Some(own.blank));
-    let changed = by_name.iter().chain(&by_shape).map(|(_, new)| *new);
-    let of = |functions: Vec<&Own>, how| {
-        functions.into_iter().map(move |own| function(own, how)).collect::<Vec<_>>()
-    };
-    let mut found = of(changed.collect(), FunctionChange::Changed);
-    found.extend(of(new, FunctionChange::Added));
-    found.extend(of(old, FunctionChange::Removed));
-    found.extend(of(moved(same), FunctionChange::Moved));
+    let changed: Vec<_> = by_name.into_iter().chain(by_shape).collect();
+    let of =
+        |functions: &[&Own], how| functions.iter().map(move |own| function(own, how)).collect::<Vec<_>>();
+    let mut found: Vec<_> = changed.iter().map(|(_, new)| function(new, FunctionChange::Changed)).collect();
+    found.extend(of(&new, FunctionChange::Added));
+    found.extend(of(&old, FunctionChange::Removed));
+    found.extend(of(&moved(same), FunctionChange::Moved));
     found.sort_by_key(|function| (function.how, function.line));
     let count = |how| found.iter().filter(|function| function.how == how).count();
     let counts = FunctionCounts {
@@ -39,10 +50,10 @@ pub(crate) fn functions(old: &Skeleton, new: &Skeleton) -> (Vec<Function>, Funct
     // Many of one kind push out none of another.
     let kinds = found.chunk_by(|one, other| one.how == other.how);
     let listed = kinds.flat_map(|kind| kind.iter().take(LISTED)).cloned().collect();
-    (listed, counts)
+    Functions { listed, counts, changed, added: new, removed: old }
 }
 
-fn function(own: &Own, how: FunctionChange) -> Function {
+pub(crate) fn function(own: &Own, how: FunctionChange) -> Function {
     Function { name: own.name.clone(), how, line: own.line }
 }
 
@@ -78,7 +89,7 @@ fn paired<'s, K: Hash + Eq>(
 fn moved<'s>(mut same: Vec<(&'s Own, &'s Own)>) -> Vec<&'s Own> {
     same.retain(|(_, new)| new.len >= MOVED);
     same.sort_by_key(|(_, new)| new.start);
-    let order: Vec<u32> = same.iter().map(|(old, _)| old.start).collect();
+    let order: Vec<_> = same.iter().map(|(old, _)| old.start).collect();
     let kept = longest_rising(&order);
     let mut kept = kept.into_iter().peekable();
     let is_moved = |(at, pair): (usize, &(&'s Own, &'s Own))| {
@@ -92,9 +103,9 @@ fn moved<'s>(mut same: Vec<(&'s Own, &'s Own)>) -> Vec<&'s Own> {
 }
 
 /// The places of a longest rising subsequence.
-fn longest_rising(numbers: &[u32]) -> Vec<usize> {
+fn longest_rising<T: Copy + Ord>(numbers: &[T]) -> Vec<usize> {
     // The place of the smallest number that ends one of each length, and what stands before each place.
-    let mut ends: Vec<(u32, usize)> = Vec::new();
+    let mut ends: Vec<(T, usize)> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(numbers.len());
     for (at, number) in numbers.iter().enumerate() {
         let len = ends.partition_point(|(end, _)| end < number);
@@ -133,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_keeps_its_order_is_as_long_as_can_be() {
-        assert_eq!(longest_rising(&[]), [0; 0]);
+        assert_eq!(longest_rising::<u32>(&[]), [0; 0]);
         assert_eq!(longest_rising(&[5, 1, 2, 9, 3]), [1, 2, 4]);
         assert_eq!(longest_rising(&[3, 2, 1]).len(), 1);
     }

@@ -45,6 +45,7 @@ mod script;
 mod skeleton;
 mod strings;
 mod threads;
+mod together;
 mod value;
 mod versions;
 mod wasm;
@@ -58,11 +59,12 @@ pub use contents::{
 pub use difference::{DifferenceAsked, Whole};
 pub use findings::{
     Change, Diff, DiffLine, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk,
-    LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
+    LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site, TOGETHER,
 };
 pub use guard::Guard;
 pub use limits::Limits;
 pub use renames::{Comparing, Renamed};
+pub use together::{Deed, Together};
 pub use words::differing_words;
 
 use crate::meter::Meter;

@@ -30,6 +30,7 @@ use crate::value::{Callable, Value};
 
 pub(crate) use self::equal::{sites, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
+use self::given::GivenTo;
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -41,8 +42,8 @@ pub(crate) const NESTED: usize = 3;
 pub(crate) struct Seen {
     pub(crate) uses: HashMap<Capability, Vec<Use>>,
     pub(crate) guards: HashMap<Guard, Vec<Use>>,
-    /// Each text that the script holds or comes to, and the line it is at.
-    pub(crate) texts: Vec<(usize, Box<str>)>,
+    /// Each text that the script holds or comes to.
+    pub(crate) texts: Vec<Held>,
     /// Bytes of them.
     text_bytes: usize,
     /// Why not all was seen, if it was not.
@@ -59,6 +60,20 @@ pub(crate) struct Use {
     pub(crate) is_later: bool,
     /// Whether it is hidden, or given what people type or pages keep: shown first of many.
     pub(crate) is_telling: bool,
+    /// Where the innermost function around it begins; nothing outside of functions.
+    pub(crate) function: Option<u32>,
+    /// Hosts that it goes to, as far as what it is given names them.
+    pub(crate) to: Vec<Box<str>>,
+}
+
+/// A text that the script holds or comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The line it is at.
+    pub(crate) line: usize,
+    /// Where the innermost function around it begins.
+    pub(crate) function: Option<u32>,
+    pub(crate) text: Box<str>,
 }
 
 /// How the code that is looked at came to be.
@@ -68,10 +83,12 @@ pub(crate) struct Inside {
     pub(crate) strings: usize,
     /// The line of the outermost one.
     pub(crate) line: Option<usize>,
+    /// Where the function around that begins.
+    pub(crate) function: Option<u32>,
 }
 
 impl Inside {
-    pub(crate) const NOTHING: Self = Self { strings: 0, line: None };
+    pub(crate) const NOTHING: Self = Self { strings: 0, line: None, function: None };
 }
 
 /// Looks at a formatted script.
@@ -89,6 +106,7 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
         limits,
         inside,
         node: NodeId::ROOT,
+        functions: Vec::new(),
         seen: Seen::default(),
         covered: Vec::new(),
         withs: 0,
@@ -122,6 +140,8 @@ struct Look<'a, 's> {
     inside: Inside,
     /// The one that is looked at.
     node: NodeId,
+    /// The functions around it.
+    functions: Vec<Span>,
     seen: Seen,
     /// Where every text is part of one that was seen.
     covered: Vec<Span>,
@@ -140,6 +160,7 @@ struct Look<'a, 's> {
 impl<'a> Look<'a, '_> {
     fn node(&mut self, node: &AstNode<'a>) {
         self.node = node.id();
+        self.enter(node);
         self.guards(node);
         match node.kind() {
             AstKind::IdentifierReference(name) => {
@@ -183,6 +204,25 @@ impl<'a> Look<'a, '_> {
             }
             AstKind::ArrayExpression(array) => self.array(array),
             _ => {}
+        }
+    }
+
+    /// Nodes come in the order in which they begin.
+    fn enter(&mut self, node: &AstNode<'a>) {
+        let span = node.kind().span();
+        while self.functions.last().is_some_and(|around| around.end <= span.start) {
+            self.functions.pop();
+        }
+        if matches!(node.kind(), AstKind::Function(_) | AstKind::ArrowFunctionExpression(_)) {
+            self.functions.push(span);
+        }
+    }
+
+    /// Where the innermost function begins around what is looked at; of code in a string, around that.
+    fn function(&self) -> Option<u32> {
+        match self.inside.strings {
+            0 => self.functions.last().map(|around| around.start),
+            _ => self.inside.function,
         }
     }
 
@@ -425,10 +465,18 @@ impl<'a> Look<'a, '_> {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        let (given, is_of_people) = self.given(capability, self.node, means.as_deref());
+        let GivenTo { given, is_of_people, to } = self.given(capability, self.node, means.as_deref());
         let is_telling = is_of_people || means.is_some();
         let site = self.site(span.start, means.map(|means| bounded(&means, 60)));
-        self.seen.uses.entry(capability).or_default().push(Use { site, given, is_later, is_telling });
+        let function = self.function();
+        let used = Use { site, given, is_later, is_telling, function, to };
+        self.seen.uses.entry(capability).or_default().push(used);
+    }
+
+    /// A use of which it is not read where it goes.
+    fn unread(&self, start: u32, given: u64) -> Use {
+        let (site, function) = (self.site(start, None), self.function());
+        Use { site, given, is_later: false, is_telling: false, function, to: Vec::new() }
     }
 
     fn site(&self, start: u32, means: Option<Box<str>>) -> Site {

@@ -31,6 +31,8 @@ pub(crate) struct Lined<'t> {
     locals: &'t Locals,
     /// What each symbol is called.
     names: Vec<&'t str>,
+    /// Where the first and the last place of each begins.
+    reach: Vec<Option<(u32, u32)>>,
     /// Where each line begins, and its first name.
     starts: Vec<(usize, usize)>,
 }
@@ -101,13 +103,18 @@ impl<'t> Lined<'t> {
         });
         let starts = starts.collect();
         let mut names = vec![""; locals.fixed.len()];
+        let mut reach = vec![None; locals.fixed.len()];
         for place in &locals.places {
+            if let Some(reach) = place.symbol.and_then(|symbol| reach.get_mut(symbol as usize)) {
+                let (first, _) = reach.unwrap_or((place.start, place.start));
+                *reach = Some((first, place.start));
+            }
             let name = place.symbol.and_then(|symbol| names.get_mut(symbol as usize));
             if let (Some(name), Some(here)) = (name, text.get(place.start as usize..place.end as usize)) {
                 *name = here;
             }
         }
-        Self { text, lines, locals, names, starts }
+        Self { text, lines, locals, names, reach, starts }
     }
 
     /// The names of a line, each with its place in that line.
@@ -116,6 +123,14 @@ impl<'t> Lined<'t> {
         let behind = self.starts.get(line + 1).map_or(self.locals.places.len(), |(_, next)| *next);
         let places = self.locals.places.get(first..behind).unwrap_or_default();
         places.iter().map(move |place| (place.start as usize - start, place.end as usize - start, *place))
+    }
+
+    /// Whether every place of a symbol is on one line: a parameter of a short function, which nothing else can be taken for.
+    fn is_of_line(&self, symbol: Option<u32>, line: usize) -> bool {
+        let reach = symbol.and_then(|symbol| self.reach.get(symbol as usize).copied().flatten());
+        let (start, _) = self.starts.get(line).copied().unwrap_or_default();
+        let end = self.starts.get(line + 1).map_or(usize::MAX, |(next, _)| *next);
+        reach.is_some_and(|(first, last)| start <= first as usize && (last as usize) < end)
     }
 
     fn symbols(&self, line: usize) -> impl Iterator<Item = u32> {
@@ -373,14 +388,21 @@ impl<'l, 't> Renames<'l, 't> {
         (written.into(), meanings)
     }
 
-    /// Which names of a line of the new version read as in the line of the reviewed one that stands beside it, and are others.
+    /// Which names of a line of the new version read as in the line of the reviewed one that stands beside it, and are others. Not
+    /// those of which neither stands anywhere else.
     pub(crate) fn others(&self, old: usize, new: usize) -> Vec<&'t str> {
         let (_, before) = self.old_written(old);
         let text = self.new.lines.get(new).copied().unwrap_or_default();
+        let of_old_line: Vec<_> =
+            self.old.symbols(old).filter(|symbol| self.old.is_of_line(Some(*symbol), old)).collect();
+        let is_of_old_line = |meant: Pair| of_old_line.iter().any(|symbol| self.of_old(*symbol) == meant);
         let mut others = Vec::new();
         for (from, to, place) in self.new.places(new) {
             let name = text.get(from..to).unwrap_or_default();
-            let is_other = before.get(name).is_some_and(|meant| *meant != place.symbol);
+            let is_noise = |meant: Option<Pair>| {
+                self.new.is_of_line(place.symbol, new) && meant.is_some_and(is_of_old_line)
+            };
+            let is_other = before.get(name).is_some_and(|meant| *meant != place.symbol && !is_noise(*meant));
             if is_other && !others.contains(&name) && others.len() < TOLD {
                 others.push(name);
             }

@@ -41,8 +41,11 @@ pub(crate) struct Own {
     pub(crate) blank: Digest,
     /// Bytes of its text.
     pub(crate) len: usize,
-    /// The place where it begins.
-    pub(crate) start: u32,
+    /// The place where it begins. `None` is the script, outside of its functions.
+    pub(crate) start: Option<u32>,
+    /// Where the function around it begins.
+    pub(crate) around: Option<u32>,
+    pub(crate) last_line: usize,
 }
 
 /// Something in the text.
@@ -141,7 +144,9 @@ fn given_name(semantic: &Semantic<'_>, node: &AstNode<'_>) -> Option<String> {
         // Many functions have no name and are handed to something that has.
         AstKind::CallExpression(call) => match &call.callee {
             Expression::FunctionExpression(_) | Expression::ArrowFunctionExpression(_) => return None,
-            callee => format!("(handed to {})", bounded(written(semantic, callee.span())?, 40)),
+            callee => {
+                format!("{}{})", Function::HANDED, bounded(written(semantic, callee.span())?, 40))
+            }
         },
         _ => return None,
     };
@@ -160,6 +165,13 @@ struct Parts {
     literals: Vec<u8>,
     numbers: FxHashMap<u32, u32>,
     len: usize,
+}
+
+impl Own {
+    /// Whether it is called by what it is handed to, if by anything.
+    pub(crate) fn is_nameless(&self) -> bool {
+        &*self.name == Function::ANONYMOUS || self.name.starts_with(Function::HANDED)
+    }
 }
 
 impl Parts {
@@ -230,9 +242,12 @@ impl Building<'_> {
         let Some(end) = self.open.last().map(|open| open.span.end) else { return };
         self.copy_to(end);
         let Some(Open { name, span, own }) = self.open.pop() else { return };
-        let line = self.lines.line(span.start);
+        let (line, last_line) = (self.lines.line(span.start), self.lines.line(span.end));
         let (named, blank) = own.digests();
-        self.done.functions.push(Own { name, line, named, blank, len: own.len, start: span.start });
+        // The first that is open is the script.
+        let start = (!self.open.is_empty()).then_some(span.start);
+        let around = self.open.get(1..).and_then(<[Open]>::last).map(|around| around.span.start);
+        self.done.functions.push(Own { name, line, named, blank, len: own.len, start, around, last_line });
     }
 
     fn copy_to(&mut self, to: u32) {

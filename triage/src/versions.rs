@@ -7,22 +7,23 @@ use std::sync::Arc;
 use oxc_span::SourceType;
 
 use crate::banner::{version_in_texts, version_said};
-use crate::capability::Capability;
+use crate::capability::{Capability, Group};
 use crate::difference::{Aligned, DifferenceAsked, Whole, excerpts};
 use crate::findings::{Change, Diff, Fact, Findings, Host, LISTED, NotAnalysed, SHOWN, SaidVersion, bounded};
-use crate::functions::{functions, literals};
+use crate::functions::{Functions, functions, literals};
 use crate::guard::losses;
 use crate::hosts::{domain_of, hosts_in, in_urls, is_of_host};
 use crate::limits::Limits;
 use crate::lines::Lines;
 use crate::locals::Locals;
-use crate::look::{Seen, Use, look, sites, without_equal};
+use crate::look::{Held, Seen, Use, look, sites, without_equal};
 use crate::measures::{Measured, measure, measures};
 use crate::renames::{Comparing, Lined};
 use crate::script;
 use crate::skeleton::{Skeleton, skeleton};
 use crate::strings::new_hosts;
 use crate::threads::both;
+use crate::together::together;
 
 /// What is compared.
 #[derive(Clone, Copy)]
@@ -178,12 +179,22 @@ fn findings(
     let Versions { limits, asked, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let facts = facts(old.map(|old| &old.seen), &new.seen);
+    let found = facts(old.map(|old| &old.seen), &new.seen);
     let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let mut hosts = hosts.listed();
     quote(&mut hosts, &new.formatted);
+    say_what_goes_there(&mut hosts, &new.seen);
+    let side_by_side = skeletons.map(|(old, new)| functions(old, new));
+    let together = match (&side_by_side, old) {
+        (Some(functions), Some(old)) => {
+            let skeletons = (&old.skeleton, &new.skeleton);
+            together(functions, (&old.seen, &new.seen), skeletons, &found, &hosts)
+        }
+        (_, _) => Vec::new(),
+    };
+    let facts: Vec<_> = found.into_iter().map(|(fact, _)| fact).collect();
     let (aligned, diff) = match old {
         Some(old) => versions.difference(old, new).unzip(),
         None if asked.comparing == Comparing::NoLines => (None, None),
@@ -193,11 +204,13 @@ fn findings(
             (None, Some(excerpts(&new.formatted, sites.chain(hosts))))
         }
     };
-    let (functions, function_counts) = skeletons.map(|(old, new)| functions(old, new)).unwrap_or_default();
+    let (functions, function_counts) =
+        side_by_side.map(|Functions { listed, counts, .. }| (listed, counts)).unwrap_or_default();
     let found = Findings {
         change,
         not_analysed: cut_short.or(is_over.then_some(NotAnalysed::TimeOver)).or(too_much),
         version: None,
+        together,
         facts,
         losses,
         hosts,
@@ -216,31 +229,50 @@ fn findings(
 }
 
 /// What is done at more places than before, or with something else.
-fn facts(old: Option<&Seen>, new: &Seen) -> Vec<Fact> {
+fn facts<'s>(old: Option<&'s Seen>, new: &'s Seen) -> Vec<(Fact, Vec<&'s Use>)> {
     let before = |capability: &Capability| {
         old.and_then(|old| old.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
     };
     let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
     let each =
         by_capability.into_iter().map(|(capability, uses)| fact(*capability, before(capability), uses));
-    let mut facts: Vec<Fact> = each.flatten().collect();
-    facts.sort_by_key(|fact| (fact.capability.group(), fact.reviewed > 0, fact.capability));
+    let mut facts: Vec<_> = each.flatten().collect();
+    facts.sort_by_key(|(fact, _)| (fact.capability.group(), fact.reviewed > 0, fact.capability));
     facts
 }
 
-fn fact(capability: Capability, before: &[Use], uses: &[Use]) -> Option<Fact> {
+/// With the places that it is about.
+fn fact<'s>(capability: Capability, before: &'s [Use], uses: &'s [Use]) -> Option<(Fact, Vec<&'s Use>)> {
     let count = |uses: &[Use]| uses.iter().filter(|one| !one.is_later).count();
     let (reviewed, new) = (count(before), count(uses));
     let (gone, others) = without_equal(before, uses);
     // What is given later to what nobody has named is no fact of its own.
-    (new > reviewed || (new > 0 && !others.is_empty())).then(|| Fact {
-        capability,
-        reviewed,
-        new,
-        others: others.len(),
-        sites: sites(&others),
-        gone: sites(&gone),
+    (new > reviewed || (new > 0 && !others.is_empty())).then(|| {
+        let (sites, gone) = (sites(&others), sites(&gone));
+        (Fact { capability, reviewed, new, others: others.len(), sites, gone }, others)
     })
+}
+
+/// By what each host is reached: what is given to the network names it, or else stands on the line that does.
+fn say_what_goes_there(hosts: &mut [Host], new: &Seen) {
+    if hosts.is_empty() {
+        return;
+    }
+    let (mut by_name, mut by_line) = (HashMap::new(), HashMap::new());
+    let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
+    let of_network = by_capability.into_iter().filter(|(capability, _)| capability.group() == Group::Network);
+    for (capability, used) in
+        of_network.flat_map(|(capability, uses)| uses.iter().map(|used| (*capability, used)))
+    {
+        by_line.entry(used.site.line).or_insert(capability);
+        for host in &used.to {
+            by_name.entry(&**host).or_insert(capability);
+        }
+    }
+    for host in hosts {
+        let on_line = host.line.and_then(|line| by_line.get(&line));
+        host.reached_by = by_name.get(&*host.host).or(on_line).copied();
+    }
 }
 
 /// Hosts that only the new version names, and whether the time was over before all of them were looked at.
@@ -252,14 +284,14 @@ fn hosts(
 ) -> (Hosts, bool) {
     let old_texts = old.into_iter().flat_map(|old| &old.texts);
     let mut known: HashSet<String> =
-        old_texts.flat_map(|(_, text)| hosts_in(text)).map(|named| named.host).collect();
+        old_texts.flat_map(|held| hosts_in(&held.text)).map(|named| named.host).collect();
     // Where the reviewed version could not be read, what stands in its bytes is known all the same.
     known.extend(reviewed.into_iter().flat_map(in_urls).map(|named| named.host));
     let raw = raw.to_lowercase();
     // Of most versions there is no new host to look for in them.
     let in_sight = LazyCell::new(|| raw.split(|char| !is_of_host(char)).collect::<HashSet<_>>());
     let mut found = Hosts::default();
-    for (line, text) in &new.texts {
+    for Held { line, text, .. } in &new.texts {
         for named in hosts_in(text) {
             if !known.contains(&named.host) {
                 // As many as are listed are looked for however little time is left: whoever uses it up hides none of these.
@@ -322,6 +354,7 @@ impl Hosts {
                     excerpt: None,
                     hidden,
                     imitates: None,
+                    reached_by: None,
                 });
             }
         }

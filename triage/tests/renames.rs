@@ -256,3 +256,24 @@ fn where_the_time_is_over_every_line_is_shown_and_that_is_said() {
     assert_eq!(diff.renamed, Renamed::NotKnown(NotAnalysed::TimeOver));
     assert!(diff.added > 0);
 }
+
+/// What is said of names beside the changed lines.
+fn said(old: &str, new: &str) -> Vec<String> {
+    let diff = diff(old, new);
+    let lines = diff.hunks.into_iter().flat_map(|hunk| hunk.lines);
+    lines.filter_map(|line| line.other_names.map(Into::into)).collect()
+}
+
+#[test]
+fn a_parameter_that_stands_on_one_line_alone_is_not_said_to_be_another() {
+    let old = script("use(user.map((e) => e.first), 'one');");
+    let new = script("use(user.map((e) => [e.second, e.third]), 'two');");
+    assert_eq!(said(&old, &new), [""; 0]);
+}
+
+#[test]
+fn a_parameter_that_shadows_a_variable_of_other_lines_is_said_to_be_another() {
+    let old = script("var card = form.card; keep(card);\nuse(user.map((e) => card.first), 'one');");
+    let new = script("var card = form.card; keep(card);\nuse(user.map((card) => card.first), 'two');");
+    assert_eq!(said(&old, &new), ["card"]);
+}

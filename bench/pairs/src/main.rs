@@ -40,12 +40,14 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     println!(
         "| update | KiB | ms | change | functions | facts, new of them | guards gone | hosts | changed lines, to the letter | but for names |\n|---|---|---|---|---|---|---|---|---|---|"
     );
-    let mut lines = [0, 0];
+    let (mut lines, mut together) = ([0, 0], 0);
     let (mut bundle_old, mut bundle_new) = (Vec::new(), Vec::new());
     for (package, old, new, file) in LIBRARIES {
         let (old_script, new_script) =
             (script(folder, package, old, file)?, script(folder, package, new, file)?);
-        let changed = row(&format!("{package} {old} → {new}, {file}"), &old_script, &new_script);
+        let name = format!("{package} {old} → {new}, {file}");
+        let (changed, has_together) = row(&name, &old_script, &new_script);
+        together += usize::from(has_together);
         for (all, changed) in lines.iter_mut().zip(changed) {
             *all += changed;
         }
@@ -57,11 +59,13 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     row("a bundle of the first of them", &bundle_old, &bundle_new);
     let [to_the_letter, but_names] = lines;
     println!("\n{to_the_letter} changed lines of all updates, {but_names} of them by more than local names");
+    println!("{together} of {} updates newly do several things in one function", LIBRARIES.len());
     planted()
 }
 
-/// Prints what is said of one update, and gives how many lines its difference has: to the letter, and but for local names.
-fn row(name: &str, old: &[u8], new: &[u8]) -> [usize; 2] {
+/// Prints what is said of one update, and gives how many lines its difference has, to the letter and but for local names, and
+/// whether one function newly does several things.
+fn row(name: &str, old: &[u8], new: &[u8]) -> ([usize; 2], bool) {
     let (findings, took) = measured(old, new);
     let letters = compare_by(DifferenceAsked::of(true, None), Some(old), new, Limits::default(), &|_| None);
     let changed = |diff: &Diff| diff.added + diff.removed;
@@ -85,6 +89,9 @@ fn row(name: &str, old: &[u8], new: &[u8]) -> [usize; 2] {
         lines[0],
         lines[1],
     );
+    for together in &findings.together {
+        eprintln!("  {name}: {}", together.text());
+    }
     for fact in facts {
         let site = fact.sites.first().map(|site| &*site.excerpt).unwrap_or_default();
         eprintln!("  {name}: {} {} → {}: {site}", fact.capability.code(), fact.reviewed, fact.new);
@@ -96,7 +103,7 @@ fn row(name: &str, old: &[u8], new: &[u8]) -> [usize; 2] {
     for host in hosts {
         eprintln!("  {name}: {}{}", host.host, if host.hidden { ", hidden" } else { "" });
     }
-    lines
+    (lines, !findings.together.is_empty())
 }
 
 fn measured(old: &[u8], new: &[u8]) -> (Findings, Duration) {
@@ -117,7 +124,7 @@ fn planted() -> Result<(), Box<dyn Error>> {
     let mut names: Vec<_> =
         fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     names.sort();
-    let (mut all, mut named) = (0, 0);
+    let (mut all, mut named, mut together) = (0, 0, 0);
     println!("\n| planted | facts | hosts, hidden of them |\n|---|---|---|");
     for path in names.iter().filter(|path| !path.ends_with("library.js")) {
         let script = library.replace("/* planted */", &fs::read_to_string(path)?);
@@ -128,8 +135,14 @@ fn planted() -> Result<(), Box<dyn Error>> {
         println!("| {name} | {} | {}, {hidden} |", codes.join(", "), findings.hosts.len());
         all += 1;
         named += usize::from(!codes.is_empty());
+        together += usize::from(!findings.together.is_empty());
+        for together in &findings.together {
+            eprintln!("  {name}: {}", together.text());
+        }
     }
-    println!("\n{named} of {all} planted attacks have facts of their own");
+    println!(
+        "\n{named} of {all} planted attacks have facts of their own, {together} do several things in one function"
+    );
     Ok(())
 }
 

@@ -96,7 +96,7 @@ pub(super) struct HostRow {
 
 /// Facts of one group.
 pub(super) struct Grouped {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) facts: Vec<FactRow>,
 }
 
@@ -316,19 +316,9 @@ fn domains(hosts: &[Host], shown: &Shown) -> Vec<Domain> {
     domains.into_iter().map(|(_, domain)| domain).collect()
 }
 
-fn group_name(group: Group) -> &'static str {
-    match group {
-        Group::Network => "Network",
-        Group::Code => "Text becomes code",
-        Group::Data => "Reach for data",
-        Group::Environment => "Not the same everywhere",
-        Group::Obfuscation => "Hard to read",
-    }
-}
-
 fn groups(facts: &[Fact], is_compared: bool, shown: &Shown) -> Vec<Grouped> {
     let grouped = Group::ALL.into_iter().map(|group| Grouped {
-        name: group_name(group),
+        name: capitalised(group.text()),
         facts: facts
             .iter()
             .filter(|fact| fact.capability.group() == group)

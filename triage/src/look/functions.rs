@@ -81,8 +81,7 @@ impl<'a> Look<'a, '_> {
 
     pub(super) fn hears(&mut self, listener: &'a Expression<'a>, start: u32) {
         let Some(function) = self.function_of(listener) else { return };
-        let used = Use { site: self.site(start, None), given: 0, is_later: false, is_telling: false };
-        self.listeners.push(Listener { function, used });
+        self.listeners.push(Listener { function, used: self.unread(start, 0) });
     }
 
     /// Those that check nothing before they go on.

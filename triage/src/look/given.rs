@@ -19,6 +19,7 @@ use oxc_syntax::operator::BinaryOperator;
 use super::Look;
 use crate::bindings::{Binding, symbol_of};
 use crate::capability::{Capability, Group, of_global, of_member, of_text};
+use crate::hosts::hosts_in;
 use crate::operators::operands;
 use crate::value::{Callable, Value};
 
@@ -41,22 +42,42 @@ pub(super) const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
+/// Hosts of one use.
+const HOSTS: usize = 4;
+
 /// What all uses are given that are not compared by it.
 const NOTHING: u64 = 0;
 
+/// What is given to a use.
+pub(super) struct GivenTo {
+    /// What stands for all of it.
+    pub(super) given: u64,
+    /// Whether that is what people type or pages keep.
+    pub(super) is_of_people: bool,
+    /// Hosts that it names, where it is given to the network.
+    pub(super) to: Vec<Box<str>>,
+}
+
+impl GivenTo {
+    fn alike(given: u64) -> Self {
+        Self { given, is_of_people: false, to: Vec::new() }
+    }
+}
+
 impl<'a> Look<'a, '_> {
-    /// What is given to the use that the node is part of, and whether that is what people type or pages keep.
-    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> (u64, bool) {
+    /// What is given to the use that the node is part of.
+    pub(super) fn given(&self, capability: Capability, node: NodeId, means: Option<&str>) -> GivenTo {
         let of_text = matches!(capability, Capability::PasswordField | Capability::CardField);
         match capability.group() {
-            Group::Data if of_text => (hash(means.unwrap_or_default()), false),
+            Group::Data if of_text => GivenTo::alike(hash(means.unwrap_or_default())),
             Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
                 let mut given = Given::of(self, capability);
                 given.around(self.semantic.nodes().get_node(node));
-                (hash(&given.text), given.is_of_people)
+                let Given { is_of_people, to, .. } = given;
+                GivenTo { given: hash(&given.text), is_of_people, to }
             }
             Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => {
-                (NOTHING, false)
+                GivenTo::alike(NOTHING)
             }
         }
     }
@@ -177,11 +198,14 @@ struct Given<'l, 'a, 's> {
     is_inside: bool,
     /// Whether anything of what people type or pages keep is given.
     is_of_people: bool,
+    /// Hosts that are named, where that is where it goes.
+    to: Vec<Box<str>>,
 }
 
 impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
-        Self { look, capability, text: String::new(), left: PARTS, is_inside: false, is_of_people: false }
+        let (text, to) = (String::new(), Vec::new());
+        Self { look, capability, text, left: PARTS, is_inside: false, is_of_people: false, to }
     }
 
     /// The node, and what is done with it.
@@ -376,6 +400,9 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     }
 
     fn literal(&mut self, text: &str) {
+        if self.capability.group() == Group::Network {
+            self.goes_to(text);
+        }
         self.text.push('"');
         let is_html = matches!(self.capability, Capability::Html | Capability::DocumentWrite);
         if is_html {
@@ -397,6 +424,15 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             self.numbered(text);
         }
         self.text.push('"');
+    }
+
+    fn goes_to(&mut self, text: &str) {
+        for named in hosts_in(text).take(HOSTS) {
+            let host = named.host.into();
+            if self.to.len() < HOSTS && !self.to.contains(&host) {
+                self.to.push(host);
+            }
+        }
     }
 
     /// Versions and numbers in addresses are others in each version; those of accounts are longer, and tell one from another.

@@ -6,7 +6,7 @@ use oxc_semantic::AstNode;
 use oxc_span::Span;
 use oxc_syntax::operator::BinaryOperator;
 
-use super::{Look, REMEMBERED, Use};
+use super::{Look, REMEMBERED};
 use crate::bindings::{Binding, symbol_of};
 use crate::findings::NotAnalysed;
 use crate::guard::Guard;
@@ -154,13 +154,13 @@ impl<'a> Look<'a, '_> {
     }
 
     pub(super) fn guard(&mut self, guard: Guard, span: Span, given: u64) {
-        let site = self.site(span.start, None);
+        let used = self.unread(span.start, given);
         let guards = self.seen.guards.entry(guard).or_default();
         if guards.len() >= REMEMBERED {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        guards.push(Use { site, given, is_later: false, is_telling: false });
+        guards.push(used);
         if matches!(guard, Guard::MessageOrigin | Guard::MessageSource) {
             self.checks.push(span.start);
         }

@@ -6,7 +6,7 @@ use oxc_semantic::AstNode;
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::BinaryOperator;
 
-use super::{Inside, Look, NESTED, look_inside};
+use super::{Held, Inside, Look, NESTED, look_inside};
 use crate::capability::{of_pattern, of_text};
 use crate::findings::{NotAnalysed, bounded};
 use crate::hidden::{decoded, looks_like_code, of_numbers};
@@ -53,7 +53,7 @@ impl<'a> Look<'a, '_> {
             self.at(capability, span, Some(bounded(text, 60)));
         }
         let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
-        self.seen.texts.push((line, text.into()));
+        self.seen.texts.push(Held { line, function: self.function(), text: text.into() });
         if looks_like_code(text) {
             self.read_as_code(text, span);
         }
@@ -71,7 +71,7 @@ impl<'a> Look<'a, '_> {
         }
         self.read_as_code += 1;
         let line = self.inside.line.unwrap_or_else(|| self.lines.line(span.start));
-        let inside = Inside { strings: self.inside.strings + 1, line: Some(line) };
+        let inside = Inside { strings: self.inside.strings + 1, line: Some(line), function: self.function() };
         let Ok((text, source_type)) = script::formatted(code, self.limits) else { return };
         let seen = script::with_tree(&text, source_type, |semantic| {
             look_inside(&text, semantic, self.limits, inside)

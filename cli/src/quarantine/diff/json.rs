@@ -1,7 +1,8 @@
 //! What was found, for programs. The fields are listed in `docs/reference.md`.
 
 use pinfold_triage::{
-    Diff, DiffLine, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure, NotAnalysed, Renamed, Site,
+    Capability, Deed, Diff, DiffLine, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure,
+    NotAnalysed, Renamed, Site, Together,
 };
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ pub(crate) fn findings_json(findings: &Findings) -> Value {
         change,
         not_analysed,
         version,
+        together,
         facts,
         losses,
         hosts,
@@ -46,6 +48,7 @@ pub(crate) fn findings_json(findings: &Findings) -> Value {
         "change": change.code(),
         "not_analysed": not_analysed.as_ref().map(not_analysed_json),
         "version": version.as_ref().map(|version| json!({ "verified": &*version.reviewed, "new": &*version.new })),
+        "together": together.iter().map(together_json).collect::<Value>(),
         "hosts": hosts.iter().map(host_json).collect::<Value>(),
         "capabilities": facts.iter().map(fact_json).collect::<Value>(),
         "guards": losses.iter().map(loss_json).collect::<Value>(),
@@ -87,7 +90,28 @@ fn host_json(host: &Host) -> Value {
         "excerpt": host.excerpt.as_deref(),
         "hidden": host.hidden,
         "imitates": host.imitates.as_deref(),
+        "reached_by": host.reached_by.map(Capability::code),
     })
+}
+
+fn together_json(together: &Together) -> Value {
+    json!({
+        "text": together.text(),
+        "function": together.function.as_ref().map(function_json),
+        "line": together.line,
+        "last_line": together.last_line,
+        "newly": together.newly.iter().map(deed_json).collect::<Value>(),
+        "other": together.other.iter().map(deed_json).collect::<Value>(),
+        "hosts": names(&together.hosts),
+    })
+}
+
+fn deed_json(deed: &Deed) -> Value {
+    json!({ "capability": deed.capability.code(), "to": names(&deed.to) })
+}
+
+fn names(names: &[Box<str>]) -> Value {
+    names.iter().map(|name| &**name).collect()
 }
 
 fn fact_json(fact: &Fact) -> Value {

