@@ -1,6 +1,6 @@
 //! Which functions were added, removed, changed and moved, and which literals are others.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
 use crate::findings::{Function, FunctionChange, FunctionCounts, LISTED, Literal};
@@ -30,7 +30,9 @@ pub(crate) fn functions<'s>(old: &'s Skeleton, new: &'s Skeleton) -> Functions<'
     let (by_name, old, new) =
         paired(old, new, |own| (&*own.name != Function::ANONYMOUS).then_some(&*own.name));
     let (by_shape, old, new) = paired(old, new, |own| Some(own.blank));
-    let changed: Vec<_> = by_name.into_iter().chain(by_shape).collect();
+    let mut changed: Vec<_> = by_name.into_iter().chain(by_shape).collect();
+    let (by_place, old, new) = by_place(old, new, same.iter().chain(&changed));
+    changed.extend(by_place);
     let of =
         |functions: &[&Own], how| functions.iter().map(move |own| function(own, how)).collect::<Vec<_>>();
     let mut found: Vec<_> = changed.iter().map(|(_, new)| function(new, FunctionChange::Changed)).collect();
@@ -83,6 +85,51 @@ fn paired<'s, K: Hash + Eq>(
     old_left.extend(waiting.into_values().flatten());
     old_left.sort_by_key(|own| own.start);
     (pairs, old_left, new_left)
+}
+
+/// Those without a name, where one alone is left of each side in what is the same function around them: the function that a library is
+/// wrapped in is changed by whatever is put into it, and not new.
+fn by_place<'s, 'p>(
+    old: Vec<&'s Own>,
+    new: Vec<&'s Own>,
+    pairs: impl Iterator<Item = &'p (&'s Own, &'s Own)>,
+) -> Paired<'s>
+where
+    's: 'p,
+{
+    let mut partners: HashMap<_, _> = pairs.map(|(old, new)| (old.start, new.start)).collect();
+    // The script itself is around both.
+    partners.insert(None, None);
+    let (before, now) = (alone(&old), alone(&new));
+    let (mut pairs, mut gone, mut added) = (Vec::new(), HashSet::new(), HashSet::new());
+    // In the order in which they begin: what is around one comes before it.
+    for own in &old {
+        let is_alone = before.get(&own.around).is_some_and(|alone| alone.start == own.start);
+        let partner = partners.get(&own.around).filter(|_| is_alone).and_then(|around| now.get(around));
+        if let Some(partner) = partner {
+            partners.insert(own.start, partner.start);
+            gone.insert(own.start);
+            added.insert(partner.start);
+            pairs.push((*own, *partner));
+        }
+    }
+    let without = |left: Vec<&'s Own>, paired: HashSet<Option<u32>>| {
+        left.into_iter().filter(|own| !paired.contains(&own.start)).collect()
+    };
+    (pairs, without(old, gone), without(new, added))
+}
+
+/// Functions without a name that are the only such one in what is around them, by where that begins.
+fn alone<'s>(functions: &[&'s Own]) -> HashMap<Option<u32>, &'s Own> {
+    let (mut alone, mut several) = (HashMap::new(), HashSet::new());
+    for own in functions {
+        let is_nameless = own.start.is_some() && &*own.name == Function::ANONYMOUS;
+        if is_nameless && alone.insert(own.around, *own).is_some() {
+            several.insert(own.around);
+        }
+    }
+    alone.retain(|around, _| !several.contains(around));
+    alone
 }
 
 /// Of what is the same on both sides, those that do not keep the order of the most that do.

