@@ -183,7 +183,7 @@ async fn an_approval_at_the_console_admits_the_paths_that_its_page_showed_and_no
 
     let after = ada.open(&item).await.body;
     assert!(
-        after.contains("Nothing was decided.") && after.contains("it came another way meanwhile"),
+        after.contains("Nothing was decided.") && after.contains("It came another way meanwhile"),
         "{after}"
     );
     refused(&client(&gateway).get(third.url("/app.js")).await, 403, "quarantined", "path-changed");
