@@ -46,6 +46,8 @@ pub struct Deed {
 impl Deed {
     fn text(&self) -> String {
         let text = self.capability.text();
+        // What stands behind a colon explains it, and stands with the fact itself.
+        let text = text.split_once(':').map_or(text, |(what, _)| what);
         if self.to.is_empty() { text.to_owned() } else { format!("{text}, to {}", self.to.join(" and ")) }
     }
 }

