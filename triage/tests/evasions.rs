@@ -394,6 +394,24 @@ fn questions_of_the_environment_are_facts() {
     says("new FormData(document.forms[0])", Capability::FormListener);
 }
 
+#[test]
+fn a_date_that_is_a_number_is_said_as_a_date_also_where_it_is_worked_out() {
+    let dates = |code: &str| -> Vec<_> {
+        let findings = added(code);
+        let facts = findings.facts.iter().filter(|fact| fact.capability == Capability::Date);
+        facts.flat_map(|fact| &fact.sites).filter_map(|site| site.means.clone()).collect()
+    };
+    for gate in [
+        "if (Date.now() > 1798761600000) f()",
+        "if (Date.now() / 1000 >= 1798761600) f()",
+        "if (1798761600 * 1e3 < +new Date()) f()",
+        "if (new Date() < new Date(1798761600000)) f()",
+    ] {
+        assert_eq!(dates(gate), ["2027-01-01 00:00 UTC".into()], "{gate}");
+    }
+    assert_eq!(dates("if (size > 1048576 * 2) f()"), []);
+}
+
 /// What `javascript-obfuscator` and its like make: the table is turned until a sum is right, so that its order is not known.
 #[test]
 fn a_table_that_is_turned_round_is_a_fact_and_not_read_in_the_wrong_order() {

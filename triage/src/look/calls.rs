@@ -136,8 +136,9 @@ impl<'a> Look<'a, '_> {
             }
             "Date" => {
                 let [argument] = made.arguments.as_slice() else { return };
-                if matches!(self.argument(Some(argument)), Value::Text(_) | Value::Number(_)) {
-                    self.at(Capability::Date, made.span, None);
+                let given = self.argument(Some(argument));
+                if matches!(given, Value::Text(_) | Value::Number(_)) {
+                    self.at(Capability::Date, made.span, time(&given));
                 }
             }
             _ => {}
@@ -264,13 +265,19 @@ impl<'a> Look<'a, '_> {
             BinaryOperator::LessThan
             | BinaryOperator::LessEqualThan
             | BinaryOperator::GreaterThan
-            | BinaryOperator::GreaterEqualThan
-                if is_time(&binary.left) || is_time(&binary.right) =>
-            {
-                self.at(Capability::Date, binary.span(), None);
+            | BinaryOperator::GreaterEqualThan => {
+                if let Some(time) = self.time(&binary.left).or_else(|| self.time(&binary.right)) {
+                    self.at(Capability::Date, binary.span(), Some(time));
+                }
             }
             _ => {}
         }
+    }
+
+    /// Which time a number is, where it is written down or worked out of others.
+    fn time(&self, expression: &'a Expression<'a>) -> Option<Box<str>> {
+        let is_number = matches!(expression, Expression::NumericLiteral(_) | Expression::BinaryExpression(_));
+        if is_number { time(&self.folder.value(expression)) } else { None }
     }
 }
 
@@ -319,12 +326,15 @@ fn attribute(name: Option<String>) -> Option<Capability> {
 }
 
 /// A number that is a time of our days, in seconds or milliseconds since 1970.
-fn is_time(expression: &Expression<'_>) -> bool {
-    match expression {
-        Expression::NumericLiteral(literal) => {
-            let value = literal.value;
-            (1.5e9..2.1e9).contains(&value) || (1.5e12..4.2e12).contains(&value)
-        }
-        _ => false,
-    }
+fn time(value: &Value<'_>) -> Option<Box<str>> {
+    let Value::Number(number) = value else { return None };
+    let seconds = if (1.5e9..2.1e9).contains(number) {
+        *number
+    } else if (1.5e12..4.2e12).contains(number) {
+        number / 1000.0
+    } else {
+        return None;
+    };
+    let time = jiff::Timestamp::from_second(seconds as i64).ok()?;
+    Some(time.strftime("%Y-%m-%d %H:%M UTC").to_string().into())
 }
