@@ -2,7 +2,7 @@
 //! waits for. One lock guards all of it, so that what the writer takes is consistent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -37,7 +37,27 @@ pub(crate) struct Hashers([RandomState; 2]);
 
 impl Hashers {
     pub(crate) fn alike(&self, of: impl Hash) -> Alike {
-        Alike(self.0.each_ref().map(|hasher| hasher.hash_one(&of)))
+        let mut octets = Octets(Vec::with_capacity(512));
+        of.hash(&mut octets);
+        Alike(self.0.each_ref().map(|hasher| {
+            let mut hasher = hasher.build_hasher();
+            hasher.write(&octets.0);
+            hasher.finish()
+        }))
+    }
+}
+
+/// What is to be hashed, in one piece: to hash many short pieces twice costs several times as much.
+struct Octets(Vec<u8>);
+
+impl Hasher for Octets {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Nobody asks.
+    fn finish(&self) -> u64 {
+        0
     }
 }
 
