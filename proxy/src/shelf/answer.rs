@@ -58,7 +58,7 @@ impl Shared {
 
     async fn find_on_shelf(&self, ask: &Ask, policy: &Snapshot, expected: &Expectation<'_>) -> Answer {
         let until = Instant::now() + policy.live.patience;
-        let (mut waited_for, mut refusals) = (None, 0);
+        let (mut first, mut waited_for, mut refusals) = (None, None, 0);
         loop {
             match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
                 Ok((served, cleared)) => {
@@ -68,13 +68,17 @@ impl Shared {
                 Err(Missing::Ambiguous) => return Answer::AskVendor(None),
                 Err(Missing::Nothing) => {}
             }
+            if first.is_some() {
+                return Answer::AskVendor(first);
+            }
             let variant = self.shelf.variants.variant_of(ask);
             // It came to nothing for this very variant: what the vendor serves is no shared matter.
             if waited_for.as_ref() == Some(&variant) {
                 return Answer::AskVendor(None);
             }
             match self.shelf.flights.join(variant.clone()) {
-                Joined::First(flight) => return Answer::AskVendor(Some(flight)),
+                // Another may have ended since the shelf was looked at: what it brought is there now.
+                Joined::First(flight) => first = Some(flight),
                 Joined::Behind(ahead) => match timeout_at(until, ahead.lands()).await {
                     Ok(Landing::Refused) if refusals < REFUSALS => refusals += 1,
                     Ok(Landing::Refused | Landing::Over) => waited_for = Some(variant),
