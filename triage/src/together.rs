@@ -24,7 +24,7 @@ pub struct Together {
     pub function: Option<Function>,
     /// Where to begin to read: the first line of a new function, and of what is new in any other code.
     pub line: usize,
-    /// The last line of the function.
+    /// The last line of a new function, and of what is new in any other code.
     pub last_line: usize,
     /// What it did not do before, or at fewer places.
     pub newly: Vec<Deed>,
@@ -71,7 +71,7 @@ impl Together {
 
     /// Which code it is.
     fn subject(&self) -> String {
-        let Some(Function { name, how, line }) = &self.function else {
+        let Some(Function { name, how, .. }) = &self.function else {
             return "code outside functions".to_owned();
         };
         let how = match how {
@@ -84,8 +84,8 @@ impl Together {
             None => format!(", `{name}`"),
         };
         let lines = match self.last_line {
-            last if last > *line => format!("lines {line}–{last}"),
-            _ => format!("line {line}"),
+            last if last > self.line => format!("lines {}–{last}", self.line),
+            _ => format!("line {}", self.line),
         };
         format!("one {how} function{called} at {lines},")
     }
@@ -179,9 +179,9 @@ fn of_code(start: Option<u32>, code: &Code<'_>, more: &More<'_>, hosts: &[Host])
         let function = function(own, how);
         Function { name: bounded(&function.name, NAME), ..function }
     });
-    let first = code.uses.values().flatten().map(|used| used.site.line).min().unwrap_or_default();
-    let line = function.as_ref().filter(|_| is_added).map_or(first, |function| function.line);
-    let last_line = own.map_or(first, |own| own.last_line);
+    let lines = || code.uses.values().flatten().map(|used| used.site.line);
+    let (first, last) = (lines().min().unwrap_or_default(), lines().max().unwrap_or_default());
+    let (line, last_line) = own.filter(|_| is_added).map_or((first, last), |own| (own.line, own.last_line));
     Together { function, line, last_line, newly, other, hosts: Vec::new() }
 }
 
