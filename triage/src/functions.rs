@@ -106,7 +106,8 @@ where
     for own in &old {
         let is_alone = before.get(&own.around).is_some_and(|alone| alone.start == own.start);
         let partner = partners.get(&own.around).filter(|_| is_alone).and_then(|around| now.get(around));
-        if let Some(partner) = partner {
+        // Where the script itself was paired with a function, two could meet at one.
+        if let Some(partner) = partner.filter(|partner| !added.contains(&partner.start)) {
             partners.insert(own.start, partner.start);
             gone.insert(own.start);
             added.insert(partner.start);
