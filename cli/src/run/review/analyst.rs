@@ -365,17 +365,21 @@ mod tests {
         (Arc::new(findings), whole)
     }
 
-    #[tokio::test]
-    async fn numbers_of_parts_without_end_fill_no_memory_and_nothing_is_looked_at_anew() {
-        let dir = tempfile::tempdir().unwrap();
+    /// It has no bodies: whatever is looked at anew is not done.
+    async fn without_bodies(dir: &std::path::Path) -> Analyst {
         let options = StoreOptions {
             quarantine_max: 1 << 20,
             quarantine_per_url: 20,
             every_repeat_in_feed: false,
             counted_feed: false,
         };
-        // It has no body: whatever is looked at anew is not done.
-        let analyst = Analyst::new(Store::open_gateway(dir.path(), options).await.unwrap());
+        Analyst::new(Store::open_gateway(dir, options).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn numbers_of_parts_without_end_fill_no_memory_and_nothing_is_looked_at_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let analyst = without_bodies(dir.path()).await;
         let rules = Arc::<Rulebook>::default();
         let (findings, whole) = in_parts();
         let (_tell, answer) = watch::channel(Some(Triage::Done { verified: None, findings }));
@@ -404,13 +408,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_queue_has_read_is_said_at_the_first_visit_while_the_lines_are_compared() {
         let dir = tempfile::tempdir().unwrap();
-        let options = StoreOptions {
-            quarantine_max: 1 << 20,
-            quarantine_per_url: 20,
-            every_repeat_in_feed: false,
-            counted_feed: false,
-        };
-        let analyst = Analyst::new(Store::open_gateway(dir.path(), options).await.unwrap());
+        let analyst = without_bodies(dir.path()).await;
         let (rules, others) = (Arc::<Rulebook>::default(), Arc::<Rulebook>::default());
         let (first, line) = (key(1), "sends a beacon");
         analyst.0.memory().forget_what_is_of_other_rules(&rules);
