@@ -54,7 +54,8 @@ fn comments_are_trivia(script: &[u8], limits: Limits) {
     let commented = [b"/* v2 */".as_slice(), script].concat();
     let findings = compare(Some(script), &commented, limits, &|_| None);
     // What must stand at the very beginning is read otherwise behind a comment.
-    let begins = [b"#!".as_slice(), b"\xef\xbb\xbf", b"-->"].iter().any(|begin| script.starts_with(begin));
+    let begins = [b"#!".as_slice(), b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"-->"];
+    let begins = begins.iter().any(|begin| script.starts_with(begin));
     assert!(
         begins || matches!(findings.change, Change::Trivia | Change::Unknown | Change::Contents),
         "{findings:?}"
