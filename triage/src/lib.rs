@@ -64,6 +64,7 @@ pub use findings::{
 pub use guard::Guard;
 pub use limits::Limits;
 pub use renames::{Comparing, Renamed};
+pub use script::as_text;
 pub use together::{Deed, Together};
 pub use words::differing_words;
 

@@ -14,19 +14,27 @@ use crate::findings::NotAnalysed;
 use crate::limits::Limits;
 use crate::nesting::nesting;
 
-/// Bytes as text, without a byte order mark. Browsers take UTF-16 by its mark. What is not UTF-8 stands for itself as in
-/// Latin-1, so that two scripts in another encoding are not the same for what cannot be decoded.
+/// Bytes as text, without a byte order mark, as browsers read a script.
 pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    bytes.strip_prefix(b"\xef\xbb\xbf").map_or_else(|| as_text(bytes), of_octets)
+}
+
+/// Bytes as text, with the mark of UTF-8 where one begins them. Browsers take UTF-16 by its mark, which is left out. What is
+/// neither stands for itself as in Latin-1, so that two scripts in another encoding are not the same for what cannot be decoded.
+#[must_use]
+pub fn as_text(bytes: &[u8]) -> Cow<'_, str> {
     let utf_16 = |read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.as_chunks().0.iter().skip(1).map(|unit| read(*unit)).collect();
         String::from_utf16_lossy(&units).into()
     };
     match bytes {
-        [0xff, 0xfe, ..] => return utf_16(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => return utf_16(u16::from_be_bytes),
-        _ => {}
+        [0xff, 0xfe, ..] => utf_16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => utf_16(u16::from_be_bytes),
+        _ => of_octets(bytes),
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+}
+
+fn of_octets(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.into();
     }

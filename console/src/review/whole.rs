@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use pinfold_policy::digest::BodyId;
 use pinfold_store::incident::Incident;
+use pinfold_triage::as_text;
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
@@ -122,8 +123,8 @@ pub(super) async fn show(
 
 fn sides(Texts { digest, new, verified, .. }: &Texts, asked: &Asked) -> [Side; 2] {
     let mut then =
-        verified.as_ref().map(|(digest, bytes)| Piece::of(*digest, &text_of(bytes), asked.then, &asked.was));
-    let mut now = Piece::of(*digest, &text_of(new), asked.now, &asked.is);
+        verified.as_ref().map(|(digest, bytes)| Piece::of(*digest, &as_text(bytes), asked.then, &asked.was));
+    let mut now = Piece::of(*digest, &as_text(new), asked.now, &asked.is);
     let (then_at, now_at) = (then.as_ref().map_or(0, |piece| piece.from), now.from);
     let link = |then: usize, now: usize, id: &str| {
         format!("?then={then}&now={now}&was={}&is={}#{id}", in_query(&asked.was), in_query(&asked.is))
@@ -222,25 +223,6 @@ fn is_letter(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '$')
 }
 
-/// Bytes as a browser reads them as a script: UTF-16 by its mark, else UTF-8; what is neither stands for itself as in Latin-1.
-fn text_of(bytes: &[u8]) -> String {
-    let utf_16 = |read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.as_chunks().0.iter().skip(1).map(|unit| read(*unit)).collect();
-        String::from_utf16_lossy(&units)
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => return utf_16(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => return utf_16(u16::from_be_bytes),
-        _ => {}
-    }
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().copied().map(char::from));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,7 +293,7 @@ mod tests {
         let lines: Vec<String> =
             hidden.lines.iter().map(|line| line.iter().map(|(_, part)| part.to_string()).collect()).collect();
         assert_eq!(lines, ["a⟦U+202E⟧b", "c//⟦U+000D⟧d()"]);
-        assert_eq!(text_of(b"\xff\xfea\0b\0"), "ab");
-        assert_eq!(text_of(b"a\xff"), "aÿ");
+        assert_eq!(as_text(b"\xff\xfea\0b\0"), "ab");
+        assert_eq!(as_text(b"a\xff"), "aÿ");
     }
 }
