@@ -1,8 +1,9 @@
 //! TOML text, parsed to its end.
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
+use crate::diagnostic::quoted;
 use crate::source::{Mistake, SourceFile};
 
 /// The tables of a file, or nothing when it is not TOML: what a broken text seems to say would only lead to
@@ -13,5 +14,31 @@ pub(crate) fn parse(file: &SourceFile) -> Option<Spanned<DeTable<'_>>> {
         let place = error.span().unwrap_or_default();
         file.error(place, Mistake::new(error.message().to_lowercase()));
     }
-    errors.is_empty().then_some(table)
+    (errors.is_empty() && have_numbers(file, table.get_ref().values())).then_some(table)
+}
+
+/// Whether what begins as a number is one that fits into 64 bits. The parser leaves numbers as they are written, and lets
+/// pass what is none, such as `202_6-11-23`.
+fn have_numbers<'v, 't: 'v>(
+    file: &SourceFile,
+    values: impl Iterator<Item = &'v Spanned<DeValue<'t>>>,
+) -> bool {
+    let wrong = values.filter(|value| {
+        let is_number = match value.get_ref() {
+            DeValue::Integer(written) => i64::from_str_radix(written.as_str(), written.radix()).is_ok(),
+            DeValue::Float(written) => written
+                .as_str()
+                .parse()
+                .is_ok_and(|number: f64| number.is_finite() || written.as_str().ends_with(['f', 'n'])),
+            DeValue::Array(items) => return !have_numbers(file, items.iter()),
+            DeValue::Table(table) => return !have_numbers(file, table.values()),
+            DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => true,
+        };
+        if !is_number {
+            let written = quoted(file.text().get(value.span()).unwrap_or_default());
+            file.error(value.span(), Mistake::new(format!("{written} is no number that TOML knows")));
+        }
+        !is_number
+    });
+    wrong.count() == 0
 }

@@ -48,6 +48,17 @@ fn syntax() {
         ]
     );
     one_each(&[("a = 1\na = 2\n", "error:2:1: duplicate key")], |text| found(text, ""));
+    assert_eq!(
+        found(
+            "[limits]\nmax_ratio = [202_6-11-23, { a = 1e999 }]\nmax_connections = 0xffff_ffff_ffff_ffff",
+            ""
+        ),
+        [
+            "error:2:14: \"202_6-11-23\" is no number that TOML knows",
+            "error:2:33: \"1e999\" is no number that TOML knows",
+            "error:3:19: \"0xffff_ffff_ffff_ffff\" is no number that TOML knows",
+        ]
+    );
 }
 
 #[test]
