@@ -8,7 +8,6 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite, SqliteConnection};
 
 use super::tally::{Alike, Hashers};
-use crate::entry::Exchange;
 
 /// Numbers that are remembered; the others are looked up.
 const KNOWN: usize = 1 << 18;
@@ -45,72 +44,51 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    /// The number of what `exchange` has in common with others; it gets one with its first exchange.
+    /// The number of what exchanges have in common, if there was one before.
     pub(super) async fn number(
         &mut self,
         connection: &mut SqliteConnection,
         common: &Common,
-        exchange: &Exchange,
-    ) -> Result<i64, sqlx::Error> {
-        let key = self.hashers.alike(common);
-        if let Some(number) = self.known.get(&key) {
-            return Ok(number);
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let known = self.known.get(&self.hashers.alike(common));
+        if known.is_some() {
+            return Ok(known);
         }
-        match find(connection, common).await? {
-            Some(number) => {
-                self.known.insert(key, number);
-                Ok(number)
-            }
-            None => self.begin(connection, common, exchange).await,
+        let row = common.bound_to(FIND).fetch_optional(connection).await?;
+        let found = row.map(|row| row.try_get(0)).transpose()?;
+        if let Some(number) = found {
+            self.remember(common, number);
         }
+        Ok(found)
     }
 
-    /// The same where nothing can have been alike before: one of its words is new.
-    pub(super) async fn begin(
-        &mut self,
-        connection: &mut SqliteConnection,
-        common: &Common,
-        exchange: &Exchange,
-    ) -> Result<i64, sqlx::Error> {
-        let number = begin(connection, common, exchange.at.as_microsecond()).await?;
+    pub(super) fn remember(&mut self, common: &Common, number: i64) {
         self.known.insert(self.hashers.alike(common), number);
-        Ok(number)
     }
 }
 
-async fn find(connection: &mut SqliteConnection, common: &Common) -> Result<Option<i64>, sqlx::Error> {
-    const SELECT: &str =
-        "SELECT id FROM alike INDEXED BY alike_by_url WHERE client = ? AND user IS ? AND page IS ? AND method = ?
-             AND url = ? AND destination IS ? AND vendor IS ? AND kinds = ? AND outcome = ? AND reason IS ?
-             AND body IS ? AND status = ? AND path IS ?";
-    let row = with(SELECT, common).fetch_optional(connection).await?;
-    row.map(|row| row.try_get(0)).transpose()
-}
+const FIND: &str =
+    "SELECT id FROM alike INDEXED BY alike_by_url WHERE client = ? AND user IS ? AND page IS ? AND method = ? AND url = ?
+         AND destination IS ? AND vendor IS ? AND kinds = ? AND outcome = ? AND reason IS ? AND body IS ? AND status = ?
+         AND path IS ?";
 
-/// Its sums are zero: the triggers add each row.
-async fn begin(connection: &mut SqliteConnection, common: &Common, at: i64) -> Result<i64, sqlx::Error> {
-    const INSERT: &str =
-        "INSERT INTO alike (client, user, page, method, url, destination, vendor, kinds, outcome, reason, body, status,
-             path, count, whole, first, last)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?14, ?14)";
-    Ok(with(INSERT, common).bind(at).execute(connection).await?.last_insert_rowid())
-}
-
-/// A statement whose first parameters are all of these, in the order of the table.
-fn with<'c>(statement: &'static str, common: &'c Common) -> Query<'c, Sqlite, SqliteArguments> {
-    let Common { client, user, page, method, url, destination, vendor, kinds, outcome, reason, .. } = common;
-    sqlx::query(statement)
-        .bind(client)
-        .bind(user)
-        .bind(page)
-        .bind(method)
-        .bind(url)
-        .bind(destination)
-        .bind(vendor)
-        .bind(kinds)
-        .bind(outcome)
-        .bind(reason)
-        .bind(common.body.as_ref().map(|body| &body.0[..]))
-        .bind(i64::from(common.status))
-        .bind(common.path)
+impl Common {
+    /// A statement whose first parameters are all of these, in the order of the table.
+    pub(super) fn bound_to(&self, statement: &'static str) -> Query<'_, Sqlite, SqliteArguments> {
+        let Self { client, user, page, method, url, destination, vendor, kinds, outcome, reason, .. } = self;
+        sqlx::query(statement)
+            .bind(client)
+            .bind(user)
+            .bind(page)
+            .bind(method)
+            .bind(url)
+            .bind(destination)
+            .bind(vendor)
+            .bind(kinds)
+            .bind(outcome)
+            .bind(reason)
+            .bind(self.body.as_ref().map(|body| &body.0[..]))
+            .bind(i64::from(self.status))
+            .bind(self.path)
+    }
 }

@@ -1,6 +1,6 @@
 //! Ledger rows, to the file and back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
@@ -39,11 +39,47 @@ struct Words {
 }
 
 impl Words {
+    /// Takes up the numbers of all that are not too long, in one command, and gives those that were not in the file.
+    async fn learn<'w>(
+        &mut self,
+        connection: &mut SqliteConnection,
+        words: impl Iterator<Item = &'w str>,
+    ) -> Result<HashSet<String>, sqlx::Error> {
+        let is_unknown = |word: &&str| word.len() <= MAX_WORD && !self.numbers.contains_key(*word);
+        let unknown: BTreeSet<&str> = words.filter(is_unknown).collect();
+        if unknown.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let unknown = serde_json::json!(unknown).to_string();
+        let rows: Vec<(i64, String, bool)> = sqlx::query_as(
+            "INSERT INTO word (text) SELECT value FROM json_each(?) WHERE true
+                 ON CONFLICT DO NOTHING RETURNING id, text, true;
+             SELECT id, text, false FROM word WHERE text IN (SELECT value FROM json_each(?))",
+        )
+        .bind(&unknown)
+        .bind(&unknown)
+        .fetch_all(connection)
+        .await?;
+        for (number, word, _) in &rows {
+            self.remember(word, *number);
+        }
+        Ok(rows.into_iter().filter_map(|(_, word, is_new)| is_new.then_some(word)).collect())
+    }
+
+    fn remember(&mut self, word: &str, number: i64) {
+        if word.len() <= MAX_WORD {
+            if self.numbers.len() >= MAX_WORDS {
+                self.numbers.clear();
+            }
+            self.numbers.insert(word.into(), number);
+        }
+    }
+
     async fn number(&mut self, connection: &mut SqliteConnection, word: &str) -> Result<i64, sqlx::Error> {
         if let Some(number) = self.numbers.get(word) {
             return Ok(*number);
         }
-        // What is not remembered is new more often than not, and each statement costs more than what it does.
+        // What is not remembered is new more often than not, and each command costs more than what it does.
         let begun = sqlx::query("INSERT INTO word (text) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(word)
             .execute(&mut *connection)
@@ -55,12 +91,7 @@ impl Words {
             let known = sqlx::query_scalar("SELECT id FROM word WHERE text = ?").bind(word);
             known.fetch_one(connection).await?
         };
-        if word.len() <= MAX_WORD {
-            if self.numbers.len() >= MAX_WORDS {
-                self.numbers.clear();
-            }
-            self.numbers.insert(word.into(), number);
-        }
+        self.remember(word, number);
         Ok(number)
     }
 
@@ -79,24 +110,70 @@ impl Words {
         &mut self,
         connection: &mut SqliteConnection,
         exchange: &Exchange,
+        texts: &Texts,
     ) -> Result<Common, sqlx::Error> {
         let c = &mut *connection;
         let asker = &exchange.asker;
         Ok(Common {
-            client: self.number(c, &asker.address.ip().to_canonical().to_string()).await?,
+            client: self.number(c, &texts.client).await?,
             user: self.maybe(c, asker.user.as_deref()).await?,
             page: self.maybe(c, asker.page.as_deref()).await?,
             method: self.number(c, &exchange.method).await?,
             url: self.number(c, &exchange.url).await?,
             destination: self.maybe(c, exchange.destination.as_deref()).await?,
             vendor: self.maybe(c, exchange.vendor.as_deref()).await?,
-            kinds: self.number(c, &exchange.kinds.to_string()).await?,
+            kinds: self.number(c, &texts.kinds).await?,
             outcome: self.number(c, exchange.outcome.as_str()).await?,
             reason: self.maybe(c, exchange.reason.map(|reason| reason.code())).await?,
             body: exchange.body,
             status: exchange.status,
-            path: self.maybe(c, exchange.path.as_ref().map(path_text).as_deref()).await?,
+            path: self.maybe(c, texts.path.as_deref()).await?,
         })
+    }
+}
+
+/// The words of an exchange that are not text in it.
+struct Texts {
+    client: String,
+    kinds: String,
+    path: Option<String>,
+    client_tls: Option<String>,
+}
+
+impl Texts {
+    fn of(exchange: &Exchange) -> Self {
+        Self {
+            client: exchange.asker.address.ip().to_canonical().to_string(),
+            kinds: exchange.kinds.to_string(),
+            path: exchange.path.as_ref().map(path_text),
+            client_tls: exchange.client_tls.as_ref().map(client_tls_text),
+        }
+    }
+
+    /// What [`Common`] has the numbers of.
+    fn of_common<'w>(&'w self, exchange: &'w Exchange) -> impl Iterator<Item = &'w str> {
+        let Exchange { asker, method, url, outcome, .. } = exchange;
+        let always = [&*self.client, &*self.kinds, method, url, outcome.as_str()];
+        let sometimes = [
+            asker.user.as_deref(),
+            asker.page.as_deref(),
+            exchange.destination.as_deref(),
+            exchange.vendor.as_deref(),
+            exchange.reason.map(|reason| reason.code()),
+            self.path.as_deref(),
+        ];
+        always.into_iter().chain(sometimes.into_iter().flatten())
+    }
+
+    /// What is the exchange's own.
+    fn of_exchange<'w>(&'w self, exchange: &'w Exchange) -> impl Iterator<Item = &'w str> {
+        let sometimes = [
+            exchange.asker.user_agent.as_deref(),
+            exchange.media_type.as_deref(),
+            exchange.rule.as_deref(),
+            self.client_tls.as_deref(),
+        ];
+        std::iter::once(&*exchange.http_version).chain(sometimes.into_iter().flatten())
     }
 }
 
@@ -138,45 +215,58 @@ pub(super) async fn insert_exchange(
 ) -> Result<(), sqlx::Error> {
     let c = &mut *connection;
     let Known { words, alike } = known;
+    let texts = Texts::of(exchange);
+    let new = words.learn(c, texts.of_common(exchange).chain(texts.of_exchange(exchange))).await?;
     let begun = words.begun;
-    let common = words.common(c, exchange).await?;
-    let alike = if words.begun > begun {
-        alike.begin(c, &common, exchange).await?
-    } else {
-        alike.number(c, &common, exchange).await?
-    };
+    let common = words.common(c, exchange, &texts).await?;
+    let is_new = words.begun > begun || texts.of_common(exchange).any(|word| new.contains(word));
     let user_agent = words.maybe(c, exchange.asker.user_agent.as_deref()).await?;
     let http_version = words.number(c, &exchange.http_version).await?;
     let media_type = words.maybe(c, exchange.media_type.as_deref()).await?;
     let rule = words.maybe(c, exchange.rule.as_deref()).await?;
-    let client_tls = words.maybe(c, exchange.client_tls.as_ref().map(client_tls_text).as_deref()).await?;
-    sqlx::query(
-        "INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, alike, client_port, user_agent,
-             http_version, incident, body_len, media_type, vendor_status, rule, policy_version, client_tls)
-         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&counted.id.as_bytes()[..])
-    .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
-    .bind(counted.open)
-    .bind(exchange.at.as_microsecond())
-    .bind(counted.last.as_microsecond())
-    .bind(int(counted.count))
-    .bind(int(exchange.took_us))
-    .bind(alike)
-    .bind(i64::from(exchange.asker.address.port()))
-    .bind(user_agent)
-    .bind(http_version)
-    .bind(exchange.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
-    .bind(exchange.body_len.map(int))
-    .bind(media_type)
-    .bind(exchange.vendor_status.map(i64::from))
-    .bind(rule)
-    .bind(int(exchange.policy_version))
-    .bind(client_tls)
-    .execute(connection)
-    .await?;
+    let client_tls = words.maybe(c, texts.client_tls.as_deref()).await?;
+    // Where one of its words is new, nothing can have been alike before.
+    let known = if is_new { None } else { alike.number(c, &common).await? };
+    let begun = common
+        .bound_to(INSERT)
+        .bind(exchange.at.as_microsecond())
+        .bind(exchange.at.as_microsecond())
+        .bind(known)
+        .bind(&counted.id.as_bytes()[..])
+        .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
+        .bind(counted.open)
+        .bind(exchange.at.as_microsecond())
+        .bind(counted.last.as_microsecond())
+        .bind(int(counted.count))
+        .bind(int(exchange.took_us))
+        .bind(known)
+        .bind(i64::from(exchange.asker.address.port()))
+        .bind(user_agent)
+        .bind(http_version)
+        .bind(exchange.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
+        .bind(exchange.body_len.map(int))
+        .bind(media_type)
+        .bind(exchange.vendor_status.map(i64::from))
+        .bind(rule)
+        .bind(int(exchange.policy_version))
+        .bind(client_tls)
+        .fetch_all(connection)
+        .await?;
+    if let Some(row) = begun.first() {
+        alike.remember(&common, row.try_get(0)?);
+    }
     Ok(())
 }
+
+/// An exchange, and before it what it has in common with others unless that has a number; its sums are zero: the triggers
+/// add each row.
+const INSERT: &str =
+    "INSERT INTO alike (client, user, page, method, url, destination, vendor, kinds, outcome, reason, body, status, path,
+         count, whole, first, last)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ? WHERE ? IS NULL RETURNING id;
+     INSERT INTO exchange (id, shares, open, at, last, count, whole, took_us, alike, client_port, user_agent,
+         http_version, incident, body_len, media_type, vendor_status, rule, policy_version, client_tls)
+     VALUES (?, ?, ?, ?, ?, ?, 0, ?, coalesce(?, last_insert_rowid()), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Begins a tunnel's row. A refused one is final with that.
 pub(super) async fn insert_tunnel(

@@ -79,7 +79,9 @@ async fn what_rows_of_several_minutes_have_in_common_is_written_once_over_a_rest
     for minute in 0..3 {
         let store = gateway(&dir).await;
         let _begun = store.record(verified("10.0.0.1:1", seconds(60 * minute))).await.unwrap();
-        let _begun = store.record(verified("10.0.0.1:2", seconds(60 * minute + 30))).await.unwrap();
+        let mut other = verified("10.0.0.1:2", seconds(60 * minute + 30));
+        other.asker.user_agent = Some(format!("Browser/{minute}").into());
+        let _begun = store.record(other).await.unwrap();
         store.close().await.unwrap();
     }
 
@@ -88,6 +90,26 @@ async fn what_rows_of_several_minutes_have_in_common_is_written_once_over_a_rest
     let sums: Vec<(i64, i64)> =
         sqlx::query_as("SELECT count, last - first FROM alike").fetch_all(&mut ledger).await.unwrap();
     assert_eq!(sums, [(6, 150_000_000)]);
+}
+
+#[tokio::test]
+async fn words_of_any_length_and_characters_are_read_back_as_they_were() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let mut expected = Vec::new();
+    for (second, word) in
+        ["\u{0}", "\"\\u0000", "a\u{0}b", "\u{10ffff}\r\n", "", &"w".repeat(300), "'); DROP TABLE word"]
+            .into_iter()
+            .enumerate()
+    {
+        let mut exchange = verified("10.0.0.1:1", seconds(second as i64));
+        exchange.asker.user_agent = Some(word.into());
+        exchange.url = format!("https://cdn.example/{second}?{word}").into();
+        let _begun = store.record(exchange.clone()).await.unwrap();
+        expected.insert(0, exchange);
+    }
+    let found: Vec<_> = rows(&store).await.into_iter().map(|row| row.exchange).collect();
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]
