@@ -14,6 +14,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::policy::Expectation;
@@ -94,12 +95,13 @@ pub(crate) async fn run(gateway: Arc<Shared>, mut notes: mpsc::Receiver<Note>) {
     let (drain, clock) = (gateway.drain.clone(), gateway.settings.clock.clone());
     let mut policies = gateway.policy.changes();
     let mut rounds = Rounds::begin(gateway).await;
+    let mut taken = Vec::new();
     loop {
         rounds.start_what_is_due();
         let next = rounds.schedule.next();
         tokio::select! {
             () = drain.cancelled() => return,
-            Some(note) = notes.recv() => rounds.take(note).await,
+            1.. = notes.recv_many(&mut taken, NOTES) => rounds.take(taken.drain(..)).await,
             Some(ended) = rounds.looks.join_next_with_id() => rounds.end(ended),
             Ok(()) = policies.changed() => rounds.plan_what_was_unwanted(),
             () = until(&clock, next) => {}
@@ -157,21 +159,25 @@ impl Rounds {
         rounds
     }
 
-    async fn take(&mut self, note: Note) {
-        let (noted, at) = match note {
-            Note::Watched(variant, at) => (self.gateway.store.note_variant(variant, at).await, at),
+    /// All of them together: the store writes them in one transaction.
+    async fn take(&mut self, notes: impl Iterator<Item = Note>) {
+        let store = &self.gateway.store;
+        let noting = notes.map(async |note| match note {
+            Note::Watched(variant, at) => (store.note_variant(variant, at).await, at),
             Note::LeftOut(subject, at) => {
-                let left_out = self.gateway.store.leave_variant_out(&subject, at).await;
+                let left_out = store.leave_variant_out(&subject, at).await;
                 (left_out.map(|()| None), at)
             }
-        };
-        match noted {
-            Ok(Some(in_use)) => match self.in_use.get_mut(&in_use.id) {
-                Some(known) => *known = in_use,
-                None => self.plan_first(in_use, at),
-            },
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "what rechecks should look at cannot be recorded"),
+        });
+        for (noted, at) in join_all(noting).await {
+            match noted {
+                Ok(Some(in_use)) => match self.in_use.get_mut(&in_use.id) {
+                    Some(known) => *known = in_use,
+                    None => self.plan_first(in_use, at),
+                },
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "what rechecks should look at cannot be recorded"),
+            }
         }
     }
 

@@ -24,12 +24,14 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pinfold_policy::decisions::{Amendment, Decisions};
 use pinfold_policy::verdict::Binding;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 pub(crate) use self::approvals::approvals;
 pub(crate) use self::audit::audit;
@@ -88,10 +90,17 @@ pub(crate) static SCHEMA: Schema = Schema {
 const GROUP: usize = 256;
 /// Changes that wait, before those who bring more wait themselves.
 const QUEUE: usize = 1024;
+/// So long changes that can wait do, for others to share their transaction.
+const SHARED_WITHIN: Duration = Duration::from_millis(100);
 
 /// Something to write. It must not have written anything when it answers that it will not.
 pub(crate) trait Change: Send + 'static {
     type Output: Send;
+
+    /// Whether no client waits for it. A transaction of its own would cost many times what it does itself.
+    fn can_wait(&self) -> bool {
+        false
+    }
 
     fn apply(
         &mut self,
@@ -263,6 +272,8 @@ async fn submit<C: Change>(
 
 /// A change whatever its type, and who waits for it.
 trait Waiting: Send + std::fmt::Debug {
+    fn can_wait(&self) -> bool;
+
     fn apply<'a>(
         &'a mut self,
         connection: &'a mut SqliteConnection,
@@ -284,6 +295,10 @@ impl<C: Change> std::fmt::Debug for Submitted<C> {
 }
 
 impl<C: Change> Waiting for Submitted<C> {
+    fn can_wait(&self) -> bool {
+        self.change.can_wait()
+    }
+
     fn apply<'a>(
         &'a mut self,
         connection: &'a mut SqliteConnection,
@@ -310,23 +325,31 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut group = Vec::new();
-        let mut stopping = false;
-        loop {
-            tokio::select! {
-                biased;
-                taken = self.waiting.recv_many(&mut group, GROUP) => if taken == 0 { break },
-                _ = &mut stop, if !stopping => {
-                    stopping = true;
-                    self.waiting.close();
-                    continue;
-                }
-            }
+        while self.gather(&mut group, &mut stop).await {
             let written = self.write(&mut group).await;
             for waiting in group.drain(..) {
                 waiting.answer(written.clone());
             }
         }
         self.database.close().await;
+    }
+
+    /// Waits for what shares the next transaction. Gives `false` when there will be none.
+    async fn gather(&mut self, group: &mut Vec<Box<dyn Waiting>>, stop: &mut oneshot::Receiver<()>) -> bool {
+        let mut until = Instant::now();
+        while group.len() < GROUP && group.iter().all(|change| change.can_wait()) {
+            let (is_first, room) = (group.is_empty(), GROUP - group.len());
+            tokio::select! {
+                biased;
+                taken = self.waiting.recv_many(group, room) => if taken == 0 { break },
+                _ = &mut *stop, if !self.waiting.is_closed() => self.waiting.close(),
+                () = sleep_until(until), if !is_first => break,
+            }
+            if is_first {
+                until = Instant::now() + SHARED_WITHIN;
+            }
+        }
+        !group.is_empty()
     }
 
     async fn write(&mut self, group: &mut [Box<dyn Waiting>]) -> Result<(), StoreError> {

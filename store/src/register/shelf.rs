@@ -17,18 +17,17 @@ pub(crate) struct Shelve(pub(crate) Shelved);
 impl Change for Shelve {
     type Output = ();
 
+    fn can_wait(&self) -> bool {
+        true
+    }
+
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let Shelved { variant, digests, len, head, kinds, path, seen, asked, first } = &self.0;
         // What the answer depends on is what the vendor said last: under the same query and origin, earlier lists are over.
-        sqlx::query("DELETE FROM shelf WHERE url = ? AND origin = ? AND vary <> ?")
-            .bind(&*variant.url)
-            .bind(&*variant.origin)
-            .bind(&*variant.vary)
-            .execute(&mut *connection)
-            .await?;
         sqlx::query(
-            "INSERT OR REPLACE INTO shelf (url, origin, vary, vary_values, digest, sha384, sha512, len, head, kinds,
-                 path, seen, asked, first) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "DELETE FROM shelf WHERE url = ?1 AND origin = ?2 AND vary <> ?3;
+             INSERT OR REPLACE INTO shelf (url, origin, vary, vary_values, digest, sha384, sha512, len, head, kinds,
+                 path, seen, asked, first) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )
         .bind(&*variant.url)
         .bind(&*variant.origin)

@@ -25,39 +25,35 @@ pub(crate) struct Noted {
 impl Change for Noted {
     type Output = Option<InUse>;
 
+    fn can_wait(&self) -> bool {
+        true
+    }
+
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<InUse>, sqlx::Error> {
-        let Self { variant, at } = self;
-        let known: Option<i64> = sqlx::query_scalar(
-            "UPDATE variant SET asked = ?, party = ?, plain = ?, url = ?, headers = ?, http_version = ?
-             WHERE subject = ? AND key = ? RETURNING id",
-        )
-        .bind(at.as_microsecond())
-        .bind(&*variant.party)
-        .bind(variant.plain)
-        .bind(&*variant.url)
-        .bind(headers_text(variant))
-        .bind(&*variant.http_version)
-        .bind(&*variant.subject)
-        .bind(&variant.key.0[..])
-        .fetch_optional(&mut *connection)
-        .await?;
-        if known.is_none() && !self.make_room(connection).await? {
-            return Ok(None);
+        loop {
+            if let Some(row) = self.insert(connection).await? {
+                return read_in_use(&row).map(Some);
+            }
+            if !self.make_room(connection).await? {
+                return Ok(None);
+            }
         }
-        let id = match known {
-            Some(id) => id,
-            None => self.insert(connection).await?,
-        };
-        let row = sqlx::query("SELECT * FROM variant WHERE id = ?").bind(id).fetch_one(connection).await?;
-        read_in_use(&row).map(Some)
     }
 }
 
 impl Noted {
-    async fn insert(&self, connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar(
+    /// Gives its row, unless it is new and there are too many.
+    async fn insert(&self, connection: &mut SqliteConnection) -> Result<Option<SqliteRow>, sqlx::Error> {
+        sqlx::query(
             "INSERT INTO variant (subject, party, plain, key, url, headers, http_version, asked)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM variant WHERE subject = ?1 AND key = ?4)
+                 OR ((SELECT count(*) FROM variant WHERE subject = ?1) < ?9
+                     AND (SELECT count(*) FROM variant WHERE party = ?2) < ?10
+                     AND (SELECT count(*) FROM variant) < ?11)
+             ON CONFLICT (subject, key) DO UPDATE SET asked = excluded.asked, party = excluded.party,
+                 plain = excluded.plain, url = excluded.url, headers = excluded.headers,
+                 http_version = excluded.http_version
+             RETURNING *",
         )
         .bind(&*self.variant.subject)
         .bind(&*self.variant.party)
@@ -67,17 +63,19 @@ impl Noted {
         .bind(headers_text(&self.variant))
         .bind(&*self.variant.http_version)
         .bind(self.at.as_microsecond())
-        .fetch_one(connection)
+        .bind(int(MAX_VARIANTS))
+        .bind(int(MAX_PARTY_VARIANTS))
+        .bind(int(MAX_ALL_VARIANTS))
+        .fetch_optional(connection)
         .await
     }
 
-    /// Whether there is a place for one more: what nobody has asked for in a while makes room, and what a page can make up
-    /// makes room for what is plain: in its subject, at its vendor, and everywhere.
+    /// Whether something made room where there are too many: what nobody has asked for in a while does, and what a page can
+    /// make up does for what is plain: in its subject, at its vendor, and everywhere.
     async fn make_room(&self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         let Variant { subject, party, plain, .. } = &self.variant;
-        let (of_subject, of_party, all): (i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM variant WHERE subject = ?), (SELECT count(*) FROM variant WHERE party = ?),
-                 (SELECT count(*) FROM variant)",
+        let (of_subject, of_party): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM variant WHERE subject = ?), (SELECT count(*) FROM variant WHERE party = ?)",
         )
         .bind(&**subject)
         .bind(&**party)
@@ -85,9 +83,6 @@ impl Noted {
         .await?;
         let is_subject_full = uint(of_subject) >= MAX_VARIANTS;
         let is_party_full = uint(of_party) >= MAX_PARTY_VARIANTS;
-        if !is_subject_full && !is_party_full && uint(all) < MAX_ALL_VARIANTS {
-            return Ok(true);
-        }
         let oldest: Option<(i64, i64, String)> = sqlx::query_as(
             "SELECT id, asked, subject FROM variant WHERE (asked < ?1 OR (?2 AND NOT plain)) AND (?3 IS NULL OR subject = ?3)
                  AND (?4 IS NULL OR party = ?4) ORDER BY asked LIMIT 1",
@@ -134,6 +129,10 @@ pub(crate) struct LeftOut {
 
 impl Change for LeftOut {
     type Output = ();
+
+    fn can_wait(&self) -> bool {
+        true
+    }
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         leave_out(connection, &self.subject, self.at).await

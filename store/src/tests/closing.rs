@@ -1,5 +1,8 @@
+use futures_util::future::poll_immediate;
+
 use super::*;
 use crate::Filter;
+use crate::sighting::Variant;
 
 #[tokio::test]
 async fn closing_writes_what_is_only_counted_and_leaves_single_files() {
@@ -19,6 +22,32 @@ async fn closing_writes_what_is_only_counted_and_leaves_single_files() {
     let beside = Store::open_beside(dir.path()).await.unwrap();
     let rows = beside.exchanges(&Filter::default()).await.unwrap();
     assert_eq!(rows.iter().map(|row| (row.count, row.whole)).collect::<Vec<_>>(), [(3, 3)]);
+}
+
+#[tokio::test]
+async fn what_can_wait_is_written_before_what_comes_after_it_and_before_the_store_closes() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let variant = |number: u8| Variant {
+        subject: format!("https://cdn.example/{number}.js").into(),
+        party: "cdn".into(),
+        plain: true,
+        key: Digests::of(&[number]).sha256,
+        url: format!("https://cdn.example/{number}.js").into(),
+        headers: Vec::new(),
+        http_version: "2".into(),
+    };
+    let mut first = Box::pin(store.note_variant(variant(1), noon()));
+    assert!(poll_immediate(&mut first).await.is_none());
+    store.bind(&binding()).await.unwrap();
+    assert_eq!(store.variants_in_use(noon()).await.unwrap().len(), 1);
+
+    let mut second = Box::pin(store.note_variant(variant(2), noon()));
+    assert!(poll_immediate(&mut second).await.is_none());
+    store.close().await.unwrap();
+    assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
+    let beside = Store::open_beside(dir.path()).await.unwrap();
+    assert_eq!(beside.variants_in_use(noon()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
