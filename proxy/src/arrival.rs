@@ -3,6 +3,8 @@
 //! Bytes that match are reviewed bytes whatever way they came. A way that was never seen before is told all the same: it is
 //! what a hijacked name or a certificate of somebody else looks like while the bytes are still the old ones.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::path::{Arrival, Mark};
 use pinfold_policy::vendor::OnPathChange;
@@ -10,6 +12,7 @@ use pinfold_store::StoreError;
 use pinfold_store::entry::{DeliveryPath, Notice, What};
 use pinfold_store::path::{Arrived, MAX_MARKS, News};
 use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 
 use crate::ask::Ask;
 use crate::gateway::Shared;
@@ -20,9 +23,13 @@ const KNOWN: usize = 16_384;
 /// The store is told that a mark is still in use once in this time.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Arrivals that the store is told of while their clients are answered. Beyond them clients wait for it.
+const UNDER_WAY: usize = 1024;
+
 /// What the store said before.
 pub(crate) struct Arrivals {
     usual: Cache<Usual, Timestamp>,
+    under_way: Arc<Semaphore>,
 }
 
 /// A mark that a host is known to have, under a rule that holds what is new or does not.
@@ -35,7 +42,7 @@ struct Usual {
 
 impl Arrivals {
     pub(crate) fn new() -> Self {
-        Self { usual: Cache::new(KNOWN) }
+        Self { usual: Cache::new(KNOWN), under_way: Arc::new(Semaphore::new(UNDER_WAY)) }
     }
 
     fn has_seen_lately(&self, usual: &Usual, now: Timestamp) -> bool {
@@ -43,14 +50,26 @@ impl Arrivals {
     }
 }
 
+/// An answer that came by a path of which something may be new.
+struct Coming {
+    host: String,
+    marks: Vec<Mark>,
+    path: DeliveryPath,
+    holds: bool,
+    at: Timestamp,
+    /// Who saw it, and where.
+    seen: String,
+    policy_version: u64,
+}
+
 impl Shared {
     /// How the path of an answer looks, and tells what is new of it. Where a change would not be held, nothing depends on
-    /// whether it can be found out.
+    /// whether it can be found out, and nobody waits for that.
     ///
     /// # Errors
     /// Where a change would be held and the store cannot say whether it is one.
     pub(crate) async fn arrive(
-        &self,
+        self: &Arc<Self>,
         ask: &Ask,
         policy: &Snapshot,
         path: Option<&DeliveryPath>,
@@ -60,20 +79,38 @@ impl Shared {
         let Some(path) = path.filter(|_| expected.is_pinned() && !ask.is_canary) else {
             return Ok(Arrival::AsKnown);
         };
-        let (host, now) = (ask.url.host().to_string(), self.settings.clock.now());
+        let (host, at) = (ask.url.host().to_string(), self.settings.clock.now());
         let holds = match expected.rules().on_path_change {
             OnPathChange::Report => false,
             OnPathChange::Quarantine => true,
         };
         let marks: Vec<Mark> = Mark::of(path.issuer.as_deref(), path.address.ip()).collect();
         let usual = |mark: &Mark| Usual { host: host.as_str().into(), mark: mark.clone(), holds };
-        if marks.iter().all(|mark| self.arrivals.has_seen_lately(&usual(mark), now)) {
+        if marks.iter().all(|mark| self.arrivals.has_seen_lately(&usual(mark), at)) {
             return Ok(Arrival::AsKnown);
         }
+        let (path, seen, policy_version) = (path.clone(), seen(ask), policy.version());
+        let coming = Coming { host, marks, path, holds, at, seen, policy_version };
+        let noting = Arc::clone(self).note_arrival(coming);
+        match Arc::clone(&self.arrivals.under_way).try_acquire_owned() {
+            Ok(place) if !holds => {
+                self.tasks.spawn(async move {
+                    // What went wrong was said.
+                    let _ = noting.await;
+                    drop(place);
+                });
+                Ok(Arrival::AsKnown)
+            }
+            Ok(_) | Err(_) => noting.await,
+        }
+    }
+
+    async fn note_arrival(self: Arc<Self>, coming: Coming) -> Result<Arrival, StoreError> {
+        let Coming { host, marks, holds, at, .. } = &coming;
         let Arrived { arrival, is_learning, news } =
-            match self.store.arrived(&host, marks.clone(), holds, now).await {
+            match self.store.arrived(host, marks.clone(), *holds, *at).await {
                 Ok(arrived) => arrived,
-                Err(error) if holds => return Err(error),
+                Err(error) if *holds => return Err(error),
                 Err(error) => {
                     tracing::debug!(%error, host, "cannot find out whether a path is new");
                     return Ok(Arrival::AsKnown);
@@ -81,27 +118,17 @@ impl Shared {
             };
         // While the host is learned each arrival counts.
         if arrival == Arrival::AsKnown && !is_learning {
-            marks.iter().for_each(|mark| self.arrivals.usual.insert(usual(mark), now));
+            let usual = |mark: &Mark| Usual { host: host.as_str().into(), mark: mark.clone(), holds: *holds };
+            marks.iter().for_each(|mark| self.arrivals.usual.insert(usual(mark), *at));
         }
-        for news in news {
-            self.tell_of_path(ask, policy.version(), path, holds, news);
+        for news in &news {
+            self.tell_of_path(coming.notice(news));
         }
         Ok(arrival)
     }
 
     /// Once, also over a crash: the event has the name of the record. Nobody waits for it.
-    fn tell_of_path(&self, ask: &Ask, policy_version: u64, path: &DeliveryPath, holds: bool, news: News) {
-        let notice = Notice {
-            id: news.untold.id,
-            at: news.untold.at,
-            what: What::PathChanged,
-            who: None,
-            subject: Some(ask.url.host().to_string().into()),
-            digest: None,
-            incident: None,
-            text: evidence(ask, path, holds, &news).into(),
-            policy_version,
-        };
+    fn tell_of_path(&self, notice: Notice) {
         let store = self.store.clone();
         self.tasks.spawn(async move {
             let told = match store.notice(notice.clone()).await {
@@ -115,25 +142,45 @@ impl Shared {
     }
 }
 
-fn evidence(ask: &Ask, path: &DeliveryPath, holds: bool, news: &News) -> String {
-    let (aspect, mark) = (news.mark.aspect(), &news.mark);
-    let issuer = path.issuer.as_deref().unwrap_or("none: clear text");
-    let fingerprint = path.fingerprint.as_deref().unwrap_or("none");
-    let by = if ask.is_recheck() {
-        "a recheck".to_owned()
-    } else {
-        format!("client {}", ask.asker.address.ip().to_canonical())
-    };
-    let follows = if holds { "; what comes that way is held until somebody approves of it" } else { "" };
-    let last = if news.is_last {
-        format!("; it has {MAX_MARKS} by now, further ones are not told")
-    } else {
-        String::new()
-    };
-    format!(
-        "{aspect} {mark} was never seen there before: address {}, issuer {issuer}, fingerprint {fingerprint}, \
-         seen by {by} at {}{follows}{last}",
-        path.address,
-        ask.url.key_without_query()
-    )
+fn seen(ask: &Ask) -> String {
+    let url = ask.url.key_without_query();
+    if ask.is_recheck() {
+        return format!("a recheck at {url}");
+    }
+    format!("client {} at {url}", ask.asker.address.ip().to_canonical())
+}
+
+impl Coming {
+    fn notice(&self, news: &News) -> Notice {
+        Notice {
+            id: news.untold.id,
+            at: news.untold.at,
+            what: What::PathChanged,
+            who: None,
+            subject: Some(self.host.as_str().into()),
+            digest: None,
+            incident: None,
+            text: self.evidence(news).into(),
+            policy_version: self.policy_version,
+        }
+    }
+
+    fn evidence(&self, news: &News) -> String {
+        let Self { path, seen, .. } = self;
+        let (aspect, mark) = (news.mark.aspect(), &news.mark);
+        let issuer = path.issuer.as_deref().unwrap_or("none: clear text");
+        let fingerprint = path.fingerprint.as_deref().unwrap_or("none");
+        let follows =
+            if self.holds { "; what comes that way is held until somebody approves of it" } else { "" };
+        let last = if news.is_last {
+            format!("; it has {MAX_MARKS} by now, further ones are not told")
+        } else {
+            String::new()
+        };
+        format!(
+            "{aspect} {mark} was never seen there before: address {}, issuer {issuer}, fingerprint {fingerprint}, \
+             seen by {seen}{follows}{last}",
+            path.address,
+        )
+    }
 }

@@ -85,7 +85,7 @@ pub(super) async fn look(gateway: Arc<Shared>, in_use: InUse) -> Looked {
 }
 
 struct Look<'g> {
-    gateway: &'g Shared,
+    gateway: &'g Arc<Shared>,
     policy: Arc<Snapshot>,
     in_use: &'g InUse,
     ask: Ask,

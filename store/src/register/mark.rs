@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::path::{Arrival, LEARNING_FETCHES, Mark, Novelty};
 use pinfold_policy::url::ArtifactUrl;
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::Change;
@@ -16,7 +17,7 @@ use crate::incident::Incident;
 use crate::item::Item;
 use crate::path::{Arrived, MAX_MARKS, News, RefusedMark};
 use crate::sighting::Untold;
-use crate::sqlite::{int, uint};
+use crate::sqlite::int;
 
 /// What nobody has seen for so long makes room where there are too many marks of a host.
 const SEEN_LATELY: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -33,14 +34,19 @@ pub(crate) struct Arrive {
 impl Change for Arrive {
     type Output = Arrived;
 
+    fn can_wait(&self) -> bool {
+        !self.holds
+    }
+
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Arrived, sqlx::Error> {
-        let before = self.count(connection).await?;
+        let (before, known) = self.look_up(connection).await?;
         let mut arrived =
             Arrived { arrival: Arrival::AsKnown, is_learning: before < LEARNING_FETCHES, news: Vec::new() };
         for mark in &self.marks {
-            let found = match self.seen_again(connection, mark).await? {
-                Some(found) => found,
-                None => self.seen_first(connection, mark, before).await?,
+            let of_its_kind = || known.iter().filter(|known| known.aspect == mark.aspect());
+            let found = match of_its_kind().find(|known| known.value == mark.to_string()) {
+                Some(known) => self.seen_again(connection, mark, known).await?,
+                None => self.seen_first(connection, mark, before, of_its_kind().count() as u64).await?,
             };
             if !found.is_known {
                 arrived.arrival = Arrival::Changed;
@@ -51,49 +57,68 @@ impl Change for Arrive {
     }
 }
 
+/// A mark that the host has.
+struct Known {
+    aspect: String,
+    value: String,
+    is_known: bool,
+    id: Option<Vec<u8>>,
+    first: i64,
+    is_told: bool,
+}
+
+impl Known {
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let (aspect, value, is_known, id, first, is_told) = FromRow::from_row(row)?;
+        Ok(Self { aspect, value, is_known, id, first, is_told })
+    }
+}
+
 struct Found {
     is_known: bool,
     news: Option<News>,
 }
 
 impl Arrive {
-    /// The fetches before this one, as far as they are counted.
-    async fn count(&self, connection: &mut SqliteConnection) -> Result<u32, sqlx::Error> {
-        let fetches: i64 = sqlx::query_scalar(
+    /// Counts the fetch. Gives those before it, as far as they are counted, and the marks of the host.
+    async fn look_up(&self, connection: &mut SqliteConnection) -> Result<(u32, Vec<Known>), sqlx::Error> {
+        let rows = sqlx::query(
             "INSERT INTO fetched (host, fetches) VALUES (?1, 1)
-             ON CONFLICT (host) DO UPDATE SET fetches = min(fetches, ?2) + 1 RETURNING fetches",
+                 ON CONFLICT (host) DO UPDATE SET fetches = min(fetches, ?2) + 1 RETURNING fetches;
+             SELECT aspect, value, known, id, first, told FROM mark WHERE host = ?1",
         )
         .bind(&*self.host)
         .bind(i64::from(LEARNING_FETCHES))
-        .fetch_one(connection)
+        .fetch_all(connection)
         .await?;
-        Ok(u32::try_from(fetches - 1).unwrap_or(LEARNING_FETCHES))
+        let (fetches, marks) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+        let fetches: i64 = fetches.try_get(0)?;
+        let known = marks.iter().map(Known::read).collect::<Result<_, _>>()?;
+        Ok((u32::try_from(fetches - 1).unwrap_or(LEARNING_FETCHES), known))
     }
 
     async fn seen_again(
         &self,
         connection: &mut SqliteConnection,
         mark: &Mark,
-    ) -> Result<Option<Found>, sqlx::Error> {
-        let row: Option<(bool, Option<Vec<u8>>, i64, bool)> = sqlx::query_as(
-            "UPDATE mark SET last = max(last, ?) WHERE host = ? AND aspect = ? AND value = ?
-             RETURNING known, id, first, told",
-        )
-        .bind(self.at.as_microsecond())
-        .bind(&*self.host)
-        .bind(mark.aspect())
-        .bind(mark.to_string())
-        .fetch_optional(&mut *connection)
-        .await?;
-        let Some((known, id, first, told)) = row else { return Ok(None) };
+        before: &Known,
+    ) -> Result<Found, sqlx::Error> {
+        sqlx::query("UPDATE mark SET last = max(last, ?) WHERE host = ? AND aspect = ? AND value = ?")
+            .bind(self.at.as_microsecond())
+            .bind(&*self.host)
+            .bind(mark.aspect())
+            .bind(&before.value)
+            .execute(&mut *connection)
+            .await?;
         // Where telling is enough by now, it has been told.
-        let is_known = known || !self.holds;
-        if is_known && !known {
-            admit(connection, &self.host, mark.aspect(), &mark.to_string(), self.at).await?;
+        let is_known = before.is_known || !self.holds;
+        if is_known && !before.is_known {
+            admit(connection, &self.host, mark.aspect(), &before.value, self.at).await?;
         }
-        let untold = id.filter(|_| !told).map(|id| untold(&id, first)).transpose()?;
+        let untold = before.id.as_deref().filter(|_| !before.is_told);
+        let untold = untold.map(|id| self::untold(id, before.first)).transpose()?;
         let news = untold.map(|untold| News { untold, mark: mark.clone(), is_last: false });
-        Ok(Some(Found { is_known, news }))
+        Ok(Found { is_known, news })
     }
 
     async fn seen_first(
@@ -101,8 +126,9 @@ impl Arrive {
         connection: &mut SqliteConnection,
         mark: &Mark,
         fetches: u32,
+        others: u64,
     ) -> Result<Found, sqlx::Error> {
-        let others = self.make_room(connection, mark).await?;
+        let others = self.make_room(connection, mark, others).await?;
         let novelty = Novelty::after(fetches, others > 0);
         let is_known = match novelty {
             Novelty::Usual => true,
@@ -131,16 +157,15 @@ impl Arrive {
         Ok(Found { is_known, news: untold.map(|untold| News { untold, mark: mark.clone(), is_last }) })
     }
 
-    /// How many marks of this aspect the host has, once one that nobody has seen lately has made room.
-    async fn make_room(&self, connection: &mut SqliteConnection, mark: &Mark) -> Result<u64, sqlx::Error> {
-        let count = "SELECT count(*) FROM mark WHERE host = ? AND aspect = ?";
-        let others: i64 = sqlx::query_scalar(count)
-            .bind(&*self.host)
-            .bind(mark.aspect())
-            .fetch_one(&mut *connection)
-            .await?;
-        if uint(others) < MAX_MARKS {
-            return Ok(uint(others));
+    /// How many of `others`, the marks of its kind, are left once one that nobody has seen lately has made room.
+    async fn make_room(
+        &self,
+        connection: &mut SqliteConnection,
+        mark: &Mark,
+        others: u64,
+    ) -> Result<u64, sqlx::Error> {
+        if others < MAX_MARKS {
+            return Ok(others);
         }
         // What nobody has approved of goes first.
         let gone = sqlx::query(
@@ -152,7 +177,7 @@ impl Arrive {
         .bind(self.at.as_microsecond().saturating_sub(micros(SEEN_LATELY)))
         .execute(connection)
         .await?;
-        Ok(uint(others).saturating_sub(gone.rows_affected()))
+        Ok(others.saturating_sub(gone.rows_affected()))
     }
 }
 
