@@ -344,6 +344,18 @@ pub struct Site {
     pub means: Option<Box<str>>,
     /// Whether it is code in a string: what stands there is inside of the string.
     pub in_string: bool,
+    /// Where it differs from what stood there in the other version, if what stands there looks the same: behind what is shown, or
+    /// in what its names stand for.
+    pub differs: Option<Elsewhere>,
+}
+
+/// What stands somewhere else than what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The line in the formatted version that the place is of, from 1.
+    pub line: usize,
+    /// What stands there.
+    pub excerpt: Box<str>,
 }
 
 /// A host that the new version names and the reviewed one does not.

@@ -12,6 +12,7 @@
 //! the deepest input that is let through (`nesting`), and a fault there ends the analysis and nothing else. What is found is
 //! text of the attacker too: it is bounded, and whoever shows it escapes it.
 
+mod apart;
 mod archive;
 mod banner;
 mod bindings;
@@ -58,8 +59,9 @@ pub use contents::{
 };
 pub use difference::{DifferenceAsked, Whole};
 pub use findings::{
-    Change, Diff, DiffLine, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host, Hunk,
-    LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site, TOGETHER,
+    Change, Diff, DiffLine, Elsewhere, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host,
+    Hunk, LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
+    TOGETHER,
 };
 pub use guard::Guard;
 pub use limits::Limits;

@@ -44,17 +44,11 @@ impl<'t> Lines<'t> {
 
     /// What stands around a byte on its line: all of it, where that is short.
     pub(crate) fn excerpt(&self, at: u32) -> Box<str> {
-        let at = at as usize;
-        let line = self.line(at as u32);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
+        let line = self.around_byte(at);
+        let (start, from, end) = (line.start, line.from, line.end);
         let whole = self.text.get(start..end).unwrap_or_default();
         if whole.trim().chars().nth(SHOWN).is_none() {
             return whole.trim().into();
-        }
-        let mut from = at.saturating_sub(SHOWN / 4).max(start);
-        while !self.text.is_char_boundary(from) {
-            from -= 1;
         }
         let before = if self.text.get(start..from).is_some_and(|before| !before.trim().is_empty()) {
             "…"
@@ -64,6 +58,37 @@ impl<'t> Lines<'t> {
         let shown = bounded(self.text.get(from..end).unwrap_or_default().trim(), SHOWN - 2);
         format!("{before}{shown}").into()
     }
+
+    /// What of the text is shown as what stands around a byte, but for the marks where it is cut.
+    pub(crate) fn shown(&self, at: u32) -> Span {
+        let AroundByte { start, from, end } = self.around_byte(at);
+        let whole = self.text.get(start..end).unwrap_or_default();
+        if whole.trim().chars().nth(SHOWN).is_none() {
+            return Span::new(start as u32, end as u32);
+        }
+        let rest = self.text.get(from..end).unwrap_or_default();
+        let until = rest.char_indices().nth(SHOWN - 2).map_or(end, |(at, _)| from + at);
+        Span::new(from as u32, until as u32)
+    }
+
+    fn around_byte(&self, at: u32) -> AroundByte {
+        let line = self.line(at);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
+        let mut from = (at as usize).saturating_sub(SHOWN / 4).max(start);
+        while !self.text.is_char_boundary(from) {
+            from -= 1;
+        }
+        AroundByte { start, from, end }
+    }
+}
+
+/// The line of a byte.
+struct AroundByte {
+    start: usize,
+    /// From where it is shown, if it is too long to be shown whole.
+    from: usize,
+    end: usize,
 }
 
 /// The first lines one behind the other, as far as is shown.

@@ -23,6 +23,8 @@ pub(crate) struct Locals {
     pub(crate) places: Vec<Place>,
     /// Whether each symbol, by its number, must be called as it is.
     pub(crate) fixed: Vec<bool>,
+    /// Whether that is for code in a string alone (`eval`), which could ask for it by its name.
+    for_eval: Vec<bool>,
 }
 
 /// A name in the text.
@@ -76,13 +78,21 @@ impl Locals {
         // What stands for two parts of the tree, as in `{ a }`, is one place.
         places.sort_by_key(|place| (place.start, place.symbol.is_none()));
         places.dedup_by_key(|place| place.start);
-        Self { places, fixed: fixed(semantic) }
+        let (fixed, for_eval) = fixed(semantic).into_iter().unzip();
+        Self { places, fixed, for_eval }
     }
 
     /// Whether it may be called otherwise without being anything else.
     pub(crate) fn may_be_renamed(&self, place: &Place) -> bool {
         let fixed = place.symbol.and_then(|symbol| self.fixed.get(symbol as usize));
         fixed.is_some_and(|is_fixed| !is_fixed)
+    }
+
+    /// Whether it is a variable of the script, which is the same one whatever it is called. Code in a string may ask for another then,
+    /// but what the code around it does with this one is the same.
+    pub(crate) fn is_the_scripts(&self, place: &Place) -> bool {
+        let for_eval = place.symbol.and_then(|symbol| self.for_eval.get(symbol as usize));
+        self.may_be_renamed(place) || for_eval.is_some_and(|for_eval| *for_eval)
     }
 }
 
@@ -121,10 +131,10 @@ fn also(semantic: &Semantic<'_>) -> FxHashMap<u32, Also> {
     named.collect()
 }
 
-/// Whether each symbol must be called as it is.
-pub(crate) fn fixed(semantic: &Semantic<'_>) -> Vec<bool> {
+/// Whether each symbol must be called as it is, and whether for code in a string alone.
+fn fixed(semantic: &Semantic<'_>) -> Vec<(bool, bool)> {
     let scoping = semantic.scoping();
-    let met = met_by_name(scoping);
+    let [met_by_eval, met] = met_by_name(scoping);
     let bodies = bodies(semantic);
     let hoisted_over = hoisted_over(semantic);
     // The parser takes both in scripts; what has one is a module or nothing.
@@ -140,16 +150,21 @@ pub(crate) fn fixed(semantic: &Semantic<'_>) -> Vec<bool> {
             || hoisted_over.contains(&symbol)
             || bodies.get(&scope).is_some_and(|body| is_asked_for_in_front(semantic, symbol, *body))
     };
-    scoping.symbol_ids().map(is_fixed).collect()
+    let each = scoping.symbol_ids().map(|symbol| {
+        let is_fixed = is_fixed(symbol);
+        let for_eval = !is_fixed && met_by_eval.contains(&scoping.symbol_scope_id(symbol));
+        (is_fixed || for_eval, for_eval)
+    });
+    each.collect()
 }
 
-/// Scopes whose names code in a string, or an object, can meet.
-fn met_by_name(scoping: &Scoping) -> HashSet<ScopeId> {
-    let mut met = HashSet::new();
+/// Scopes whose names code in a string, or the members of an object, can meet.
+fn met_by_name(scoping: &Scoping) -> [HashSet<ScopeId>; 2] {
+    let (mut met_by_eval, mut met) = (HashSet::new(), HashSet::new());
     for scope in scoping.scope_descendants_from_root() {
         let flags = scoping.scope_flags(scope);
         if flags.contains_direct_eval() {
-            met.insert(scope);
+            met_by_eval.insert(scope);
         }
         if flags.contains(ScopeFlags::With) {
             // All that lies around one that is known has been walked already.
@@ -158,7 +173,7 @@ fn met_by_name(scoping: &Scoping) -> HashSet<ScopeId> {
             );
         }
     }
-    met
+    [met_by_eval, met]
 }
 
 /// Where the body begins of each function that works something out among its parameters.

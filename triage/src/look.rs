@@ -1,5 +1,6 @@
 //! Looks at every node of a script once: which capabilities it names, and which texts it holds.
 
+mod called;
 mod calls;
 mod equal;
 mod functions;
@@ -19,6 +20,7 @@ use oxc_ast::ast::{
 use oxc_semantic::{AstNode, NodeId, Semantic};
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::{BinaryOperator, UnaryOperator};
+use rustc_hash::FxHashMap;
 
 use crate::capability::{Capability, Group, of_global, of_member};
 use crate::findings::{NotAnalysed, Site, bounded};
@@ -26,11 +28,13 @@ use crate::fold::{Env, Folder};
 use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::lines::Lines;
+use crate::locals::Locals;
 use crate::value::{Callable, Value};
 
-pub(crate) use self::equal::{sites, without_equal};
+pub(crate) use self::equal::{sites, to_name, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
 use self::given::GivenTo;
+pub(crate) use self::given::{ACCOUNT, SHORT};
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -48,6 +52,8 @@ pub(crate) struct Seen {
     text_bytes: usize,
     /// Why not all was seen, if it was not.
     pub(crate) cut_short: Option<NotAnalysed>,
+    /// What each local variable is bound to, by its number, where that is followed.
+    pub(crate) bound: FxHashMap<u32, Vec<Span>>,
 }
 
 /// A place where something is done.
@@ -64,6 +70,17 @@ pub(crate) struct Use {
     pub(crate) function: Option<u32>,
     /// Hosts that it goes to, as far as what it is given names them.
     pub(crate) to: Vec<Box<str>>,
+    /// Where it stands in the text of the script; nowhere, if it is in a string.
+    pub(crate) at: Option<Stands>,
+}
+
+/// Where a use stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stands {
+    /// Where what is shown of it is.
+    pub(crate) start: u32,
+    /// All of it, and the functions that were looked into.
+    pub(crate) all: Vec<Span>,
 }
 
 /// A text that the script holds or comes to.
@@ -92,17 +109,25 @@ impl Inside {
 }
 
 /// Looks at a formatted script.
-pub(crate) fn look(text: &str, semantic: &Semantic<'_>, limits: &Limits) -> Seen {
-    look_inside(text, semantic, limits, Inside::NOTHING)
+pub(crate) fn look(text: &str, semantic: &Semantic<'_>, locals: &Locals, limits: &Limits) -> Seen {
+    look_inside(text, semantic, locals, limits, Inside::NOTHING)
 }
 
-fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Inside) -> Seen {
+fn look_inside(
+    text: &str,
+    semantic: &Semantic<'_>,
+    locals: &Locals,
+    limits: &Limits,
+    inside: Inside,
+) -> Seen {
     let is_over = || limits.is_over();
     let folder = Folder::new(semantic, &is_over);
     let mut look = Look {
         semantic,
         folder,
         lines: Lines::of(text),
+        locals,
+        called: OnceCell::new(),
         limits,
         inside,
         node: NodeId::ROOT,
@@ -129,6 +154,9 @@ fn look_inside(text: &str, semantic: &Semantic<'_>, limits: &Limits, inside: Ins
     if look.folder.is_empty() {
         look.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
     }
+    if inside.strings == 0 {
+        look.seen.bound = look.bound();
+    }
     look.seen
 }
 
@@ -136,6 +164,9 @@ struct Look<'a, 's> {
     semantic: &'s Semantic<'a>,
     folder: Folder<'a, 's>,
     lines: Lines<'s>,
+    locals: &'s Locals,
+    /// What each local variable is, by its number, once somebody asks.
+    called: OnceCell<Vec<u64>>,
     limits: &'s Limits,
     inside: Inside,
     /// The one that is looked at.
@@ -465,22 +496,24 @@ impl<'a> Look<'a, '_> {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
             return;
         }
-        let GivenTo { given, is_of_people, to } = self.given(capability, self.node, means.as_deref());
+        let GivenTo { given, is_of_people, to, all } = self.given(capability, self.node, means.as_deref());
         let is_telling = is_of_people || means.is_some();
         let site = self.site(span.start, means.map(|means| bounded(&means, 60)));
         let function = self.function();
-        let used = Use { site, given, is_later, is_telling, function, to };
+        let at = (self.inside.strings == 0).then_some(Stands { start: span.start, all });
+        let used = Use { site, given, is_later, is_telling, function, to, at };
         self.seen.uses.entry(capability).or_default().push(used);
     }
 
     /// A use of which it is not read where it goes.
     fn unread(&self, start: u32, given: u64) -> Use {
         let (site, function) = (self.site(start, None), self.function());
-        Use { site, given, is_later: false, is_telling: false, function, to: Vec::new() }
+        Use { site, given, is_later: false, is_telling: false, function, to: Vec::new(), at: None }
     }
 
     fn site(&self, start: u32, means: Option<Box<str>>) -> Site {
         let line = self.inside.line.unwrap_or_else(|| self.lines.line(start));
-        Site { line, excerpt: self.lines.excerpt(start), means, in_string: self.inside.strings > 0 }
+        let in_string = self.inside.strings > 0;
+        Site { line, excerpt: self.lines.excerpt(start), means, in_string, differs: None }
     }
 }

@@ -304,6 +304,102 @@ fn what_a_use_is_given_beyond_the_bounds_is_seen() {
     }
 }
 
+/// A use that is given something deep inside of a call, in a function of two parameters.
+fn deep_inside(parameters: &str, before: &str, given: &str) -> String {
+    let deep = format!("{}{given}{}", "f(".repeat(30), ")".repeat(30));
+    format!("(function ({parameters}) {{ {before}; fetch({deep}) }})(a => a, b => b)")
+}
+
+#[test]
+fn what_a_build_calls_otherwise_is_no_fact_beyond_the_bounds_either() {
+    for (old, new) in [
+        (deep_inside("one, two", "f(two)", "one.url"), deep_inside("e, t", "g(t)", "e.url")),
+        (
+            deep_inside("one, two", "f(two); var url = two.url", "url + one"),
+            deep_inside("e, t", "g(t); var n = t.url", "n + e"),
+        ),
+        (
+            deep_inside("one, two", "f(two)", "{ one, a: two }"),
+            deep_inside("e, t", "g(t)", "{ one: e, a: t }"),
+        ),
+        // What code in a string can ask for by its name is the same for the code around it.
+        (deep_inside("one, two", "eval(two)", "one"), deep_inside("e, t", "g(); eval(t)", "e")),
+    ] {
+        let facts = changed(&old, &new).facts;
+        assert_eq!(facts, [], "{new}");
+    }
+}
+
+#[test]
+fn another_local_beyond_the_bounds_is_a_fact_whatever_it_is_called() {
+    let (user, pass) = ("var user = form.user, pass = form.pass", "var pass = form.user, user = form.pass");
+    for (old, new) in [
+        // Another parameter, by its name, and under the name that the first had.
+        (deep_inside("one, two", "", "one"), deep_inside("one, two", "", "two")),
+        (deep_inside("one, two", "", "one"), deep_inside("two, one", "", "one")),
+        // Another variable, and what the same one is given.
+        (deep_inside("form", user, "user"), deep_inside("form", user, "pass")),
+        (deep_inside("form", user, "user"), deep_inside("form", pass, "user")),
+        (deep_inside("form", user, "user"), deep_inside("form", "var user = form.secret", "user")),
+        // A global of the page, and a local by the name of one.
+        (deep_inside("one", "", "one"), deep_inside("one", "", "secret")),
+        (deep_inside("secret", "", "secret"), deep_inside("one", "", "secret")),
+    ] {
+        assert!(!swapped(&old, &new).is_empty(), "{new}");
+    }
+}
+
+/// Of the first place of the only fact: where it differs from what stood there, and where that differs from it.
+fn differs(old: &str, new: &str) -> [(usize, String); 2] {
+    let facts = changed(old, new).facts;
+    let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    [&fact.sites, &fact.gone].map(|sites| {
+        let differs = sites[0].differs.as_ref().unwrap_or_else(|| panic!("{fact:?}"));
+        (differs.line, differs.excerpt.to_string())
+    })
+}
+
+#[test]
+fn of_two_uses_that_look_the_same_it_is_said_where_they_differ() {
+    // On the lines behind the first.
+    let [is, was] = differs(
+        "fetch('/a', { method: 'POST', body: form.text })",
+        "fetch('/a', { method: 'POST', body: form.secret })",
+    );
+    assert_eq!((is.0, is.1.as_str(), was.1.as_str()), (3, "body: form.secret", "body: form.text"));
+    // Behind what is shown of a line.
+    let long = |end: &str| format!("show(1); fetch('/{}' + {end});", "a".repeat(400));
+    let [is, was] = differs(&long("form.text"), &long("form.secret"));
+    assert_eq!((is.0, was.0), (2, 2));
+    assert!(is.1.contains("form.secret") && was.1.contains("form.text"), "{is:?} {was:?}");
+    // In what a name stands for, and that name does.
+    let named = |value: &str, name: &str| {
+        format!("(function () {{ var first = {value}; var {name} = first.to; fetch({name}); }})();")
+    };
+    let [is, was] = differs(&named("page()", "u"), &named("secret()", "e"));
+    assert_eq!((is, was), ((2, "var first = secret();".to_owned()), (2, "var first = page();".to_owned())));
+    // Numbers and names of a build are not what differs.
+    let many = |number: usize, name: &str, body: &str| {
+        format!("fetch('/a', {{ timeout: {number}, x: form.{name}, body: form.{body} }})")
+    };
+    let [is, _] = differs(&many(10, "aB", "text"), &many(20, "zW", "secret"));
+    assert_eq!(is.1, "body: form.secret");
+}
+
+#[test]
+fn what_a_listener_newly_does_is_where_it_differs() {
+    let listens =
+        |body: &str| format!("document.addEventListener('keydown', typed); function typed(e) {{ {body} }}");
+    let [is, was] = differs(&listens("close(e);"), &listens("close(e); log(e.key);"));
+    assert_eq!((is.1.as_str(), was.1.as_str()), ("log(e.key);", "}"));
+}
+
+#[test]
+fn of_two_uses_that_look_otherwise_nothing_more_is_said() {
+    let facts = changed("fetch(form.text)", "fetch(form.secret)").facts;
+    assert_eq!(facts[0].sites[0].differs, None);
+}
+
 #[test]
 fn what_both_versions_say_that_they_are_is_told() {
     for (old, new, text) in [

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use oxc_span::SourceType;
 
+use crate::apart::{Apart, Read};
 use crate::banner::{version_in_texts, version_said};
 use crate::capability::{Capability, Group};
 use crate::difference::{Aligned, DifferenceAsked, Whole, excerpts};
@@ -54,6 +55,10 @@ struct Version {
 impl Version {
     fn lined(&self) -> Lined<'_> {
         Lined::of(&self.formatted, &self.locals)
+    }
+
+    fn read_again(&self) -> Read<'_> {
+        Read::of(&self.formatted, &self.locals, &self.seen.bound)
     }
 }
 
@@ -129,7 +134,7 @@ impl Versions<'_> {
     fn read(&self, raw: &str, (text, source_type): (String, SourceType)) -> Result<Version, NotAnalysed> {
         let read = script::with_tree(&text, source_type, |semantic| {
             let locals = Locals::of(semantic);
-            let seen = look(&text, semantic, &self.limits);
+            let seen = look(&text, semantic, &locals, &self.limits);
             (skeleton(&text, semantic, &locals), seen, measure(raw, semantic), locals)
         });
         read.map(|(skeleton, seen, measured, locals)| Version {
@@ -179,7 +184,7 @@ fn findings(
     let Versions { limits, asked, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let found = facts(old.map(|old| &old.seen), &new.seen);
+    let found = facts(old, new);
     let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
@@ -229,26 +234,35 @@ fn findings(
 }
 
 /// What is done at more places than before, or with something else.
-fn facts<'s>(old: Option<&'s Seen>, new: &'s Seen) -> Vec<(Fact, Vec<&'s Use>)> {
+fn facts<'s>(old: Option<&'s Version>, new: &'s Version) -> Vec<(Fact, Vec<&'s Use>)> {
     let before = |capability: &Capability| {
-        old.and_then(|old| old.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
+        old.and_then(|old| old.seen.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
     };
-    let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
-    let each =
-        by_capability.into_iter().map(|(capability, uses)| fact(*capability, before(capability), uses));
+    let by_capability: BTreeMap<_, _> = new.seen.uses.iter().collect();
+    let apart = LazyCell::new(|| old.map(|old| Apart { old: old.read_again(), new: new.read_again() }));
+    let each = by_capability
+        .into_iter()
+        .map(|(capability, uses)| fact(*capability, (before(capability), uses), &apart));
     let mut facts: Vec<_> = each.flatten().collect();
     facts.sort_by_key(|(fact, _)| (fact.capability.group(), fact.reviewed > 0, fact.capability));
     facts
 }
 
 /// With the places that it is about.
-fn fact<'s>(capability: Capability, before: &'s [Use], uses: &'s [Use]) -> Option<(Fact, Vec<&'s Use>)> {
+fn fact<'s>(
+    capability: Capability,
+    (before, uses): (&'s [Use], &'s [Use]),
+    apart: &LazyCell<Option<Apart<'s>>, impl FnOnce() -> Option<Apart<'s>>>,
+) -> Option<(Fact, Vec<&'s Use>)> {
     let count = |uses: &[Use]| uses.iter().filter(|one| !one.is_later).count();
     let (reviewed, new) = (count(before), count(uses));
     let (gone, others) = without_equal(before, uses);
     // What is given later to what nobody has named is no fact of its own.
     (new > reviewed || (new > 0 && !others.is_empty())).then(|| {
-        let (sites, gone) = (sites(&others), sites(&gone));
+        let (sites, gone) = match (gone.is_empty(), &**apart) {
+            (false, Some(apart)) => apart.sites(&gone, &others),
+            (_, _) => (sites(&others), sites(&gone)),
+        };
         (Fact { capability, reviewed, new, others: others.len(), sites, gone }, others)
     })
 }

@@ -60,14 +60,15 @@ fn unpaired<'u, K: Hash + Eq>(
     (old, new.collect())
 }
 
-/// The places to name, each once: those that tell most, and then in their order, so that many of no weight push none out.
+/// The places to name.
 pub(crate) fn sites(uses: &[&Use]) -> Vec<Site> {
+    to_name(uses).map(|one| one.site.clone()).collect()
+}
+
+/// The uses to name, each once: those that tell most, and then in their order, so that many of no weight push none out.
+pub(crate) fn to_name<'u>(uses: &[&'u Use]) -> impl Iterator<Item = &'u Use> {
     let mut seen = HashSet::new();
     let (telling, others): (Vec<&Use>, Vec<&Use>) = uses.iter().partition(|one| one.is_telling);
-    let each = telling
-        .into_iter()
-        .chain(others)
-        .map(|one| &one.site)
-        .filter(|site| seen.insert((site.line, &site.excerpt)));
-    each.take(SITES).cloned().collect()
+    let each = telling.into_iter().chain(others);
+    each.filter(move |one| seen.insert((one.site.line, &*one.site.excerpt))).take(SITES)
 }

@@ -36,9 +36,9 @@ const BRIEF: usize = 24;
 /// Things that a function does.
 const DONE: usize = 256;
 /// Digits of a number that may tell one account from another.
-const ACCOUNT: usize = 5;
+pub(crate) const ACCOUNT: usize = 5;
 /// Names of members that minifiers give.
-pub(super) const SHORT: usize = 2;
+pub(crate) const SHORT: usize = 2;
 /// Methods of a request, by which `open` is told from others of that name.
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
@@ -56,11 +56,13 @@ pub(super) struct GivenTo {
     pub(super) is_of_people: bool,
     /// Hosts that it names, where it is given to the network.
     pub(super) to: Vec<Box<str>>,
+    /// Where all of it stands: the use, and the functions that were looked into.
+    pub(super) all: Vec<Span>,
 }
 
 impl GivenTo {
     fn alike(given: u64) -> Self {
-        Self { given, is_of_people: false, to: Vec::new() }
+        Self { given, is_of_people: false, to: Vec::new(), all: Vec::new() }
     }
 }
 
@@ -73,8 +75,8 @@ impl<'a> Look<'a, '_> {
             Group::Network | Group::Code | Group::Data if capability != Capability::Miner => {
                 let mut given = Given::of(self, capability);
                 given.around(self.semantic.nodes().get_node(node));
-                let Given { is_of_people, to, .. } = given;
-                GivenTo { given: hash(&given.text), is_of_people, to }
+                let Given { is_of_people, to, all, .. } = given;
+                GivenTo { given: hash(&given.text), is_of_people, to, all }
             }
             Group::Network | Group::Code | Group::Data | Group::Environment | Group::Obfuscation => {
                 GivenTo::alike(NOTHING)
@@ -200,26 +202,33 @@ struct Given<'l, 'a, 's> {
     is_of_people: bool,
     /// Hosts that are named, where that is where it goes.
     to: Vec<Box<str>>,
+    /// Where it stands.
+    all: Vec<Span>,
 }
 
 impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
-        let (text, to) = (String::new(), Vec::new());
-        Self { look, capability, text, left: PARTS, is_inside: false, is_of_people: false, to }
+        let (text, to, all) = (String::new(), Vec::new(), Vec::new());
+        Self { look, capability, text, left: PARTS, is_inside: false, is_of_people: false, to, all }
     }
 
     /// The node, and what is done with it.
     fn around(&mut self, node: &AstNode<'a>) {
         self.itself(node);
         let nodes = self.look.semantic.nodes();
-        let mut inner = node;
+        let (mut inner, mut whole) = (node, node.kind().span());
         for _ in 0..AROUND {
             let outer = nodes.parent_node(inner.id());
-            if !self.goes_on(inner, outer) {
+            let goes_on = self.goes_on(inner, outer);
+            let is_part = goes_on
+                || matches!(outer.kind(), AstKind::CallExpression(_) | AstKind::AssignmentExpression(_));
+            whole = if is_part { outer.kind().span() } else { whole };
+            if !goes_on {
                 break;
             }
             inner = outer;
         }
+        self.all.insert(0, whole);
     }
 
     fn itself(&mut self, node: &AstNode<'a>) {
@@ -336,6 +345,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
 
     /// What a function calls, sets, asks and gives back, in whatever order, and whatever it is called.
     fn does(&mut self, function: Callable<'a>) {
+        self.all.push(function.span());
         let mut all = BTreeSet::new();
         for node in self.look.inside(function) {
             let mut one = Given { left: BRIEF, is_inside: true, ..Given::of(self.look, self.capability) };
@@ -531,10 +541,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         }
     }
 
-    /// What goes beyond the bounds, local names and all: a difference there is rather seen twice than not at all.
+    /// What goes beyond the bounds, as it stands there but for local names: a difference there is rather seen twice than not at all.
     fn cut(&mut self, span: Span) {
-        let text = self.look.lines.slice(span);
-        self.text.push_str(text.get(..WRITTEN).unwrap_or(text));
+        let text = self.look.whatever_it_is_called(span, WRITTEN);
+        self.text.push_str(&text);
     }
 
     fn of_member(&mut self, member: Option<&'a MemberExpression<'a>>, depth: usize) {

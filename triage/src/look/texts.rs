@@ -10,6 +10,7 @@ use super::{Held, Inside, Look, NESTED, look_inside};
 use crate::capability::{of_pattern, of_text};
 use crate::findings::{NotAnalysed, bounded};
 use crate::hidden::{decoded, looks_like_code, of_numbers};
+use crate::locals::Locals;
 use crate::operators::operands;
 use crate::script;
 use crate::value::Value;
@@ -74,7 +75,7 @@ impl<'a> Look<'a, '_> {
         let inside = Inside { strings: self.inside.strings + 1, line: Some(line), function: self.function() };
         let Ok((text, source_type)) = script::formatted(code, self.limits) else { return };
         let seen = script::with_tree(&text, source_type, |semantic| {
-            look_inside(&text, semantic, self.limits, inside)
+            look_inside(&text, semantic, &Locals::of(semantic), self.limits, inside)
         });
         let Ok(seen) = seen else { return };
         for (capability, uses) in seen.uses {
