@@ -71,6 +71,10 @@ pub enum Capability {
     Permission,
     /// A message to any origin.
     PostMessageAny,
+    /// A message to an origin that is named.
+    PostMessage,
+    /// A message to the window that it runs in.
+    PostMessageOwn,
     /// Listens to messages from anywhere.
     UncheckedMessage,
     /// `debugger`
@@ -187,6 +191,8 @@ impl Capability {
             | Self::MediaCapture
             | Self::Permission
             | Self::PostMessageAny
+            | Self::PostMessage
+            | Self::PostMessageOwn
             | Self::UncheckedMessage => Group::Data,
             Self::Debugger
             | Self::Automation
@@ -202,6 +208,13 @@ impl Capability {
             | Self::ListedGlobals
             | Self::ShuffledTable => Group::Obfuscation,
         }
+    }
+
+    /// Whether it can take something, let something in, or hide: neither does what is asked of the environment, nor a message that
+    /// stays where it was written.
+    #[must_use]
+    pub fn has_weight(self) -> bool {
+        self.group() != Group::Environment && self != Self::PostMessageOwn
     }
 
     /// The stable name.
@@ -256,6 +269,8 @@ impl Capability {
             Self::PostMessageAny => {
                 ("post-message-any", "posts a message to any origin, or to one that cannot be read")
             }
+            Self::PostMessage => ("post-message", "posts a message to another origin"),
+            Self::PostMessageOwn => ("post-message-own", "posts a message to the window that it runs in"),
             Self::UncheckedMessage => {
                 ("unchecked-message", "listens to messages, and does not check where they come from")
             }

@@ -375,7 +375,7 @@ pub struct Host {
     pub hidden: bool,
     /// Whose name it imitates.
     pub imitates: Option<Box<str>>,
-    /// What of the network goes to it, as far as that can be followed, or is done on the line that names it.
+    /// What of the network, or which message, goes to it, as far as that can be followed, or is done on the line that names it.
     pub reached_by: Option<Capability>,
 }
 

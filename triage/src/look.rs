@@ -7,6 +7,7 @@ mod functions;
 mod given;
 mod guards;
 mod texts;
+mod windows;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -138,6 +139,7 @@ fn look_inside(
         read_as_code: 0,
         methods: OnceCell::new(),
         looked_into: Cell::new(LOOKED_INTO),
+        is_replaced: OnceCell::new(),
         listeners: Vec::new(),
         checks: Vec::new(),
     };
@@ -183,6 +185,8 @@ struct Look<'a, 's> {
     methods: OnceCell<HashMap<&'a str, Option<Callable<'a>>>>,
     /// Nodes of functions that may still be looked at.
     looked_into: Cell<usize>,
+    /// Whether something stands in place of the page's own window, once somebody asks.
+    is_replaced: OnceCell<bool>,
     listeners: Vec<Listener<'a>>,
     /// Where it is checked from where a message comes, in order once all was seen.
     checks: Vec<u32>,
@@ -491,10 +495,16 @@ impl<'a> Look<'a, '_> {
         self.used(capability, span, None, true);
     }
 
-    fn used(&mut self, capability: Capability, span: Span, means: Option<Box<str>>, is_later: bool) {
+    fn used(
+        &mut self,
+        capability: Capability,
+        span: Span,
+        means: Option<Box<str>>,
+        is_later: bool,
+    ) -> Option<&mut Use> {
         if self.seen.uses.get(&capability).is_some_and(|uses| uses.len() >= REMEMBERED) {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
-            return;
+            return None;
         }
         let GivenTo { given, is_of_people, to, all } = self.given(capability, self.node, means.as_deref());
         let is_telling = is_of_people || means.is_some();
@@ -502,7 +512,9 @@ impl<'a> Look<'a, '_> {
         let function = self.function();
         let at = (self.inside.strings == 0).then_some(Stands { start: span.start, all });
         let used = Use { site, given, is_later, is_telling, function, to, at };
-        self.seen.uses.entry(capability).or_default().push(used);
+        let uses = self.seen.uses.entry(capability).or_default();
+        uses.push(used);
+        uses.last_mut()
     }
 
     /// A use of which it is not read where it goes.

@@ -184,11 +184,17 @@ fn findings(
     let Versions { limits, asked, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let found = facts(old, new);
+    let mut found = facts(old, new);
     let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let mut hosts = hosts.listed();
+    // A message to an origin that it names is as it has to be, unless nobody knows that origin.
+    found.retain(|(fact, uses)| {
+        let is_new = |to: &str| hosts.iter().any(|host| &*host.host == to);
+        fact.capability != Capability::PostMessage
+            || uses.iter().flat_map(|used| &used.to).any(|to| is_new(to))
+    });
     quote(&mut hosts, &new.formatted);
     say_what_goes_there(&mut hosts, &new.seen);
     let side_by_side = skeletons.map(|(old, new)| functions(old, new));
@@ -267,18 +273,23 @@ fn fact<'s>(
     })
 }
 
-/// By what each host is reached: what is given to the network names it, or else stands on the line that does.
+/// By what each host is reached: what is given to the network, or the origin that a message goes to, names it, or else stands on the line that does.
 fn say_what_goes_there(hosts: &mut [Host], new: &Seen) {
     if hosts.is_empty() {
         return;
     }
     let (mut by_name, mut by_line) = (HashMap::new(), HashMap::new());
     let by_capability: BTreeMap<_, _> = new.uses.iter().collect();
-    let of_network = by_capability.into_iter().filter(|(capability, _)| capability.group() == Group::Network);
+    let sends = |capability: Capability| {
+        capability.group() == Group::Network || capability == Capability::PostMessage
+    };
+    let sending = by_capability.into_iter().filter(|(capability, _)| sends(**capability));
     for (capability, used) in
-        of_network.flat_map(|(capability, uses)| uses.iter().map(|used| (*capability, used)))
+        sending.flat_map(|(capability, uses)| uses.iter().map(|used| (*capability, used)))
     {
-        by_line.entry(used.site.line).or_insert(capability);
+        if capability != Capability::PostMessage {
+            by_line.entry(used.site.line).or_insert(capability);
+        }
         for host in &used.to {
             by_name.entry(&**host).or_insert(capability);
         }

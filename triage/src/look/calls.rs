@@ -189,7 +189,10 @@ impl<'a> Look<'a, '_> {
             "keydown" | "keyup" | "keypress" if !arguments.is_empty() => Some(Capability::KeyListener),
             "submit" if arguments.is_empty() => Some(Capability::Form),
             "requestSubmit" => Some(Capability::Form),
-            "postMessage" => self.is_any_origin(arguments.get(1)).then_some(Capability::PostMessageAny),
+            "postMessage" => {
+                self.posted(arguments.get(1), span);
+                None
+            }
             "setAttribute" | "getAttributeNode" | "createAttribute" => attribute(text(0)),
             "setAttributeNS" | "getAttributeNodeNS" | "createAttributeNS" => attribute(text(1)),
             _ => None,
@@ -228,20 +231,6 @@ impl<'a> Look<'a, '_> {
         let Value::Global(path) = self.folder.member_of(&object, &name, &mut Env::new()) else { return };
         if of_global(&path).is_some_and(|capability| capability.group() == Group::Environment) {
             self.named(node, &path, binary.span(), false);
-        }
-    }
-
-    fn is_any_origin(&self, target: Option<&Value<'a>>) -> bool {
-        let origin = match target {
-            Some(target @ Value::Object(_)) => self.folder.member_of(target, "targetOrigin", &mut Env::new()),
-            Some(other) => other.clone(),
-            None => Value::Undefined,
-        };
-        match origin {
-            Value::Text(origin) => &*origin == "*",
-            Value::Unknown => true,
-            Value::Global(path) => !path.contains("origin") && !path.contains("location"),
-            _ => false,
         }
     }
 

