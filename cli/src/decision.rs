@@ -83,19 +83,10 @@ pub(crate) fn found(in_force: InForce) -> Found {
 /// For people.
 pub(crate) fn in_force_text(in_force: InForce) -> &'static str {
     match in_force {
-        InForce::Yes => "in force in the running gateway",
-        InForce::NoGateway => "no gateway is running: in force when it starts",
-        InForce::NotYet => "written, but the running gateway does not say that it is in force: see its log",
-    }
-}
-
-/// The same as a sentence.
-pub(crate) fn in_force_sentence(in_force: InForce) -> &'static str {
-    match in_force {
-        InForce::Yes => "It is in force in the running gateway.",
-        InForce::NoGateway => "No gateway is running: it is in force when one starts.",
+        InForce::Yes => "it is in force in the running gateway",
+        InForce::NoGateway => "no gateway is running: it is in force when one starts",
         InForce::NotYet => {
-            "It is written, but the running gateway does not say that it is in force: the gateway's log says why."
+            "it is written, but the running gateway does not say that it is in force: the gateway's log says why"
         }
     }
 }

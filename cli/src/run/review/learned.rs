@@ -174,7 +174,7 @@ impl Reviewing {
             said.push("it had been decided so before; nothing was changed".to_owned());
         }
         let in_force = decision::in_force(&self.store, confirmed.version).await?;
-        said.push(decision::in_force_sentence(in_force).to_owned());
+        said.push(decision::in_force_text(in_force).to_owned());
         let warnings = match act {
             Act::Approve => {
                 self.blocking(move |this| async move {
