@@ -19,7 +19,7 @@ use crate::listing::{Column, Listing};
 use crate::printable::printable;
 use crate::terminal::{Terminal, Tone};
 use crate::vendor_now;
-use crate::words::{exact_size, path_json, path_text, second};
+use crate::words::{counted, exact_size, path_json, path_text, second};
 
 /// Rows of clients that are shown to people; JSON has all of them.
 const CLIENTS_SHOWN: usize = 50;
@@ -81,8 +81,7 @@ fn state(state: ItemState, terminal: &Terminal) -> String {
 fn asked(item: &Item) -> String {
     match item.asked {
         0 => "no client has asked for it so far: a recheck saw it".to_owned(),
-        1 => format!("asked once, by {}", clients(item)),
-        times => format!("asked {times} times, by {}", clients(item)),
+        asked => format!("asked {}, by {}", counted(asked, "time"), clients(item)),
     }
 }
 

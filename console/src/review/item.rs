@@ -125,7 +125,7 @@ struct Past {
     sent: &'static str,
     first: String,
     last: String,
-    count: u64,
+    times: String,
     x: i64,
     width: i64,
 }
@@ -455,7 +455,7 @@ fn history(evidence: &Evidence) -> Vec<Past> {
         sent: sent(served.outcome),
         first: minute(served.first),
         last: minute(served.last),
-        count: served.count,
+        times: counted(served.count, "time"),
         x: x(served.first).min(988),
         width: (x(served.last) - x(served.first)).max(12),
     };

@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use super::answer::{page, to, trouble};
 use super::routes::Room;
 use super::triage::{Glance, Urgency};
-use super::words::{ago, state_mark};
+use super::words::{ago, counted, state_mark};
 use crate::text::Text;
 
 /// Rows of one page. Whoever has more of them narrows the filter.
@@ -91,7 +91,7 @@ struct Row {
     reason: &'static str,
     vendor: Text,
     clients: u64,
-    asked: u64,
+    asked: String,
     since: String,
     last: String,
 }
@@ -226,7 +226,7 @@ fn row(item: &Item, known: &AtAGlance, now: Timestamp) -> Row {
         reason: item.reason.text(),
         vendor: Text::of(item.vendor.as_deref().unwrap_or("none")),
         clients: item.clients,
-        asked: item.asked,
+        asked: counted(item.asked, "time"),
         since: ago(item.first, now),
         last: ago(item.last, now),
     }
