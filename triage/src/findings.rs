@@ -424,16 +424,25 @@ impl FunctionCounts {
     /// Fewer functions say nothing of how a script was built.
     const FEW: usize = 10;
 
+    /// The same in a few words.
+    pub const REBUILT: &str = "over a third of the functions are like none of the verified version";
+
     /// What is said instead of which functions are new and gone, where over a third of either version has no counterpart: a
-    /// build by other tools renames and cuts everything, and each is then listed as gone and as new.
+    /// build by other tools renames and cuts everything, and each is then listed as gone and as new. In sentences.
     #[must_use]
     pub fn rebuilt(&self) -> Option<String> {
         let Self { reviewed, new, added, removed, .. } = *self;
         let is_rebuilt = reviewed >= Self::FEW && 3 * added > new && 3 * removed > reviewed;
+        let functions =
+            |count| if count == 1 { "1 function".to_owned() } else { format!("{count} functions") };
         is_rebuilt.then(|| {
             format!(
-                "rebuilt: {added} of its {new} functions could not be paired with any of the reviewed version, of whose {reviewed} \
-                 functions {removed} have no counterpart"
+                "This version has {}, and {added} of them are like none of the verified version. The verified one has {}, and \
+                 {removed} of them are like none of this version. That comes of a build with other tools or settings, which cuts \
+                 and names everything anew, or of code that was written anew: these numbers do not tell which. So the functions \
+                 are not listed one by one. The difference below has every line that changed.",
+                functions(new),
+                functions(reviewed),
             )
         })
     }

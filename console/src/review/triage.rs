@@ -187,7 +187,7 @@ impl Triaged {
             literals: literals(findings, &shown),
             more_literals: findings.literals.len().saturating_sub(LITERALS),
             functions: functions(findings, &shown),
-            rebuilt: rebuilt(&findings.function_counts),
+            rebuilt: findings.function_counts.rebuilt(),
             measures: findings.measures.iter().filter_map(Measure::text).collect(),
             contents: contents::parts(findings.contents.as_deref()),
             difference,
@@ -255,20 +255,6 @@ fn nothing_new(findings: &Findings, points: &mut Vec<Point>) -> Option<String> {
     })
 }
 
-/// What is said in place of a list of functions, where that would name nearly all of them.
-fn rebuilt(counts: &FunctionCounts) -> Option<String> {
-    counts.rebuilt()?;
-    let FunctionCounts { reviewed, new, added, removed, .. } = *counts;
-    Some(format!(
-        "This version has {}, and {added} of them are like none of the verified version. The verified one has {}, and {removed} of \
-         them are like none of this version. That comes of a build with other tools or settings, which cuts and names everything \
-         anew, or of code that was written anew: these numbers do not tell which. So the functions are not listed one by one. The \
-         difference below has every line that changed.",
-        counted(new as u64, "function"),
-        counted(reviewed as u64, "function"),
-    ))
-}
-
 const KINDS: [FunctionChange; 4] =
     [FunctionChange::Added, FunctionChange::Changed, FunctionChange::Removed, FunctionChange::Moved];
 
@@ -286,11 +272,7 @@ fn amount(findings: &Findings, is_compared: bool) -> Vec<String> {
     amount.push(format!("{} added", counted(diff.added as u64, "line")));
     amount.push(format!("{} removed", counted(diff.removed as u64, "line")));
     let rebuilt = findings.function_counts.rebuilt();
-    amount.extend(
-        rebuilt
-            .as_ref()
-            .map(|_| "Over a third of the functions are like none of the verified version".to_owned()),
-    );
+    amount.extend(rebuilt.as_ref().map(|_| capitalised(FunctionCounts::REBUILT)));
     for how in KINDS {
         let count = findings.function_counts.of(how);
         if count > 0 && rebuilt.is_none() {
@@ -431,18 +413,6 @@ mod tests {
             learned: false,
         };
         Triaged::found(Some(&verified), &findings, Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn a_version_that_was_built_anew_is_said_to_be_so_in_sentences_with_the_numbers_of_both() {
-        let counts =
-            FunctionCounts { reviewed: 301, new: 401, added: 250, removed: 150, ..Default::default() };
-        let said = rebuilt(&counts).unwrap();
-        for part in ["401 functions, and 250 of them", "301 functions, and 150 of them", "do not tell which."]
-        {
-            assert!(said.contains(part), "{part}: {said}");
-        }
-        assert_eq!(rebuilt(&FunctionCounts { added: 1, ..counts }), None);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use pinfold_triage::{
-    Change, DiffLine, Fact, Findings, Function, FunctionChange, Group, Host, Hunk, Loss, Mark, Novelty,
-    Renamed, differing_words,
+    Change, DiffLine, Fact, Findings, Function, FunctionChange, FunctionCounts, Group, Host, Hunk, Loss,
+    Mark, Novelty, Renamed, differing_words,
 };
 
 use super::Compared;
@@ -500,8 +500,8 @@ fn change(findings: &Findings) -> String {
                 (count > 0).then(|| format!("{count} {}", how.code()))
             });
             let functions: Vec<_> = functions.collect();
-            if let Some(rebuilt) = findings.function_counts.rebuilt() {
-                text.push_str(&format!("; {rebuilt}"));
+            if findings.function_counts.rebuilt().is_some() {
+                text.push_str(&format!("; {}", FunctionCounts::REBUILT));
             } else if !functions.is_empty() {
                 text.push_str(&format!("; functions: {}", functions.join(", ")));
             }
