@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{page, problem, to, trouble};
 use super::decide::Answered;
-use super::evidence::{Evidence, Served};
+use super::evidence::{Evidence, Served, Triage};
 use super::picture::{Column, columns};
 use super::queue::neighbours;
 use super::routes::{Room, Visitor};
@@ -301,6 +301,9 @@ fn stakes(evidence: &Evidence) -> Vec<Fact> {
         Fact::word("Asked for it", &format!("{}, {} in all", clients(item), counted(item.asked, "time"))),
         Fact::word("Got it", &got),
     ];
+    if let Some(decided) = &item.decided {
+        stakes.push(Fact::word("Last decision", &decision(decided)));
+    }
     if item.state == ItemState::Waiting {
         let asked = counted(day.clients, "client");
         let would =
@@ -321,6 +324,9 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
     }
     facts.push(code("Refused as", vec![item.reason.code().to_owned()]));
     facts.push(code("Digest", vec![item.digest.to_string(), item.digest.to_hex()]));
+    if let Triage::Done { verified: Some(verified), .. } = &evidence.triage {
+        facts.push(code("Compared with", vec![verified.digest.to_string()]));
+    }
     facts.push(pinned(evidence.pinned.as_deref()));
     let media_type = item.media_type.as_deref().unwrap_or("no media type");
     let kept = if item.body_kept { "kept" } else { "not kept: there was no room for it" };
@@ -331,9 +337,6 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
         facts.push(code("The vendor serves now", evidence.vendor_now.clone()));
     }
     facts.push(word("Approvals", approvals(item.agreement.as_ref(), evidence.approvers)));
-    if let Some(decided) = &item.decided {
-        facts.push(word("Last decision", decision(decided)));
-    }
     facts
 }
 

@@ -9,7 +9,7 @@ use pinfold_store::item::{Item, ItemState};
 use super::answer::{page, to, trouble};
 use super::picture::{Part, of_coverage, of_flow};
 use super::routes::Room;
-use super::words::{ago, minute};
+use super::words::{ago, counted, minute};
 use crate::Coverage;
 use crate::text::Text;
 
@@ -51,9 +51,8 @@ struct VendorRow {
     name: Text,
     mode: &'static str,
     hosts: Text,
-    waiting: usize,
-    drifting: u64,
-    unreachable: u64,
+    /// What is to be known of it, each in words.
+    state: Vec<String>,
 }
 
 struct CheckRow {
@@ -75,9 +74,11 @@ pub(super) async fn show(State(room): State<Room>, headers: HeaderMap) -> Respon
         name: Text::of(&vendor.name),
         mode: vendor.mode,
         hosts: Text::of(&vendor.hosts.join(", ")),
-        waiting: waiting.iter().filter(|item| item.vendor.as_deref() == Some(&*vendor.name)).count(),
-        drifting: vendor.drifting,
-        unreachable: vendor.unreachable,
+        state: state(
+            waiting.iter().filter(|item| item.vendor.as_deref() == Some(&*vendor.name)).count() as u64,
+            vendor.drifting,
+            vendor.unreachable,
+        ),
     });
     let checks = (room.shown.ready)().await.into_iter();
     let shown = OverviewPage {
@@ -109,6 +110,22 @@ pub(super) async fn show(State(room): State<Room>, headers: HeaderMap) -> Respon
     page(StatusCode::OK, &shown)
 }
 
+/// How a vendor is: what waits, at how many URLs it serves something else than expected, and at how many rechecks see nothing.
+fn state(waiting: u64, drifting: u64, unreachable: u64) -> Vec<String> {
+    let there = |count: u64, text: String| (count > 0).then_some(text);
+    let verb = |count: u64, one: &str, many: &str| if count == 1 { one.to_owned() } else { many.to_owned() };
+    let waits = format!("{} {}", counted(waiting, "item"), verb(waiting, "waits", "wait"));
+    let drifts = format!(
+        "{} {} something else than expected",
+        counted(drifting, "URL"),
+        verb(drifting, "serves", "serve")
+    );
+    let away = format!("the last recheck saw nothing at {}", counted(unreachable, "URL"));
+    let state = [there(waiting, waits), there(drifting, drifts), there(unreachable, away)];
+    let state: Vec<_> = state.into_iter().flatten().collect();
+    if state.is_empty() { vec!["nothing waits".to_owned()] } else { state }
+}
+
 /// What a check is about, for whoever does not know the word; nothing of one that says it itself.
 fn means(check: &str) -> &'static str {
     match check {
@@ -126,4 +143,16 @@ fn covered(coverage: &Coverage) -> CoverageRow {
     // No share is said to be all while something is left.
     let share = (sum > 0).then(|| format!("{:.1} %", (1000.0 * judged as f64 / sum as f64).floor() / 10.0));
     CoverageRow { since: minute(coverage.since), judged, sum, share, parts: of_coverage(coverage) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vendor_is_described_in_words_and_nothing_of_it_by_a_zero() {
+        assert_eq!(state(0, 0, 0), ["nothing waits"]);
+        assert_eq!(state(1, 0, 2), ["1 item waits", "the last recheck saw nothing at 2 URLs"]);
+        assert_eq!(state(2, 1, 0), ["2 items wait", "1 URL serves something else than expected"]);
+    }
 }

@@ -69,7 +69,6 @@ pub(super) struct Triaged {
 
 /// What it was compared with.
 pub(super) struct Against {
-    pub(super) digest: String,
     pub(super) size: String,
     pub(super) when: String,
     pub(super) learned: bool,
@@ -170,7 +169,6 @@ impl Triaged {
             not_done: None,
             not_analysed: findings.not_analysed.as_ref().map(|why| Text::of(&why.text())),
             against: verified.map(|verified| Against {
-                digest: verified.digest.to_string(),
                 size: size(verified.len),
                 when: format!("{} UTC, {}", minute(verified.at), ago(verified.at, now)),
                 learned: verified.learned,

@@ -107,10 +107,11 @@ async fn the_overview_says_what_share_was_judged_and_what_was_not_and_why() {
         "was judged: 2 of 3",
         "judged <b>2</b>",
         "documents <b>1</b>",
-        "tunnels <b>0</b>",
+        "<td class=\"long\">nothing waits</td>",
     ] {
         assert!(shown.contains(said), "no {said}: {shown}");
     }
+    assert!(!shown.contains("<b>0</b>") && !nothing.contains("<b>0</b>"), "{shown}");
 }
 
 /// The name of the one vendor.
