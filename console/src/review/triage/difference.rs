@@ -38,6 +38,8 @@ pub(in crate::review) struct Difference {
     pub(in crate::review) cut: usize,
     /// What became of lines that differ by names of local variables alone, where there are some.
     pub(in crate::review) renamed: Option<Names>,
+    /// How many changed lines have names of a build alone that are other variables than in the line beside them, without saying so.
+    pub(in crate::review) of_build: usize,
 }
 
 /// What is said of lines that differ by names of local variables alone.
@@ -71,6 +73,8 @@ pub(in crate::review) struct Line {
     pub(in crate::review) marks: Vec<&'static str>,
     /// Names in it that are other variables than in the line beside it.
     pub(in crate::review) other_names: Option<Text>,
+    /// Whether these are of a build.
+    is_of_build: bool,
     /// All of it, until it is known what differs.
     whole: String,
     /// What asks for both texts where it stands, if it is cut.
@@ -89,6 +93,7 @@ impl Line {
             parts: vec![(false, Text::of_code(whole))],
             marks,
             other_names: None,
+            is_of_build: false,
             whole: whole.to_owned(),
             in_full: None,
         }
@@ -179,6 +184,7 @@ impl Difference {
             pieces.fold(&diff.rest);
         }
         pieces.mark_words();
+        let of_build = pieces.leave_out_names();
         if diff.cut > 0 {
             pieces.link_cut();
         }
@@ -198,6 +204,7 @@ impl Difference {
             has_two: diff.added + diff.removed > 0 || matches!(renamed, Some(Names::LeftOut(..))),
             cut: diff.cut,
             renamed,
+            of_build,
         }
     }
 
@@ -268,7 +275,8 @@ impl Pieces {
         }
     }
 
-    fn line(&mut self, DiffLine { mark, text, other_names }: &DiffLine, old: usize, new: usize) {
+    fn line(&mut self, shown: &DiffLine, old: usize, new: usize) {
+        let DiffLine { mark, text, other_names } = shown;
         let line = |number, marks| Line::of(number, text, marks);
         match mark {
             Mark::Both => {
@@ -284,7 +292,8 @@ impl Pieces {
             Mark::Added => {
                 let marks = self.marks(new);
                 let other_names = other_names.as_deref().map(Text::of);
-                self.changed(Side::New, Line { other_names, ..line(new, marks) });
+                let is_of_build = shown.other_names_are_of_build();
+                self.changed(Side::New, Line { other_names, is_of_build, ..line(new, marks) });
             }
         }
     }
@@ -317,6 +326,22 @@ impl Pieces {
                 }
             }
         }
+    }
+
+    /// Says nothing of names of a build that are other variables, where that is seen to be another line anyway and nothing is newly
+    /// done on it: of how many lines.
+    fn leave_out_names(&mut self) -> usize {
+        let mut left_out = 0;
+        for piece in &mut self.made {
+            let Piece::Changed { old, new } = piece else { continue };
+            for (old, new) in old.iter().zip(new) {
+                if new.is_of_build && new.marks.is_empty() && old.whole.trim() != new.whole.trim() {
+                    new.other_names = None;
+                    left_out += 1;
+                }
+            }
+        }
+        left_out
     }
 
     /// Leads from each cut line to both texts, where the letters of it and of the line beside it stand.
@@ -357,5 +382,47 @@ impl Pieces {
 
     fn marks(&self, line: usize) -> Vec<&'static str> {
         self.marked.get(&line).into_iter().flatten().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pinfold_triage::{Limits, compare};
+
+    use super::*;
+
+    /// What is said of names beside the changed lines, and on how many lines it is left out.
+    fn other_names(old: &str, new: &str) -> (Vec<String>, usize) {
+        let script = |inside: &str| {
+            format!(
+                "(function (user, pass) {{\nvar form = user.form;\nlisten(form, user, pass);\n{inside}\n}})(a, b);"
+            )
+        };
+        let (old, new) = (script(old), script(new));
+        let findings = compare(Some(old.as_bytes()), new.as_bytes(), Limits::default(), &|_| None);
+        let difference = Difference::of(&findings);
+        let lines = difference.pieces.iter().flat_map(|piece| match piece {
+            Piece::Changed { new, .. } => new.as_slice(),
+            Piece::Same(_) | Piece::Folded { .. } => &[],
+        });
+        let said = lines.filter_map(|line| line.other_names.as_ref()).map(Text::to_string).collect();
+        (said, difference.of_build)
+    }
+
+    #[test]
+    fn names_of_a_build_are_said_to_be_others_where_nothing_else_tells_and_where_something_is_done() {
+        let with = |name: &str, call: &str| {
+            let taken = format!("var {name} = form.a; keep({name});");
+            let old = format!("{taken}\n{call}(user.map((other) => {name}.first), 'one');");
+            let new = format!("{taken}\n{call}(user.map(({name}) => {name}.first), 'two');");
+            other_names(&old, &new)
+        };
+        assert_eq!(with("c", "use"), (Vec::new(), 1));
+        assert_eq!(with("card", "use"), (vec!["card".to_owned()], 0));
+        assert_eq!(with("c", "fetch"), (vec!["c".to_owned()], 0), "what it sends may be another");
+        // Both lines read alike.
+        let old = "(function () { var n = form.send; n(pass); g(user) })();";
+        let new = "(function () { var g = form.send; g(pass); g(user) })();";
+        assert_eq!(other_names(old, new), (vec!["g".to_owned()], 0));
     }
 }
