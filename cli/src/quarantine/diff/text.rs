@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pinfold_triage::{
     Change, DiffLine, Fact, Findings, Function, FunctionChange, FunctionCounts, Group, Host, Hunk, Loss,
-    Mark, Novelty, Renamed, differing_words,
+    Mark, Novelty, Renamed, Site, differing_words,
 };
 
 use super::Compared;
@@ -247,6 +247,7 @@ impl<'a> Page<'a> {
                 site.means.as_ref().map(|means| self.faint(&format!("  that is {}", printable(means))));
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
+            text.push_str(&self.differs(site));
         }
         let more = fact.others.saturating_sub(fact.sites.len());
         if more > 0 {
@@ -255,8 +256,17 @@ impl<'a> Page<'a> {
         for site in &fact.gone {
             let line = self.faint(&format!("{:>8}", "no more"));
             text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
+            text.push_str(&self.differs(site));
         }
         text
+    }
+
+    /// Where it differs from what stands in the other version and looks the same.
+    fn differs(&self, site: &Site) -> String {
+        let Some(there) = &site.differs else { return String::new() };
+        let said = format!("what differs, on line {}: ", there.line);
+        let excerpt = self.cut(&there.excerpt, 12 + said.len());
+        format!("{:>8}  {}{excerpt}\n", "", self.faint(&said))
     }
 
     /// Text of the attacker, safe to look at, and no longer than a line of the terminal.
