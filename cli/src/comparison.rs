@@ -2,6 +2,7 @@
 //! console.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use pinfold_policy::decisions::Basis;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::host::Host;
 use pinfold_policy::lookalike::Lookalikes;
-use pinfold_store::item::{Approved, Item, ItemState};
+use pinfold_store::item::{Item, ItemState};
 use pinfold_store::shelf::Shelved;
 use pinfold_store::{Store, StoreError};
 use pinfold_triage::{DifferenceAsked, Findings, Limits, compare_by};
@@ -29,8 +30,8 @@ pub(crate) struct Known {
 impl Known {
     /// Every body that was verified at the item's URL, the last first: on the shelf, or approved and kept. What is revoked or
     /// rejected by now is nothing to compare with.
-    pub(crate) async fn all(store: &Store, items: &[Item], item: &Item) -> Result<Vec<Self>, StoreError> {
-        Ok(Released::read(store, items).await?.at(item))
+    pub(crate) async fn all(store: &Store, item: &Item) -> Result<Vec<Self>, StoreError> {
+        Ok(Released::beside(store, item).await?.at(item))
     }
 
     /// The first of them that is still there, with its bytes.
@@ -60,13 +61,31 @@ pub(crate) struct Released {
 }
 
 impl Released {
+    /// All of it, for many items.
     pub(crate) async fn read(store: &Store, items: &[Item]) -> Result<Self, StoreError> {
+        Ok(Self::of(store, store.on_shelf().await?, items))
+    }
+
+    /// What one item is compared with, and nothing else.
+    pub(crate) async fn beside(store: &Store, item: &Item) -> Result<Self, StoreError> {
+        let (here, subject) = (plain(&item.url), plain(&item.subject));
+        let mut shelved = store.on_shelf_at(subject).await?;
+        if here != subject {
+            shelved.extend(store.on_shelf_at(here).await?);
+        }
+        let bodies: Vec<_> = shelved.iter().map(|shelved| shelved.digests.sha256).collect();
+        let items = store.items_of(&item.subject, &bodies).await?;
+        Ok(Self::of(store, shelved, &items))
+    }
+
+    fn of(store: &Store, shelved: Vec<Shelved>, items: &[Item]) -> Self {
         let mut released = Self::default();
-        for Approved { approval, .. } in store.approved().await? {
+        let decisions = Arc::clone(&store.decisions().borrow());
+        for approval in decisions.all_approvals() {
             let of_body = (approval.digest, plain(&approval.subject).into());
             released.bases.entry(of_body).or_default().push(approval.basis);
         }
-        for Shelved { variant, digests, len, seen, .. } in store.on_shelf().await? {
+        for Shelved { variant, digests, len, seen, .. } in shelved {
             let known = Known { digest: digests.sha256, len, at: seen, learned: false };
             released.shelved.entry(plain(&variant.url).into()).or_default().push((variant.url, known));
         }
@@ -86,7 +105,7 @@ impl Released {
                 }
             }
         }
-        Ok(released)
+        released
     }
 
     /// The same as [`Known::all`].

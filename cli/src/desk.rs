@@ -140,7 +140,7 @@ impl Desk<'_> {
                 ));
             }
         }
-        let others = self.store.quarantined().await?;
+        let others = self.store.items_of(at.subject, &[at.digest]).await?;
         let bars = bars(&others, at.subject, at.digest);
         let hint = "approve that one to end it, or reject this one too";
         found.extend(bars.into_iter().map(|bar| (bar.in_words(), hint)));

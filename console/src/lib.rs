@@ -27,7 +27,7 @@ pub use review::{
     Act, AtAGlance, Day, Decision, Done, Evidence, FirstLink, Flow, Glance, IdentityProvider, Leaf,
     LearnedDecision, LearnedEvidence, Overview, PinFilter, PinRow, Pins, Programs, Proof, ProviderBegin,
     ProviderFinish, Question, Review, Served, Setup, SignedIn, Source, Statement, StatementFile, Texts,
-    Triage, Urgency, VendorRules, VendorState, Verified, Vouched, Who, WrongPassword, waiting,
+    Triage, Urgency, VendorRules, VendorState, Verified, Vouched, Who, WrongPassword,
 };
 pub use tls::Tls;
 

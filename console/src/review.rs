@@ -41,8 +41,8 @@ pub use self::learned::{LearnedDecision, LearnedEvidence};
 pub use self::ledger::{Leaf, Question, Statement, StatementFile};
 pub use self::pins::{PinFilter, PinRow, Pins, Source};
 pub use self::provider::{IdentityProvider, ProviderBegin, ProviderFinish, Vouched};
+pub use self::queue::AtAGlance;
 pub(crate) use self::queue::{Asked as QueueFilter, in_order};
-pub use self::queue::{AtAGlance, waiting};
 pub(crate) use self::routes::{Peer, Room, routes};
 pub use self::setup::Setup;
 pub use self::triage::{Glance, Urgency};
@@ -78,6 +78,8 @@ pub struct Review {
     /// Of all that was kept, what some newly do, in the same order, as far as that is known. It is answered at once, and what is
     /// not known is read from then on, the first first.
     pub at_a_glance: Ask<SomeOfAll, Vec<AtAGlance>>,
+    /// Whether an item waits for a decision.
+    pub waits: Ask<Incident, bool>,
     /// All that is known of one item, with what is asked for of its difference; none where there is no such item.
     pub evidence: Ask<(Incident, DifferenceAsked), Option<Evidence>>,
     /// Its bytes, decoded; none where they are not kept.

@@ -13,8 +13,10 @@ use pinfold_policy::kind::Kind;
 use crate::entry::Exchange;
 use crate::error::StoreError;
 use crate::incident::Incident;
-use crate::item::{AskedBy, Item};
-use crate::register::{Asked, By, Kept, NotKept, Room, body_len, digests_of, item, items};
+use crate::item::{AskedBy, Item, ItemState};
+use crate::register::{
+    Asked, By, Kept, NotKept, Room, body_len, digests_of, item, items, items_of, state_of,
+};
 use crate::{Inner, Store};
 
 impl Store {
@@ -80,6 +82,25 @@ impl Store {
     pub async fn quarantined(&self) -> Result<Vec<Item>, StoreError> {
         let mut reader = self.inner.register.reader().await?;
         items(&mut reader.connection, Timestamp::now()).await.map_err(reader.failed())
+    }
+
+    /// The items at one subject, the one asked for last first, and behind them those of these bodies at others.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn items_of(&self, subject: &str, bodies: &[BodyId]) -> Result<Vec<Item>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        items_of(&mut reader.connection, subject, bodies, Timestamp::now()).await.map_err(reader.failed())
+    }
+
+    /// What was decided about one item. `None` if there is no such item.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn state_of(&self, incident: Incident) -> Result<Option<ItemState>, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        let found = state_of(&mut reader.connection, incident, Timestamp::now()).await;
+        found.map_err(reader.failed())
     }
 
     /// One item and who asked for it, the last first. `None` if there is no such item.

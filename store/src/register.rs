@@ -40,12 +40,12 @@ pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};
 pub(crate) use self::items::{
-    ItemsTold, NewItem, digests_of, incidents_of, item, items, shelved_at, untold_items,
+    ItemsTold, NewItem, digests_of, incidents_of, item, items, items_of, shelved_at, state_of, untold_items,
 };
 pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::mark::{Arrive, MarkTold, refused_marks};
 pub(crate) use self::quarantine::{Asked, By, Kept, NotKept, Room, body_len};
-pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved};
+pub(crate) use self::shelf::{ForgetUnasked, Shelve, Unshelve, needed, shelved, shelved_of};
 pub(crate) use self::sighting::{
     Gone, LeftOut, NotSeen, Noted, Seen, Told, in_use, runs_of_shelved, standing,
 };

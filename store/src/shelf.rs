@@ -16,7 +16,7 @@ use pinfold_policy::kind::Kinds;
 use crate::Store;
 use crate::entry::DeliveryPath;
 use crate::error::StoreError;
-use crate::register::{ForgetUnasked, Shelve, Unshelve, needed, shelved, shelved_at};
+use crate::register::{ForgetUnasked, Shelve, Unshelve, needed, shelved, shelved_at, shelved_of};
 
 /// Which of a URL's answers: what a client asked with, as far as the vendor's answer depended on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +90,14 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn on_shelf(&self) -> Result<Vec<Shelved>, StoreError> {
         shelved(&mut self.inner.register.reader().await?).await
+    }
+
+    /// The same at one URL, with whatever query; `url` has none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn on_shelf_at(&self, url: &str) -> Result<Vec<Shelved>, StoreError> {
+        shelved_of(&mut self.inner.register.reader().await?, url).await
     }
 
     /// Puts a verified body on the shelf, or notes that it was verified there again. Its file is written where there is

@@ -29,7 +29,7 @@ pub(super) async fn run(review: &Review<'_>, id: &str, asked: DifferenceAsked) -
         return Err(Failure::could_not(format!("the body of {incident} was not kept"))
             .hint("there was no room: it is kept when it is refused again and there is; see [quarantine] in pinfold.toml"));
     };
-    let all = Known::all(review.store, &review.store.quarantined().await?, &item).await?;
+    let all = Known::all(review.store, &item).await?;
     let (verified, bytes) = Known::first_there(&all, review.store).await?.unzip();
     let findings = found(asked, bytes.as_deref(), &new, Instant::now() + PATIENCE, &lookalikes(review));
     Compared { item, verified, findings: Arc::new(findings) }.tell(review.terminal)

@@ -30,7 +30,7 @@ pub(super) async fn run(review: &Review<'_>, id: &str) -> Result<(), Failure> {
     let incident = review.incident(id).await?;
     let Some((item, asked_by)) = review.store.item(incident).await? else { return Err(unknown(id)) };
     let pinned = review.configuration.load().ok().map(|loaded| evidence::pinned(&loaded.config, &item.url));
-    let items = review.store.quarantined().await?;
+    let items = review.store.items_of(&item.subject, &[item.digest]).await?;
     let there = review.store.standing(Some(&item.subject)).await?;
     let marks = review.store.refused_marks(incident).await?;
     if terminal.json {

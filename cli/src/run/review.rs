@@ -31,7 +31,7 @@ use pinfold_proxy::Clock;
 use pinfold_siem::Observer;
 use pinfold_store::entry::{Notice, What};
 use pinfold_store::incident::Incident;
-use pinfold_store::item::Item;
+use pinfold_store::item::{Item, ItemState};
 use pinfold_store::sighting::Standing;
 use pinfold_store::{Count, Store};
 use tokio::runtime::Handle;
@@ -137,6 +137,9 @@ impl Reviewing {
                 let rules = Arc::clone(&this.in_force.rules.borrow());
                 this.analyst.at_a_glance(&items, &incidents, &rules).await
             }),
+            waits: self.asked(|this, incident| async move {
+                Ok(this.store.state_of(incident).await? == Some(ItemState::Waiting))
+            }),
             evidence: self
                 .asked(|this, (incident, asked)| async move { this.evidence(incident, asked).await }),
             body: self.asked(|this, incident| async move { this.body(incident).await }),
@@ -207,7 +210,7 @@ impl Reviewing {
     /// Both bodies of which an item's page shows the difference.
     async fn texts(&self, incident: Incident) -> Result<Option<Texts>, Failure> {
         let Some((item, _)) = self.store.item(incident).await? else { return Ok(None) };
-        let all = Known::all(&self.store, &self.store.quarantined().await?, &item).await?;
+        let all = Known::all(&self.store, &item).await?;
         if let Some(larger) = all.iter().map(|known| known.len).chain([item.len]).find(|len| *len > READ) {
             return Err(Failure::could_not(format!(
                 "{larger} bytes are more than a page reads: 'pinfold quarantine export {incident}' writes them out"

@@ -11,7 +11,7 @@ use pinfold_store::item::{AskedBy, Item};
 use pinfold_store::path::RefusedMark;
 use pinfold_triage::{Change, Findings};
 
-use super::{AtAGlance, Day, Glance};
+use super::{Day, Glance};
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -40,8 +40,6 @@ pub struct Evidence {
     pub history: Vec<Served>,
     /// What its body newly does.
     pub triage: Triage,
-    /// What waits, in the order in which it would be read, and what is known of it at a glance.
-    pub waiting: Vec<(Incident, AtAGlance)>,
     /// When this is from.
     pub now: Timestamp,
 }

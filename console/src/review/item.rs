@@ -21,7 +21,7 @@ use super::answer::{page, problem, to, trouble};
 use super::decide::Answered;
 use super::evidence::{Evidence, Served, Triage};
 use super::picture::{Column, columns};
-use super::queue::neighbours;
+use super::queue::beside;
 use super::routes::{Room, Visitor};
 use super::triage::{Names, Piece, Triaged, Weight, query};
 use super::words::{ago, counted, minute, path_rows, size, state_mark};
@@ -155,8 +155,11 @@ pub(super) async fn show(
     let Some(visitor) = room.visitor(&headers) else { return to(&format!("/sign-in?next={incident}")) };
     match (room.review.evidence)((incident, view.asked())).await {
         Ok(Some(evidence)) => {
-            let beside = neighbours(&evidence.waiting, evidence.item.incident);
-            page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view, beside))
+            let about = About::Item(evidence.item.incident);
+            let answered = Answered::of(room.sessions.told(&visitor.token, about));
+            // Whatever keeps this from being known, the page is there.
+            let beside = beside(&room, &evidence.item, !answered.said.is_empty()).await.unwrap_or_default();
+            page(StatusCode::OK, &item_page(&room, &visitor, &evidence, &view, (answered, beside)))
         }
         Ok(None) => none(),
         Err(why) => trouble(&why),
@@ -234,12 +237,11 @@ fn item_page(
     visitor: &Visitor,
     evidence: &Evidence,
     view: &View,
-    [previous, next]: [Option<Incident>; 2],
+    (answered, [previous, next]): (Answered, [Option<Incident>; 2]),
 ) -> ItemPage {
     let Evidence { item, now, .. } = evidence;
     let about = About::Item(item.incident);
-    let Answered { said, warnings, refused, drafts } =
-        Answered::of(room.sessions.told(&visitor.token, about));
+    let Answered { said, warnings, refused, drafts } = answered;
     ItemPage {
         user: Text::of(&visitor.session.user.name),
         form: room.forms.token(Some(&visitor.token)),

@@ -1,7 +1,7 @@
 //! What was kept, what is most urgent first.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -109,6 +109,9 @@ pub(super) async fn show(
     let waiting = all.iter().filter(|item| item.state == ItemState::Waiting).count();
     let vendors = vendors(&all, &asked.vendor);
     let mut items = in_order(&room, &all, |item| asked.wants(item)).await;
+    if asked.is_for_all_that_waits() {
+        room.line.keep(items.iter().map(|(item, _)| item.incident).collect());
+    }
     let now = Timestamp::now();
     let more = items.len().saturating_sub(ROWS);
     items.truncate(ROWS);
@@ -158,29 +161,92 @@ fn before_reading(item: &Item) -> impl Ord + use<> {
     (item.state != ItemState::Waiting, !replaces, Reverse((item.clients, item.asked)), item.first)
 }
 
-/// What waits, in the order in which nothing is known of the bytes.
-#[must_use]
-pub fn waiting(items: &[Item]) -> Vec<Incident> {
-    let mut waiting: Vec<&Item> = items.iter().filter(|item| item.state == ItemState::Waiting).collect();
-    waiting.sort_by_key(|item| before_reading(item));
-    waiting.into_iter().map(|item| item.incident).collect()
-}
+/// What waits, in the order in which the queue had it last: an item's page leads on by it, and reads no queue.
+#[derive(Default)]
+pub(super) struct Line(Mutex<Option<Vec<Incident>>>);
 
-/// What waits in front of an item and behind it, in the order of the queue. Of one that waits no more, what comes first is
-/// behind it.
-pub(super) fn neighbours(waiting: &[(Incident, AtAGlance)], item: Incident) -> [Option<Incident>; 2] {
-    let mut waiting: Vec<_> = waiting.iter().collect();
-    // Stable, as that of the queue.
-    waiting.sort_by_key(|(_, known)| known.urgency());
-    let at = waiting.iter().position(|(other, _)| *other == item);
-    let incident = |at: usize| waiting.get(at).map(|(other, _)| *other);
-    match at {
-        Some(at) => [at.checked_sub(1).and_then(incident), incident(at + 1)],
-        None => [None, incident(0)],
+impl Line {
+    fn keep(&self, waiting: Vec<Incident>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
+    }
+
+    fn known(&self) -> Option<Vec<Incident>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One waits no more.
+    fn leave(&self, incident: Incident) {
+        if let Some(waiting) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            waiting.retain(|other| *other != incident);
+        }
+    }
+
+    /// As the queue has it now.
+    async fn read(&self, room: &Room) -> Result<Vec<Incident>, String> {
+        let all = Arc::new((room.review.items)(()).await?);
+        let waiting = in_order(room, &all, |item| item.state == ItemState::Waiting).await;
+        let waiting: Vec<_> = waiting.iter().map(|(item, _)| item.incident).collect();
+        self.keep(waiting.clone());
+        Ok(waiting)
+    }
+
+    /// The first of some that still waits.
+    async fn first(
+        &self,
+        room: &Room,
+        some: impl Iterator<Item = &Incident>,
+    ) -> Result<Option<Incident>, String> {
+        for incident in some {
+            if (room.review.waits)(*incident).await? {
+                return Ok(Some(*incident));
+            }
+            self.leave(*incident);
+        }
+        Ok(None)
     }
 }
 
+/// What waits in front of an item and behind it. Of one that waits no more, what comes first is behind it; if it was just decided,
+/// also of what has come since the queue was read.
+pub(super) async fn beside(
+    room: &Room,
+    item: &Item,
+    is_just_decided: bool,
+) -> Result<[Option<Incident>; 2], String> {
+    let line = &room.line;
+    if item.state != ItemState::Waiting {
+        line.leave(item.incident);
+        let known = line.known();
+        let next = line.first(room, known.iter().flatten()).await?;
+        return Ok(match next {
+            None if is_just_decided || known.is_none() => [None, line.read(room).await?.first().copied()],
+            next => [None, next],
+        });
+    }
+    let waiting = match line.known().filter(|waiting| waiting.contains(&item.incident)) {
+        Some(waiting) => waiting,
+        None => line.read(room).await?,
+    };
+    let (before, behind) = around(&waiting, item.incident);
+    Ok([line.first(room, before).await?, line.first(room, behind).await?])
+}
+
+/// What stands before one and behind it, the nearest first.
+fn around(
+    waiting: &[Incident],
+    one: Incident,
+) -> (impl Iterator<Item = &Incident>, impl Iterator<Item = &Incident>) {
+    let at = waiting.iter().position(|other| *other == one).unwrap_or(waiting.len());
+    let (before, behind) = waiting.split_at(at);
+    (before.iter().rev(), behind.iter().skip(1))
+}
+
 impl Asked {
+    fn is_for_all_that_waits(&self) -> bool {
+        let Self { state, vendor, q } = self;
+        !matches!(state.as_str(), "all" | "approved" | "rejected") && vendor.is_empty() && q.trim().is_empty()
+    }
+
     fn states(&self) -> [(&'static str, &'static str, bool); 4] {
         [("", "Waiting"), ("approved", "Approved"), ("rejected", "Rejected or revoked"), ("all", "All")]
             .map(|(word, name)| (word, name, self.state == word))
@@ -237,19 +303,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_beside_an_item_is_what_stands_beside_it_in_the_queue() {
+    fn what_stands_beside_an_item_is_what_stood_beside_it_in_the_queue() {
         let [first, second, third, gone] = [1, 2, 3, 4]
             .map(|number| format!("01M8K26MYBEJ294XG4W3AVWZ1{number}").parse::<Incident>().unwrap());
-        let known = |urgency| AtAGlance::Known(Glance { line: String::new(), urgency });
-        let waiting = [
-            (third, known(Urgency::Nothing)),
-            (first, known(Urgency::NotAnalysed)),
-            (second, AtAGlance::NotYet),
-        ];
-        assert_eq!(neighbours(&waiting, first), [None, Some(second)]);
-        assert_eq!(neighbours(&waiting, second), [Some(first), Some(third)]);
-        assert_eq!(neighbours(&waiting, third), [Some(second), None]);
-        assert_eq!(neighbours(&waiting, gone), [None, Some(first)], "of one that waits no more");
-        assert_eq!(neighbours(&[], gone), [None, None]);
+        let line = Line::default();
+        assert_eq!(line.known(), None);
+        line.keep(vec![first, second, gone, third]);
+        line.leave(gone);
+        let waiting = line.known().unwrap();
+        let beside = |one| {
+            let (before, behind) = around(&waiting, one);
+            (before.copied().collect::<Vec<_>>(), behind.copied().collect::<Vec<_>>())
+        };
+        assert_eq!(beside(first), (vec![], vec![second, third]));
+        assert_eq!(beside(third), (vec![second, first], vec![]));
+        assert_eq!(beside(second), (vec![first], vec![third]));
+    }
+
+    #[test]
+    fn the_order_of_all_that_waits_is_that_of_a_queue_without_a_filter() {
+        let asked = |state: &str, vendor: &str, q: &str| {
+            Asked { state: state.to_owned(), vendor: vendor.to_owned(), q: q.to_owned() }
+                .is_for_all_that_waits()
+        };
+        assert!(asked("", "", " ") && asked("waiting", "", ""));
+        for filtered in
+            [asked("all", "", ""), asked("approved", "", ""), asked("", "a", ""), asked("", "", "x")]
+        {
+            assert!(!filtered);
+        }
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::answer::problem;
 use super::first::FirstLink;
+use super::queue::Line;
 use super::{
     Review, answer, decide, first, item, learned, ledger, overview, pins, provider, queue, setup, sign_in,
     vendors, whole,
@@ -59,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) door: Door,
     pub(super) forms: Forms,
     pub(super) flows: Flows,
+    /// The order in which items wait.
+    pub(super) line: Line,
     /// What programs ask at one time, by their user.
     pub(crate) programs: Arc<Shares<Arc<str>>>,
     /// Whether TLS is spoken here.
@@ -95,6 +98,7 @@ impl Room {
             door,
             forms,
             flows,
+            line: Line::default(),
             programs,
             is_tls,
             is_private,

@@ -134,6 +134,35 @@ async fn what_is_compared_with_is_what_the_command_compares_with_and_a_decision_
 }
 
 #[tokio::test]
+async fn an_item_leads_on_to_what_still_waits_and_to_what_has_come_once_it_is_decided() {
+    let updates = ten();
+    let (vendor, gateway) = with_ten(&updates[..3]).await;
+    let mut ada = reviewer(&gateway);
+    ada.sign_in("ada", PASSWORD).await;
+    let queue = queue(&ada).await;
+    let [first, second, third] = [0, 1, 2].map(|at: usize| queue[at].0.clone());
+    let incident = second.rsplit('/').next().unwrap();
+
+    gateway.command(&["quarantine", "reject", incident, "--reason", "SEC-1"]).await.success();
+
+    let page = ada.open(&first).await.body;
+    assert!(page.contains(&format!("rel=\"next\" href=\"{third}\"")), "{page}");
+    let page = ada.open(&third).await.body;
+    assert!(page.contains(&format!("rel=\"prev\" href=\"{first}\"")), "{page}");
+    let page = ada.open(&second).await.body;
+    assert!(page.contains(&format!("rel=\"next\" href=\"{first}\"")), "of one that waits no more: {page}");
+
+    // What comes now was in no queue that anybody has looked at.
+    vendor.script(updates[0].path, "show('another')");
+    client(&gateway).get(vendor.url(updates[0].path)).await;
+    for item in [&first, &third] {
+        ada.fill(item, &format!("{item}/decide"), &[("act", "reject"), ("reason", "SEC-1")]).await;
+    }
+    let page = ada.open(&third).await.body;
+    assert!(page.contains("To the next item that waits"), "{page}");
+}
+
+#[tokio::test]
 async fn lines_that_differ_by_local_names_alone_are_counted_and_a_link_shows_them() {
     let renamed = LIBRARY
         .replace("var self", "var that")

@@ -1,6 +1,6 @@
 //! Reading the quarantine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use pinfold_policy::decisions::Basis;
@@ -67,6 +67,14 @@ pub(crate) async fn item(
     Ok(Some((item, askers)))
 }
 
+pub(crate) async fn state_of(
+    connection: &mut SqliteConnection,
+    incident: Incident,
+    now: Timestamp,
+) -> Result<Option<ItemState>, sqlx::Error> {
+    Ok(find(connection, incident, now).await?.map(|item| item.state))
+}
+
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     incident: Incident,
@@ -80,6 +88,34 @@ pub(super) async fn find(
     let (subject, digest) = about(&row)?;
     let standing = standing::of(connection, &subject, digest).await?;
     read(&row, &standing, now).map(Some)
+}
+
+/// The items of one subject, and those of some bodies, each once; of the subject first.
+pub(crate) async fn items_of(
+    connection: &mut SqliteConnection,
+    subject: &str,
+    bodies: &[BodyId],
+    now: Timestamp,
+) -> Result<Vec<Item>, sqlx::Error> {
+    let order = "ORDER BY item.last DESC, item.id DESC";
+    let mut rows = sqlx::query(AssertSqlSafe(format!("{SELECT} WHERE item.subject = ? {order}")))
+        .bind(subject)
+        .fetch_all(&mut *connection)
+        .await?;
+    for body in bodies {
+        let of_body = format!("{SELECT} WHERE item.digest = ? AND item.subject <> ? {order}");
+        let of_body = sqlx::query(AssertSqlSafe(of_body)).bind(&body.0[..]).bind(subject);
+        rows.extend(of_body.fetch_all(&mut *connection).await?);
+    }
+    let (mut seen, mut items) = (HashSet::new(), Vec::new());
+    for row in &rows {
+        let (subject, digest) = about(row)?;
+        if seen.insert((subject.clone(), digest)) {
+            let standing = standing::of(connection, &subject, digest).await?;
+            items.push(read(row, &standing, now)?);
+        }
+    }
+    Ok(items)
 }
 
 /// The incidents of the items of one body.

@@ -97,6 +97,18 @@ pub(crate) async fn shelved(reader: &mut Reader) -> Result<Vec<Shelved>, StoreEr
     rows.and_then(|rows| rows.iter().map(read).collect()).map_err(reader.failed())
 }
 
+/// What is on the shelf at a URL, with whatever query.
+pub(crate) async fn shelved_of(reader: &mut Reader, url: &str) -> Result<Vec<Shelved>, StoreError> {
+    // What follows a question mark in the order of letters ends it.
+    let rows = sqlx::query(
+        "SELECT * FROM shelf WHERE url = ?1 OR (url >= ?1 || '?' AND url < ?1 || '@') ORDER BY asked DESC",
+    )
+    .bind(url)
+    .fetch_all(&mut reader.connection)
+    .await;
+    rows.and_then(|rows| rows.iter().map(read).collect()).map_err(reader.failed())
+}
+
 /// The bodies that somebody needs: those of items, and those on the shelf.
 pub(crate) async fn needed(reader: &mut Reader) -> Result<Vec<BodyId>, StoreError> {
     let rows = sqlx::query("SELECT digest FROM body UNION SELECT digest FROM shelf")

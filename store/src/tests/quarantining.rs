@@ -1,10 +1,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use bytes::Bytes;
+use pinfold_policy::digest::BodyId;
 
 use super::*;
 use crate::StoreError;
 use crate::item::{Item, ItemState, Opinion};
+use crate::shelf::{Shelved, Variant};
 
 #[tokio::test]
 async fn the_same_body_at_the_same_subject_is_one_incident_and_keeps_who_asked() {
@@ -233,4 +235,76 @@ async fn an_empty_and_a_large_body_are_kept_too() {
 fn compressed(body: &[u8]) -> Vec<u8> {
     let pieces = [Ok(Bytes::copy_from_slice(body))];
     pinfold_body::encode(pieces, body.len() as u64, pinfold_body::Coding::Zstd, Vec::new()).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_read_of_some_items_is_what_is_read_of_them_among_all() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let keep = async |subject: &str, body: &[u8], at| {
+        let refusal = refused("10.0.0.1:1", at);
+        store.quarantine(&refusal, subject, Kind::Script, &held(body)).await.unwrap()
+    };
+    let here = keep(SUBJECT, TAMPERED, noon()).await;
+    let other_body = keep(SUBJECT, b"other", seconds(1)).await;
+    let elsewhere = keep("https://b.example/x.js", TAMPERED, seconds(2)).await;
+    keep("https://b.example/x.js", b"unrelated", seconds(3)).await;
+    let ada = || Opinion { who: "ada@host", reason: "read it", at: noon(), expires: None };
+    store.approve(other_body, ada(), 2).await.unwrap();
+    store.reject(elsewhere, ada()).await.unwrap();
+    let among_all = |all: Vec<Item>| {
+        let order = [other_body, here, elsewhere];
+        order.map(|incident| all.iter().find(|item| item.incident == incident).cloned().unwrap())
+    };
+
+    let some = store.items_of(SUBJECT, &[Digests::of(TAMPERED).sha256; 2]).await.unwrap();
+
+    assert_eq!(some, among_all(store.quarantined().await.unwrap()));
+    assert!(some[0].agreement.is_some() && some[2].state == ItemState::Rejected, "{some:?}");
+    let states = [store.state_of(here).await.unwrap(), store.state_of(elsewhere).await.unwrap()];
+    assert_eq!(states, [Some(ItemState::Waiting), Some(ItemState::Rejected)]);
+    assert_eq!(store.state_of(Incident(uuid::Uuid::nil())).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_on_the_shelf_at_a_url_is_there_with_whatever_query_and_of_no_other_url() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let urls = [
+        "/a.js",
+        "/a.js?",
+        "/a.js?v=1",
+        "/a.js?v=\u{fc}",
+        "/a.jsx",
+        "/a.js/b",
+        "/a.js%3Fv=1",
+        "/a.j",
+        "/A.js?v=1",
+    ];
+    for url in urls {
+        let shelved = Shelved {
+            variant: Variant {
+                url: format!("https://v.test{url}").into(),
+                origin: "".into(),
+                vary: "".into(),
+                values: BodyId([0; 32]),
+            },
+            digests: Digests::of(REVIEWED),
+            len: REVIEWED.len() as u64,
+            head: Vec::new(),
+            kinds: Kinds::from_iter([Kind::Script]),
+            path: None,
+            seen: noon(),
+            asked: noon(),
+            first: noon(),
+        };
+        store.shelve(shelved, &held(REVIEWED), false).await.unwrap();
+    }
+    assert_eq!(store.on_shelf().await.unwrap().len(), urls.len());
+
+    let found = store.on_shelf_at("https://v.test/a.js").await.unwrap();
+
+    let mut found: Vec<_> = found.iter().map(|shelved| &*shelved.variant.url).collect();
+    found.sort_unstable();
+    assert_eq!(found, urls[..4].iter().map(|url| format!("https://v.test{url}")).collect::<Vec<_>>());
 }

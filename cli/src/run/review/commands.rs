@@ -126,9 +126,8 @@ impl Reviewing {
         asked: DifferenceAsked,
         terminal: &Terminal,
     ) -> Result<Found, Declined> {
-        let items = self.store.quarantined().await.map_err(Failure::from)?;
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        let released = Released::read(&self.store, &items).await.map_err(Failure::from)?;
+        let released = Released::beside(&self.store, &item).await.map_err(Failure::from)?;
         match self.analyst.ask(&item, &released, &rules, asked).await {
             Triage::Done { verified, findings } => {
                 let verified = verified.map(|it| Known {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
-use pinfold_console::{Day, Evidence, Served, Triage, waiting};
+use pinfold_console::{Day, Evidence, Served, Triage};
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::pin::PinUrl;
 use pinfold_store::entry::DeliveryPath;
@@ -33,14 +33,10 @@ impl Reviewing {
         asked: DifferenceAsked,
     ) -> Result<Option<Evidence>, Failure> {
         let gathered = self.blocking(move |this| async move { this.gather(incident).await }).await?;
-        let Some((mut evidence, items)) = gathered else { return Ok(None) };
+        let Some(mut evidence) = gathered else { return Ok(None) };
         let rules = Arc::clone(&self.in_force.rules.borrow());
-        // Of the whole shelf, and for all that this page needs of it.
-        let released = Released::read(&self.store, &items).await?;
+        let released = Released::beside(&self.store, &evidence.item).await?;
         evidence.triage = self.analyst.ask(&evidence.item, &released, &rules, asked).await;
-        let waiting = waiting(&items);
-        let glances = self.analyst.glances_of((&items, &released), &waiting, &rules);
-        evidence.waiting = waiting.into_iter().zip(glances).collect();
         Ok(Some(evidence))
     }
 
@@ -50,11 +46,11 @@ impl Reviewing {
         said.unwrap_or_else(|_| self.in_force.approvers.load(Ordering::Relaxed))
     }
 
-    /// With everything that was kept.
-    async fn gather(&self, incident: Incident) -> Result<Option<(Evidence, Vec<Item>)>, Failure> {
+    /// With what else was kept there, and of the same body elsewhere.
+    async fn gather(&self, incident: Incident) -> Result<Option<Evidence>, Failure> {
         let Some((item, asked_by)) = self.store.item(incident).await? else { return Ok(None) };
         let now = Timestamp::now();
-        let items = self.store.quarantined().await?;
+        let items = self.store.items_of(&item.subject, &[item.digest]).await?;
         let standing = self.store.standing(Some(&item.subject)).await?;
         let sighted = self.sighted(&item, now).await?;
         let (pinned, approvers) = match self.configuration.load() {
@@ -74,12 +70,11 @@ impl Reviewing {
             path_then: path_then(&item, &sighted),
             history: history(&item, &items, &sighted),
             triage: Triage::Running(None),
-            waiting: Vec::new(),
             item,
             asked_by,
             now,
         };
-        Ok(Some((evidence, items)))
+        Ok(Some(evidence))
     }
 
     /// Everything that was asked for where a decision about the item holds.

@@ -49,19 +49,9 @@ impl Analyst {
         rules: &Arc<Rulebook>,
     ) -> Result<Vec<AtAGlance>, Failure> {
         let released = Released::read(&self.0.store, items).await?;
-        Ok(self.glances_of((items, &released), incidents, rules))
-    }
-
-    /// The same where what was released is read.
-    pub(in crate::run::review) fn glances_of(
-        &self,
-        (items, released): (&[Item], &Released),
-        incidents: &[Incident],
-        rules: &Arc<Rulebook>,
-    ) -> Vec<AtAGlance> {
         let by_incident: HashMap<_, _> = items.iter().map(|item| (item.incident, item)).collect();
         let asked =
-            incidents.iter().map(|incident| by_incident.get(incident).map(|item| sight(item, released)));
+            incidents.iter().map(|incident| by_incident.get(incident).map(|item| sight(item, &released)));
         let asked: Vec<_> = asked.collect();
         let mut glances = self.0.glances();
         let found = glances.found(asked, rules);
@@ -69,7 +59,7 @@ impl Analyst {
             glances.is_reading = true;
             tokio::spawn(self.clone().read());
         }
-        found
+        Ok(found)
     }
 
     /// As if the queue had read it.
