@@ -1,6 +1,6 @@
 //! What local variables are, whatever a build has called them: where each is declared, and what it is bound to.
 
-use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use oxc_span::{GetSpan as _, Span};
@@ -20,7 +20,9 @@ impl Look<'_, '_> {
     /// are written as two.
     pub(super) fn whatever_it_is_called(&self, span: Span, most: usize) -> String {
         let called = self.called.get_or_init(|| self.all_called());
-        self.written(span, most, |symbol| called.get(symbol as usize).copied().unwrap_or_default())
+        let mut text = String::new();
+        self.write(&mut text, span, most, |symbol| called.get(symbol as usize).copied().unwrap_or_default());
+        text
     }
 
     /// What each is bound to, but for functions.
@@ -54,13 +56,15 @@ impl Look<'_, '_> {
             let symbol = SymbolId::from_usize(symbol as usize);
             function(symbol).1
         };
-        let mut alike: HashMap<(ScopeId, String), u64> = HashMap::new();
+        let mut alike: FxHashMap<(ScopeId, u64), u64> = FxHashMap::default();
+        let mut bound = String::new();
         let each = scoping.symbol_ids().map(|symbol| {
             let (scope, depth_of_it) = function(symbol);
-            let bound = self.bound_to(symbol, &depth);
+            bound.clear();
+            self.bound_to(symbol, &depth, &mut bound);
             let mut hasher = DefaultHasher::new();
             (depth_of_it, &bound).hash(&mut hasher);
-            let which = alike.entry((scope, bound)).or_default();
+            let which = alike.entry((scope, hasher.finish())).or_default();
             *which += 1;
             which.hash(&mut hasher);
             hasher.finish()
@@ -85,30 +89,28 @@ impl Look<'_, '_> {
         functions
     }
 
-    fn bound_to(&self, symbol: SymbolId, depth: &dyn Fn(u32) -> u64) -> String {
-        let mut bound = String::new();
+    fn bound_to(&self, symbol: SymbolId, depth: &dyn Fn(u32) -> u64, bound: &mut String) {
         for binding in self.folder.bindings.of_symbol(symbol) {
             match binding {
                 Binding::Expression(expression) => {
-                    bound.push_str(&self.written(expression.span(), BOUND, depth));
+                    self.write(bound, expression.span(), BOUND, depth);
                 }
                 Binding::Member(expression, name) => {
-                    bound.push_str(&self.written(expression.span(), BOUND, depth));
+                    self.write(bound, expression.span(), BOUND, depth);
                     bound.extend([".", if name.len() > SHORT { name } else { "_" }]);
                 }
                 Binding::Function(function) => {
-                    bound.push_str(&self.written(function.span(), BOUND, depth));
+                    self.write(bound, function.span(), BOUND, depth);
                 }
                 Binding::Open => bound.push('?'),
             }
             bound.push(';');
         }
-        bound
     }
 
     /// A name counts as one byte: more of the text is written than with it, and never less.
-    fn written(&self, span: Span, most: usize, called: impl Fn(u32) -> u64) -> String {
-        let (mut text, mut at, mut left) = (String::new(), span.start, most);
+    fn write(&self, text: &mut String, span: Span, most: usize, called: impl Fn(u32) -> u64) {
+        let (mut at, mut left) = (span.start, most);
         let places = &self.locals.places;
         let first = places.partition_point(|place| place.start < span.start);
         let inside = places.iter().skip(first).take_while(|place| place.start < span.end);
@@ -116,19 +118,18 @@ impl Look<'_, '_> {
             let Some(symbol) = place.symbol else { continue };
             let name = self.lines.slice(Span::new(place.start, place.end));
             let (before, behind) = place.also.written_out(name);
-            add(&mut text, self.lines.slice(Span::new(at, place.start)), &mut left);
-            add(&mut text, &before, &mut left);
+            add(text, self.lines.slice(Span::new(at, place.start)), &mut left);
+            add(text, &before, &mut left);
             if left == 0 {
-                return text;
+                return;
             }
             left -= 1;
-            // No name has such a letter in it.
-            text.push_str(&format!("\u{1}{:x}\u{1}", called(symbol)));
-            add(&mut text, &behind, &mut left);
+            // No name has such a letter in it. What is written to a text is written.
+            let _ = write!(text, "\u{1}{:x}\u{1}", called(symbol));
+            add(text, &behind, &mut left);
             at = place.end;
         }
-        add(&mut text, self.lines.slice(Span::new(at.min(span.end), span.end)), &mut left);
-        text
+        add(text, self.lines.slice(Span::new(at.min(span.end), span.end)), &mut left);
     }
 }
 
