@@ -57,9 +57,8 @@ impl Image {
 /// bytes `start`. `content_types` are the vendor's `Content-Type` values.
 #[must_use]
 pub fn image_type(content_types: &[&str], start: &[u8]) -> Option<&'static str> {
-    let told = Told::of(content_types);
     let image = IMAGES.iter().find(|image| image.len() <= start.len() && image.fits(start))?;
-    match told {
+    match Told::of(content_types) {
         Told::Nothing => Some(image.media_type),
         Told::Withheld if !image.is_weak => Some(image.media_type),
         Told::Withheld | Told::Other => None,
