@@ -1,8 +1,9 @@
 //! Vendors: named parties whose hosts serve code to our users, and the rules for each.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use crate::host::{Host, HostPattern};
 use crate::kind::Kinds;
@@ -144,7 +145,8 @@ pub enum OtherScripts {
     Quarantine,
 }
 
-/// Vendors by host. A host claimed twice belongs to the more specific claim.
+/// Vendors by host. A host claimed twice belongs to the more specific claim. The maps have a fast hasher: only those who write
+/// the configuration put hosts in.
 #[derive(Clone, Debug, Default)]
 pub struct Vendors {
     all: Vec<Arc<Vendor>>,
