@@ -68,6 +68,14 @@ pub struct Place {
     pub line: u32,
 }
 
+impl Place {
+    /// The text of it, for who needs it with each request.
+    #[must_use]
+    pub fn to_text(&self) -> Arc<str> {
+        [&self.file, ":", &self.line.to_string()].concat().into()
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)

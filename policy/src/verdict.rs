@@ -181,7 +181,7 @@ impl Cleared {
     #[must_use]
     pub fn rule(&self) -> Arc<str> {
         match &self.rule {
-            Rule::Pin(place) => place.to_string().into(),
+            Rule::Pin(place) => place.to_text(),
             Rule::Approval(named) => Arc::clone(named),
         }
     }
