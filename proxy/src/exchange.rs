@@ -70,7 +70,7 @@ pub(crate) async fn exchange(
     let policy = gateway.snapshot(&link);
     let now = gateway.settings.clock.now();
     let ask = match Ask::admit(&link, head, policy.live.admission(), &gateway.via, now) {
-        Ok(ask) => ask.with_content(!body.is_end_stream()),
+        Ok(ask) => Arc::new(ask.with_content(!body.is_end_stream())),
         Err(refusal) => return Box::pin(gateway.turn_down(&link, authority, refusal)).await,
     };
     gateway.watch_for_lookalike_of(&ask, &policy);
@@ -121,13 +121,14 @@ impl<F: Future + Send + 'static> Drop for ToItsEnd<F> {
     }
 }
 
-/// `None` where it panics.
-async fn caught(carrying: impl Future<Output = Outbound>) -> Option<Outbound> {
-    let carried = AssertUnwindSafe(carrying).catch_unwind().await;
-    if carried.is_err() {
-        tracing::error!("an exchange panicked; this is a bug");
-    }
-    carried.ok()
+/// `None` where it panics. Not `async`: that would have room for what it carries twice.
+fn caught(carrying: impl Future<Output = Outbound>) -> impl Future<Output = Option<Outbound>> {
+    AssertUnwindSafe(carrying).catch_unwind().map(|carried| {
+        if carried.is_err() {
+            tracing::error!("an exchange panicked; this is a bug");
+        }
+        carried.ok()
+    })
 }
 
 /// What leaves without a judgement is counted as it goes; what was judged was counted when it was recorded.
@@ -141,8 +142,9 @@ fn counted(outbound: Outbound, gateway: &Shared) -> Outbound {
     }
 }
 
-/// Carries an exchange out. What most do not come to is boxed here and below: each takes memory for the longest way.
-async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Incoming) -> Outbound {
+/// Carries an exchange out. What most do not come to is boxed here and below: each takes memory for the longest way, and is
+/// moved with all of that.
+async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Arc<Ask>, body: Incoming) -> Outbound {
     if let Some(guarded) = gateway.parked.take(|| ask.key()) {
         return Box::pin(gateway.judge_when_held(&ask, policy, guarded)).await;
     }
@@ -157,7 +159,7 @@ async fn carry(gateway: Arc<Shared>, policy: Arc<Snapshot>, ask: Ask, body: Inco
 async fn ask_vendor(
     gateway: Arc<Shared>,
     policy: Arc<Snapshot>,
-    ask: Ask,
+    ask: Arc<Ask>,
     body: Incoming,
     flight: Option<Flight>,
 ) -> Outbound {
@@ -177,7 +179,7 @@ async fn ask_vendor(
             if let (FetchError::Broken(_), Some(flight)) = (&error, flight) {
                 flight.land_refused();
             }
-            return gateway.refuse(&ask, &policy, Kinds::NONE, &error).await;
+            return Box::pin(gateway.refuse(&ask, &policy, Kinds::NONE, &error)).await;
         }
     };
     let is_judged = expected.is_judged();
@@ -188,19 +190,19 @@ async fn ask_vendor(
     }
     if !expected.guards(answer.kinds) {
         if answer.head.status == StatusCode::NOT_MODIFIED && extent != Extent::AsAsked {
-            return gateway.refuse(&ask, &policy, answer.kinds, &FetchError::Status(304)).await;
+            return Box::pin(gateway.refuse(&ask, &policy, answer.kinds, &FetchError::Status(304))).await;
         }
-        return gateway.pass(ask, policy, answer, why).await;
+        return Box::pin(gateway.pass(ask, policy, answer, why)).await;
     }
     gateway.remember_guarded(&ask.url);
     if asks_for_head && !whole {
         let again = fetch(&gateway, &ask, &policy, &expected, Method::GET, Extent::Whole, fetch::empty());
-        answer = match again.await {
+        answer = match Box::pin(again).await {
             Ok(answer) => answer,
-            Err(error) => return gateway.refuse(&ask, &policy, answer.kinds, &error).await,
+            Err(error) => return Box::pin(gateway.refuse(&ask, &policy, answer.kinds, &error)).await,
         };
     }
-    gateway.guarded(Arc::new(ask), policy, answer, flight).await
+    gateway.guarded(ask, policy, answer, flight).await
 }
 
 /// Why an answer that is not guarded passes.
@@ -250,7 +252,7 @@ impl Shared {
     /// say that it is harmless, it is refused.
     async fn pass(
         self: Arc<Self>,
-        ask: Ask,
+        ask: Arc<Ask>,
         policy: Arc<Snapshot>,
         mut answer: Answer,
         why: Unjudged,
@@ -293,13 +295,14 @@ impl Shared {
         };
         let status = answer.head.status;
         if status != StatusCode::OK {
-            return self.not_ok(&ask, &policy, answer, arrival).await;
+            return Box::pin(self.not_ok(&ask, &policy, answer, arrival)).await;
         }
         let Answer { head, body, path, kinds, .. } = answer;
         let head = Arc::new(head);
         let Ok(codings) = hold::codings(&head.headers) else {
             let seen = Seen { kinds, head: &head, path: path.as_ref(), arrival };
-            return self.not_to_be_measured(&ask, &policy, &seen, Reason::BadEncoding, body).await;
+            let passing = self.not_to_be_measured(&ask, &policy, &seen, Reason::BadEncoding, body);
+            return Box::pin(passing).await;
         };
         let announced = hold::announced(&head.headers);
         let expected = policy.expect(&ask.url);
@@ -322,13 +325,15 @@ impl Shared {
             let _holding = gateway.counters.holding();
             let mut flight = flight;
             let aliases = move |id| store.aliases(id);
-            let holding = hold::hold_or_recall(body, codings, announced, &limits, room, aliases, again);
-            let mut holding = pin!(timeout_at(until, holding));
-            let held = match timeout(flies, &mut holding).await {
-                Ok(held) => held,
-                Err(_) => {
-                    flight = None;
-                    holding.await
+            let held = {
+                let holding = hold::hold_or_recall(body, codings, announced, &limits, room, aliases, again);
+                let mut holding = pin!(timeout_at(until, holding));
+                match timeout(flies, &mut holding).await {
+                    Ok(held) => held,
+                    Err(_) => {
+                        flight = None;
+                        holding.await
+                    }
                 }
             };
             let (held, wire) = held.unwrap_or(Err(Failed { error: HoldError::Timeout, rest: None }))?;
@@ -344,7 +349,8 @@ impl Shared {
         }
         // A task of its own: it goes on when the client is told to come back.
         let hold = tokio::spawn(hold);
-        self.judge_when_held(&ask, policy, Guarded { head, path, arrival, kinds, hold, until }).await
+        let guarded = Guarded { head, path, arrival, kinds, hold, until };
+        Box::pin(self.judge_when_held(&ask, policy, guarded)).await
     }
 
     /// Judges a body that is held, or was not to be held.
@@ -357,7 +363,10 @@ impl Shared {
     ) -> Outbound {
         match ended {
             Ok(held) => self.judge(ask, policy, seen, held).await,
-            Err(failed) => self.unmeasurable(ask, &policy, seen, failed.error.reason(), failed.rest).await,
+            Err(failed) => {
+                let reason = failed.error.reason();
+                Box::pin(self.unmeasurable(ask, &policy, seen, reason, failed.rest)).await
+            }
         }
     }
 
@@ -494,11 +503,12 @@ impl Shared {
                     let cleared = match judge_arrival(&expected, cleared, seen.arrival) {
                         Ok(cleared) => cleared,
                         Err(held) => {
-                            return self.act(ask, &policy, seen, Reason::PathChanged, Some(held)).await;
+                            let acting = self.act(ask, &policy, seen, Reason::PathChanged, Some(held));
+                            return Box::pin(acting).await;
                         }
                     };
                     if is_bound_now {
-                        self.shelve(ask, seen, cleared.held(), None).await;
+                        Box::pin(self.shelve(ask, seen, cleared.held(), None)).await;
                     }
                     let kept = Box::pin(self.kept_together(ask, &policy, &expected, &cleared)).await;
                     if let Some(kept) = kept {
@@ -507,7 +517,7 @@ impl Shared {
                     return self.release(ask, &policy, seen, cleared, Grounds::Verified).await;
                 }
                 Verdict::Withhold(reason, held) => {
-                    return self.act(ask, &policy, seen, reason, held).await;
+                    return Box::pin(self.act(ask, &policy, seen, reason, held)).await;
                 }
                 Verdict::Bind(unbound, binding) => {
                     if let Err(error) = self.store.bind(&binding).await {
@@ -561,17 +571,21 @@ impl Shared {
         let encoded = self.shelf.encoded(&self.encoders, cleared.held(), coding, reservation).await;
         let given = wanted.of(cleared.digests().sha256, &encoded);
         let (outcome, reason, incident) = grounds.recorded();
-        let mut row = seen.row(ask, policy, outcome, reason, Some(measured));
-        row.incident = incident;
-        row.rule = Some(cleared.rule());
-        row.status = given.status().as_u16();
         if self.is_revoked(cleared.digests()) {
             return Box::pin(self.revoked(ask, policy, seen, measured)).await;
         }
-        match self.record_release(ask, row, std::slice::from_ref(cleared.digests())).await {
+        let recording = {
+            let mut row = seen.row(ask, policy, outcome, reason, Some(measured));
+            row.incident = incident;
+            row.rule = Some(cleared.rule());
+            row.status = given.status().as_u16();
+            self.record_release(ask, row, std::slice::from_ref(cleared.digests()))
+        };
+        match recording.await {
             // Once more: the disk took a while.
             Ok(_) if self.is_revoked(cleared.digests()) => {
-                Box::pin(self.revoked(&ask.again(), policy, seen, measured)).await
+                let again = ask.again();
+                Box::pin(async move { self.revoked(&again, policy, seen, measured).await }).await
             }
             Ok(receipt) => Outbound::Cleared(Release::new(
                 &seen.head.headers,

@@ -142,7 +142,8 @@ pub(crate) async fn hold_or_recall(
     }
     let mut holding = Holding::new(codings, announced, limits, room);
     holding.measured = (!codings.is_identity()).then(Measuring::default);
-    let (held, coded) = holding.hold_all(body, aliases).await?;
+    // Boxed: what is the known one comes to no hold.
+    let (held, coded) = Box::pin(holding.hold_all(body, aliases)).await?;
     let wire = coded.unwrap_or_else(|| Wire::of_plain(&held));
     Ok((held, Some(wire)))
 }

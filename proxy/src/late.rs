@@ -37,7 +37,7 @@ pub(crate) async fn is_late(expected: &Expectation<'_>, head: &Parts, body: &mut
 /// Looks at the first bytes of such an answer. Gives the body, or nothing where it is guarded and so was refused.
 pub(crate) async fn look(
     gateway: Arc<Shared>,
-    ask: Ask,
+    ask: Arc<Ask>,
     policy: Arc<Snapshot>,
     head: Parts,
     mut body: Arriving,

@@ -1,5 +1,9 @@
 //! What is recorded of a guarded exchange is also what is counted of it.
 
+use std::future::{Future, ready};
+
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use pinfold_policy::verdict::Outcome;
 use pinfold_store::entry::{Exchange, Visit};
 use pinfold_store::{Receipt, StoreError};
@@ -9,26 +13,31 @@ use crate::counters::Unjudged;
 use crate::gateway::Shared;
 
 impl Shared {
-    /// Records a guarded exchange, and counts it. The canary's is neither.
+    /// Records a guarded exchange, and counts it. The canary's is neither. Not `async`: that would have room for the row twice.
     ///
     /// # Errors
     /// [`StoreError`] when it is not recorded: then nothing guarded may be released.
-    pub(super) async fn record(&self, ask: &Ask, row: Exchange) -> Result<Receipt, StoreError> {
+    pub(super) fn record(
+        &self,
+        ask: &Ask,
+        row: Exchange,
+    ) -> impl Future<Output = Result<Receipt, StoreError>> {
         if ask.is_canary {
             // Nobody received it, and nobody was refused.
-            return Ok(Receipt::of_canary());
+            return Either::Left(ready(Ok(Receipt::of_canary())));
         }
         let (outcome, reason, took_us) = (row.outcome, row.reason, row.took_us);
         let bytes = row.body_len.unwrap_or_default();
         let is_pinned_unmeasured = outcome == Outcome::Observed && row.rule.is_some();
-        let recorded = self.store.record(row).await;
-        if recorded.is_ok() {
-            if is_pinned_unmeasured {
-                self.counters.pinned_unmeasured();
+        Either::Right(self.store.record(row).map(move |recorded| {
+            if recorded.is_ok() {
+                if is_pinned_unmeasured {
+                    self.counters.pinned_unmeasured();
+                }
+                self.counters.judged(outcome, reason, bytes, took_us);
             }
-            self.counters.judged(outcome, reason, bytes, took_us);
-        }
-        recorded
+            recorded
+        }))
     }
 
     /// Counts a request whose answer nobody looks at, where its host is no concern: the ledger then knows who talked to whom.

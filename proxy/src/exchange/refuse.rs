@@ -1,7 +1,9 @@
 //! Refusing: the body and the row are on disk before the answer, and the vendor's rule may want something in its place.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::Either;
 use http::StatusCode;
 use pinfold_policy::digest::Digests;
 use pinfold_policy::held::Held;
@@ -115,19 +117,22 @@ impl Shared {
 
     /// Records that content goes out, and before that, whatever the rule says now, that it does as a worker: what browsers have
     /// outlives pins, shelf, decisions and rules.
-    pub(super) async fn record_release(
+    pub(super) fn record_release(
         &self,
         ask: &Ask,
         row: Exchange,
         digests: &[Digests],
-    ) -> Result<Receipt, StoreError> {
-        if ask.is_for_worker() {
+    ) -> impl Future<Output = Result<Receipt, StoreError>> {
+        if !ask.is_for_worker() {
+            return Either::Left(self.record(ask, row));
+        }
+        Either::Right(Box::pin(async move {
             let (path, url) = (ask.url.key_without_query(), ask.written());
             for digests in digests {
                 self.store.worker_given(path, url, *digests, self.settings.clock.now()).await?;
             }
-        }
-        self.record(ask, row).await
+            self.record(ask, row).await
+        }))
     }
 
     /// What cannot be recorded is not released.

@@ -57,24 +57,35 @@ impl Shared {
     }
 
     async fn find_on_shelf(&self, ask: &Ask, policy: &Snapshot, expected: &Expectation<'_>) -> Answer {
+        let there = self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await;
+        let found = match there {
+            Ok(found) => Ok(found),
+            Err(Missing::Ambiguous) => Err(Answer::AskVendor(None)),
+            Err(Missing::Nothing) => Box::pin(self.once_it_is_there(ask, policy, expected)).await,
+        };
+        match found {
+            Ok((served, cleared)) => {
+                self.rechecks.note(ask, expected, &served.head.headers);
+                Answer::Given(self.give(ask, policy, &served, cleared, Grounds::Verified).await)
+            }
+            Err(answer) => answer,
+        }
+    }
+
+    /// What another fetch puts on the shelf while this one waits for it; else what to do.
+    async fn once_it_is_there(
+        &self,
+        ask: &Ask,
+        policy: &Snapshot,
+        expected: &Expectation<'_>,
+    ) -> Result<(Arc<Served>, Cleared), Answer> {
         let until = Instant::now() + policy.live.patience;
         let (mut first, mut waited_for, mut refusals) = (None, None, 0);
-        loop {
-            match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
-                Ok((served, cleared)) => {
-                    self.rechecks.note(ask, expected, &served.head.headers);
-                    return Answer::Given(self.give(ask, policy, &served, cleared, Grounds::Verified).await);
-                }
-                Err(Missing::Ambiguous) => return Answer::AskVendor(None),
-                Err(Missing::Nothing) => {}
-            }
-            if first.is_some() {
-                return Answer::AskVendor(first);
-            }
+        while first.is_none() {
             let variant = self.shelf.variants.variant_of(ask);
             // It came to nothing for this very variant: what the vendor serves is no shared matter.
             if waited_for.as_ref() == Some(&variant) {
-                return Answer::AskVendor(None);
+                break;
             }
             match self.shelf.flights.join(variant.clone()) {
                 // Another may have ended since the shelf was looked at: what it brought is there now.
@@ -84,11 +95,17 @@ impl Shared {
                     Ok(Landing::Refused | Landing::Over) => waited_for = Some(variant),
                     Err(_) => {
                         let held = FetchError::Body(Reason::Held);
-                        return Answer::Given(Box::pin(self.refuse(ask, policy, Kinds::NONE, &held)).await);
+                        return Err(Answer::Given(self.refuse(ask, policy, Kinds::NONE, &held).await));
                     }
                 },
             }
+            match self.on_shelf(ask, policy, expected, self.shelf.variants.find(ask)).await {
+                Ok(found) => return Ok(found),
+                Err(Missing::Ambiguous) => return Err(Answer::AskVendor(None)),
+                Err(Missing::Nothing) => {}
+            }
         }
+        Err(Answer::AskVendor(first))
     }
 
     /// A reviewed body in place of what was refused for `reason`, where the vendor's rule wants that and there is one.
