@@ -5,6 +5,7 @@
 //! repairs it alike, and none of them needs to pass. This module decides whether a head can be read in one way only; it
 //! says nothing of what the request means.
 
+use std::io::BufRead as _;
 use std::mem::MaybeUninit;
 use std::str::FromStr as _;
 
@@ -30,15 +31,19 @@ pub(crate) enum Content {
 pub(crate) fn head_len(bytes: &[u8], seen: usize) -> Option<usize> {
     // A blank line that began in what was seen may end in what was not.
     let from = seen.saturating_sub(3);
-    let fresh = bytes.get(from..)?;
-    fresh.iter().enumerate().filter(|(_, byte)| **byte == b'\n').find_map(|(at, _)| {
+    let mut rest = bytes.get(from..)?;
+    // Line by line, since lines are found fast; reading from memory cannot fail.
+    while let Ok(1..) = rest.skip_until(b'\n') {
+        let at = bytes.len() - rest.len();
         // An end that a lenient parser sees is an end: the check below refuses it.
-        match fresh.get(at + 1..)? {
-            [b'\n', ..] => Some(from + at + 2),
-            [b'\r', b'\n', ..] => Some(from + at + 3),
-            _ => None,
+        match rest {
+            [] => return None,
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
         }
-    })
+    }
+    None
 }
 
 /// Reads a whole head, its blank line included.
@@ -68,10 +73,11 @@ pub(crate) fn check(head: &[u8]) -> Result<Content, Reason> {
 fn is_clean(head: &[u8]) -> bool {
     // Each in one go over all bytes and without a way out, which compilers make fast.
     let is_text = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | b'\n');
-    let count = |of: u8| head.iter().filter(|byte| **byte == of).count();
-    let ends = head.windows(2).filter(|pair| **pair == *b"\r\n").count();
+    let pairs = head.iter().zip(head.iter().skip(1));
     head.iter().fold(true, |all, byte| all & is_text(byte))
-        && (count(b'\r'), count(b'\n')) == (ends, ends)
+        // A CR stands before each LF, and before nothing else.
+        && pairs.fold(true, |all, (one, next)| all & ((*one == b'\r') == (*next == b'\n')))
+        && !head.starts_with(b"\n")
         && head.ends_with(b"\n")
 }
 
@@ -353,6 +359,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_head_is_clean_and_ends_as_counting_byte_by_byte_says(
+            pieces in proptest::collection::vec(proptest::sample::select(vec!["\r", "\n", "\r\n", "a", "\t", "\u{1}"]), 0..40),
+            seen in 0..80_usize,
+        ) {
+            let text = pieces.concat();
+            let bytes = text.as_bytes();
+            let count = |of: &str| text.matches(of).count();
+            let is_clean_by_count = count("\u{1}") == 0
+                && (count("\r"), count("\n")) == (count("\r\n"), count("\r\n"))
+                && text.ends_with('\n');
+            prop_assert_eq!(is_clean(bytes), is_clean_by_count, "{:?}", text);
+            let ends = ["\n\n", "\n\r\n"].map(|end| text.find(end).map(|at| (at, at + end.len())));
+            let end = ends.into_iter().flatten().min().map(|(_, len)| len);
+            let seen = seen.min(bytes.len());
+            // What was seen has no end.
+            prop_assume!(end.is_none_or(|len| len > seen));
+            prop_assert_eq!(head_len(bytes, seen), end, "{:?} {}", text, seen);
+        }
+
         /// Nothing is answered by hyper itself, nothing is read in another way there, and no field is lost or joined.
         #[test]
         fn what_passes_is_given_on_by_hyper_as_it_stands(
