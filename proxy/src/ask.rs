@@ -19,7 +19,8 @@ use pinfold_store::incident::Incident;
 use uuid::Uuid;
 
 use crate::headers::{
-    join_cookies, one_text, strip_hop_by_hop, takes_trailers, text, texts, value, version_name,
+    SEC_FETCH_DEST, SEC_FETCH_MODE, SERVICE_WORKER, join_cookies, joined, one_text, strip_hop_by_hop,
+    takes_trailers, text, texts, version_name,
 };
 use crate::link::Link;
 use crate::parked::Key;
@@ -202,7 +203,7 @@ impl Ask {
     pub(crate) fn facts(&self) -> Asked<'_> {
         Asked {
             destinations: &self.destinations,
-            service_worker: self.headers.contains_key("service-worker"),
+            service_worker: self.headers.contains_key(SERVICE_WORKER),
             path: self.url.path(),
         }
     }
@@ -210,7 +211,7 @@ impl Ask {
     /// What the client wants it for, as the ledger has it. A browser says so in one of few tokens; what is none is not kept.
     pub(crate) fn destination(&self) -> Option<Arc<str>> {
         let is_token = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-        match self.headers.get("service-worker") {
+        match self.headers.get(SERVICE_WORKER) {
             // It is asked for with `Sec-Fetch-Dest: serviceworker` too, by browsers that send that.
             Some(_) => Some("serviceworker".into()),
             None => Some(&self.destinations)
@@ -223,7 +224,7 @@ impl Ask {
     ///
     /// [Service Workers]: https://w3c.github.io/ServiceWorker/#service-worker-script-request
     pub(crate) fn is_for_worker(&self) -> bool {
-        self.asks() && text(&self.headers, "service-worker") == Some("script")
+        self.asks() && text(&self.headers, SERVICE_WORKER) == Some("script")
     }
 
     /// Whether it asks for something, and changes nothing: GET and HEAD. With content it may be about anything (RFC 9110
@@ -296,10 +297,10 @@ impl Ask {
         for name in left_out.iter().filter(|name| is_safe || !WRITING.contains(name)) {
             headers.remove(name);
         }
-        if let Some(codings) = value(format_args!("{}", self.accepted().upstream_header())) {
+        if let Ok(codings) = self.accepted().upstream_header().try_into() {
             headers.insert(header::ACCEPT_ENCODING, codings);
         }
-        if let Some(via) = value(format_args!("{} {via}", self.http_version)) {
+        if let Some(via) = joined(&[self.http_version, " ", via]) {
             headers.append(header::VIA, via);
         }
         headers
@@ -320,7 +321,7 @@ pub(crate) fn early_refusal(id: Uuid, reason: Reason, reader: &Reader) -> Refusa
 
 /// In which form a refusal would be read.
 pub(crate) fn reader(method: &Method, headers: &HeaderMap) -> Reader {
-    let is_person = match text(headers, "sec-fetch-mode") {
+    let is_person = match text(headers, SEC_FETCH_MODE) {
         Some(mode) => mode == "navigate",
         None => text(headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")),
     };
@@ -329,9 +330,10 @@ pub(crate) fn reader(method: &Method, headers: &HeaderMap) -> Reader {
 
 /// Every `Sec-Fetch-Dest`, with commas between them.
 fn destinations(headers: &HeaderMap) -> Arc<str> {
-    match one_text(headers, "sec-fetch-dest") {
+    match one_text(headers, SEC_FETCH_DEST) {
         Some(destination) => destination.into(),
-        None => texts(headers, "sec-fetch-dest").join(",").into(),
+        None if !headers.contains_key(SEC_FETCH_DEST) => Arc::default(),
+        None => texts(headers, SEC_FETCH_DEST).join(",").into(),
     }
 }
 

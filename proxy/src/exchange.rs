@@ -34,7 +34,7 @@ use self::answer::redirect_target;
 pub(crate) use self::answer::{Answer, borrowed, fetch, kinds_of};
 pub(crate) use self::learn::FullyLearned;
 pub use self::learn::MOST_LEARNED;
-use crate::ask::{Ask, Extent, early_refusal, reader};
+use crate::ask::{Ask, Extent, early_refusal};
 use crate::counters::Unjudged;
 use crate::decodings::Wire;
 use crate::encoded::Encoded;
@@ -65,7 +65,6 @@ pub(crate) async fn exchange(
         return Box::pin(websocket::open(gateway, link, request)).await;
     }
     let (head, body) = request.into_parts();
-    let reader = reader(&head.method, &head.headers);
     let authority = link.authority(&head);
     let policy = gateway.snapshot(&link);
     let now = gateway.settings.clock.now();
@@ -74,7 +73,7 @@ pub(crate) async fn exchange(
         Err(refusal) => return Box::pin(gateway.turn_down(&link, authority, refusal)).await,
     };
     gateway.watch_for_lookalike_of(&ask, &policy);
-    let (id, authority) = (ask.id, Some(ask.url.authority().clone()));
+    let (id, authority, reader) = (ask.id, Some(ask.url.authority().clone()), ask.reader.clone());
     let is_head = ask.method == Method::HEAD;
     let carrying = Box::pin(caught(carry(Arc::clone(&gateway), policy, ask, body)));
     let under_way = Some((carrying, Arc::clone(&link.place)));

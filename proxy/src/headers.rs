@@ -6,6 +6,12 @@ use std::io::{Cursor, Write as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
+/// What a browser wants it for ([Fetch metadata](https://w3c.github.io/webappsec-fetch-metadata/)).
+pub(crate) const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+pub(crate) const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+/// It wants it as the script of a service worker.
+pub(crate) const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
+
 /// Fields that concern one connection (RFC 9110 §7.6.1), and those that older software treats so.
 const HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
@@ -23,21 +29,48 @@ const HOP_BY_HOP: [HeaderName; 11] = [
 
 /// Removes what concerns only the hop that it came over, including what `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let mut left = headers.keys().filter(|name| is_hop_by_hop(name.as_str())).count();
+    if left == 0 {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .map(str::trim)
+        .filter(|name| headers.contains_key(*name))
+        .filter_map(|name| name.parse().ok())
         // A field that frames or routes the message is not the sender's to remove from it.
         .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
         .collect();
     for name in named {
-        headers.remove(name);
+        left -= usize::from(headers.remove(&name).is_some() && is_hop_by_hop(name.as_str()));
     }
     for name in &HOP_BY_HOP {
-        headers.remove(name);
+        if left == 0 {
+            return;
+        }
+        left -= usize::from(headers.remove(name).is_some());
     }
+}
+
+/// Whether it is one of [`HOP_BY_HOP`]. Each field is asked this, and mostly there is none.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authentication-info"
+    )
 }
 
 /// Fields that frame, route, authenticate or describe a message, and so mean nothing behind it (RFC 9110 §6.5.1): a
@@ -153,6 +186,11 @@ pub(crate) fn value(text: fmt::Arguments<'_>) -> Option<HeaderValue> {
     HeaderValue::from_bytes(short.get_ref().get(..len)?).ok()
 }
 
+/// The same of what it is put together from.
+pub(crate) fn joined(parts: &[&str]) -> Option<HeaderValue> {
+    parts.concat().try_into().ok()
+}
+
 /// The method's name. Those that most requests have take no memory.
 pub(crate) fn method_name(method: &Method) -> Cow<'static, str> {
     match *method {
@@ -182,6 +220,22 @@ mod tests {
         }
         assert_eq!(value(format_args!("a\r\nb: c")), None);
         assert_eq!(value(format_args!("{}\n", "x".repeat(300))), None);
+    }
+
+    #[test]
+    fn what_concerns_one_hop_goes_whichever_of_it_there_is() {
+        for name in &HOP_BY_HOP {
+            assert!(is_hop_by_hop(name.as_str()), "{name}");
+            for other in &HOP_BY_HOP {
+                let mut headers = HeaderMap::new();
+                headers.append(name, HeaderValue::from_static("a"));
+                headers.append("x-kept", HeaderValue::from_static("b"));
+                headers.append(other, HeaderValue::from_static("Keep-Alive, trailer"));
+                headers.append(name, HeaderValue::from_static("c"));
+                strip_hop_by_hop(&mut headers);
+                assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-kept"], "{name}, {other}");
+            }
+        }
     }
 
     #[test]
