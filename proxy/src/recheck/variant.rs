@@ -1,9 +1,9 @@
 //! Which variant of a URL a client asked for: what rechecks have to send to be given the same.
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use bytes::Bytes;
+use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use pinfold_policy::digest::BodyId;
@@ -38,28 +38,38 @@ pub(super) fn tag(ask: &Ask, subject: &str, answer: &HeaderMap, chance: &RandomS
 /// The query and `Origin`, which may decide whatever `Vary` says, and what `Vary` names. Not the codings: what is compared
 /// is decoded.
 fn tell_apart(ask: &Ask, answer: &HeaderMap, mut fact: impl FnMut(&[u8])) {
-    let named =
-        answer.get_all(header::VARY).iter().flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
-    let mut names: Vec<Cow<'_, str>> = named
+    const CODINGS: &[u8] = b"accept-encoding";
+    let lists = answer.get_all(header::VARY).iter().map(HeaderValue::as_bytes);
+    // Most name the codings alone, or nothing.
+    let lists = lists.filter(|list| !list.eq_ignore_ascii_case(CODINGS));
+    let mut names: Vec<String> = lists
+        .flat_map(|list| list.split(|byte| *byte == b','))
         .filter_map(|name| str::from_utf8(name).ok().map(str::trim))
-        .filter(|name| !name.eq_ignore_ascii_case("accept-encoding"))
-        .map(|name| Cow::Owned(name.to_ascii_lowercase()))
+        .filter(|name| !name.as_bytes().eq_ignore_ascii_case(CODINGS))
+        .map(str::to_ascii_lowercase)
         .filter(|name| is_imitated(name))
-        .chain(["origin".into()])
         .collect();
-    names.sort_unstable();
-    names.dedup();
     // No line feed stands in a URL.
     fact(ask.url.key().as_bytes());
     fact(b"\n");
-    for name in names {
-        for value in ask.headers.get_all(&*name) {
+    let mut sent = |name: &str, values: GetAll<'_, HeaderValue>| {
+        for value in values {
             // Neither stands in a field.
             fact(name.as_bytes());
             fact(b"\n");
             fact(value.as_bytes());
             fact(b"\n");
         }
+    };
+    let origin = header::ORIGIN.as_str();
+    if names.is_empty() {
+        return sent(origin, ask.headers.get_all(header::ORIGIN));
+    }
+    names.push(origin.to_owned());
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        sent(&name, ask.headers.get_all(&name));
     }
 }
 
