@@ -238,7 +238,9 @@ impl Shared {
     /// How much the vendor is asked for. A 304 does not say what it confirms: where a judged host is asked for anything but
     /// what is shown or played, that could be a script which nobody would allow now.
     fn extent(&self, ask: &Ask, expected: &Expectation<'_>) -> Extent {
-        if expected.guards(classify_request(&ask.facts())) || self.was_guarded(&ask.url) {
+        // What is pinned is guarded whatever it is.
+        let is_guarded = || expected.is_pinned() || expected.guards(classify_request(&ask.facts()));
+        if is_guarded() || self.was_guarded(&ask.url) {
             Extent::Whole
         } else if expected.is_judged() && !ask.is_for_media() {
             Extent::Unconfirmed
