@@ -21,6 +21,13 @@ pub(crate) struct Encoded {
     pub(crate) id: BodyId,
 }
 
+impl Encoded {
+    /// A body as it is, in no coding.
+    pub(crate) fn plain(kept: &Kept, digests: &Digests) -> Self {
+        Self { kept: kept.clone(), coding: Coding::Identity, id: digests.sha256 }
+    }
+}
+
 /// Encodes bodies, so many at one time: an encoder takes megabytes, and all of a processor.
 pub(crate) struct Encoders {
     places: Semaphore,
@@ -43,9 +50,8 @@ impl Encoders {
         coding: Coding,
         reservation: Reservation,
     ) -> Encoded {
-        let plain = || Encoded { kept: kept.clone(), coding: Coding::Identity, id: digests.sha256 };
         if coding == Coding::Identity {
-            return plain();
+            return Encoded::plain(kept, digests);
         }
         let writer = Writer {
             keep: Keep::new(Some(kept.len() / 3)),
@@ -60,7 +66,7 @@ impl Encoders {
         };
         encoded.unwrap_or_else(|error| {
             tracing::debug!(%error, %coding, "a body goes out without a coding");
-            plain()
+            Encoded::plain(kept, digests)
         })
     }
 

@@ -567,9 +567,9 @@ impl Shared {
         let headers = if ask.asks() { &ask.headers } else { &nothing };
         let wanted = Wanted { headers, head_only: ask.method == Method::HEAD };
         let plain = cleared.kind() == Kind::Installer || wanted.is_for_part();
-        let reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
+        let room = || policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
         let coding = coding_for(ask, plain);
-        let encoded = self.shelf.encoded(&self.encoders, cleared.held(), coding, reservation).await;
+        let encoded = self.shelf.encoded(&self.encoders, cleared.held(), coding, room).await;
         let given = wanted.of(cleared.digests().sha256, &encoded);
         let (outcome, reason, incident) = grounds.recorded();
         if self.is_revoked(cleared.digests()) {

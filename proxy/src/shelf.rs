@@ -161,19 +161,22 @@ impl Shelf {
     }
 
     /// The body of `served`, measured; `None` where it is not there any more.
-    async fn body(&self, served: &Served, room: Reservation) -> Option<Held> {
+    async fn body(&self, served: &Served, room: impl FnOnce() -> Reservation) -> Option<Held> {
         self.stock.body(&self.store, &served.digests, served.len, room).await
     }
 
-    /// A cleared body in `coding`: encoded once for all who ask, where it is on the shelf.
+    /// A cleared body in `coding`: encoded once for all who ask, where it is on the shelf. `room` is asked for where it has to be.
     pub(crate) async fn encoded(
         &self,
         encoders: &Encoders,
         held: &Held,
         coding: Coding,
-        reservation: Reservation,
+        room: impl FnOnce() -> Reservation,
     ) -> Encoded {
-        self.stock.encoded(encoders, held, coding, reservation).await
+        match self.stock.encoded(held, coding) {
+            Some(encoded) => encoded,
+            None => Box::pin(self.stock.encode(encoders, held, coding, room())).await,
+        }
     }
 }
 

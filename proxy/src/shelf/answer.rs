@@ -165,7 +165,7 @@ impl Shared {
     ) -> Result<(Arc<Served>, Cleared), Missing> {
         let (now, newest) = (self.settings.clock.now(), self.policy.newest());
         let served = self.shelf.choose(ask, policy, expected, found, now, newest.revocations())?;
-        let mut held = self.shelf.body(&served, self.room_on_shelf()).await.ok_or(Missing::Nothing)?;
+        let mut held = self.shelf.body(&served, || self.room_on_shelf()).await.ok_or(Missing::Nothing)?;
         if held.kept_for_quarantine().is_spilled() {
             let mut room = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
             room.memory(READING_MEMORY).await.map_err(|_| Missing::Nothing)?;

@@ -127,13 +127,14 @@ impl Stock {
         }
     }
 
-    /// A body, wherever it is. One that is only in the store is read, measured and kept for the next who asks.
+    /// A body, wherever it is. One that is only in the store is read, measured and kept for the next who asks; one that is not
+    /// for memory, in `room`.
     pub(crate) async fn body(
         &self,
         store: &Store,
         digests: &Digests,
         len: u64,
-        mut room: Reservation,
+        room: impl FnOnce() -> Reservation,
     ) -> Option<Held> {
         let id = digests.sha256;
         let place = match self.cache.get_value_or_guard_async(&(id, Coding::Identity)).await {
@@ -152,7 +153,8 @@ impl Stock {
             self.files.remove(&id);
             return Some(held);
         }
-        if !is_small && !room.try_more_disk(len) {
+        let mut room = (!is_small).then(room);
+        if room.as_mut().is_some_and(|room| !room.try_more_disk(len)) {
             return None;
         }
         let held = match store.read_body(id, len, self.largest).await {
@@ -160,17 +162,28 @@ impl Stock {
             Ok(None) => return self.note_damage(id, "its file has gone"),
             Err(error) => return self.note_damage(id, &error.to_string()),
         };
-        if is_small {
+        let Some(room) = room else {
             drop(place.insert(Stocked::Body(held.clone())));
             return Some(held);
-        }
+        };
         let held = held.reserved_by(Arc::new(room));
         self.files.insert(id, held.clone());
         Some(held)
     }
 
-    /// A body in `coding`. Those who ask for the same one wait for one encoder.
-    pub(crate) async fn encoded(
+    /// A body in `coding`, if it is there.
+    pub(crate) fn encoded(&self, held: &Held, coding: Coding) -> Option<Encoded> {
+        if coding == Coding::Identity {
+            return Some(Encoded::plain(held.kept_for_quarantine(), held.digests()));
+        }
+        match self.cache.get(&(held.id(), coding)).filter(|_| self.is_in_memory(held.id()))? {
+            Stocked::Encoded(encoded) => Some(encoded),
+            Stocked::Body(_) => None,
+        }
+    }
+
+    /// A body in a coding in which it is not there. Those who ask for the same one wait for one encoder.
+    pub(crate) async fn encode(
         &self,
         encoders: &Encoders,
         held: &Held,
@@ -178,7 +191,7 @@ impl Stock {
         reservation: Reservation,
     ) -> Encoded {
         let (kept, digests) = (held.kept_for_quarantine(), held.digests());
-        if coding == Coding::Identity || !self.is_in_memory(held.id()) {
+        if !self.is_in_memory(held.id()) {
             return encoders.encode(kept, digests, coding, reservation).await;
         }
         let place = match self.cache.get_value_or_guard_async(&(held.id(), coding)).await {

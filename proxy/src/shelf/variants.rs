@@ -108,7 +108,8 @@ impl Variants {
     /// The bodies that were verified for who asks like this, under heads of this very `Origin`.
     pub(crate) fn find(&self, ask: &Ask) -> Found {
         let (all, from) = (self.read(), origin(ask));
-        let here = || all.get(ask.url.key_without_query()).into_iter().flatten();
+        let known = all.get(ask.url.key_without_query());
+        let here = || known.into_iter().flatten();
         let own = here().find(|one| one.is_asked_by(ask, &from) && one.has_values_of(ask));
         let Some((own, newest)) = own.and_then(|own| Some((own, own.served.first()?))) else {
             return Found::default();
