@@ -81,16 +81,43 @@ impl BodyId {
 }
 
 impl BodyId {
+    /// `sha256-…`, in SRI notation, without asking for memory.
+    #[must_use]
+    pub fn sri(&self) -> Sri {
+        let mut letters = [b'='; SRI_LEN];
+        let (name, base64) = letters.split_at_mut(SRI_NAME.len());
+        name.copy_from_slice(SRI_NAME.as_bytes());
+        // It fits: 32 bytes are 44 letters.
+        let _ = STANDARD.encode_slice(self.0, base64);
+        Sri(letters)
+    }
+}
+
+const SRI_NAME: &str = "sha256-";
+const SRI_LEN: usize = SRI_NAME.len() + 44;
+
+/// The text of a [`BodyId`].
+#[derive(Clone, Copy)]
+pub struct Sri([u8; SRI_LEN]);
+
+impl Sri {
+    /// `sha256-…`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     /// The digest alone, in base64.
-    pub fn base64(&self) -> impl fmt::Display {
-        Base64Display::new(&self.0, &STANDARD)
+    #[must_use]
+    pub fn base64(&self) -> &str {
+        self.as_str().strip_prefix(SRI_NAME).unwrap_or_default()
     }
 }
 
 impl fmt::Display for BodyId {
     /// `sha256-…`, in SRI notation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Digest::Sha256(self.0).fmt(f)
+        f.write_str(self.sri().as_str())
     }
 }
 
@@ -349,6 +376,9 @@ mod tests {
             }
             let id = Digests::of(&body).sha256;
             prop_assert_eq!(BodyId::from_hex(&id.to_hex()), Some(id));
+            let sri = id.sri();
+            prop_assert_eq!(sri.as_str(), Digest::from(id).to_string());
+            prop_assert_eq!(format!("sha256-{}", sri.base64()), id.to_string());
         }
 
         #[test]

@@ -89,7 +89,7 @@ pub(crate) enum Segment {
 }
 
 impl Segment {
-    fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Part(part) => part.end.saturating_sub(part.start),
             Self::Text(text) => text.len() as u64,

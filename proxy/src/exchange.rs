@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::poll_immediate;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use pinfold_body::{Coding, Codings};
@@ -563,9 +563,7 @@ impl Shared {
     ) -> Outbound {
         let measured = (cleared.digests().sha256, cleared.len());
         // Parts and conditions are for those who ask: an answer to another method is about what was done.
-        let nothing = HeaderMap::new();
-        let headers = if ask.asks() { &ask.headers } else { &nothing };
-        let wanted = Wanted { headers, head_only: ask.method == Method::HEAD };
+        let wanted = Wanted::by(ask.asks().then_some(&ask.headers), ask.method == Method::HEAD);
         let plain = cleared.kind() == Kind::Installer || wanted.is_for_part();
         let room = || policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
         let coding = coding_for(ask, plain);

@@ -1,13 +1,12 @@
 //! Releasing what was cleared: the bytes that were hashed, encoded anew, under headers of our own (CONTRACT "release").
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 use pinfold_body::Coding;
-use pinfold_policy::digest::BodyId;
+use pinfold_policy::digest::{BodyId, Sri};
 use pinfold_policy::kept::Kept;
 use pinfold_policy::kind::{INSTALLER_TYPES, Kind, by_media_type, essence};
 use pinfold_policy::reason::Reason;
@@ -18,7 +17,7 @@ use pinfold_store::incident::Incident;
 use crate::byteranges::{byteranges, content_range};
 use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
-use crate::headers::{media_type, texts, value};
+use crate::headers::{joined, media_type, one_text, texts, value};
 use crate::range::{self, Part};
 use crate::respond::{ClientBody, no_body};
 
@@ -62,12 +61,12 @@ impl Grounds {
     }
 
     /// `Pinfold-Verdict` (CONTRACT "what the client sees").
-    fn verdict(self, cleared: &Cleared) -> Option<HeaderValue> {
-        let id = cleared.digests().sha256;
+    fn verdict(self, cleared: &Cleared, id: &Sri) -> Option<HeaderValue> {
+        let id = id.as_str();
         // Bare, it always means that a person or a reviewed file said so.
         let provisional = if cleared.is_provisional() { "; provisional" } else { "" };
         match self {
-            Self::Verified => value(format_args!("verified{provisional}; digest=\"{id}\"")),
+            Self::Verified => joined(&["verified", provisional, "; digest=\"", id, "\""]),
             Self::InPlaceOf { reason, incident } => value(format_args!(
                 "substituted{provisional}; reason={}; incident=\"{incident}\"; digest=\"{id}\"",
                 reason.code()
@@ -78,10 +77,12 @@ impl Grounds {
 
 /// What a client asked for, as far as a release depends on it.
 pub(crate) struct Wanted<'a> {
-    /// Its fields.
-    pub(crate) headers: &'a HeaderMap,
+    /// Its fields, where they say what of a body it wants.
+    headers: Option<&'a HeaderMap>,
     /// HEAD: the head alone.
-    pub(crate) head_only: bool,
+    head_only: bool,
+    /// Parts may be the answer: then it is one of the body without a coding.
+    is_for_part: bool,
 }
 
 /// What a client gets of a cleared body.
@@ -93,21 +94,28 @@ pub(crate) enum Given {
     NotModified,
 }
 
-impl Wanted<'_> {
-    /// Whether parts may be the answer: then it is one of the body without a coding.
+impl<'a> Wanted<'a> {
+    /// What the fields of a request say, if there are any that count.
+    pub(crate) fn by(headers: Option<&'a HeaderMap>, head_only: bool) -> Self {
+        let is_for_part = !head_only && headers.is_some_and(range::is_asked_for);
+        Self { headers, head_only, is_for_part }
+    }
+
+    /// Whether parts may be the answer.
     pub(crate) fn is_for_part(&self) -> bool {
-        !self.head_only && range::is_asked_for(self.headers)
+        self.is_for_part
     }
 
     /// What follows for `encoded`, whose decoded identity is `id`.
     pub(crate) fn of(&self, id: BodyId, encoded: &Encoded) -> Given {
-        if self.headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| names(tags, id)) {
+        let Some(headers) = self.headers else { return Given::Body(Part::Whole) };
+        if headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| names(tags, id)) {
             return Given::NotModified;
         }
-        if encoded.coding != Coding::Identity || !self.is_for_part() {
+        if encoded.coding != Coding::Identity || !self.is_for_part {
             return Given::Body(Part::Whole);
         }
-        Given::Body(range::part(self.headers, encoded.kept.len(), &etag(id, Coding::Identity).to_string()))
+        Given::Body(range::part(headers, encoded.kept.len(), &etag(&id.sri(), Coding::Identity)))
     }
 }
 
@@ -133,42 +141,11 @@ impl Release {
         (receipt, deliveries): (Receipt, &Deliveries),
         (grounds, max_age): (Grounds, Duration),
     ) -> Self {
-        let mut headers = headers(vendor, cleared, &encoded, max_age);
-        put(&mut headers, PINFOLD_VERDICT, grounds.verdict(cleared));
-        let len = encoded.kept.len();
         let status = given.status();
-        let segments = match given {
-            Given::Body(Part::Whole) => vec![Segment::Part(0..len)],
-            Given::Body(Part::Bytes(part)) => {
-                put(
-                    &mut headers,
-                    header::CONTENT_RANGE,
-                    value(format_args!("{}", content_range(&part, len))),
-                );
-                vec![Segment::Part(part)]
-            }
-            Given::Body(Part::Several(parts)) => {
-                let (media_type, segments) = byteranges(&parts, len, headers.get(header::CONTENT_TYPE));
-                put(&mut headers, header::CONTENT_TYPE, value(format_args!("{media_type}")));
-                segments
-            }
-            Given::Body(Part::Unsatisfiable) => {
-                put(&mut headers, header::CONTENT_RANGE, value(format_args!("bytes */{len}")));
-                Vec::new()
-            }
-            Given::NotModified => {
-                for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, REPR_DIGEST] {
-                    headers.remove(name);
-                }
-                Vec::new()
-            }
-        };
+        let (headers, segments) = made(vendor, cleared, &encoded, given, (grounds, max_age));
         // Nothing of the body is delivered with a part that lies beyond its end.
         let receipt = (status != StatusCode::RANGE_NOT_SATISFIABLE).then_some(receipt);
         let delivery = deliveries.begin(encoded.kept, segments, receipt);
-        if status != StatusCode::NOT_MODIFIED {
-            headers.insert(header::CONTENT_LENGTH, delivery.len().into());
-        }
         let mut response = Response::new(if wanted.head_only { no_body() } else { delivery.boxed() });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -180,15 +157,63 @@ impl Release {
     }
 }
 
-fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Duration) -> HeaderMap {
+/// The fields of a release, and what its body is put together from.
+fn made(
+    vendor: &HeaderMap,
+    cleared: &Cleared,
+    encoded: &Encoded,
+    given: Given,
+    (grounds, max_age): (Grounds, Duration),
+) -> (HeaderMap, Vec<Segment>) {
+    let id = cleared.digests().sha256.sri();
+    let mut headers = headers(vendor, cleared, encoded, &id, max_age);
+    put(&mut headers, PINFOLD_VERDICT, grounds.verdict(cleared, &id));
+    let len = encoded.kept.len();
+    let is_modified = given != Given::NotModified;
+    let segments = match given {
+        Given::Body(Part::Whole) => vec![Segment::Part(0..len)],
+        Given::Body(Part::Bytes(part)) => {
+            put(&mut headers, header::CONTENT_RANGE, value(format_args!("{}", content_range(&part, len))));
+            vec![Segment::Part(part)]
+        }
+        Given::Body(Part::Several(parts)) => {
+            let (media_type, segments) = byteranges(&parts, len, headers.get(header::CONTENT_TYPE));
+            put(&mut headers, header::CONTENT_TYPE, value(format_args!("{media_type}")));
+            segments
+        }
+        Given::Body(Part::Unsatisfiable) => {
+            put(&mut headers, header::CONTENT_RANGE, value(format_args!("bytes */{len}")));
+            Vec::new()
+        }
+        Given::NotModified => {
+            for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, REPR_DIGEST] {
+                headers.remove(name);
+            }
+            Vec::new()
+        }
+    };
+    if is_modified {
+        let len: u64 = segments.iter().map(Segment::len).sum();
+        headers.insert(header::CONTENT_LENGTH, len.into());
+    }
+    (headers, segments)
+}
+
+fn headers(
+    vendor: &HeaderMap,
+    cleared: &Cleared,
+    encoded: &Encoded,
+    id: &Sri,
+    max_age: Duration,
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(MOST_FIELDS);
     headers.extend(
         vendor.iter().filter(|(name, _)| passes(name)).map(|(name, value)| (name.clone(), value.clone())),
     );
-    let (coding, id) = (encoded.coding, cleared.digests().sha256);
+    let coding = encoded.coding;
     put(&mut headers, header::CONTENT_TYPE, content_type(cleared.kind(), vendor, || is_utf8(cleared.kept())));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    put(&mut headers, header::ETAG, value(format_args!("{}", etag(id, coding))));
+    put(&mut headers, header::ETAG, etag(id, coding).try_into().ok());
     put(&mut headers, REPR_DIGEST, repr_digest(encoded.id));
     if coding == Coding::Identity {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -204,6 +229,9 @@ fn headers(vendor: &HeaderMap, cleared: &Cleared, encoded: &Encoded, max_age: Du
 fn vary(vendor: &HeaderMap) -> HeaderValue {
     const CODING_ALONE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
     if !vendor.contains_key(header::VARY) {
+        return CODING_ALONE;
+    }
+    if one_text(vendor, header::VARY).is_some_and(|one| one.eq_ignore_ascii_case("accept-encoding")) {
         return CODING_ALONE;
     }
     let theirs = texts(vendor, header::VARY);
@@ -228,16 +256,17 @@ pub(crate) fn passes(name: &HeaderName) -> bool {
         || (name.starts_with("cross-origin-") && name.ends_with("-policy"))
 }
 
+const UTF_8: Cow<'static, str> = Cow::Borrowed("utf-8");
+
 /// The media type that a kind goes out with, whatever the vendor called it.
 fn content_type(kind: Kind, vendor: &HeaderMap, is_utf8: impl Fn() -> bool) -> Option<HeaderValue> {
     // Clients differ on which of several types counts, in two fields or in one: then none does.
     let theirs = media_type(vendor).filter(|one| !one.contains(',')).unwrap_or_default();
     let charset = || -> Cow<'static, str> {
         // What is UTF-8 was reviewed as that: another reading could take the backslash before a quote for half a letter.
-        let theirs = charset(theirs).filter(|label| !may_end_in_ascii(label) || !is_utf8());
-        theirs.map_or("utf-8".into(), Cow::Owned)
+        charset(theirs).filter(|label| !may_end_in_ascii(label) || !is_utf8()).unwrap_or(UTF_8)
     };
-    let of_text = |essence: &str| value(format_args!("{essence}; charset={}", charset()));
+    let of_text = |essence: &str| joined(&[essence, "; charset=", &charset()]);
     match kind {
         Kind::Script => of_text("text/javascript"),
         Kind::Style => of_text("text/css"),
@@ -258,12 +287,15 @@ fn content_type(kind: Kind, vendor: &HeaderMap, is_utf8: impl Fn() -> bool) -> O
 /// The first `charset` parameter of a media type (MIME Sniffing §4.4: of a parameter named twice the first counts), if
 /// it is one in which ASCII means ASCII. In others (UTF-16, UTF-7, ISO 2022, EBCDIC, or what nobody knows) the bytes that
 /// a person has read stand for another text, and which one, the vendor would choose.
-fn charset(content_type: &str) -> Option<String> {
+fn charset(content_type: &str) -> Option<Cow<'static, str>> {
     let value = content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     })?;
-    is_ascii_based(value).then(|| value.to_ascii_lowercase())
+    if value.eq_ignore_ascii_case(&UTF_8) {
+        return Some(UTF_8);
+    }
+    is_ascii_based(value).then(|| value.to_ascii_lowercase().into())
 }
 
 /// Labels of the [Encoding standard](https://encoding.spec.whatwg.org/#names-and-labels) in which a script's own letters
@@ -315,28 +347,33 @@ fn is_utf8(kept: &Kept) -> bool {
     begun.is_empty()
 }
 
-fn etag(id: BodyId, coding: Coding) -> impl fmt::Display {
-    fmt::from_fn(move |f| match coding {
-        Coding::Identity => write!(f, "\"{id}\""),
+fn etag(id: &Sri, coding: Coding) -> String {
+    let id = id.as_str();
+    match coding {
+        Coding::Identity => ["\"", id, "\""].concat(),
         Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => {
-            write!(f, "\"{id}-{}\"", coding.token())
+            ["\"", id, "-", coding.token(), "\""].concat()
         }
-    })
+    }
 }
 
 /// `Repr-Digest` (RFC 9530 §3) of the bytes as encoded.
 fn repr_digest(id: BodyId) -> Option<HeaderValue> {
-    value(format_args!("sha-256=:{}:", id.base64()))
+    joined(&["sha-256=:", id.sri().base64(), ":"])
 }
 
 /// Whether `If-None-Match` (RFC 9110 §13.1.2) names this body, in whatever coding.
 fn names(tags: &HeaderValue, id: BodyId) -> bool {
     let Ok(tags) = tags.to_str() else { return false };
+    let id = id.sri();
+    let is_coding = |of: &str| {
+        let codings = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+        of.strip_prefix('-').is_some_and(|token| codings.iter().any(|coding| coding.token() == token))
+    };
     tags.trim() == "*"
         || tags.split(',').any(|tag| {
             let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
-            let codings = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
-            tag == id.to_string() || codings.iter().any(|coding| *tag == format!("{id}-{}", coding.token()))
+            tag.strip_prefix(id.as_str()).is_some_and(|of| of.is_empty() || is_coding(of))
         })
 }
 
@@ -351,25 +388,33 @@ pub(crate) fn clamp_cache(headers: &mut HeaderMap, max_age: Duration) {
     headers.insert(header::CACHE_CONTROL, clamped);
 }
 
+const NO_STORE: &str = "no-store";
+
 /// Directives of the vendor's that only narrow what a client does.
-const KEPT: [&str; 5] = ["no-store", "no-cache", "private", "must-revalidate", "no-transform"];
+const KEPT: [&str; 5] = [NO_STORE, "no-cache", "private", "must-revalidate", "no-transform"];
 
 /// How long a client may keep a response, so that a revocation bites: as long as the vendor says, `unsaid` where it does
 /// not, and at most `max_age`, without `immutable` and the stale extensions.
 fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> HeaderValue {
-    let limit = max_age.as_secs();
-    let theirs = || {
-        let values = vendor.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim)
+    let theirs = vendor.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let (mut text, mut wanted, mut may_be_stored) = (String::new(), None, true);
+    let add = |text: &mut String, directive: &str| {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(directive);
     };
-    let wanted = theirs().find_map(|directive| after(directive, "max-age=")).map(seconds);
-    let wanted = wanted.or_else(|| by_older_fields(vendor)).unwrap_or(unsaid.as_secs());
-    let kept = theirs().filter_map(|one| KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(one)));
-    let mut text = kept.copied().collect::<Vec<_>>().join(", ");
-    if !theirs().any(|directive| directive.eq_ignore_ascii_case("no-store")) {
-        let separator = if text.is_empty() { "" } else { ", " };
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{separator}max-age={}", wanted.min(limit));
+    for directive in theirs.flat_map(|value| value.split(',')).map(str::trim) {
+        wanted = wanted.or_else(|| after(directive, "max-age=").map(seconds));
+        if let Some(kept) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(directive)) {
+            add(&mut text, kept);
+            may_be_stored &= *kept != NO_STORE;
+        }
+    }
+    if may_be_stored {
+        let wanted = wanted.or_else(|| by_older_fields(vendor)).unwrap_or(unsaid.as_secs());
+        add(&mut text, "max-age=");
+        text.push_str(&wanted.min(max_age.as_secs()).to_string());
     }
     verdict_header(&text)
 }
@@ -463,9 +508,16 @@ mod tests {
     fn a_tag_in_any_coding_names_the_body() {
         let id = Digests::of(b"x").sha256;
         let value = |text: &str| HeaderValue::from_str(text).unwrap();
-        assert!(names(&value(&format!("\"a\", {}", etag(id, Coding::Brotli))), id));
-        assert!(names(&value(&format!("W/{}", etag(id, Coding::Identity))), id));
-        assert!(!names(&value("\"a\""), id));
+        for coding in Coding::ALL {
+            assert!(names(&value(&format!("\"a\", {}", etag(&id.sri(), coding))), id), "{coding}");
+            assert!(names(&value(&format!("W/{}", etag(&id.sri(), coding))), id), "{coding}");
+        }
+        assert!(names(&value(" *"), id));
+        for other in
+            ["a", "sha256-", &id.to_hex(), &format!("{id}-"), &format!("{id}x"), &format!("{id}-identity")]
+        {
+            assert!(!names(&value(&format!("\"{other}\"")), id), "{other}");
+        }
     }
 
     #[test]
