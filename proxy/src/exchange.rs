@@ -47,6 +47,7 @@ use crate::link::{Link, Place};
 use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
 use crate::policy_cell::Snapshot;
+use crate::ready::Ready;
 use crate::release::{Grounds, Release, Wanted};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::row::{Measured, Seen};
@@ -515,7 +516,7 @@ impl Shared {
                     if let Some(kept) = kept {
                         return kept;
                     }
-                    return self.release(ask, &policy, seen, cleared, Grounds::Verified).await;
+                    return self.release(ask, &policy, (seen, None), cleared, Grounds::Verified).await;
                 }
                 Verdict::Withhold(reason, held) => {
                     return Box::pin(self.act(ask, &policy, seen, reason, held)).await;
@@ -552,12 +553,12 @@ impl Shared {
         }
     }
 
-    /// Releases what was cleared, once that is recorded.
+    /// Releases what was cleared, once that is recorded. Some fields may be `ready`, and belong to the head that was seen.
     pub(crate) async fn release(
         &self,
         ask: &Ask,
         policy: &Snapshot,
-        seen: &Seen<'_>,
+        (seen, ready): (&Seen<'_>, Option<&Ready>),
         cleared: Cleared,
         grounds: Grounds,
     ) -> Outbound {
@@ -569,11 +570,11 @@ impl Shared {
         let coding = coding_for(ask, plain);
         let encoded = self.shelf.encoded(&self.encoders, cleared.held(), coding, room).await;
         let given = wanted.of(cleared.digests().sha256, &encoded);
-        let (outcome, reason, incident) = grounds.recorded();
         if self.is_revoked(cleared.digests()) {
             return Box::pin(self.revoked(ask, policy, seen, measured)).await;
         }
         let recording = {
+            let (outcome, reason, incident) = grounds.recorded();
             let mut row = seen.row(ask, policy, outcome, reason, Some(measured));
             row.incident = incident;
             row.rule = Some(cleared.rule());
@@ -587,7 +588,7 @@ impl Shared {
                 Box::pin(async move { self.revoked(&again, policy, seen, measured).await }).await
             }
             Ok(receipt) => Outbound::Cleared(Release::new(
-                &seen.head.headers,
+                (&seen.head.headers, ready.map(|ready| (ready, self.shelf.room_for_fields()))),
                 &cleared,
                 encoded,
                 (&wanted, given),

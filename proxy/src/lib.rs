@@ -35,6 +35,7 @@ mod policy_cell;
 mod prefixed;
 mod proxy_status;
 mod range;
+mod ready;
 mod recheck;
 mod refusal;
 mod release;

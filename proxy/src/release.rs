@@ -19,6 +19,7 @@ use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
 use crate::headers::{joined, media_type, one_text, texts, value};
 use crate::range::{self, Part};
+use crate::ready::{About, Ready, Room};
 use crate::respond::{ClientBody, no_body};
 
 /// Fields of the vendor's that pass on a release. `Access-Control-*` and `Cross-Origin-*-Policy` pass too.
@@ -71,6 +72,14 @@ impl Grounds {
                 "substituted{provisional}; reason={}; incident=\"{incident}\"; digest=\"{id}\"",
                 reason.code()
             )),
+        }
+    }
+
+    /// Whether it says of this body the same to everyone, until somebody decides about it.
+    fn are_plain(self, cleared: &Cleared) -> bool {
+        match self {
+            Self::Verified => !cleared.is_provisional(),
+            Self::InPlaceOf { .. } => false,
         }
     }
 }
@@ -132,9 +141,9 @@ impl Given {
 }
 
 impl Release {
-    /// Releases `given` of `cleared`; `encoded` are its bytes as they go out.
+    /// Releases `given` of `cleared`; `encoded` are its bytes as they go out. Fields that are `ready` are not made again.
     pub(crate) fn new(
-        vendor: &HeaderMap,
+        (vendor, ready): (&HeaderMap, Option<(&Ready, &Room)>),
         cleared: &Cleared,
         encoded: Encoded,
         (wanted, given): (&Wanted<'_>, Given),
@@ -142,7 +151,19 @@ impl Release {
         (grounds, max_age): (Grounds, Duration),
     ) -> Self {
         let status = given.status();
-        let (headers, segments) = made(vendor, cleared, &encoded, given, (grounds, max_age));
+        let is_plain = given == Given::Body(Part::Whole) && grounds.are_plain(cleared);
+        let about = About::of(cleared, &encoded, max_age);
+        let ready = ready.filter(|_| is_plain);
+        let (headers, segments) = match ready.and_then(|(ready, _)| ready.get(&about)) {
+            Some(headers) => (headers.clone(), whole(&encoded)),
+            None => {
+                let made = made(vendor, cleared, &encoded, given, (grounds, max_age));
+                if let Some((ready, room)) = ready.filter(|_| !depends_on_time(vendor)) {
+                    ready.keep(about, &made.0, room);
+                }
+                made
+            }
+        };
         // Nothing of the body is delivered with a part that lies beyond its end.
         let receipt = (status != StatusCode::RANGE_NOT_SATISFIABLE).then_some(receipt);
         let delivery = deliveries.begin(encoded.kept, segments, receipt);
@@ -155,6 +176,10 @@ impl Release {
     pub(crate) fn into_response(self) -> Response<ClientBody> {
         self.response
     }
+}
+
+fn whole(encoded: &Encoded) -> Vec<Segment> {
+    vec![Segment::Part(0..encoded.kept.len())]
 }
 
 /// The fields of a release, and what its body is put together from.
@@ -171,7 +196,7 @@ fn made(
     let len = encoded.kept.len();
     let is_modified = given != Given::NotModified;
     let segments = match given {
-        Given::Body(Part::Whole) => vec![Segment::Part(0..len)],
+        Given::Body(Part::Whole) => whole(encoded),
         Given::Body(Part::Bytes(part)) => {
             put(&mut headers, header::CONTENT_RANGE, value(format_args!("{}", content_range(&part, len))));
             vec![Segment::Part(part)]
@@ -453,6 +478,11 @@ fn by_older_fields(vendor: &HeaderMap) -> Option<u64> {
     (is_uncached && !vendor.contains_key(header::CACHE_CONTROL)).then_some(0)
 }
 
+/// Whether what [`by_older_fields`] says changes with time.
+fn depends_on_time(vendor: &HeaderMap) -> bool {
+    vendor.contains_key(header::EXPIRES)
+}
+
 /// A header value of text that this crate wrote.
 pub(crate) fn verdict_header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("internal"))
@@ -460,7 +490,14 @@ pub(crate) fn verdict_header(text: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use pinfold_policy::decisions::{Approval, Basis, Decisions, Revocations};
     use pinfold_policy::digest::Digests;
+    use pinfold_policy::held::Hold;
+    use pinfold_policy::pin::{Pin, PinUrl, Place};
+    use pinfold_policy::pins::PinIndex;
+    use pinfold_policy::policy::{Policy, Rulebook};
+    use pinfold_policy::url::ArtifactUrl;
+    use pinfold_policy::verdict::{Verdict, judge};
 
     use super::*;
 
@@ -579,5 +616,238 @@ mod tests {
         assert_eq!(typed(Kind::Installer, "application/x-msi; x=y"), "application/x-msi");
         assert_eq!(typed(Kind::Installer, "application/x-msi, text/html"), "application/octet-stream");
         assert_eq!(typed(Kind::Installer, "text/html"), "application/octet-stream");
+    }
+
+    /// A cleared body at a URL that is pinned as `kind`, or approved by a rule.
+    fn cleared(body: &[u8], kind: Kind, basis: Option<Basis>) -> Cleared {
+        let mut hold = Hold::new(1000, None);
+        hold.push(body).unwrap();
+        let held = hold.finish(|_| None).unwrap();
+        let url = ArtifactUrl::parse("https://v.test/a.js").unwrap();
+        let place = Place { file: "pins.toml".into(), line: 1 };
+        let pin =
+            Pin { digests: [held.id().into()].into(), kind, ..Pin::bare(PinUrl::Exact(url.clone()), place) };
+        let approval = basis.map(|basis| Approval {
+            subject: url.key().into(),
+            digest: held.id(),
+            kind,
+            basis,
+            expires: None,
+            record: "1".into(),
+        });
+        let pins = if basis.is_none() { vec![pin] } else { Vec::new() };
+        let rules = Rulebook { pins: PinIndex::new(pins), ..Rulebook::default() };
+        let decisions = Decisions::new(1, approval, [], Revocations::default(), []);
+        let policy = Policy::new(rules.into(), decisions.into());
+        let verdict = judge(&policy.expect(&url), Ok(held), Timestamp::UNIX_EPOCH, policy.revocations());
+        let Verdict::Allow(cleared) = verdict else { panic!("it is pinned") };
+        cleared
+    }
+
+    fn vendor(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let fields = fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    /// One answer, as far as it can differ from another about the same URL.
+    struct Asking<'a> {
+        vendor: &'a HeaderMap,
+        cleared: Cleared,
+        coding: Coding,
+        client: HeaderMap,
+        head_only: bool,
+        grounds: Grounds,
+        max_age: u64,
+    }
+
+    impl<'a> Asking<'a> {
+        fn plainly(vendor: &'a HeaderMap) -> Self {
+            Self {
+                vendor,
+                cleared: cleared(BODY, Kind::Script, None),
+                coding: Coding::Identity,
+                client: HeaderMap::new(),
+                head_only: false,
+                grounds: Grounds::Verified,
+                max_age: 600,
+            }
+        }
+
+        /// Status and fields, in their order.
+        fn answer(&self, ready: Option<(&Ready, &Room)>) -> (StatusCode, Vec<(String, String)>) {
+            let (kept, digests) = (self.cleared.kept(), self.cleared.digests());
+            let mut encoded = Encoded::plain(kept, digests);
+            if self.coding != Coding::Identity {
+                // What it is encoded to does not matter here, only that it is something else.
+                let other = cleared(self.coding.token().as_bytes(), Kind::Script, None);
+                encoded = Encoded { coding: self.coding, ..Encoded::plain(other.kept(), other.digests()) };
+            }
+            let wanted = Wanted::by(Some(&self.client), self.head_only);
+            let given = wanted.of(digests.sha256, &encoded);
+            let release = Release::new(
+                (self.vendor, ready),
+                &self.cleared,
+                encoded,
+                (&wanted, given),
+                (Receipt::of_canary(), &Deliveries::default()),
+                (self.grounds, Duration::from_secs(self.max_age)),
+            );
+            let (head, _) = release.into_response().into_parts();
+            let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+            let fields = head.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
+            (head.status, fields.collect())
+        }
+    }
+
+    const BODY: &[u8] = b"let a = 1; // and some more";
+
+    /// What a vendor says that shapes a release.
+    const VENDOR: [(&str, &str); 6] = [
+        ("access-control-allow-origin", "https://shop.test"),
+        ("vary", "Origin, X-Kind"),
+        ("content-type", "application/javascript; charset=Shift_JIS"),
+        ("server", "v"),
+        ("cache-control", "public, no-transform, max-age=9000, immutable"),
+        ("cross-origin-resource-policy", "cross-origin"),
+    ];
+
+    #[test]
+    fn the_fields_of_a_release_in_their_order() {
+        let vendor = vendor(&VENDOR);
+        let (status, fields) = Asking::plainly(&vendor).answer(None);
+        assert_eq!(status, StatusCode::OK);
+        let id = Digests::of(BODY).sha256.to_string();
+        let digest = id.strip_prefix("sha256-").unwrap();
+        let expected = [
+            ("access-control-allow-origin", "https://shop.test"),
+            ("vary", "Origin, X-Kind, Accept-Encoding"),
+            ("cross-origin-resource-policy", "cross-origin"),
+            ("content-type", "text/javascript; charset=utf-8"),
+            ("x-content-type-options", "nosniff"),
+            ("etag", &format!("\"{id}\"")),
+            ("repr-digest", &format!("sha-256=:{digest}:")),
+            ("accept-ranges", "bytes"),
+            ("cache-control", "no-transform, max-age=600"),
+            ("pinfold-verdict", &format!("verified; digest=\"{id}\"")),
+            ("content-length", "27"),
+        ];
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(fields, expected);
+
+        let coded = Asking { coding: Coding::Brotli, ..Asking::plainly(&vendor) };
+        let (_, fields) = coded.answer(None);
+        let other = format!("sha-256=:{}:", Digests::of(b"br").sha256.sri().base64());
+        for (name, expected) in [
+            ("etag", format!("\"{id}-br\"")),
+            ("repr-digest", other),
+            ("content-encoding", "br".to_owned()),
+            ("content-length", "2".to_owned()),
+        ] {
+            assert!(
+                fields.contains(&(name.to_owned(), expected.clone())),
+                "{name}: {expected} in {fields:?}"
+            );
+        }
+        assert!(fields.iter().all(|(name, _)| name != "accept-ranges"));
+    }
+
+    /// All that one URL may be asked for, under whatever rules.
+    fn all_askings(vendor: &HeaderMap) -> Vec<Asking<'_>> {
+        let plain = || Asking::plainly(vendor);
+        let asks = |name: &'static str, value: &str| {
+            let mut client = HeaderMap::new();
+            client.insert(name, HeaderValue::from_str(value).unwrap());
+            Asking { client, ..plain() }
+        };
+        let tag = etag(&Digests::of(BODY).sha256.sri(), Coding::Identity);
+        let incident = Incident(uuid::Uuid::nil());
+        let mut all: Vec<_> = Coding::ALL.map(|coding| Asking { coding, ..plain() }).into();
+        all.extend([
+            asks("range", "bytes=0-3"),
+            asks("range", "bytes=0-0,9-9"),
+            asks("range", "bytes=900-"),
+            asks("if-none-match", &tag),
+            asks("if-none-match", "*"),
+            asks("accept", "text/javascript"),
+            Asking { head_only: true, ..plain() },
+            Asking { head_only: true, ..asks("range", "bytes=0-3") },
+            Asking { grounds: Grounds::InPlaceOf { reason: Reason::Rejected, incident }, ..plain() },
+            Asking { cleared: cleared(BODY, Kind::Style, None), ..plain() },
+            Asking { cleared: cleared(BODY, Kind::Script, Some(Basis::Cooldown)), ..plain() },
+            Asking { cleared: cleared(BODY, Kind::Script, Some(Basis::Reviewed)), ..plain() },
+            Asking { cleared: cleared(b"another body", Kind::Script, None), ..plain() },
+            Asking { max_age: 60, ..plain() },
+        ]);
+        all
+    }
+
+    #[test]
+    fn what_is_ready_shows_no_field_of_another_client_another_kind_or_other_rules() {
+        let vendor = vendor(&VENDOR);
+        let all = all_askings(&vendor);
+        for first in &all {
+            let (ready, room) = (Ready::default(), Room::new(1 << 20));
+            first.answer(Some((&ready, &room)));
+            for next in &all {
+                let made = next.answer(None);
+                for time in 1..=2 {
+                    assert_eq!(next.answer(Some((&ready, &room))), made, "time {time}: {:?}", next.client);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_whole_body_that_was_verified_leaves_fields_ready() {
+        let vendor = vendor(&VENDOR);
+        for asking in all_askings(&vendor) {
+            let (ready, room) = (Ready::default(), Room::new(1 << 20));
+            let (status, fields) = asking.answer(Some((&ready, &room)));
+            let is_plain = status == StatusCode::OK
+                && fields.iter().any(|(_, value)| value.starts_with("verified; digest="));
+            assert_eq!(room.taken() > 0, is_plain, "{status} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_expires_at_some_time_has_no_fields_of_an_earlier_one() {
+        for vendor in [
+            vendor(&[("expires", "Wed, 21 Oct 2099 07:28:00 GMT")]),
+            vendor(&[("expires", "Wed, 21 Oct 2099 07:28:00 GMT"), ("cache-control", "private")]),
+            vendor(&[("expires", "0")]),
+        ] {
+            let (ready, room) = (Ready::default(), Room::new(1 << 20));
+            Asking::plainly(&vendor).answer(Some((&ready, &room)));
+            assert_eq!(room.taken(), 0, "{vendor:?}");
+        }
+    }
+
+    #[test]
+    fn fields_take_no_more_than_their_room_and_give_it_back() {
+        let vendor = vendor(&VENDOR);
+        let room = Room::new(8 << 10);
+        let mut all = Vec::new();
+        loop {
+            let (ready, before) = (Ready::default(), room.taken());
+            Asking::plainly(&vendor).answer(Some((&ready, &room)));
+            if room.taken() == before {
+                break;
+            }
+            assert!(room.taken() <= 8 << 10, "{}", room.taken());
+            all.push(ready);
+        }
+        assert!(!all.is_empty());
+        // There is room again.
+        let one = room.taken() / all.len() as u64;
+        all.pop();
+        assert_eq!(room.taken(), one * all.len() as u64);
+        drop(all);
+        assert_eq!(room.taken(), 0);
     }
 }

@@ -42,6 +42,7 @@ use crate::ask::Ask;
 use crate::budget::Reservation;
 use crate::decodings::{Decodings, Expected, Wire};
 use crate::encoded::{Encoded, Encoders};
+use crate::ready::Room;
 use crate::recheck;
 
 /// What nobody has asked for in this time is taken off the shelf when the gateway starts.
@@ -155,7 +156,7 @@ impl Shelf {
         });
     }
 
-    /// Bytes of bodies in memory, in every coding.
+    /// Bytes of bodies in memory, in every coding, and of the fields that go with them.
     pub(crate) fn memory(&self) -> u64 {
         self.stock.memory()
     }
@@ -177,6 +178,11 @@ impl Shelf {
             Some(encoded) => encoded,
             None => Box::pin(self.stock.encode(encoders, held, coding, room())).await,
         }
+    }
+
+    /// Room for the fields of its answers.
+    pub(crate) fn room_for_fields(&self) -> &Room {
+        self.stock.room_for_fields()
     }
 }
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 
 use http::Method;
 use pinfold_integration_tests::{
-    Answer, Client, Event, Gate, Gateway, GatewayBuilder, Reply, Rule, Session, Vendor, Via, client,
-    origin_root_pem, sha256, vendor,
+    Answer, Client, Event, Gate, Gateway, GatewayBuilder, Pin, Reply, Rule, Session, Vendor, Via, client,
+    gateway, origin_root_pem, sha256, vendor,
 };
 use serde_json::json;
 
@@ -141,6 +141,34 @@ async fn a_body_on_the_shelf_goes_by_the_new_files_too() {
     gateway.rewrite(|files| files.revoke(sha256(REVIEWED)));
     gateway.event_called("policy-reloaded").await;
     refused(&client(&gateway).get(vendor.url("/app.js")).await, 403, "blocked", "revoked");
+}
+
+#[tokio::test]
+async fn no_answer_from_the_shelf_has_fields_of_files_that_no_longer_hold() {
+    let vendor = vendor_of(REVIEWED).await;
+    let url = vendor.url("/app.js");
+    let mut gateway = gateway().rule(&vendor, Rule::default()).pin(&url, sha256(REVIEWED)).listen().await;
+    let said = async |gateway: &Gateway| {
+        let reply = client(gateway).get(&url).await;
+        verified(&reply, REVIEWED);
+        ["content-type", "cache-control"].map(|name| reply.header(name).unwrap().to_owned())
+    };
+    for _ in 0..3 {
+        assert_eq!(said(&gateway).await, ["text/javascript; charset=utf-8", "max-age=600"]);
+    }
+
+    let style = Pin::new(&url).digest(sha256(REVIEWED)).kind("style");
+    gateway.rewrite(|files| files.without_pins().pinned(style).set_in("cache", "client_max_age", "7s"));
+    gateway.event_called("policy-reloaded").await;
+    for _ in 0..3 {
+        assert_eq!(said(&gateway).await, ["text/css; charset=utf-8", "max-age=7"]);
+    }
+    gateway.rewrite(|files| files.set_in("cache", "client_max_age", "8s"));
+    gateway.event_called("policy-reloaded").await;
+    for _ in 0..3 {
+        assert_eq!(said(&gateway).await, ["text/css; charset=utf-8", "max-age=8"]);
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 1);
 }
 
 #[tokio::test]

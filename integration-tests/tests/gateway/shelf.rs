@@ -287,6 +287,54 @@ async fn a_plain_load_does_not_break_a_later_crossorigin_one() {
 }
 
 #[tokio::test]
+async fn no_client_gets_the_fields_of_what_another_asked_for() {
+    let vendor = vendor().listen().await;
+    // Long enough that it is worth a coding, and to be asked for in parts.
+    let script = REVIEWED.repeat(20);
+    vendor.script("/app.js", script.clone());
+    let pin = Pin::new(vendor.url("/app.js")).digest(sha256(&script));
+    let gateway = gateway().rule(&vendor, Rule::default()).pinned(pin).listen().await;
+    let tag = format!("\"{}\"", sha256(&script));
+    let asks: [(Method, &[(&'static str, &str)]); 7] = [
+        (Method::GET, &[]),
+        (Method::GET, &[("accept-encoding", "gzip")]),
+        (Method::GET, &[("range", "bytes=10-19")]),
+        (Method::GET, &[("range", "bytes=0-9,90-99")]),
+        (Method::GET, &[("range", "bytes=999999-")]),
+        (Method::GET, &[("if-none-match", &tag)]),
+        (Method::HEAD, &[]),
+    ];
+    let answered = async |at: usize| {
+        let (method, fields) = &asks[at];
+        let client = fields.iter().fold(client(&gateway), |client, (name, value)| client.header(name, value));
+        let reply = client.ask(method.clone(), vendor.url("/app.js")).await;
+        let mut headers = reply.headers().clone();
+        headers.remove("date");
+        // The boundary between parts is drawn by lot.
+        let is_in_parts =
+            headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"multipart/"));
+        if is_in_parts {
+            headers.remove("content-type");
+        }
+        (reply.status(), headers, is_in_parts)
+    };
+    let mut expected = Vec::new();
+    for at in 0..asks.len() {
+        expected.push(answered(at).await);
+    }
+
+    let statuses: Vec<_> = expected.iter().map(|(status, ..)| status.as_u16()).collect();
+    assert_eq!(statuses, [200, 200, 206, 206, 416, 304, 200]);
+    for first in 0..asks.len() {
+        for next in 0..asks.len() {
+            assert_eq!(answered(first).await, expected[first]);
+            assert_eq!(answered(next).await, expected[next], "{:?} after {:?}", asks[next], asks[first]);
+        }
+    }
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
+#[tokio::test]
 async fn no_client_gets_anothers_variant() {
     let (old, new) = ("let browser = 'old';", "let browser = 'new';");
     let vendor = vendor().listen().await;

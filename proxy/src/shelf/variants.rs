@@ -19,6 +19,7 @@ use super::depends::{Depends, origin};
 use super::{Fresh, is_same};
 use crate::ask::Ask;
 use crate::headers::text;
+use crate::ready::Ready;
 use crate::release::{in_newer_words, passes};
 
 /// Variants of one URL, whatever its query, that are kept.
@@ -37,6 +38,8 @@ pub(crate) struct Served {
     pub(crate) len: u64,
     /// The vendor's head, as far as a release depends on it.
     pub(crate) head: Parts,
+    /// Fields of releases under that head.
+    pub(crate) ready: Ready,
     pub(crate) kinds: Kinds,
     pub(crate) path: Option<DeliveryPath>,
     /// When the vendor served it last: later than what it served before, whatever a clock said in between. What is gone since
@@ -241,6 +244,7 @@ impl Known {
             digests: row.digests,
             len: row.len,
             head: head(fields(&row.head)),
+            ready: Ready::default(),
             kinds: row.kinds,
             path: row.path,
             seen: row.seen,
@@ -338,7 +342,16 @@ impl Served {
     /// The same body under another head.
     fn under(&self, head: &Parts) -> Self {
         let Self { digests, len, kinds, ref path, seen, first, .. } = *self;
-        Self { digests, len, head: head.clone(), kinds, path: path.clone(), seen, first }
+        Self {
+            digests,
+            len,
+            head: head.clone(),
+            ready: Ready::default(),
+            kinds,
+            path: path.clone(),
+            seen,
+            first,
+        }
     }
 
     fn of(fresh: &Fresh<'_>, now: Timestamp) -> Self {
@@ -349,6 +362,7 @@ impl Served {
             digests: *fresh.cleared.digests(),
             len: fresh.cleared.len(),
             head: head(vendor.chain(fresh_for)),
+            ready: Ready::default(),
             kinds: fresh.kinds,
             path: fresh.path.cloned(),
             seen: now,
