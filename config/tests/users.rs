@@ -72,6 +72,21 @@ fn users_are_read() {
     assert_eq!(files.found(), Vec::<String>::new());
 }
 
+#[test]
+fn a_password_in_clear_without_quotes_is_shown_by_no_mistake_about_numbers() {
+    for password in ["99999999999999999999", "202_6-11-23", "1e999"] {
+        let files =
+            Files::new(&format!("[[user]]\nname = \"ada\"\npassword = {password}\nroles = [\"proxy\"]\n"));
+        assert_eq!(files.found(), ["error:3:12: this is no number that TOML knows"]);
+        let ada = NewUser { name: "ada".into(), password: HASH.parse().unwrap(), roles: None };
+        for refused in
+            [set_user(&files.path(), &ada).unwrap_err(), remove_token(&files.path(), "x").unwrap_err()]
+        {
+            assert!(!refused.to_string().contains(password), "{refused}");
+        }
+    }
+}
+
 const SHARED: &str = "\"ada\" decides by the password that their browser sends to the proxy, where it can be tried without a wait | give who reviews another name for that, in a file of its own: console.users";
 
 #[test]
