@@ -30,20 +30,29 @@ impl Change for Noted {
     }
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<InUse>, sqlx::Error> {
-        loop {
-            if let Some(row) = self.insert(connection).await? {
-                return read_in_use(&row).map(Some);
-            }
-            if !self.make_room(connection).await? {
-                return Ok(None);
-            }
-        }
+        let row = match self.insert(connection, BOUNDS).await? {
+            Some(row) => Some(row),
+            // One for one, also where there are more than the bound: a vendor that took over another's has theirs too.
+            None if self.make_room(connection).await? => self.insert(connection, UNBOUNDED).await?,
+            None => None,
+        };
+        row.as_ref().map(read_in_use).transpose()
     }
 }
 
+/// Variants of a subject, of a party, and of all, below which there is a place for a new one.
+type Bounds = [u64; 3];
+
+const BOUNDS: Bounds = [MAX_VARIANTS, MAX_PARTY_VARIANTS, MAX_ALL_VARIANTS];
+const UNBOUNDED: Bounds = [u64::MAX; 3];
+
 impl Noted {
     /// Gives its row, unless it is new and there are too many.
-    async fn insert(&self, connection: &mut SqliteConnection) -> Result<Option<SqliteRow>, sqlx::Error> {
+    async fn insert(
+        &self,
+        connection: &mut SqliteConnection,
+        [of_subject, of_party, of_all]: Bounds,
+    ) -> Result<Option<SqliteRow>, sqlx::Error> {
         sqlx::query(
             "INSERT INTO variant (subject, party, plain, key, url, headers, http_version, asked)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM variant WHERE subject = ?1 AND key = ?4)
@@ -63,9 +72,9 @@ impl Noted {
         .bind(headers_text(&self.variant))
         .bind(&*self.variant.http_version)
         .bind(self.at.as_microsecond())
-        .bind(int(MAX_VARIANTS))
-        .bind(int(MAX_PARTY_VARIANTS))
-        .bind(int(MAX_ALL_VARIANTS))
+        .bind(int(of_subject))
+        .bind(int(of_party))
+        .bind(int(of_all))
         .fetch_optional(connection)
         .await
     }

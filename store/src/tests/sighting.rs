@@ -1,3 +1,4 @@
+use futures_util::future::join_all;
 use pinfold_policy::digest::BodyId;
 
 use super::*;
@@ -136,6 +137,28 @@ async fn one_vendor_takes_a_quarter_of_all_variants_and_no_more() {
 
     let other = Variant { party: "other".into(), ..variant(OTHER, 0) };
     assert!(store.note_variant(other, noon()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn one_variant_makes_room_for_one_where_a_vendor_took_over_anothers() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let theirs = |number: u64, party: &str| Variant {
+        party: party.into(),
+        ..variant(&format!("https://vue.comm100.com/{number}.js"), 0)
+    };
+    let note = async |number, party| store.note_variant(theirs(number, party), noon()).await.unwrap();
+    for (numbers, party) in [(0..10, "bought"), (10..MAX_PARTY_VARIANTS + 10, "comm100"), (0..10, "comm100")]
+    {
+        let noted = join_all(numbers.map(|number| note(number, party))).await;
+        assert!(noted.iter().all(Option::is_some));
+    }
+    let all = MAX_PARTY_VARIANTS as usize + 10;
+    assert_eq!(store.variants_in_use(noon()).await.unwrap().len(), all);
+
+    let plain = Variant { plain: true, ..variant(SUBJECT, 0) };
+    assert!(store.note_variant(plain, noon()).await.unwrap().is_some());
+    assert_eq!(store.variants_in_use(noon()).await.unwrap().len(), all);
 }
 
 #[tokio::test]
