@@ -1,6 +1,9 @@
+use futures_util::future::join_all;
 use pinfold_policy::pin::PinUrl;
 use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Outcome;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use sqlx::Connection as _;
 
 use super::*;
@@ -404,3 +407,117 @@ async fn who_received_a_body_is_known_over_months_and_who_as_a_worker() {
     assert_eq!(told, [("10.0.0.1", 4, "serviceworker worker"), ("10.0.0.2", 1, "")]);
     assert_eq!((receivers[0].first, receivers[0].last), (noon(), seconds(month)));
 }
+
+/// The words that exchanges of a property are made of: some alike but for what a reader of JSON or of C may lose.
+const WORDS: [&str; 7] = ["a", "a\u{0}", "a\u{0}b", "\\u0000", "", "\"]", "\u{ffff}"];
+
+fn of_words(choice: (u8, u8, u8, bool, bool), at: Timestamp) -> Exchange {
+    let (url, page, agent, is_refused, is_long) = choice;
+    let exchange = if is_refused { blocked("10.0.0.1:1", at) } else { verified("10.0.0.1:1", at) };
+    let word = |number: u8| WORDS[usize::from(number) % WORDS.len()];
+    let end = if is_long { "x".repeat(300) } else { String::new() };
+    let asker = Asker {
+        page: Some(format!("{}{end}", word(page)).into()),
+        user_agent: Some(word(agent).into()),
+        ..exchange.asker.clone()
+    };
+    Exchange { asker, url: word(url).into(), ..exchange }
+}
+
+/// That of what is alike there is one row, and that its sums are those of its exchanges.
+async fn check_sums(dir: &TempDir) {
+    let path = format!("sqlite://{}", dir.path().join("ledger/2126-11.db").display());
+    let mut ledger = sqlx::SqliteConnection::connect(&path).await.unwrap();
+    let twins: Vec<i64> = sqlx::query_scalar(
+        "SELECT max(id) FROM alike GROUP BY client, user, page, method, url, destination, vendor, kinds, outcome, reason,
+             body, status, path HAVING count(*) > 1",
+    )
+    .fetch_all(&mut ledger)
+    .await
+    .unwrap();
+    assert!(twins.is_empty(), "{twins:?}");
+    let wrong: Vec<i64> = sqlx::query_scalar(
+        "SELECT a.id FROM alike a LEFT JOIN exchange e ON e.alike = a.id AND e.shares IS NULL GROUP BY a.id
+         HAVING a.count <> sum(e.count) OR a.whole <> sum(e.whole) OR a.first <> min(e.at) OR a.last <> max(e.last)
+             OR count(e.id) = 0",
+    )
+    .fetch_all(&mut ledger)
+    .await
+    .unwrap();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn sums_are_those_of_the_rows_whatever_is_recorded_together_and_over_restarts(
+        lives in vec(vec((any::<(u8, u8, u8, bool, bool)>(), 0..300i64, any::<bool>()), 1..12), 1..4),
+        wants_each in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = directory();
+            let mut recorded = 0;
+            for life in lives {
+                let wanted = if wants_each { each() } else { options() };
+                let store = Store::open_gateway(dir.path(), wanted).await.unwrap();
+                recorded += life.len() as u64;
+                let recording = life.into_iter().map(|(choice, second, is_whole)| {
+                    let (store, exchange) = (&store, of_words(choice, seconds(second)));
+                    async move {
+                        let begun = store.record(exchange.clone()).await.unwrap();
+                        if is_whole {
+                            begun.delivered_whole();
+                        }
+                        exchange
+                    }
+                });
+                let exchanges = join_all(recording).await;
+                flush(&store, noon()).await;
+                let rows = rows(&store).await;
+                for row in &rows {
+                    let known = exchanges.iter().find(|exchange| exchange.id == row.exchange.id);
+                    assert!(known.is_none_or(|known| *known == row.exchange), "{row:?}");
+                }
+                assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), recorded);
+                store.close().await.unwrap();
+                check_sums(&dir).await;
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_transaction_took_up_is_not_remembered() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let _begun = store.record(verified("10.0.0.1:1", noon())).await.unwrap();
+    let path = format!("sqlite://{}", dir.path().join("ledger/2126-11.db").display());
+    let mut beside = sqlx::SqliteConnection::connect(&path).await.unwrap();
+    let fails = "CREATE TRIGGER fails BEFORE INSERT ON exchange BEGIN SELECT RAISE(ABORT, 'no space'); END";
+    sqlx::raw_sql(fails).execute(&mut beside).await.unwrap();
+    let other = |url: &str| Exchange { url: url.into(), ..blocked("10.0.0.2:1", seconds(1)) };
+    let long = format!("https://vue.comm100.com/{}", "x".repeat(300));
+    for url in [OTHER_URL, &long] {
+        assert!(store.record(other(url)).await.is_err());
+    }
+    sqlx::raw_sql("DROP TRIGGER fails").execute(&mut beside).await.unwrap();
+
+    // The numbers that those words had are given to others first.
+    let mut expected = Vec::new();
+    for url in ["https://vue.comm100.com/third.js", OTHER_URL, &long] {
+        let exchange = other(url);
+        let _begun = store.record(exchange.clone()).await.unwrap();
+        expected.push(exchange);
+    }
+    store.close().await.unwrap();
+    check_sums(&dir).await;
+    let store = gateway(&dir).await;
+    let found = rows(&store).await;
+    for exchange in expected {
+        assert!(found.iter().any(|row| row.exchange == exchange), "{exchange:?}");
+    }
+}
+
+const OTHER_URL: &str = "https://vue.comm100.com/other.js";
