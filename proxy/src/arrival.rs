@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::path::{Arrival, Mark};
+use pinfold_policy::policy::Expectation;
+use pinfold_policy::url::ArtifactUrl;
 use pinfold_policy::vendor::OnPathChange;
 use pinfold_store::StoreError;
 use pinfold_store::entry::{DeliveryPath, Notice, What};
@@ -40,6 +42,12 @@ struct Usual {
     holds: bool,
 }
 
+impl Usual {
+    fn each(host: &str, marks: &[Mark], holds: bool) -> impl Iterator<Item = Self> {
+        marks.iter().map(move |mark| Self { host: host.into(), mark: mark.clone(), holds })
+    }
+}
+
 impl Arrivals {
     pub(crate) fn new() -> Self {
         Self { usual: Cache::new(KNOWN), under_way: Arc::new(Semaphore::new(UNDER_WAY)) }
@@ -52,6 +60,7 @@ impl Arrivals {
 
 /// An answer that came by a path of which something may be new.
 struct Coming {
+    url: ArtifactUrl,
     host: String,
     marks: Vec<Mark>,
     path: DeliveryPath,
@@ -80,46 +89,44 @@ impl Shared {
             return Ok(Arrival::AsKnown);
         };
         let (host, at) = (ask.url.host().to_string(), self.settings.clock.now());
-        let holds = match expected.rules().on_path_change {
-            OnPathChange::Report => false,
-            OnPathChange::Quarantine => true,
-        };
+        let holds = holds(&expected);
         let marks: Vec<Mark> = Mark::of(path.issuer.as_deref(), path.address.ip()).collect();
-        let usual = |mark: &Mark| Usual { host: host.as_str().into(), mark: mark.clone(), holds };
-        if marks.iter().all(|mark| self.arrivals.has_seen_lately(&usual(mark), at)) {
+        if Usual::each(&host, &marks, holds).all(|usual| self.arrivals.has_seen_lately(&usual, at)) {
             return Ok(Arrival::AsKnown);
         }
-        let (path, seen, policy_version) = (path.clone(), seen(ask), policy.version());
-        let coming = Coming { host, marks, path, holds, at, seen, policy_version };
+        let (url, path, seen) = (ask.url.clone(), path.clone(), seen(ask));
+        let coming = Coming { url, host, marks, path, holds, at, seen, policy_version: policy.version() };
         let noting = Arc::clone(self).note_arrival(coming);
+        if holds {
+            return noting.await;
+        }
+        let noting = async {
+            if let Err(error) = noting.await {
+                tracing::debug!(%error, "cannot find out whether a path is new");
+            }
+        };
         match Arc::clone(&self.arrivals.under_way).try_acquire_owned() {
-            Ok(place) if !holds => {
+            Ok(place) => {
                 self.tasks.spawn(async move {
-                    // What went wrong was said.
-                    let _ = noting.await;
+                    noting.await;
                     drop(place);
                 });
-                Ok(Arrival::AsKnown)
             }
-            Ok(_) | Err(_) => noting.await,
+            Err(_) => noting.await,
         }
+        Ok(Arrival::AsKnown)
     }
 
-    async fn note_arrival(self: Arc<Self>, coming: Coming) -> Result<Arrival, StoreError> {
+    async fn note_arrival(self: Arc<Self>, mut coming: Coming) -> Result<Arrival, StoreError> {
+        // Telling must not make it known where a reload has just said otherwise.
+        let newest = self.policy.newest();
+        coming.holds |= holds(&newest.expect(&coming.url));
         let Coming { host, marks, holds, at, .. } = &coming;
         let Arrived { arrival, is_learning, news } =
-            match self.store.arrived(host, marks.clone(), *holds, *at).await {
-                Ok(arrived) => arrived,
-                Err(error) if *holds => return Err(error),
-                Err(error) => {
-                    tracing::debug!(%error, host, "cannot find out whether a path is new");
-                    return Ok(Arrival::AsKnown);
-                }
-            };
+            self.store.arrived(host, marks.clone(), *holds, *at).await?;
         // While the host is learned each arrival counts.
         if arrival == Arrival::AsKnown && !is_learning {
-            let usual = |mark: &Mark| Usual { host: host.as_str().into(), mark: mark.clone(), holds: *holds };
-            marks.iter().for_each(|mark| self.arrivals.usual.insert(usual(mark), *at));
+            Usual::each(host, marks, *holds).for_each(|usual| self.arrivals.usual.insert(usual, *at));
         }
         for news in &news {
             self.tell_of_path(coming.notice(news));
@@ -139,6 +146,14 @@ impl Shared {
                 tracing::error!(%error, "cannot record a notice: {}", notice.text);
             }
         });
+    }
+}
+
+/// Whether what comes by a changed path is held, and not only told.
+fn holds(expected: &Expectation<'_>) -> bool {
+    match expected.rules().on_path_change {
+        OnPathChange::Report => false,
+        OnPathChange::Quarantine => true,
     }
 }
 

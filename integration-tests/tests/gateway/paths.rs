@@ -1,7 +1,8 @@
 //! The delivery path: a pinned host that answers by another issuer or from another range of addresses than ever before.
 
 use pinfold_integration_tests::{
-    Event, Gateway, Identity, Rule, Vendor, VendorBuilder, client, gateway, hidden, sha256, token, vendor,
+    Answer, Event, Gate, Gateway, Identity, Rule, Vendor, VendorBuilder, client, gateway, hidden, sha256,
+    token, vendor,
 };
 use serde_json::json;
 
@@ -159,6 +160,28 @@ async fn where_the_rule_says_so_a_changed_path_withholds_until_somebody_approves
     moves(&mut gateway, &before).await;
     verified(&client(&gateway).get(before.url("/app.js")).await, REVIEWED);
     assert!(gateway.command(&["audit", "verify"]).await.code == Some(0));
+}
+
+#[tokio::test]
+async fn an_answer_to_who_asked_before_the_rule_was_to_hold_makes_no_path_known() {
+    let (before, after) = (usual().listen().await, of_another_issuer().listen().await);
+    let mut gateway = learned(&before, Rule::default()).await;
+    moves(&mut gateway, &after).await;
+    let gate = Gate::closed();
+    after.serve("/app.js", Answer::script(REVIEWED).behind(&gate));
+    let (early, url) = (client(&gateway), after.url("/app.js"));
+    let asking = tokio::spawn(async move { early.get(url).await });
+    after.asked("/app.js", 1).await;
+    let held = with_reviewers(self::gateway().rule(&after, holding().set("recheck", "always")));
+    gateway.rewrite(|_| held.pin(after.url("/app.js"), sha256(REVIEWED)));
+    gateway.event_called("policy-reloaded").await;
+    after.script("/app.js", REVIEWED);
+    refused(&client(&gateway).get(after.url("/app.js")).await, 403, "quarantined", "path-changed");
+
+    gate.open();
+    verified(&asking.await.unwrap(), REVIEWED);
+
+    refused(&client(&gateway).get(after.url("/app.js")).await, 403, "quarantined", "path-changed");
 }
 
 #[tokio::test]
