@@ -134,6 +134,8 @@ struct Rounds {
     unwanted: HashSet<VariantId>,
     /// What time it was last.
     before: Timestamp,
+    /// The last notes could not be recorded.
+    is_failing: bool,
 }
 
 impl Rounds {
@@ -152,6 +154,7 @@ impl Rounds {
             running: HashMap::new(),
             unwanted: HashSet::new(),
             before: now,
+            is_failing: false,
         };
         for in_use in known {
             rounds.plan_first(in_use, now);
@@ -169,6 +172,7 @@ impl Rounds {
                 (left_out.map(|()| None), at)
             }
         });
+        let mut failed = None;
         for (noted, at) in join_all(noting).await {
             match noted {
                 Ok(Some(in_use)) => match self.in_use.get_mut(&in_use.id) {
@@ -176,7 +180,15 @@ impl Rounds {
                     None => self.plan_first(in_use, at),
                 },
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "what rechecks should look at cannot be recorded"),
+                Err(error) => failed = Some(error),
+            }
+        }
+        let failed_before = std::mem::replace(&mut self.is_failing, failed.is_some());
+        if let Some(error) = failed {
+            // Whoever asks for it next says so.
+            self.gateway.rechecks.noted.clear();
+            if !failed_before {
+                tracing::warn!(%error, "what rechecks should look at cannot be recorded");
             }
         }
     }

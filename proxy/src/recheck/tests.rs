@@ -357,6 +357,19 @@ async fn cooldown_waits_where_something_in_use_cannot_be_looked_at() {
 }
 
 #[tokio::test]
+async fn what_is_in_use_and_could_not_be_recorded_is_recorded_when_it_is_asked_for_next() {
+    let stage = stage().pin(REVIEWED).start().await;
+    let (register, away) = (stage.data_dir().join("pinfold.db"), stage.data_dir().join("away.db"));
+    std::fs::rename(&register, &away).unwrap();
+    assert_eq!(stage.client_gets("/app.js").await.0, 200);
+    // It comes behind the note, and fails with it.
+    assert!(stage.store().number_other_files(1).await.is_err());
+    std::fs::rename(&away, &register).unwrap();
+
+    stage.until_asking_is_noted("/app.js").await;
+}
+
+#[tokio::test]
 async fn cooldown_approves_nothing_that_nobody_can_look_at() {
     let mut stage = stage().pin(REVIEWED).rules(|rules| rules.cooldown = Some(2 * DAY)).start().await;
     stage.client_gets("/app.js").await;

@@ -1,6 +1,7 @@
 //! The gateway, the vendor and the client of these tests.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use ipnet::IpNet;
@@ -171,6 +172,10 @@ impl Stage {
         &self.running.store
     }
 
+    pub(super) fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(super) fn move_by(&mut self, by: Duration) {
         self.now += by;
         self.running.hand.move_to(self.now);
@@ -219,6 +224,15 @@ impl Stage {
     /// Until so many variants are in use.
     pub(super) async fn until_noted(&self, variants: usize) {
         self.until(async |store, now| store.variants_in_use(now).await.unwrap().len() >= variants).await;
+    }
+
+    /// The same of one variant, which a client asks for again and again.
+    pub(super) async fn until_asking_is_noted(&self, target: &str) {
+        self.until(async |store, now| {
+            self.client_gets(target).await;
+            !store.variants_in_use(now).await.unwrap().is_empty()
+        })
+        .await;
     }
 
     /// Until the last request is noted too.
