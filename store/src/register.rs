@@ -1,7 +1,8 @@
 //! `pinfold.db`: what people decided, what waits for them, and how far the outputs have come.
 //!
 //! One task writes. It takes all changes that wait, makes one transaction of them, and answers them when it is on
-//! disk; the decisions that it changed are published before that.
+//! disk; the decisions that it changed are published before that. For what no client waits for it stays open a little,
+//! and writes at once when something comes that a client waits for. The order is that in which they came.
 
 mod approvals;
 mod audit;

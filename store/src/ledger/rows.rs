@@ -226,12 +226,12 @@ pub(super) async fn insert_exchange(
     let rule = words.maybe(c, exchange.rule.as_deref()).await?;
     let client_tls = words.maybe(c, texts.client_tls.as_deref()).await?;
     // Where one of its words is new, nothing can have been alike before.
-    let known = if is_new { None } else { alike.number(c, &common).await? };
-    let begun = common
+    let number = if is_new { None } else { alike.number(c, &common).await? };
+    let begun_alike = common
         .bound_to(INSERT)
         .bind(exchange.at.as_microsecond())
         .bind(exchange.at.as_microsecond())
-        .bind(known)
+        .bind(number)
         .bind(&counted.id.as_bytes()[..])
         .bind(counted.shares.as_ref().map(|id| &id.as_bytes()[..]))
         .bind(counted.open)
@@ -239,7 +239,7 @@ pub(super) async fn insert_exchange(
         .bind(counted.last.as_microsecond())
         .bind(int(counted.count))
         .bind(int(exchange.took_us))
-        .bind(known)
+        .bind(number)
         .bind(i64::from(exchange.asker.address.port()))
         .bind(user_agent)
         .bind(http_version)
@@ -252,7 +252,7 @@ pub(super) async fn insert_exchange(
         .bind(client_tls)
         .fetch_all(connection)
         .await?;
-    if let Some(row) = begun.first() {
+    if let Some(row) = begun_alike.first() {
         alike.remember(&common, row.try_get(0)?);
     }
     Ok(())

@@ -43,8 +43,9 @@ impl Change for Arrive {
         let mut arrived =
             Arrived { arrival: Arrival::AsKnown, is_learning: before < LEARNING_FETCHES, news: Vec::new() };
         for mark in &self.marks {
+            let value = mark.to_string();
             let of_its_kind = || known.iter().filter(|known| known.aspect == mark.aspect());
-            let found = match of_its_kind().find(|known| known.value == mark.to_string()) {
+            let found = match of_its_kind().find(|known| known.value == value) {
                 Some(known) => self.seen_again(connection, mark, known).await?,
                 None => self.seen_first(connection, mark, before, of_its_kind().count() as u64).await?,
             };

@@ -77,6 +77,16 @@ async fn a_change_is_told_until_its_event_is_on_disk_and_known_from_then_on() {
 }
 
 #[tokio::test]
+async fn answers_that_bring_a_change_at_the_same_time_tell_it_under_one_name() {
+    let dir = directory();
+    let store = learned(&dir).await;
+    let bring = || arrive(&store, marks("Other CA", "192.0.2.1"), false, 1);
+    let (one, other) = tokio::join!(bring(), bring());
+    assert_eq!((news(&one), news(&other)), (vec!["issuer Other CA".into()], vec!["issuer Other CA".into()]));
+    assert_eq!(one.news[0].untold, other.news[0].untold);
+}
+
+#[tokio::test]
 async fn what_is_seen_of_one_host_says_nothing_of_another() {
     let dir = directory();
     let store = learned(&dir).await;

@@ -1,4 +1,5 @@
-use futures_util::future::poll_immediate;
+use futures_util::future::{join_all, poll_immediate};
+use sqlx::Connection as _;
 
 use super::*;
 use crate::Filter;
@@ -24,11 +25,8 @@ async fn closing_writes_what_is_only_counted_and_leaves_single_files() {
     assert_eq!(rows.iter().map(|row| (row.count, row.whole)).collect::<Vec<_>>(), [(3, 3)]);
 }
 
-#[tokio::test]
-async fn what_can_wait_is_written_before_what_comes_after_it_and_before_the_store_closes() {
-    let dir = directory();
-    let store = gateway(&dir).await;
-    let variant = |number: u8| Variant {
+fn variant(number: u8) -> Variant {
+    Variant {
         subject: format!("https://cdn.example/{number}.js").into(),
         party: "cdn".into(),
         plain: true,
@@ -36,7 +34,13 @@ async fn what_can_wait_is_written_before_what_comes_after_it_and_before_the_stor
         url: format!("https://cdn.example/{number}.js").into(),
         headers: Vec::new(),
         http_version: "2".into(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn what_can_wait_is_written_before_what_comes_after_it_and_before_the_store_closes() {
+    let dir = directory();
+    let store = gateway(&dir).await;
     let mut first = Box::pin(store.note_variant(variant(1), noon()));
     assert!(poll_immediate(&mut first).await.is_none());
     store.bind(&binding()).await.unwrap();
@@ -48,6 +52,50 @@ async fn what_can_wait_is_written_before_what_comes_after_it_and_before_the_stor
     assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
     let beside = Store::open_beside(dir.path()).await.unwrap();
     assert_eq!(beside.variants_in_use(noon()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn all_that_share_a_transaction_that_fails_are_told_and_nothing_of_it_stays() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let path = format!("sqlite://{}", dir.path().join("pinfold.db").display());
+    let mut beside = sqlx::SqliteConnection::connect(&path).await.unwrap();
+    let fails = "CREATE TRIGGER fails BEFORE INSERT ON binding BEGIN SELECT RAISE(ABORT, 'no space'); END";
+    sqlx::raw_sql(fails).execute(&mut beside).await.unwrap();
+    let mut noting = Box::pin(store.note_variant(variant(1), noon()));
+    assert!(poll_immediate(&mut noting).await.is_none());
+    assert!(store.bind(&binding()).await.is_err());
+    assert!(noting.await.is_err());
+    assert_eq!(store.variants_in_use(noon()).await.unwrap(), []);
+
+    sqlx::raw_sql("DROP TRIGGER fails").execute(&mut beside).await.unwrap();
+    let mut noting = Box::pin(store.note_variant(variant(1), noon()));
+    assert!(poll_immediate(&mut noting).await.is_none());
+    store.bind(&binding()).await.unwrap();
+    assert!(noting.await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn more_than_wait_at_one_time_are_all_written_when_the_store_closes() {
+    const MANY: u64 = 1500;
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let noting = |number: u64| {
+        let variant = Variant { subject: format!("https://cdn.example/{number}").into(), ..variant(0) };
+        Box::pin(store.note_variant(variant, noon()))
+    };
+    let mut all: Vec<_> = (0..MANY).map(noting).collect();
+    for noting in &mut all {
+        assert!(poll_immediate(noting).await.is_none());
+    }
+    let (closed, noted) = tokio::join!(store.close(), join_all(all));
+    closed.unwrap();
+
+    // Those for which there was no place any more are told, and the others are on disk.
+    let noted = noted.into_iter().filter(|noted| noted.as_ref().is_ok_and(Option::is_some)).count();
+    assert!(noted >= 1024, "{noted}");
+    let beside = Store::open_beside(dir.path()).await.unwrap();
+    assert_eq!(beside.variants_in_use(noon()).await.unwrap().len(), noted);
 }
 
 #[tokio::test]
