@@ -1,5 +1,7 @@
 //! The delivery path: a pinned host that answers by another issuer or from another range of addresses than ever before.
 
+use std::collections::BTreeSet;
+
 use pinfold_integration_tests::{
     Answer, Event, Gate, Gateway, Identity, Rule, Vendor, VendorBuilder, client, gateway, hidden, sha256,
     token, vendor,
@@ -84,6 +86,23 @@ async fn the_same_bytes_by_another_issuer_pass_and_are_told_once_also_over_a_res
     gateway.start_again().await;
     verified(&client(&gateway).get(after.url("/app.js")).await, REVIEWED);
     assert_eq!(told(&gateway).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_change_is_told_by_one_event_where_the_gateway_is_killed_behind_the_first_answer() {
+    let (before, after) = (usual().listen().await, of_another_issuer().listen().await);
+    let mut gateway = learned(&before, Rule::default()).await;
+    moves(&mut gateway, &after).await;
+    verified(&client(&gateway).get(after.url("/app.js")).await, REVIEWED);
+    gateway.kill().await;
+
+    gateway.start_again().await;
+    verified(&client(&gateway).get(after.url("/app.js")).await, REVIEWED);
+
+    let told = told(&gateway).await;
+    // An output may be given the same once more.
+    let ids: BTreeSet<_> = told.iter().map(|event| event.text("event.id")).collect();
+    assert_eq!(ids.len(), 1, "{told:?}");
 }
 
 #[tokio::test]
