@@ -2,7 +2,7 @@
 //!
 //! A coding is a small machine that takes some bytes and gives some ([`Codec`]); a stage drives one machine with its
 //! own scratch memory; a [`Decoder`] chains at most two stages, so that no intermediate body is ever held. Whatever
-//! comes in, the memory is the scratch of each stage (64 KiB) and the window of its coding: 32 KiB for gzip and
+//! comes in, the memory is the scratch of each stage (at most 64 KiB) and the window of its coding: 32 KiB for gzip and
 //! deflate, 8 MiB for zstd, 16 MiB for br.
 //!
 //! What other decoders let pass is refused here: bytes after the end, a missing end, a checksum that does not fit,
@@ -53,7 +53,12 @@ impl Decoder {
     /// A decoder for one body in these codings.
     #[must_use]
     pub fn new(codings: Codings, limits: DecodeLimits) -> Self {
-        let stage = |coding| Codec::new(coding).map(|codec| Stage::new(codec, limits.max_encoded));
+        Self::with_scratch(codings, limits, SCRATCH)
+    }
+
+    /// The same, that gives at most `scratch` bytes in one step.
+    pub(crate) fn with_scratch(codings: Codings, limits: DecodeLimits, scratch: usize) -> Self {
+        let stage = |coding| Codec::new(coding).map(|codec| Stage::new(codec, limits.max_encoded, scratch));
         Self { outer: stage(codings.outer), inner: stage(codings.inner), limits, received: 0, failed: None }
     }
 
@@ -169,8 +174,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(codec: Codec, max_taken: u64) -> Self {
-        let scratch = vec![0; SCRATCH].into_boxed_slice();
+    fn new(codec: Codec, max_taken: u64, scratch: usize) -> Self {
+        let scratch = vec![0; scratch].into_boxed_slice();
         Self { codec, scratch, ready: 0..0, owing: false, taken: 0, given: 0, max_taken }
     }
 

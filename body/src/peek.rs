@@ -5,6 +5,9 @@ use pinfold_policy::verdict::Unmeasurable;
 use crate::coding::Codings;
 use crate::decode::{DecodeLimits, Decoder, Pulled};
 
+/// Bytes that are decoded at one time: what comes behind the prefix is decoded for nothing.
+const SCRATCH: usize = 1024;
+
 /// Decodes no more of a body than it takes to recognise its magic. The wire bytes stay the caller's: a body that
 /// turns out to be guarded is decoded again from its first byte, into a hold.
 pub struct Peek {
@@ -19,7 +22,7 @@ impl Peek {
     pub fn new(codings: Codings, max: usize) -> Self {
         // The prefix is the limit: nothing is decoded beyond it, and the caller bounds what it holds of the wire.
         let limits = DecodeLimits { max_ratio: u64::MAX, max_encoded: u64::MAX };
-        Self { decoder: Decoder::new(codings, limits), bytes: Vec::with_capacity(max), max }
+        Self { decoder: Decoder::with_scratch(codings, limits, SCRATCH), bytes: Vec::with_capacity(max), max }
     }
 
     /// Takes one step with the next bytes of the wire, and says how many it took: `None` once it needs no more of them.
@@ -73,6 +76,22 @@ mod tests {
 
     fn encoded(coding: Coding) -> Vec<u8> {
         encode(WASM, coding)
+    }
+
+    #[test]
+    fn a_body_that_breaks_behind_its_magic_does_not_hide_it() {
+        let mut script = WASM.to_vec();
+        // What no coding makes short.
+        script.extend((0..10_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()));
+        // The others decode whole blocks.
+        for coding in [Coding::Gzip, Coding::Deflate] {
+            let mut wire = encode(&script, coding);
+            let len = wire.len();
+            wire[len / 2..].fill(0xff);
+            let mut peek = Peek::new(coding.into(), 8);
+            push(&mut peek, &wire).unwrap();
+            assert_eq!(peek.bytes(), &WASM[..8], "{coding}");
+        }
     }
 
     #[test]
