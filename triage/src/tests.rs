@@ -352,6 +352,52 @@ fn another_local_beyond_the_bounds_is_a_fact_whatever_it_is_called() {
     }
 }
 
+/// What a variable holds is another thing, and its name another one: no call and no plain assignment binds it.
+#[test]
+fn a_local_that_holds_something_else_is_a_fact_beyond_the_bounds_however_it_is_bound() {
+    for script in [
+        "(text, secret) => { for (const NAME of HELD) FETCH }",
+        "(text, secret) => { for (const NAME in HELD) FETCH }",
+        "(text, secret) => { let NAME; for (NAME of HELD) FETCH }",
+        "HELD.forEach((NAME) => FETCH)",
+        "get('HELD').then((NAME) => FETCH)",
+        "HELD.oninput = (NAME) => FETCH",
+        "HELD(function (...NAME) { FETCH })",
+        "on({ HELD(NAME) { FETCH } })",
+        "on(function ({ HELD: NAME }) { FETCH })",
+        "on(({ form: { HELD: NAME } }) => FETCH)",
+        "on(([NAME = HELD]) => FETCH)",
+        "on(function (NAME = HELD) { FETCH })",
+        "(() => { var { form: { HELD: NAME } } = page; FETCH })()",
+        "(() => { var [[NAME]] = [[HELD]]; FETCH })()",
+        "import { HELD as NAME } from './form.js'; FETCH",
+        "import NAME from './HELD.js'; FETCH",
+        "(() => { class NAME { static value = HELD } FETCH })()",
+        "(() => { try { throw HELD } catch (NAME) { FETCH } })()",
+        "(() => { let NAME; [NAME] = [HELD]; FETCH })()",
+        "(() => { let NAME; ({ HELD: NAME } = form); FETCH })()",
+        "(() => { let NAME = ''; NAME += HELD; FETCH })()",
+        "(() => { let NAME = []; NAME.push(HELD); FETCH })()",
+        "(() => { let NAME = {}; NAME.value = HELD; FETCH })()",
+        "(() => { var NAME; NAME = 1; NAME = 2; NAME = 3; NAME = 4; NAME = 5; NAME = 6; NAME = 7; NAME = 8; NAME = HELD; FETCH })()",
+        "(text, secret) => { var NAME = HELD.value; FETCH }",
+        "(text, secret) => { var one = HELD.value; var NAME = one.value; FETCH }",
+        "(() => { var NAME = 'a long text in front of it, and more of it than is written of a function: it goes on, and goes on, and \
+         then there is a bit more of it' + HELD; FETCH })()",
+    ] {
+        let fetched = format!("fetch({}NAME{})", "f(".repeat(30), ")".repeat(30));
+        let script =
+            |name, held| script.replace("FETCH", &fetched).replace("NAME", name).replace("HELD", held);
+        let facts = |name, held| changed(&script("first", "text"), &script(name, held)).facts;
+        assert!(
+            facts("second", "secret").iter().any(|fact| fact.capability == Capability::Fetch),
+            "{}",
+            script("second", "secret")
+        );
+        assert_eq!(facts("second", "text"), [], "{}", script("second", "text"));
+    }
+}
+
 /// Of the first place of the only fact: where it differs from what stood there, and where that differs from it.
 fn differs(old: &str, new: &str) -> [(usize, String); 2] {
     let facts = changed(old, new).facts;

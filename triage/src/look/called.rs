@@ -1,8 +1,12 @@
-//! What local variables are, whatever a build has called them: where each is declared, and what it is bound to.
+//! What local variables are, whatever a build has called them: where each is declared, and what it comes from: what it is bound to,
+//! what patterns, loops and imports give it, what its function is handed to, and what is put into it.
 
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use oxc_ast::AstKind;
+use oxc_ast::ast::{Expression, PropertyKey};
+use oxc_semantic::{NodeId, Reference};
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::scope::ScopeId;
 use oxc_syntax::symbol::SymbolId;
@@ -12,17 +16,23 @@ use super::Look;
 use super::given::SHORT;
 use crate::bindings::Binding;
 
-/// Bytes of each thing that a variable is bound to.
-const BOUND: usize = 128;
+/// Bytes of each thing that a variable comes from.
+const BOUND: usize = 1024;
+/// Bytes of each function, or class, in that.
+const OF_FUNCTION: usize = 128;
+/// Variables that are followed from one to the next: with more of them, what changes anywhere in a library is a fact at many places.
+const FOLLOWED: usize = 3;
+/// Methods that put something into what they are called on.
+const FILLS: [&str; 6] = ["push", "unshift", "add", "set", "append", "splice"];
+/// Patterns inside each other, around a variable.
+const PATTERNS: usize = 16;
 
 impl Look<'_, '_> {
     /// So much of a text of the script, with what local variables are in place of what they are called: two that are not the same
     /// are written as two.
     pub(super) fn whatever_it_is_called(&self, span: Span, most: usize) -> String {
         let called = self.called.get_or_init(|| self.all_called());
-        let mut text = String::new();
-        self.write(&mut text, span, most, |symbol| called.get(symbol as usize).copied().unwrap_or_default());
-        text
+        self.written(span, most, |symbol| called.get(symbol as usize).copied().unwrap_or_default())
     }
 
     /// What each is bound to, but for functions.
@@ -52,24 +62,31 @@ impl Look<'_, '_> {
             let scope = scoping.symbol_scope_id(symbol);
             functions.get(&scope).copied().unwrap_or((scope, 0))
         };
-        let depth = |symbol: u32| {
-            let symbol = SymbolId::from_usize(symbol as usize);
-            function(symbol).1
-        };
-        let mut alike: FxHashMap<(ScopeId, u64), u64> = FxHashMap::default();
-        let mut bound = String::new();
-        let each = scoping.symbol_ids().map(|symbol| {
-            let (scope, depth_of_it) = function(symbol);
-            bound.clear();
-            self.bound_to(symbol, &depth, &mut bound);
-            let mut hasher = DefaultHasher::new();
-            (depth_of_it, &bound).hash(&mut hasher);
-            let which = alike.entry((scope, hasher.finish())).or_default();
-            *which += 1;
-            which.hash(&mut hasher);
-            hasher.finish()
-        });
-        each.collect()
+        let declared = self.all_declared();
+        let origins: Vec<_> =
+            scoping.symbol_ids().map(|symbol| self.origins(symbol, declared.get(&symbol))).collect();
+        let depths: Vec<_> = scoping.symbol_ids().map(|symbol| function(symbol).1).collect();
+        let mut called = depths.clone();
+        let bodies = self.bodies();
+        // What the variables are that it is bound to is known from the last time.
+        for _ in 0..FOLLOWED {
+            if self.limits.is_over() {
+                break;
+            }
+            let mut known = FxHashMap::default();
+            let mut alike: HashMap<(ScopeId, u64), u64> = HashMap::new();
+            let each = scoping.symbol_ids().zip(&origins).map(|(symbol, origins)| {
+                let (scope, depth) = function(symbol);
+                let bound = self.hash_of(origins, &called, (&depths, &bodies), &mut known);
+                let which = alike.entry((scope, bound)).or_default();
+                *which += 1;
+                let mut hasher = DefaultHasher::new();
+                (depth, bound, *which).hash(&mut hasher);
+                hasher.finish()
+            });
+            called = each.collect();
+        }
+        called
     }
 
     /// The innermost function around each scope, and how many are around that.
@@ -89,28 +106,223 @@ impl Look<'_, '_> {
         functions
     }
 
-    fn bound_to(&self, symbol: SymbolId, depth: &dyn Fn(u32) -> u64, bound: &mut String) {
+    /// Where each is named as it is declared.
+    fn all_declared(&self) -> FxHashMap<SymbolId, Vec<NodeId>> {
+        let mut declared: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        for node in self.semantic.nodes().iter() {
+            if let AstKind::BindingIdentifier(id) = node.kind()
+                && let Some(symbol) = id.symbol_id.get()
+            {
+                declared.entry(symbol).or_default().push(node.id());
+            }
+        }
+        declared
+    }
+
+    /// What a variable comes from.
+    fn origins(&self, symbol: SymbolId, declared: Option<&Vec<NodeId>>) -> Vec<Origin> {
+        let mut origins = Vec::new();
         for binding in self.folder.bindings.of_symbol(symbol) {
             match binding {
-                Binding::Expression(expression) => {
-                    self.write(bound, expression.span(), BOUND, depth);
-                }
+                Binding::Expression(expression) => origins.push(Origin::Text(expression.span())),
                 Binding::Member(expression, name) => {
-                    self.write(bound, expression.span(), BOUND, depth);
-                    bound.extend([".", if name.len() > SHORT { name } else { "_" }]);
+                    origins.extend([Origin::Text(expression.span()), Origin::member(name)]);
                 }
-                Binding::Function(function) => {
-                    self.write(bound, function.span(), BOUND, depth);
-                }
-                Binding::Open => bound.push('?'),
+                Binding::Function(function) => origins.push(Origin::Text(function.span())),
+                Binding::Open => origins.push(Origin::Word("?".into())),
             }
-            bound.push(';');
+            origins.push(Origin::Word(";".into()));
+        }
+        let scoping = self.semantic.scoping();
+        for name in declared.into_iter().flatten() {
+            self.declared(*name, &mut origins);
+        }
+        for reference in scoping.get_resolved_references(symbol) {
+            if Reference::is_write(reference) {
+                self.written_by(reference.node_id(), &mut origins);
+            }
+            self.filled_by(reference.node_id(), &mut origins);
+        }
+        origins
+    }
+
+    /// Where it is declared, as far as that is not what it is bound to: what patterns take, and from what.
+    fn declared(&self, name: NodeId, origins: &mut Vec<Origin>) {
+        let nodes = self.semantic.nodes();
+        let own = nodes.kind(name).span();
+        for node in nodes.ancestor_ids(name).take(PATTERNS) {
+            match nodes.kind(node) {
+                AstKind::BindingProperty(property) => origins.extend(of_key(&property.key)),
+                AstKind::AssignmentPattern(pattern) => origins.push(Origin::Text(pattern.right.span())),
+                AstKind::BindingRestElement(_) => origins.push(Origin::Word("...".into())),
+                AstKind::FormalParameter(parameter) => {
+                    origins.extend(parameter.initializer.iter().map(|init| Origin::Text(init.span())));
+                }
+                AstKind::VariableDeclarator(declared) => {
+                    origins.extend(declared.init.iter().map(|init| Origin::Text(init.span())));
+                }
+                AstKind::ForOfStatement(repeated) => {
+                    return origins.push(Origin::Text(repeated.right.span()));
+                }
+                AstKind::ForInStatement(repeated) => {
+                    return origins.push(Origin::Text(repeated.right.span()));
+                }
+                AstKind::TryStatement(tried) => return origins.push(Origin::Text(tried.block.span)),
+                AstKind::ImportSpecifier(import) => {
+                    origins.push(Origin::Word(import.imported.name().as_str().into()));
+                }
+                AstKind::ImportNamespaceSpecifier(_) => origins.push(Origin::Word("*".into())),
+                AstKind::ImportDeclaration(import) => {
+                    return origins.push(Origin::Word(import.source.value.as_str().into()));
+                }
+                AstKind::Class(class) => return origins.push(Origin::Text(class.span)),
+                AstKind::Function(function) if function.id.as_ref().is_none_or(|id| id.span != own) => {
+                    return self.handed_to(node, function.span, origins);
+                }
+                AstKind::ArrowFunctionExpression(arrow) => return self.handed_to(node, arrow.span, origins),
+                AstKind::Function(_) | AstKind::FunctionBody(_) | AstKind::BlockStatement(_) => return,
+                _ => {}
+            }
         }
     }
 
+    /// What calls a function that is handed on, by which its parameters are given: `secrets.forEach(s => …)`, `field.oninput = e => …`
+    fn handed_to(&self, function: NodeId, span: Span, origins: &mut Vec<Origin>) {
+        match self.semantic.nodes().parent_kind(function) {
+            // What one on the spot does with it is seen there.
+            AstKind::CallExpression(call) if call.callee.is_function() => {}
+            AstKind::CallExpression(call) if call.callee.span() != span => {
+                origins.push(Origin::Text(call.callee.span()));
+                let others = call
+                    .arguments
+                    .iter()
+                    .filter(|other| !other.as_expression().is_some_and(Expression::is_function));
+                origins.extend(others.map(|other| Origin::Text(other.span())));
+            }
+            AstKind::AssignmentExpression(assigned) => origins.push(Origin::Text(assigned.left.span())),
+            AstKind::ObjectProperty(property) => origins.extend(of_key(&property.key)),
+            AstKind::MethodDefinition(method) => origins.extend(of_key(&method.key)),
+            _ => {}
+        }
+    }
+
+    /// What is written where it is named, by an assignment, a pattern or a loop.
+    fn written_by(&self, name: NodeId, origins: &mut Vec<Origin>) {
+        let nodes = self.semantic.nodes();
+        for kind in nodes.ancestor_kinds(name).take(PATTERNS) {
+            match kind {
+                AstKind::AssignmentExpression(assigned) => {
+                    origins.push(Origin::Word(assigned.operator.as_str().into()));
+                    return origins.push(Origin::Text(assigned.right.span()));
+                }
+                AstKind::ForOfStatement(repeated) => {
+                    return origins.push(Origin::Text(repeated.right.span()));
+                }
+                AstKind::ForInStatement(repeated) => {
+                    return origins.push(Origin::Text(repeated.right.span()));
+                }
+                AstKind::UpdateExpression(_) => return origins.push(Origin::Word("++".into())),
+                AstKind::AssignmentTargetPropertyIdentifier(property) => {
+                    origins.push(Origin::member(property.binding.name.as_str()));
+                    origins.extend(property.init.iter().map(|init| Origin::Text(init.span())));
+                }
+                AstKind::AssignmentTargetPropertyProperty(property) => origins.extend(of_key(&property.name)),
+                AstKind::AssignmentTargetWithDefault(target) => {
+                    origins.push(Origin::Text(target.init.span()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What is put into a list or an object: `list.push(secret)`, `body.text = secret`
+    fn filled_by(&self, name: NodeId, origins: &mut Vec<Origin>) {
+        let nodes = self.semantic.nodes();
+        let (own, member) = (nodes.kind(name).span(), nodes.parent_node(name));
+        let key = match member.kind() {
+            AstKind::StaticMemberExpression(member) => Origin::member(member.property.name.as_str()),
+            AstKind::ComputedMemberExpression(member) if member.object.span() == own => {
+                Origin::Text(member.expression.span())
+            }
+            _ => return,
+        };
+        let span = member.kind().span();
+        match nodes.parent_kind(member.id()) {
+            AstKind::AssignmentExpression(assigned) if assigned.left.span() == span => {
+                origins.extend([key, Origin::Text(assigned.right.span())]);
+            }
+            AstKind::CallExpression(call) if call.callee.span() == span => {
+                let is_filled = match member.kind() {
+                    AstKind::StaticMemberExpression(member) => FILLS.contains(&member.property.name.as_str()),
+                    _ => false,
+                };
+                if is_filled {
+                    origins.push(key);
+                    origins.extend(call.arguments.iter().map(|argument| Origin::Text(argument.span())));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A hash of what a variable comes from, with so much as is known of other variables.
+    fn hash_of(
+        &self,
+        origins: &[Origin],
+        called: &[u64],
+        bodies: (&[u64], &[Span]),
+        known: &mut FxHashMap<Span, u64>,
+    ) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for origin in origins {
+            match origin {
+                Origin::Text(span) => {
+                    known
+                        .entry(*span)
+                        .or_insert_with(|| self.hash_of_text(*span, called, bodies))
+                        .hash(&mut hasher);
+                }
+                Origin::Word(word) => word.hash(&mut hasher),
+            }
+        }
+        hasher.finish()
+    }
+
+    /// Of a function, or a class, its beginning: what is behind that changes with each version, and is compared by itself.
+    fn hash_of_text(&self, span: Span, called: &[u64], (depths, bodies): (&[u64], &[Span])) -> u64 {
+        let called = |symbol: u32| called.get(symbol as usize).copied().unwrap_or_default();
+        let (mut text, mut at) = (String::new(), span.start);
+        while at < span.end && text.len() < BOUND {
+            let next = bodies.partition_point(|body| body.start < at);
+            let body = bodies.get(next).filter(|body| body.start < span.end);
+            let until = body.map_or(span.end, |body| body.start);
+            text.push_str(&self.written(Span::new(at, until), BOUND - text.len(), called));
+            text.extend(body.map(|body| {
+                self.written(*body, OF_FUNCTION, |symbol| {
+                    depths.get(symbol as usize).copied().unwrap_or_default()
+                })
+            }));
+            at = body.map_or(span.end, |body| body.end);
+        }
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Where functions and classes stand, in the order in which they begin.
+    fn bodies(&self) -> Vec<Span> {
+        let bodies = self.semantic.nodes().iter().filter_map(|node| match node.kind() {
+            AstKind::Function(function) => Some(function.span),
+            AstKind::ArrowFunctionExpression(arrow) => Some(arrow.span),
+            AstKind::Class(class) => Some(class.span),
+            _ => None,
+        });
+        bodies.collect()
+    }
+
     /// A name counts as one byte: more of the text is written than with it, and never less.
-    fn write(&self, text: &mut String, span: Span, most: usize, called: impl Fn(u32) -> u64) {
-        let (mut at, mut left) = (span.start, most);
+    fn written(&self, span: Span, most: usize, called: impl Fn(u32) -> u64) -> String {
+        let (mut text, mut at, mut left) = (String::new(), span.start, most);
         let places = &self.locals.places;
         let first = places.partition_point(|place| place.start < span.start);
         let inside = places.iter().skip(first).take_while(|place| place.start < span.end);
@@ -118,18 +330,19 @@ impl Look<'_, '_> {
             let Some(symbol) = place.symbol else { continue };
             let name = self.lines.slice(Span::new(place.start, place.end));
             let (before, behind) = place.also.written_out(name);
-            add(text, self.lines.slice(Span::new(at, place.start)), &mut left);
-            add(text, &before, &mut left);
+            add(&mut text, self.lines.slice(Span::new(at, place.start)), &mut left);
+            add(&mut text, &before, &mut left);
             if left == 0 {
-                return;
+                return text;
             }
             left -= 1;
-            // No name has such a letter in it. What is written to a text is written.
-            let _ = write!(text, "\u{1}{:x}\u{1}", called(symbol));
-            add(text, &behind, &mut left);
+            // No name has such a letter in it.
+            text.push_str(&format!("\u{1}{:016x}\u{1}", called(symbol)));
+            add(&mut text, &behind, &mut left);
             at = place.end;
         }
-        add(text, self.lines.slice(Span::new(at.min(span.end), span.end)), &mut left);
+        add(&mut text, self.lines.slice(Span::new(at.min(span.end), span.end)), &mut left);
+        text
     }
 }
 
@@ -138,4 +351,25 @@ fn add(text: &mut String, piece: &str, left: &mut usize) {
     let len = piece.floor_char_boundary(*left);
     text.push_str(piece.get(..len).unwrap_or_default());
     *left = if len < piece.len() { 0 } else { *left - len };
+}
+
+/// What a variable comes from.
+enum Origin {
+    /// What stands there.
+    Text(Span),
+    Word(Box<str>),
+}
+
+impl Origin {
+    fn member(name: &str) -> Self {
+        Self::Word(if name.len() > SHORT { format!(".{name}") } else { "._".to_owned() }.into())
+    }
+}
+
+/// The key that a pattern, or an object, has something under.
+fn of_key(key: &PropertyKey<'_>) -> Option<Origin> {
+    match key.static_name() {
+        Some(name) => Some(Origin::member(&name)),
+        None => key.as_expression().map(|key| Origin::Text(key.span())),
+    }
 }
