@@ -65,6 +65,8 @@ pub(crate) struct Aligned {
     pairs: Option<Pairs>,
     /// Why they are compared to the letter, where that was not asked for.
     not_known: Option<NotAnalysed>,
+    /// The first and the last line of what the new version does somewhere, from 1, in order, none in another.
+    done: Vec<(usize, usize)>,
 }
 
 impl Aligned {
@@ -80,7 +82,7 @@ impl Aligned {
         };
         let (old, new) = (numbered(old), numbered(new));
         let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(patience(limits)));
-        Self { ops, pairs: None, not_known: None }
+        Self { ops, pairs: None, not_known: None, done: Vec::new() }
     }
 
     /// Compares without regard to what local names are called.
@@ -96,14 +98,26 @@ impl Aligned {
         let alike = Alike::of(old, new, patience(limits));
         let renames = Renames::of(old, new, &alike);
         let ops = renames.compared(&alike, patience(limits));
-        Self { ops, pairs: Some(renames.pairs), not_known: None }
+        Self { ops, pairs: Some(renames.pairs), not_known: None, done: Vec::new() }
+    }
+
+    /// With the lines of all that the new version does.
+    pub(crate) fn with_done(self, mut done: Vec<(usize, usize)>) -> Self {
+        done.sort_unstable();
+        done.dedup_by(|next, last| {
+            let is_near = next.0 <= last.1;
+            last.1 = if is_near { last.1.max(next.1) } else { last.1 };
+            is_near
+        });
+        Self { done, ..self }
     }
 
     /// A part of the difference, from 0, or else the last.
     pub(crate) fn part(&self, old: &Lined<'_>, new: &Lined<'_>, part: usize) -> Diff {
         let renames = self.pairs.as_ref().map(|pairs| Renames::paired(old, new, pairs.clone()));
         let ops = self.ops.iter().copied().flat_map(in_pieces).collect();
-        let diff = told(&Sides { old: &old.lines, new: &new.lines, renames: renames.as_ref() }, ops, part);
+        let sides = Sides { old: &old.lines, new: &new.lines, renames: renames.as_ref(), done: &self.done };
+        let diff = told(&sides, ops, part);
         match &self.not_known {
             Some(why) => Diff { renamed: Renamed::NotKnown(why.clone()), ..diff },
             None => diff,
@@ -142,9 +156,17 @@ struct Sides<'s, 't> {
     old: &'s [&'t str],
     new: &'s [&'t str],
     renames: Option<&'s Renames<'s, 't>>,
+    /// The first and the last line of what the new version does somewhere, from 1, in order.
+    done: &'s [(usize, usize)],
 }
 
 impl<'t> Sides<'_, 't> {
+    /// Whether the new version does something on a line, from 0.
+    fn is_done(&self, line: usize) -> bool {
+        let before = self.done.partition_point(|(first, _)| *first <= line + 1);
+        before.checked_sub(1).and_then(|at| self.done.get(at)).is_some_and(|(_, last)| line < *last)
+    }
+
     /// A line of the reviewed version, as it is shown.
     fn old_line(&self, line: usize) -> Cow<'t, str> {
         match self.renames {
@@ -309,7 +331,8 @@ fn told(sides: &Sides<'_, '_>, compared: Vec<DiffOp>, part: usize) -> Diff {
                 }
             };
             diff.cut += usize::from(!is_whole);
-            hunk.lines.push(DiffLine { mark, text, other_names });
+            let is_done = mark != Mark::Removed && sides.is_done(line);
+            hunk.lines.push(DiffLine { mark, text, other_names, is_done });
         }
         if !hunk.lines.is_empty() {
             diff.hunks.push(hunk);
@@ -355,7 +378,7 @@ pub(crate) fn excerpts(text: &str, named: impl Iterator<Item = usize>) -> Diff {
         }
         let both = lines.get(from..end).unwrap_or_default().iter().map(|line| {
             let text = shown(line, UNCHANGED);
-            DiffLine { mark: Mark::Both, text, other_names: None }
+            DiffLine { mark: Mark::Both, text, other_names: None, is_done: false }
         });
         match diff.hunks.last_mut().filter(|_| from == next) {
             Some(hunk) => hunk.lines.extend(both),

@@ -575,14 +575,16 @@ pub struct DiffLine {
     pub text: Box<str>,
     /// Names in it that read like those in the line beside it, and are other variables: else a reader would take them for the same.
     pub other_names: Option<Box<str>>,
+    /// Whether it is part of something of weight that the new version does, and mostly did before: then it counts with what.
+    pub is_done: bool,
 }
 
 impl DiffLine {
-    /// Whether all of its [`DiffLine::other_names`] are such as minifiers give: in a build that has named everything anew, most of
-    /// these stand for others.
+    /// Whether all of its [`DiffLine::other_names`] are such as minifiers give, and nothing of weight is done there: in a build that
+    /// has named everything anew, most of these stand for others.
     #[must_use]
     pub fn other_names_are_of_build(&self) -> bool {
-        self.other_names.as_deref().is_some_and(is_of_build)
+        !self.is_done && self.other_names.as_deref().is_some_and(is_of_build)
     }
 }
 

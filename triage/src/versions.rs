@@ -4,7 +4,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use oxc_span::SourceType;
+use oxc_span::{SourceType, Span};
 
 use crate::apart::{Apart, Read};
 use crate::banner::{version_in_texts, version_said};
@@ -55,6 +55,15 @@ struct Version {
 impl Version {
     fn lined(&self) -> Lined<'_> {
         Lined::of(&self.formatted, &self.locals)
+    }
+
+    /// The first and the last line of all of weight that it does.
+    fn done(&self) -> Vec<(usize, usize)> {
+        let lines = Lines::of(&self.formatted);
+        let of_weight = self.seen.uses.iter().filter(|(capability, _)| capability.has_weight());
+        let stand = of_weight.flat_map(|(_, uses)| uses).filter_map(|used| used.at.as_ref());
+        let all = stand.flat_map(|at| at.all.iter().copied().chain([Span::empty(at.start)]));
+        all.map(|all| (lines.line(all.start), lines.line(all.end))).collect()
     }
 
     fn read_again(&self) -> Read<'_> {
@@ -125,8 +134,9 @@ impl Versions<'_> {
             Comparing::ToTheLetter => Aligned::to_the_letter,
             Comparing::NoLines => return None,
         };
+        let done = new.done();
         let (old, new) = (old.lined(), new.lined());
-        let aligned = aligned(&old, &new, &self.limits);
+        let aligned = aligned(&old, &new, &self.limits).with_done(done);
         let diff = aligned.part(&old, &new, self.asked.part);
         Some((aligned, diff))
     }

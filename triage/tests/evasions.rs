@@ -640,3 +640,21 @@ fn whoever_uses_the_time_up_hides_no_host_that_stands_in_the_bytes() {
     assert_eq!(findings.not_analysed.map(|why| why.code()), Some("time-over"));
     assert_eq!(findings.hosts.iter().map(|host| &*host.host).collect::<Vec<_>>(), ["evil.test"]);
 }
+
+/// A name of a minifier that stands for another variable is counted where nothing is done: it is said in all of what is sent,
+/// whether or not that is newly sent, and on whichever of its lines.
+#[test]
+fn another_variable_under_a_name_of_a_build_is_no_mere_name_inside_of_what_is_sent() {
+    let script = |inner: &str, number: u8| {
+        format!(
+            "on(function (e) {{ ask(function ({inner}) {{ show({inner}, 1); fetch('/log', {{ method: 'POST', body: [e, {number}] }}); \
+             keep([e, {number}]); }}) }});"
+        )
+    };
+    let findings = changed(script("t", 1).as_bytes(), script("e", 2).as_bytes());
+    let lines = findings.diff.hunks.iter().flat_map(|hunk| &hunk.lines);
+    let of_build =
+        |line: &pinfold_triage::DiffLine| (line.text.trim().into(), line.other_names_are_of_build());
+    let others: Vec<(String, bool)> = lines.filter(|line| line.other_names.is_some()).map(of_build).collect();
+    assert_eq!(others, [("body: [e, 2]".to_owned(), false), ("keep([e, 2]);".to_owned(), true)]);
+}

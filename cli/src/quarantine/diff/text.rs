@@ -419,7 +419,7 @@ impl<'a> Page<'a> {
             let (mut gone, mut there) = (differing.iter(), differing.iter());
             let mut of_other_side = of(Mark::Removed);
             for shown in run {
-                let DiffLine { mark, text: line, other_names } = shown;
+                let DiffLine { mark, text: line, other_names, .. } = shown;
                 let said = match mark {
                     Mark::Added => {
                         let was = of_other_side.next();
@@ -624,6 +624,7 @@ mod tests {
             mark: Mark::Added,
             text: text.into(),
             other_names: Some(names.into()),
+            is_done: false,
         };
         let mut beside = Beside { words: 0, facts: HashSet::from([7]), of_build: 0 };
         assert!(!beside.are_said(&line("send(t, 2)", "t, e"), Some("send(t, 1)"), 6));

@@ -276,7 +276,7 @@ impl Pieces {
     }
 
     fn line(&mut self, shown: &DiffLine, old: usize, new: usize) {
-        let DiffLine { mark, text, other_names } = shown;
+        let DiffLine { mark, text, other_names, .. } = shown;
         let line = |number, marks| Line::of(number, text, marks);
         match mark {
             Mark::Both => {
