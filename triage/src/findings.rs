@@ -397,12 +397,18 @@ impl Function {
     /// How one begins that is called by what it is handed to; a parenthesis ends it.
     pub(crate) const HANDED: &str = "(handed to ";
 
+    /// Whether it has a name, or is given one.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        &*self.name != Self::ANONYMOUS
+    }
+
     /// Whether it is called by a name that tells something, or is handed to what is: minifiers give names of up to two letters,
     /// and others at each build.
     #[must_use]
     pub fn has_telling_name(&self) -> bool {
         let name = self.name.strip_prefix(Self::HANDED).unwrap_or(&self.name);
-        &*self.name != Self::ANONYMOUS && !is_of_build(name)
+        self.is_named() && !is_of_build(name)
     }
 }
 

@@ -23,8 +23,6 @@ use crate::text::Text;
 
 /// Functions of each kind that are listed.
 const FUNCTIONS: usize = 20;
-/// Of those without a name that tells something.
-const UNNAMED: usize = 12;
 /// Literals that are listed.
 const LITERALS: usize = 50;
 /// Hosts that are listed.
@@ -387,8 +385,10 @@ fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
                 shown.place(function.line)
             }
         };
-        let (named, unnamed): (Vec<_>, Vec<_>) =
+        let (named, mut unnamed): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|function| function.has_telling_name());
+        // Those that have none at all push none out that has a short one.
+        unnamed.sort_by_key(|function| !function.is_named());
         let rows: Vec<_> = named
             .iter()
             .take(FUNCTIONS)
@@ -397,7 +397,7 @@ fn functions(findings: &Findings, shown: &Shown) -> Vec<Functions> {
         let (nameless, unnamed) = match how {
             FunctionChange::Removed => (unnamed.len(), Vec::new()),
             FunctionChange::Added | FunctionChange::Changed | FunctionChange::Moved => {
-                (0, unnamed.iter().take(UNNAMED).map(|function| place(function)).collect())
+                (0, unnamed.iter().take(FUNCTIONS).map(|function| place(function)).collect())
             }
         };
         Functions {
@@ -467,6 +467,15 @@ mod tests {
         assert_eq!((place.link.as_deref(), there.to_string()), (Some("#n3"), "body: form.secret".to_owned()));
         let (line, was) = fact.gone[0].differs.as_ref().unwrap();
         assert_eq!((*line, was.to_string()), (3, "body: form.text".to_owned()));
+    }
+
+    #[test]
+    fn functions_without_a_name_push_none_out_that_has_a_short_one() {
+        let crowd: String = (0..30).map(|at| format!("[(a) => a.crowd{at}];\n")).collect();
+        let found = found("f(1);", &format!("f(1);\n{crowd}function t(a) {{ return take(a, 1) }}"));
+        let added = found.functions.iter().find(|functions| functions.how == "added").unwrap();
+        assert_eq!(added.count, 31);
+        assert_eq!((added.unnamed.len(), added.unnamed[0].line), (FUNCTIONS, 32));
     }
 
     #[test]
