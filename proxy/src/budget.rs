@@ -103,6 +103,10 @@ impl Budget {
     /// Takes what there is room for. With `or_alone`, who has no others beside it gets more than there is: what it needs
     /// to begin, nobody could give it otherwise.
     fn take(&self, who: &Reservation, more: Amount, bounds: Bounds, or_alone: bool) -> Result<(), Full> {
+        // Nothing is given back of it, and so it may leave no party behind.
+        if more == Amount::default() {
+            return Ok(());
+        }
         let mut used = self.used();
         let Bounds { memory, disk, largest } = bounds;
         let fits = |has: Amount, memory: u64, disk: u64| {
@@ -418,6 +422,21 @@ mod tests {
         let (older, younger) = tokio::join!(older.more_disk(50), wait_or_leave(younger));
         assert_eq!((older, younger), (Ok(()), Err(NoRoom)));
         assert!(budget.used().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn clients_that_reserve_nothing_leave_no_name_behind() {
+        let budget = hasty(400);
+        for client in 0..3 {
+            let mut empty = from(&budget, client, "a");
+            assert!(empty.try_memory(0) && empty.try_more_disk(0));
+            assert_eq!(empty.more_disk(0).await, Ok(()));
+            drop(empty);
+            let mut some = from(&budget, client, "b");
+            assert!(some.try_more_disk(10) && some.try_more_disk(0));
+        }
+        assert!(budget.used().by_party.is_empty());
+        assert_eq!(budget.reserved(), (0, 0));
     }
 
     #[tokio::test]
