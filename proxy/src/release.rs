@@ -356,11 +356,12 @@ fn may_end_in_ascii(label: &str) -> bool {
     ["big5", "euc-kr", "gb18030", "gb2312", "gbk", "shift_jis"].contains(&label) || label == "windows-949"
 }
 
-/// Whether all of a body is UTF-8.
+/// Whether all of a body is UTF-8, as far as it can be read.
 fn is_utf8(kept: &Kept) -> bool {
     let mut begun = Vec::new();
     for piece in kept.pieces() {
-        let Ok(piece) = piece else { return false };
+        // It does not go out whole then, and fields that are kept may not leave the charset to the vendor.
+        let Ok(piece) = piece else { return true };
         begun.extend_from_slice(&piece);
         match std::str::from_utf8(&begun) {
             Ok(_) => begun.clear(),
@@ -490,9 +491,12 @@ pub(crate) fn verdict_header(text: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use pinfold_policy::decisions::{Approval, Basis, Decisions, Revocations};
     use pinfold_policy::digest::Digests;
     use pinfold_policy::held::Hold;
+    use pinfold_policy::kept::{Keep, Medium};
     use pinfold_policy::pin::{Pin, PinUrl, Place};
     use pinfold_policy::pins::PinIndex;
     use pinfold_policy::policy::{Policy, Rulebook};
@@ -581,7 +585,7 @@ mod tests {
     #[test]
     fn what_is_utf8_is_not_read_as_a_charset_that_swallows_a_backslash() {
         let kept = |pieces: &[&[u8]]| {
-            let mut keep = pinfold_policy::kept::Keep::new(Some(1));
+            let mut keep = Keep::new(Some(1));
             pieces.iter().for_each(|piece| keep.push(piece));
             keep.finish().unwrap().0
         };
@@ -592,6 +596,30 @@ mod tests {
         assert_eq!(typed(&utf8), "text/javascript; charset=utf-8");
         assert_eq!(typed(&gbk), "text/javascript; charset=gbk");
         assert!(!is_utf8(&kept(&[b"\xe4\xb8"])));
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_does_not_leave_the_charset_to_the_vendor() {
+        #[derive(Debug)]
+        struct Unreadable;
+
+        impl Medium for Unreadable {
+            fn append(&mut self, _: &[u8]) -> io::Result<()> {
+                Ok(())
+            }
+
+            fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+
+        let mut keep = Keep::new(None);
+        keep.spill_to(Box::new(Unreadable));
+        keep.push(b"let a = '\xe4\xb8\xad\\'");
+        let (kept, _) = keep.finish().unwrap();
+        let vendor = vendor(&[("content-type", "text/javascript; charset=GBK")]);
+        let typed = content_type(Kind::Script, &vendor, || is_utf8(&kept)).unwrap();
+        assert_eq!(typed, "text/javascript; charset=utf-8");
     }
 
     #[test]
