@@ -210,6 +210,10 @@ pub(crate) fn version_of(name: &str) -> Version {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[test]
@@ -251,5 +255,46 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "content-length", "host"]);
+    }
+
+    /// What lists are put together from, where `_` is a space, and fields that may be there.
+    const LISTED: &str = ", , , _ ,_ _, \t, connection Connection close keep-alive te TE x-hop X-HOP x-hop;q=1 \"x-hop\" x_hop \
+                          host Content-Length upgrade \u{e9} via trailer";
+    const PRESENT: &str = "keep-alive te x-hop host content-length via upgrade trailer proxy-connection \
+                           proxy-authorization transfer-encoding http2-settings accept";
+
+    fn spelled(list: &[&str]) -> String {
+        list.concat().replace('_', " ")
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_connection_keeps_a_field_of_one_hop_or_takes_another_along(
+            lists in vec(vec(select(LISTED.split(' ').collect::<Vec<_>>()), 0..6), 0..4),
+            present in vec((select(PRESENT.split(' ').collect::<Vec<_>>()), 1..3_usize), 0..12),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, times) in present {
+                for _ in 0..times {
+                    headers.append(name, HeaderValue::from_static("a"));
+                }
+            }
+            for list in &lists {
+                headers.append(header::CONNECTION, spelled(list).try_into().unwrap());
+            }
+            let is_named = |name: &HeaderName| {
+                let mut named = lists.iter().map(|list| spelled(list)).filter(|list| list.is_ascii());
+                named.any(|list| list.split(',').any(|one| one.trim().eq_ignore_ascii_case(name.as_str())))
+            };
+            let frames_or_routes = |name: &HeaderName| [header::HOST, header::CONTENT_LENGTH].contains(name);
+            let mut expected = headers.clone();
+            for name in headers.keys() {
+                if HOP_BY_HOP.contains(name) || (is_named(name) && !frames_or_routes(name)) {
+                    expected.remove(name);
+                }
+            }
+            strip_hop_by_hop(&mut headers);
+            prop_assert_eq!(headers, expected);
+        }
     }
 }
