@@ -2,7 +2,6 @@
 //! what patterns, loops and imports give it, what its function is handed to, and what is put into it.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{Expression, PropertyKey};
@@ -13,7 +12,7 @@ use oxc_syntax::symbol::SymbolId;
 use rustc_hash::FxHashMap;
 
 use super::Look;
-use super::given::SHORT;
+use super::given::{SHORT, hash};
 use crate::bindings::Binding;
 
 /// Bytes of each thing that a variable comes from.
@@ -80,9 +79,7 @@ impl Look<'_, '_> {
                 let bound = self.hash_of(origins, &called, (&depths, &bodies), &mut known);
                 let which = alike.entry((scope, bound)).or_default();
                 *which += 1;
-                let mut hasher = DefaultHasher::new();
-                (depth, bound, *which).hash(&mut hasher);
-                hasher.finish()
+                hash((depth, bound, *which))
             });
             called = each.collect();
         }
@@ -273,19 +270,13 @@ impl Look<'_, '_> {
         bodies: (&[u64], &[Span]),
         known: &mut FxHashMap<Span, u64>,
     ) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for origin in origins {
-            match origin {
-                Origin::Text(span) => {
-                    known
-                        .entry(*span)
-                        .or_insert_with(|| self.hash_of_text(*span, called, bodies))
-                        .hash(&mut hasher);
-                }
-                Origin::Word(word) => word.hash(&mut hasher),
+        let hashes = origins.iter().map(|origin| match origin {
+            Origin::Text(span) => {
+                *known.entry(*span).or_insert_with(|| self.hash_of_text(*span, called, bodies))
             }
-        }
-        hasher.finish()
+            Origin::Word(word) => hash(word),
+        });
+        hash(hashes.collect::<Vec<_>>())
     }
 
     /// Of a function, or a class, its beginning: what is behind that changes with each version, and is compared by itself.
@@ -304,9 +295,7 @@ impl Look<'_, '_> {
             }));
             at = body.map_or(span.end, |body| body.end);
         }
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        hasher.finish()
+        hash(text)
     }
 
     /// Where functions and classes stand, in the order in which they begin.

@@ -5,7 +5,8 @@
 //! members, which belong to minifiers. What stands there then is compared and never shown.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::LazyLock;
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
@@ -169,10 +170,12 @@ impl Look<'_, '_> {
     }
 }
 
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
+/// By chance, and the same for both versions: who wrote them could find two things of one hash otherwise, which would be taken
+/// for the same.
+static CHANCE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+pub(super) fn hash(one: impl Hash) -> u64 {
+    CHANCE.hash_one(one)
 }
 
 /// Where a test leads to: one that leads nowhere guards nothing.
