@@ -50,14 +50,12 @@ impl Words {
         if unknown.is_empty() {
             return Ok(HashSet::new());
         }
-        let unknown = serde_json::json!(unknown).to_string();
         let rows: Vec<(i64, String, bool)> = sqlx::query_as(
-            "INSERT INTO word (text) SELECT value FROM json_each(?) WHERE true
+            "INSERT INTO word (text) SELECT value FROM json_each(?1) WHERE true
                  ON CONFLICT DO NOTHING RETURNING id, text, true;
-             SELECT id, text, false FROM word WHERE text IN (SELECT value FROM json_each(?))",
+             SELECT id, text, false FROM word WHERE text IN (SELECT value FROM json_each(?1))",
         )
-        .bind(&unknown)
-        .bind(&unknown)
+        .bind(serde_json::json!(unknown).to_string())
         .fetch_all(connection)
         .await?;
         for (number, word, _) in &rows {
