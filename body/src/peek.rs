@@ -6,7 +6,7 @@ use crate::coding::Codings;
 use crate::decode::{DecodeLimits, Decoder, Pulled};
 
 /// Bytes that are decoded at one time: what comes behind the prefix is decoded for nothing.
-const SCRATCH: usize = 1024;
+const SCRATCH: usize = 32;
 
 /// Decodes no more of a body than it takes to recognise its magic. The wire bytes stay the caller's: a body that
 /// turns out to be guarded is decoded again from its first byte, into a hold.
