@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::arrival::Arrivals;
 use crate::ask::{early_refusal, reader};
+use crate::beginnings::Beginnings;
 use crate::canary::{Cage, Canary, no_decisions};
 use crate::counters::Counters;
 use crate::delivery::Deliveries;
@@ -82,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) shelf: Shelf,
     pub(crate) rechecks: Rechecks,
     pub(crate) arrivals: Arrivals,
+    pub(crate) beginnings: Beginnings,
     /// This gateway's name in `Via`.
     pub(crate) via: String,
     /// The addresses that it listens on.
@@ -143,6 +145,7 @@ impl Gateway {
             shelf,
             rechecks,
             arrivals: Arrivals::new(),
+            beginnings: Beginnings::new(),
             via: format!("pinfold-{}", Uuid::now_v7().simple()),
             own,
             settings,

@@ -17,6 +17,7 @@ use pinfold_policy::reason::Reason;
 use pinfold_policy::verdict::Unmeasurable;
 use tokio::task::spawn_blocking;
 
+use crate::beginnings::{Beginnings, COMPARED};
 use crate::budget::{NoRoom, Reservation};
 use crate::decodings::{Expected, Measuring, Wire};
 use crate::incoming::{Arriving, Cut};
@@ -384,12 +385,22 @@ const LOOK_AHEAD_FRAMES: usize = 1024;
 pub(crate) async fn look_at_start(
     body: &mut Arriving,
     headers: &HeaderMap,
+    beginnings: &Beginnings,
     reservation: &mut Reservation,
 ) -> Result<Starts, NoRoom> {
-    let (mut peek, mut is_hidden) = match codings(headers) {
-        Ok(codings) => (Some(Peek::new(codings, MAGIC_LEN)), false),
-        Err(_) => (None, Codings::could_be_undone(content_encoding(headers))),
-    };
+    let codings = codings(headers).ok();
+    if let Some(codings) = codings
+        && let Some(Ok(bytes)) = body.look_at(0).await
+        && let Some(decoded) = beginnings.decoded(codings, &bytes)
+    {
+        return Ok(Starts {
+            decoded,
+            wire: bytes.iter().copied().take(MAGIC_LEN).collect(),
+            is_hidden: false,
+        });
+    }
+    let mut peek = codings.map(|codings| Peek::new(codings, MAGIC_LEN));
+    let mut is_hidden = codings.is_none() && Codings::could_be_undone(content_encoding(headers));
     let mut wire = Vec::with_capacity(MAGIC_LEN);
     let (mut read, mut frames) = (0, 0);
     while !is_hidden
@@ -403,8 +414,13 @@ pub(crate) async fn look_at_start(
         frames += 1;
         read += bytes.len();
         wire.extend(bytes.iter().take(MAGIC_LEN - wire.len()));
-        if let Some(peek) = &mut peek {
-            is_hidden = !look_at(peek, &bytes, reservation).await?;
+        if let (Some(codings), Some(peek)) = (codings, &mut peek) {
+            let (first, rest) = bytes.split_at(COMPARED.min(bytes.len()));
+            is_hidden = !look_at(peek, first, reservation).await?;
+            if frames == 1 {
+                beginnings.learn(codings, first, peek.bytes());
+            }
+            is_hidden = is_hidden || !look_at(peek, rest, reservation).await?;
         }
     }
     let decoded = peek.take().map(|peek| peek.bytes().to_vec()).unwrap_or_default();
@@ -504,6 +520,60 @@ mod tests {
             }
             assert_eq!(all, [[1; 100], [2; 100], [3; 100]].concat());
         }
+    }
+
+    /// What bodies of these wire bytes begin with.
+    async fn start_of(wire: &[u8], coding: Coding, beginnings: &Beginnings) -> Starts {
+        let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, coding.to_string().parse().unwrap())]);
+        let mut reservation = budget(1 << 26).reservation(IpAddr::from([10, 0, 0, 1]), "a".into());
+        let mut body = Arriving::of([Bytes::copy_from_slice(wire)]);
+        let starts = look_at_start(&mut body, &headers, beginnings, &mut reservation).await.unwrap();
+        assert_eq!(body.next().await.unwrap().unwrap(), wire, "it stays to be read");
+        starts
+    }
+
+    #[tokio::test]
+    async fn what_was_decoded_before_is_what_would_be_decoded_now() {
+        // What no coding makes short.
+        let noise: Vec<u8> =
+            (0..500_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let beginnings = Beginnings::new();
+        for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
+            for start in [&b"\0asm\x01\0\0\0"[..], b"MZ\x90\0", b"var script"] {
+                let body = Bytes::from([start, &noise].concat());
+                let wire = pinfold_body::encode([Ok(body.clone())], body.len() as u64, coding, Vec::new());
+                let wire = wire.unwrap();
+                let cut = wire[..wire.len() - 1].to_vec();
+                let mut broken = wire.clone();
+                broken[1] ^= 0xff;
+                for wire in [&wire, &wire, &cut, &broken] {
+                    let known = start_of(wire, coding, &beginnings).await;
+                    let anew = start_of(wire, coding, &Beginnings::new()).await;
+                    assert_eq!(known.decoded, anew.decoded, "{coding}");
+                    assert_eq!((known.wire, known.is_hidden), (anew.wire, anew.is_hidden), "{coding}");
+                }
+                // The others decode whole blocks.
+                if matches!(coding, Coding::Gzip | Coding::Deflate) {
+                    let remembered = beginnings.decoded(coding.into(), &wire);
+                    assert_eq!(remembered.as_deref(), body.get(..MAGIC_LEN), "{coding}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_beginning_that_shows_too_little_of_a_body_is_not_remembered() {
+        let beginnings = Beginnings::new();
+        let wire = [7; COMPARED + 1];
+        let gzip = Codings::from(Coding::Gzip);
+        beginnings.learn(gzip, &wire, b"sixteen bytes of");
+        assert_eq!(beginnings.decoded(gzip, &wire), None);
+        beginnings.learn(gzip, &wire[..COMPARED - 1], b"seventeen bytes o");
+        assert_eq!(beginnings.decoded(gzip, &wire[..COMPARED - 1]), None);
+        beginnings.learn(gzip, &wire, b"seventeen bytes o");
+        assert_eq!(beginnings.decoded(gzip, &wire).as_deref(), Some(&b"seventeen bytes o"[..]));
+        assert_eq!(beginnings.decoded(gzip, &wire[..COMPARED]).as_deref(), Some(&b"seventeen bytes o"[..]));
+        assert_eq!(beginnings.decoded(Codings::from(Coding::Deflate), &wire), None);
     }
 
     #[tokio::test]

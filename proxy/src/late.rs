@@ -43,7 +43,8 @@ pub(crate) async fn look(
     mut body: Arriving,
 ) -> Option<Arriving> {
     let mut reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(&policy, &ask));
-    let starts = hold::look_at_start(&mut body, &head.headers, &mut reservation).await.ok()?;
+    let looking = hold::look_at_start(&mut body, &head.headers, &gateway.beginnings, &mut reservation);
+    let starts = looking.await.ok()?;
     let kinds = kinds_of(&ask, &head, &starts);
     let expected = policy.expect(&ask.url);
     if !expected.guards(kinds) {

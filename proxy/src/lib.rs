@@ -6,6 +6,7 @@
 
 mod arrival;
 mod ask;
+mod beginnings;
 mod budget;
 mod byteranges;
 mod canary;

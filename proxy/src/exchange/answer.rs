@@ -121,7 +121,7 @@ async fn send(
         hold::Starts::default()
     } else {
         let mut reservation = policy.live.upstream.reservation(ask.asker.address.ip(), party(policy, ask));
-        hold::look_at_start(&mut body, &head.headers, &mut reservation).await?
+        hold::look_at_start(&mut body, &head.headers, &gateway.beginnings, &mut reservation).await?
     };
     let kinds = kinds_of(ask, &head, &starts);
     let image_type = image_type(&borrowed(&texts(&head.headers, header::CONTENT_TYPE)), starts.shown());
