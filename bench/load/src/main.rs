@@ -100,6 +100,7 @@ struct Own {
 enum Role {
     Relay,
     Minimal,
+    Libraries,
     Icap,
     Delay,
 }
@@ -136,6 +137,7 @@ async fn act(role: Role, own: &Own) {
     match role {
         Role::Relay => proxies::relay(listener, path(0)).await,
         Role::Minimal => proxies::minimal(listener, path(0), path(1), path(2)).await,
+        Role::Libraries => proxies::libraries(listener, path(0), path(1), path(2)).await,
         Role::Icap => proxies::icap(listener, path(0)).await,
         Role::Delay => {}
     }

@@ -17,7 +17,7 @@ use crate::load;
 use crate::origin::{Origin, WRONG, name};
 use crate::running::{terminate, wait_for};
 
-pub(crate) use self::own::{delay, icap, minimal, relay};
+pub(crate) use self::own::{delay, icap, libraries, minimal, relay};
 pub(crate) use self::pinfold::with_pins;
 
 /// One of them.
@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Relay,
     /// TLS on both sides, SHA-256 over the body, then release: the least that a checking proxy can do.
     Minimal,
+    /// The same with hyper on both sides, and connections to the origin that all clients share.
+    Libraries,
     /// pinfold, verified bodies from its shelf.
     Pinfold,
     /// pinfold with `recheck = "always"`: fetched and verified every time.
@@ -44,10 +46,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Direct,
         Self::Relay,
         Self::Minimal,
+        Self::Libraries,
         Self::Pinfold,
         Self::PinfoldAlways,
         Self::Squid,
@@ -62,6 +65,7 @@ impl Kind {
             Self::Direct => "direct",
             Self::Relay => "relay",
             Self::Minimal => "minimal",
+            Self::Libraries => "libraries",
             Self::Pinfold => "pinfold",
             Self::PinfoldAlways => "pinfold-always",
             Self::Squid => "squid",
@@ -74,7 +78,7 @@ impl Kind {
     pub(crate) fn version(self) -> String {
         match self {
             Self::Direct => first_line("nginx", &["-v"]),
-            Self::Relay | Self::Minimal => crate::machine::commit(),
+            Self::Relay | Self::Minimal | Self::Libraries => crate::machine::commit(),
             Self::Pinfold | Self::PinfoldAlways => {
                 let program = pinfold::binary().display().to_string();
                 format!("{}, {}", first_line(&program, &["--version"]), crate::machine::commit())
@@ -89,7 +93,12 @@ impl Kind {
     pub(crate) fn is_other_proxy(self) -> bool {
         match self {
             Self::Squid | Self::SquidIcap | Self::Mitmproxy | Self::Hudsucker => true,
-            Self::Direct | Self::Relay | Self::Minimal | Self::Pinfold | Self::PinfoldAlways => false,
+            Self::Direct
+            | Self::Relay
+            | Self::Minimal
+            | Self::Libraries
+            | Self::Pinfold
+            | Self::PinfoldAlways => false,
         }
     }
 
@@ -98,6 +107,7 @@ impl Kind {
         match self {
             Self::Direct | Self::Relay | Self::Squid => false,
             Self::Minimal
+            | Self::Libraries
             | Self::Pinfold
             | Self::PinfoldAlways
             | Self::SquidIcap
@@ -111,6 +121,7 @@ impl Kind {
         match self {
             Self::Direct | Self::Relay => false,
             Self::Minimal
+            | Self::Libraries
             | Self::Pinfold
             | Self::PinfoldAlways
             | Self::Squid
@@ -122,12 +133,12 @@ impl Kind {
 
     /// Whether it passes on TLS that it does not look into.
     pub(crate) fn tunnels(self) -> bool {
-        self != Self::Direct && self != Self::Minimal
+        !matches!(self, Self::Direct | Self::Minimal | Self::Libraries)
     }
 
     /// Whether it makes certificates.
     pub(crate) fn mints(self) -> bool {
-        self.intercepts() && self != Self::Minimal
+        self.intercepts() && !matches!(self, Self::Minimal | Self::Libraries)
     }
 
     /// Whether it asks the origin only once for what it may keep.
@@ -144,6 +155,7 @@ impl Kind {
             Self::Direct
             | Self::Relay
             | Self::Minimal
+            | Self::Libraries
             | Self::Pinfold
             | Self::PinfoldAlways
             | Self::Hudsucker => 1.0,
@@ -159,7 +171,7 @@ impl Kind {
                 Proxy { kind: self, address: None, root: origin.root.clone(), processes: Vec::new() }
             }
             Self::Relay => own::start_relay(&dir, origin).await,
-            Self::Minimal => own::start_minimal(&dir, origin).await,
+            Self::Minimal | Self::Libraries => own::start_loop(self, &dir, origin).await,
             Self::Pinfold => pinfold::start(self, &dir, origin, "15m").await,
             Self::PinfoldAlways => pinfold::start(self, &dir, origin, "always").await,
             Self::Squid => squid::start(self, &dir, origin, None).await,

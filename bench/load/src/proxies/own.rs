@@ -3,6 +3,7 @@
 
 mod delay;
 mod icap;
+mod libraries;
 mod minimal;
 mod relay;
 
@@ -22,6 +23,7 @@ use crate::running::{spawn_self, wait_for};
 
 pub(crate) use self::delay::delay;
 pub(crate) use self::icap::icap;
+pub(crate) use self::libraries::libraries;
 pub(crate) use self::minimal::minimal;
 pub(crate) use self::relay::relay;
 
@@ -36,14 +38,15 @@ pub(super) async fn start_relay(dir: &Path, origin: &Origin) -> Proxy {
     Proxy::of(Kind::Relay, listen, origin.root.clone(), vec![process]).await
 }
 
-pub(super) async fn start_minimal(dir: &Path, origin: &Origin) -> Proxy {
+/// A loop of ours with TLS on both sides.
+pub(super) async fn start_loop(kind: Kind, dir: &Path, origin: &Origin) -> Proxy {
     let listen = free_address();
     // One leaf for all names, made once: this makes no certificates.
     let root = keys::root(dir, "Minimal root");
     keys::leaf(dir, &[&format!("*.{DOMAIN}")]);
     let given = [&origin.hosts, &origin.root, &origin.pins].map(|path| path.display().to_string());
-    let process = spawn_self("minimal", listen, &given.each_ref().map(String::as_str), dir);
-    Proxy::of(Kind::Minimal, listen, root, vec![process]).await
+    let process = spawn_self(kind.name(), listen, &given.each_ref().map(String::as_str), dir);
+    Proxy::of(kind, listen, root, vec![process]).await
 }
 
 /// The hash service. It undoes no coding: what is sent as gzip is pinned as that.

@@ -89,7 +89,7 @@ fn content_length(fields: &str) -> io::Result<usize> {
 }
 
 /// Of what a browser runs: after decoding.
-fn digest(bytes: &[u8], is_gzip: bool) -> io::Result<[u8; 32]> {
+pub(super) fn digest(bytes: &[u8], is_gzip: bool) -> io::Result<[u8; 32]> {
     if !is_gzip {
         return Ok(Sha256::digest(bytes).into());
     }
@@ -104,7 +104,7 @@ fn digest(bytes: &[u8], is_gzip: bool) -> io::Result<[u8; 32]> {
     }
 }
 
-fn server_config(certificate: &Path, key: &Path) -> ServerConfig {
+pub(super) fn server_config(certificate: &Path, key: &Path) -> ServerConfig {
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate).expect("a leaf").flatten().collect();
     let key = PrivateKeyDer::from_pem_file(key).expect("a key");
     ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -115,7 +115,7 @@ fn server_config(certificate: &Path, key: &Path) -> ServerConfig {
         .expect("a leaf and its key")
 }
 
-fn client_config(trusted: &Path) -> ClientConfig {
+pub(super) fn client_config(trusted: &Path) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(trusted).expect("a root").flatten() {
         roots.add(certificate).expect("a root");
