@@ -180,6 +180,7 @@ impl Report {
             "pinfold-always to it",
             "pinfold to nginx itself",
             "pinfold-always to minimal",
+            "pinfold-always to libraries",
         ]);
         for row in &self.rows {
             let cost = |kind: Kind| self.median(row, kind, |figures| figures.cpu);
@@ -195,6 +196,7 @@ impl Report {
                 ratio(cost(Kind::PinfoldAlways), least),
                 ratio(cost(Kind::Pinfold), cost(Kind::Direct)),
                 ratio(cost(Kind::PinfoldAlways), cost(Kind::Minimal)),
+                ratio(cost(Kind::PinfoldAlways), cost(Kind::Libraries)),
             ]);
         }
         if self.rows.is_empty() { String::new() } else { titled("CPU, as a multiple", &table) }

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::server::conn::http1;
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, header};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -23,7 +24,9 @@ use super::{Hosts, LARGEST, Pins, Target, connected};
 
 /// Serves until it is ended.
 pub(crate) async fn libraries(listener: TcpListener, hosts: &Path, trusted: &Path, pins: &Path) {
-    let acceptor = TlsAcceptor::from(Arc::new(server_config(Path::new("leaf.pem"), Path::new("leaf.key"))));
+    let mut tls = server_config(Path::new("leaf.pem"), Path::new("leaf.key"));
+    tls.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
     let hosts = Arc::new(Hosts::read(hosts));
     let origin = Arc::new(Checked {
         connector: TlsConnector::from(Arc::new(client_config(trusted))),
@@ -36,16 +39,25 @@ pub(crate) async fn libraries(listener: TcpListener, hosts: &Path, trusted: &Pat
         tokio::spawn(async move {
             client.set_nodelay(true)?;
             let target = Arc::new(connected(&mut client, &hosts).await?);
-            let client = TokioIo::new(acceptor.accept(client).await?);
+            let client = acceptor.accept(client).await?;
+            let is_http2 = client.get_ref().1.alpn_protocol() == Some(HTTP2);
+            let client = TokioIo::new(client);
             let answer = service_fn(move |request| {
                 let (origin, target) = (Arc::clone(&origin), Arc::clone(&target));
                 async move { Ok::<_, Infallible>(origin.answer(request, &target).await) }
             });
-            let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).serve_connection(client, answer).await.map_err(io::Error::other)
+            let served = if is_http2 {
+                let mut server = http2::Builder::new(TokioExecutor::new());
+                server.timer(TokioTimer::new()).serve_connection(client, answer).await
+            } else {
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(client, answer).await
+            };
+            served.map_err(io::Error::other)
         });
     }
 }
+
+const HTTP2: &[u8] = b"h2";
 
 type Connection = SendRequest<Empty<Bytes>>;
 
@@ -83,8 +95,15 @@ impl Checked {
             Some(connection) => connection,
             None => self.connect(target).await?,
         };
-        let answer =
-            connection.send_request(request.map(|_| Empty::new())).await.map_err(io::Error::other)?;
+        let mut request = request.map(|_| Empty::new());
+        if request.version() == Version::HTTP_2 {
+            let path = request.uri().path_and_query().cloned();
+            *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+            *request.version_mut() = Version::HTTP_11;
+            let host = HeaderValue::from_str(&target.host).map_err(io::Error::other)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
+        let answer = connection.send_request(request).await.map_err(io::Error::other)?;
         let (head, body) = answer.into_parts();
         #[expect(clippy::disallowed_methods, reason = "it is limited")]
         let body = Limited::new(body, LARGEST).collect().await.map_err(io::Error::other)?.to_bytes();
