@@ -8,6 +8,10 @@ use crate::decode::{DecodeLimits, Decoder, Pulled};
 /// Bytes that are decoded at one time: what comes behind the prefix is decoded for nothing.
 const SCRATCH: usize = 32;
 
+/// Bytes that may enter a coding. An honest one shows its first bytes after some hundred; a header can go on for ever, and
+/// inside another coding that costs its sender nothing.
+const MOST: u64 = 512 * 1024;
+
 /// Decodes no more of a body than it takes to recognise its magic. The wire bytes stay the caller's: a body that
 /// turns out to be guarded is decoded again from its first byte, into a hold.
 pub struct Peek {
@@ -20,8 +24,8 @@ impl Peek {
     /// Looks at the first `max` decoded bytes.
     #[must_use]
     pub fn new(codings: Codings, max: usize) -> Self {
-        // The prefix is the limit: nothing is decoded beyond it, and the caller bounds what it holds of the wire.
-        let limits = DecodeLimits { max_ratio: u64::MAX, max_encoded: u64::MAX };
+        // The prefix bounds what is given, whatever the ratio.
+        let limits = DecodeLimits { max_ratio: u64::MAX, max_encoded: MOST };
         Self { decoder: Decoder::with_scratch(codings, limits, SCRATCH), bytes: Vec::with_capacity(max), max }
     }
 
@@ -29,7 +33,8 @@ impl Peek {
     /// Before the next step [`Peek::memory`] says what that may take.
     ///
     /// # Errors
-    /// [`Unmeasurable::BadEncoding`] where the bytes cannot be decoded.
+    /// [`Unmeasurable::BadEncoding`] where the bytes cannot be decoded, [`Unmeasurable::TooLarge`] where too many of them
+    /// show nothing.
     pub fn step(&mut self, wire: &[u8]) -> Result<Option<usize>, Unmeasurable> {
         if self.is_full() {
             return Ok(None);
@@ -117,6 +122,19 @@ mod tests {
             push(&mut peek, &wire).unwrap();
             push(&mut peek, &wire).unwrap();
             assert_eq!(peek.bytes(), [0; 512], "{coding}");
+        }
+    }
+
+    #[test]
+    fn a_header_without_end_that_another_coding_blows_up_is_given_up() {
+        // A member with a comment (RFC 1952 §2.3), which nothing ends.
+        let mut member = b"\x1f\x8b\x08\x10\0\0\0\0\0\xff".to_vec();
+        member.resize(8 << 20, b'a');
+        for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
+            let wire = encode(&member, coding);
+            assert!(wire.len() < 64 << 10, "{coding}");
+            let mut peek = Peek::new(Codings { inner: Coding::Gzip, outer: coding }, 8);
+            assert_eq!(push(&mut peek, &wire), Err(Unmeasurable::TooLarge), "{coding}");
         }
     }
 
