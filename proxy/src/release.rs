@@ -422,7 +422,6 @@ const KEPT: [&str; 5] = [NO_STORE, "no-cache", "private", "must-revalidate", "no
 /// How long a client may keep a response, so that a revocation bites: as long as the vendor says, `unsaid` where it does
 /// not, and at most `max_age`, without `immutable` and the stale extensions.
 fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> HeaderValue {
-    let theirs = vendor.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let (mut text, mut wanted, mut may_be_stored) = (String::new(), None, true);
     let add = |text: &mut String, directive: &str| {
         if !text.is_empty() {
@@ -430,7 +429,7 @@ fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> Hea
         }
         text.push_str(directive);
     };
-    for directive in theirs.flat_map(|value| value.split(',')).map(str::trim) {
+    for directive in directives(vendor) {
         wanted = wanted.or_else(|| after(directive, "max-age=").map(seconds));
         if let Some(kept) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(directive)) {
             add(&mut text, kept);
@@ -443,6 +442,11 @@ fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> Hea
         text.push_str(&wanted.min(max_age.as_secs()).to_string());
     }
     verdict_header(&text)
+}
+
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// What stands behind `name`, in whatever case that is written.
@@ -459,8 +463,7 @@ fn seconds(argument: &str) -> u64 {
 
 /// How long a response is fresh that says so in the fields of HTTP/1.0 alone, as a directive that means the same later on.
 pub(crate) fn in_newer_words(vendor: &HeaderMap) -> Option<HeaderValue> {
-    let theirs = texts(vendor, header::CACHE_CONTROL).join(",").to_ascii_lowercase();
-    if theirs.contains("max-age=") {
+    if directives(vendor).any(|directive| after(directive, "max-age=").is_some()) {
         return None;
     }
     Some(verdict_header(&format!("max-age={}", by_older_fields(vendor)?)))
@@ -510,6 +513,19 @@ mod tests {
         headers.insert("cache-control", HeaderValue::from_str(theirs).unwrap());
         clamp_cache(&mut headers, Duration::from_secs(600));
         headers["cache-control"].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_directive_that_ends_like_max_age_does_not_hide_when_a_response_expires() {
+        let newer = |control: &'static str| {
+            let fields = [(header::CACHE_CONTROL, control), (header::EXPIRES, "0")];
+            in_newer_words(
+                &fields.map(|(name, value)| (name, HeaderValue::from_static(value))).into_iter().collect(),
+            )
+        };
+        assert_eq!(newer("public").unwrap(), "max-age=0");
+        assert_eq!(newer("x-max-age=600, s-maxage=600").unwrap(), "max-age=0");
+        assert_eq!(newer("public, Max-Age=600"), None);
     }
 
     #[test]
