@@ -2,6 +2,7 @@
 //! it ends after a time, and says what did not come.
 
 mod http2;
+mod sink;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub(crate) use self::http2::Http2;
-use crate::origin::{FAR, Origin};
+use crate::origin::{FAR, Origin, SOURCE};
 
 /// The most that a step may take: the largest body and the slowest proxy need a small part of it.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,6 +42,8 @@ pub(crate) enum Failure {
     Status(u16),
     #[error("no answer that HTTP knows: {0}")]
     NotHttp(&'static str),
+    #[error("other bytes than were sent, or not as many")]
+    OtherBytes,
 }
 
 /// Waits for a step, but not for ever.
@@ -59,6 +62,7 @@ pub(crate) struct Route {
     pub(crate) through: &'static str,
     near: SocketAddr,
     far: SocketAddr,
+    source: SocketAddr,
     proxy: Option<SocketAddr>,
     tls: Arc<ClientConfig>,
 }
@@ -83,7 +87,8 @@ impl Route {
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.resumption = Resumption::disabled();
-        Self { through, near: origin.address, far: origin.far, proxy, tls: Arc::new(tls) }
+        let Origin { address: near, far, source, .. } = *origin;
+        Self { through, near, far, source, proxy, tls: Arc::new(tls) }
     }
 
     /// The same for a client that comes back, and remembers its sessions.
@@ -112,22 +117,31 @@ impl Route {
     }
 
     async fn handshake(&self, host: &str, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, Failure> {
-        let origin = if host == FAR { self.far } else { self.near };
+        let stream = self.reach(host).await?;
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        within("a TLS handshake", TlsConnector::from(tls).connect(name, stream)).await
+    }
+
+    async fn reach(&self, host: &str) -> Result<TcpStream, Failure> {
+        let origin = match host {
+            FAR => self.far,
+            SOURCE => self.source,
+            _ => self.near,
+        };
         let address = self.proxy.unwrap_or(origin);
         let mut stream = within("a connection", TcpStream::connect(address)).await?;
         stream.set_nodelay(true).map_err(|error| Failure::Broken("TCP_NODELAY", error))?;
         if self.proxy.is_some() {
             ask_to_connect(&mut stream, &format!("{host}:{}", origin.port())).await?;
         }
-        let name = ServerName::try_from(host.to_owned()).expect("a name");
-        within("a TLS handshake", TlsConnector::from(tls).connect(name, stream)).await
+        Ok(stream)
     }
 }
 
 async fn ask_to_connect(stream: &mut TcpStream, to: &str) -> Result<(), Failure> {
     let connect = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
     within("a request to connect", stream.write_all(connect.as_bytes())).await?;
-    // In TLS the client speaks first: nothing of it can follow.
+    // In TLS the client speaks first, and to the source too: nothing can follow it.
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() > HEAD || within("an answer to CONNECT", stream.read_buf(&mut head)).await? == 0 {

@@ -103,6 +103,7 @@ enum Role {
     Libraries,
     Icap,
     Delay,
+    Source,
 }
 
 #[tokio::main]
@@ -129,8 +130,10 @@ async fn stopped() {
 async fn act(role: Role, own: &Own) {
     let listener = TcpListener::bind(own.listen.expect("an address")).expect("a free address");
     let path = |at: usize| Path::new(&own.given[at]);
-    if let Role::Delay = role {
-        return proxies::delay(&listener, own.given[0].parse().expect("an address"));
+    match role {
+        Role::Delay => return proxies::delay(&listener, own.given[0].parse().expect("an address")),
+        Role::Source => return proxies::source(&listener),
+        Role::Relay | Role::Minimal | Role::Libraries | Role::Icap => {}
     }
     listener.set_nonblocking(true).expect("a listener that does not block");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
@@ -139,7 +142,7 @@ async fn act(role: Role, own: &Own) {
         Role::Minimal => proxies::minimal(listener, path(0), path(1), path(2)).await,
         Role::Libraries => proxies::libraries(listener, path(0), path(1), path(2)).await,
         Role::Icap => proxies::icap(listener, path(0)).await,
-        Role::Delay => {}
+        Role::Delay | Role::Source => {}
     }
 }
 

@@ -21,8 +21,9 @@ use crate::running::{spawn, spawn_self, terminate, wait_for};
 pub(crate) const DOMAIN: &str = "vendor.test";
 /// The vendor's name, from two milliseconds away.
 pub(crate) const FAR: &str = "far.vendor.test";
-/// A host that no proxy looks into.
+/// Hosts that no proxy looks into: one speaks TLS, the other sends bytes that are nothing else.
 pub(crate) const TUNNELLED: &str = "bank.test";
+pub(crate) const SOURCE: &str = "source.test";
 /// Names of the vendor that are used: a file lists them, for no resolver knows them.
 pub(crate) const NAMES: usize = 4_000;
 /// What no reviewer has seen: the pin of its URL has another digest.
@@ -31,6 +32,7 @@ pub(crate) const WRONG: &str = "/wrong.js";
 pub(crate) const LARGE: &str = "/large.bin";
 
 const FAR_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const SOURCE_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// Where minified scripts come from: Debian's libjs-jquery, libjs-d3 and libjs-three.
 const SCRIPTS: [&str; 3] = [
@@ -44,6 +46,8 @@ pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
     /// The same from afar.
     pub(crate) far: SocketAddr,
+    /// What sends bytes without TLS.
+    pub(crate) source: SocketAddr,
     pub(crate) root: PathBuf,
     /// Its names and their addresses, in a file like /etc/hosts.
     pub(crate) hosts: PathBuf,
@@ -55,6 +59,7 @@ pub(crate) struct Origin {
     status: SocketAddr,
     server: Child,
     relay: Child,
+    sender: Child,
 }
 
 impl Origin {
@@ -64,6 +69,7 @@ impl Origin {
         keys::leaf(dir, &[&format!("*.{DOMAIN}"), TUNNELLED]);
         let (address, status) = (free_address(), free_address());
         let far = SocketAddr::new(FAR_ADDRESS, address.port());
+        let source = SocketAddr::new(SOURCE_ADDRESS, address.port());
         let bodies = write_bodies(&dir.join("www"), large);
         let (hosts, pins) = (dir.join("hosts"), dir.join("pins"));
         fs::write(&hosts, list_of_hosts(address.ip())).expect("a list of hosts");
@@ -72,16 +78,20 @@ impl Origin {
         fs::write(dir.join("nginx.conf"), configuration(dir, address, status)).expect("a configuration");
         let configuration = dir.join("nginx.conf").display().to_string();
         let server = spawn(Path::new("nginx"), &["-c", &configuration], dir);
-        let behind = dir.join("far");
-        fs::create_dir_all(&behind).expect("a folder");
-        let relay = spawn_self("delay", far, &[&address.to_string()], &behind);
+        let relay = spawn_self("delay", far, &[&address.to_string()], &folder(dir, "far"));
+        let sender = spawn_self("source", source, &[], &folder(dir, "source"));
         wait_for(address, "nginx").await;
         wait_for(far, "the vendor's relay").await;
-        Self { address, far, root, hosts, pins, bodies, large, status, server, relay }
+        wait_for(source, "the source").await;
+        Self { address, far, source, root, hosts, pins, bodies, large, status, server, relay, sender }
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.server.id().expect("nginx runs")
+    }
+
+    pub(crate) fn source_pid(&self) -> u32 {
+        self.sender.id().expect("the source runs")
     }
 
     /// Requests that it has answered, without those of this kind (<https://nginx.org/en/docs/http/ngx_http_stub_status_module.html>).
@@ -99,6 +109,7 @@ impl Origin {
     pub(crate) async fn stop(mut self) {
         terminate(&mut self.server).await;
         terminate(&mut self.relay).await;
+        terminate(&mut self.sender).await;
     }
 }
 
@@ -112,8 +123,14 @@ pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
+fn folder(dir: &Path, name: &str) -> PathBuf {
+    let folder = dir.join(name);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 fn list_of_hosts(near: IpAddr) -> String {
-    let mut hosts = format!("{near} {TUNNELLED}\n{FAR_ADDRESS} {FAR}\n");
+    let mut hosts = format!("{near} {TUNNELLED}\n{FAR_ADDRESS} {FAR}\n{SOURCE_ADDRESS} {SOURCE}\n");
     for number in 0..NAMES {
         writeln!(hosts, "{near} {}", name(number)).expect("text");
     }

@@ -17,7 +17,7 @@ use crate::load;
 use crate::origin::{Origin, WRONG, name};
 use crate::running::{terminate, wait_for};
 
-pub(crate) use self::own::{delay, icap, libraries, minimal, relay};
+pub(crate) use self::own::{byte, delay, icap, libraries, minimal, relay, source};
 pub(crate) use self::pinfold::with_pins;
 
 /// One of them.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Kind, Proxy};
-use crate::origin::{Origin, TUNNELLED, free_address};
+use crate::origin::{Origin, SOURCE, TUNNELLED, free_address};
 use crate::running::spawn;
 
 /// Names are looked up in a table where asyncio would ask the system. Another address set in the hook `server_connect` is not
@@ -45,7 +45,7 @@ pub(super) async fn start(dir: &Path, origin: &Origin) -> Proxy {
     std::fs::write(dir.join("addon.py"), addon + "}\n" + ADDON).expect("an addon");
     let (host, port) = (listen.ip().to_string(), listen.port().to_string());
     let trusted = format!("ssl_verify_upstream_trusted_ca={}", origin.root.display());
-    let tunnelled = TUNNELLED.replace('.', "\\.");
+    let tunnelled = [TUNNELLED, SOURCE].map(|host| host.replace('.', "\\.")).join("|");
     let listening = ["--listen-host", &host, "--listen-port", &port];
     // Not before there is a request: it would ask the origin for its certificate at each connection.
     let options = ["--set", "confdir=conf", "--set", "connection_strategy=lazy", "--set", &trusted];

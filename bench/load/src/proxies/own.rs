@@ -1,11 +1,12 @@
 //! Yardsticks of our own, in processes of their own: a bare relay, the least that a checking proxy can do, the hash service
-//! that Squid asks, and what makes a vendor far away.
+//! that Squid asks, what makes a vendor far away, and what sends bare bytes.
 
 mod delay;
 mod icap;
 mod libraries;
 mod minimal;
 mod relay;
+mod source;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -26,6 +27,7 @@ pub(crate) use self::icap::icap;
 pub(crate) use self::libraries::libraries;
 pub(crate) use self::minimal::minimal;
 pub(crate) use self::relay::relay;
+pub(crate) use self::source::{byte, source};
 
 /// The largest body that is held.
 const LARGEST: usize = 64 << 20;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Kind, Proxy};
-use crate::origin::{DOMAIN, FAR, NAMES, Origin, TUNNELLED, WRONG, free_address, name};
+use crate::origin::{DOMAIN, FAR, NAMES, Origin, SOURCE, TUNNELLED, WRONG, free_address, name};
 use crate::running::spawn;
 
 pub(super) async fn start(kind: Kind, dir: &Path, origin: &Origin, recheck: &str) -> Proxy {
@@ -47,11 +47,12 @@ async fn run(kind: Kind, dir: &Path, origin: &Origin, recheck: &str, pins: Strin
         "listen = [\"{listen}\"]\n[console]\nlisten = \"{console}\"\n[egress]\nconnect_ports = [{}]\n[upstream_tls]\n\
          extra_roots = [\"{}\"]\n[[vendor]]\nname = \"vendor\"\nhosts = [\"*.{DOMAIN}\"]\nrecheck = \"{recheck}\"\n\
          [[siem]]\nformat = \"ecs\"\nto = \"file:events.json\"\nrepeats = \"counted\"\n[egress.resolve]\n\
-         \"{TUNNELLED}\" = \"{}\"\n\"{FAR}\" = \"{}\"\n",
+         \"{TUNNELLED}\" = \"{}\"\n\"{FAR}\" = \"{}\"\n\"{SOURCE}\" = \"{}\"\n",
         origin.address.port(),
         origin.root.display(),
         origin.address,
         origin.far,
+        origin.source,
     );
     for number in 0..NAMES {
         writeln!(text, "\"{}\" = \"{}\"", name(number), origin.address).expect("text");

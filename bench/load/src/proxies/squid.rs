@@ -8,7 +8,7 @@ use tokio::process::Child;
 
 use super::{Kind, Proxy};
 use crate::keys;
-use crate::origin::{Origin, TUNNELLED, free_address};
+use crate::origin::{Origin, SOURCE, TUNNELLED, free_address};
 use crate::running::spawn;
 
 pub(super) const PROGRAM: &str = "/usr/sbin/squid";
@@ -39,6 +39,7 @@ pub(super) async fn start(
          sslcrtd_program {CERTIFICATES} -s {dir}/certificates -M 64MB\n\
          acl hello at_step SslBump1\nacl tunnelled ssl::server_name {TUNNELLED}\n\
          ssl_bump peek hello\nssl_bump splice tunnelled\nssl_bump bump all\n\
+         acl source dstdomain {SOURCE}\non_unsupported_protocol tunnel source\n\
          tls_outgoing_options cafile={root} min-version=1.3\nhttp_access allow all\nhosts_file {hosts}\n\
          cache_mem 512 MB\nmaximum_object_size_in_memory 16 MB\n{checking}\
          access_log none\ncache_log {dir}/cache.log\npid_filename {dir}/squid.pid\ncoredump_dir {dir}\nshutdown_lifetime 1 second\n\
