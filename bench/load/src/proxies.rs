@@ -131,7 +131,7 @@ impl Kind {
         }
     }
 
-    /// Whether it passes on TLS that it does not look into.
+    /// Whether it passes on what it does not look into.
     pub(crate) fn tunnels(self) -> bool {
         !matches!(self, Self::Direct | Self::Minimal | Self::Libraries)
     }

@@ -43,3 +43,38 @@ fn taken(mut stream: TcpStream, wanted: u64) -> io::Result<bool> {
         taken = behind;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    const WANTED: u64 = 1_500_000;
+
+    /// Whether this passes for what was wanted.
+    fn passes(sent: Vec<u8>) -> bool {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let sender = thread::spawn(move || {
+            let (mut client, _) = listener.accept().expect("a client");
+            client.read_exact(&mut [0; 8]).expect("a wish");
+            // Who has found them wrong takes no more of them.
+            drop(client.write_all(&sent));
+        });
+        let passed = taken(TcpStream::connect(address).expect("a sender"), WANTED).unwrap_or(false);
+        sender.join().expect("a sender");
+        passed
+    }
+
+    #[test]
+    fn bytes_that_are_missing_or_too_many_or_others_do_not_pass() {
+        let whole: Vec<u8> = (0..WANTED).map(byte).collect();
+        assert!(passes(whole.clone()));
+        assert!(!passes(whole[..whole.len() - 1].to_vec()), "the last is missing");
+        assert!(!passes([&whole[..700_000], &whole[765_536..]].concat()), "some in the middle are missing");
+        assert!(!passes([&whole[..], b"!"].concat()), "one too many");
+        assert!(!passes([&[!whole[0]], &whole[1..]].concat()), "the first is another");
+    }
+}
