@@ -1,6 +1,6 @@
 //! The far end of a tunnel that carries bare bytes: it sends as many as it is asked for, and spends as little on them as can
-//! be. They are written from one buffer that lies in the cache. sendfile(2) copies none and is dearer: the kernel then
-//! passes on pages of 4 KiB, where what is written lies in pieces of 32 KiB.
+//! be. They are written from one buffer that lies in the cache: sendfile(2) from a file, which copies nothing, took half as
+//! much CPU time again, and without a proxy gave less than half the rate.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
