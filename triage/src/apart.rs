@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use oxc_span::Span;
-use rustc_hash::FxHashMap;
 
 use crate::findings::{Elsewhere, Site};
 use crate::lines::Lines;
 use crate::locals::{Locals, Place};
-use crate::look::{ACCOUNT, SHORT, Use, to_name};
+use crate::look::{ACCOUNT, Called, SHORT, Seen, Source, Use, hash, to_name};
+use crate::origins::Stay;
 
 /// Pieces of text that one use is followed through.
 const PIECES: usize = 64;
@@ -20,7 +20,7 @@ pub(crate) struct Read<'v> {
     text: &'v str,
     lines: Lines<'v>,
     locals: &'v Locals,
-    bound: &'v FxHashMap<u32, Vec<Span>>,
+    seen: &'v Seen,
 }
 
 /// Both versions.
@@ -40,11 +40,26 @@ enum By {
 }
 
 impl<'v> Apart<'v> {
-    /// The places to name of what is there and of what is gone. Of two that look the same it is said where they differ.
+    /// The places to name of what is there and of what is gone. Of two that stand there the same it is said once what their
+    /// variables come from, and of two that look the same where they differ.
     pub(crate) fn sites(&self, gone: &[&Use], others: &[&Use]) -> (Vec<Site>, Vec<Site>) {
-        let (mut gone, mut others): (Vec<_>, Vec<_>) = (named(gone), named(others));
-        let mut is_taken = vec![false; gone.len()];
+        let Stay { gone, others, stay } = self.stay(gone, others);
+        // What stands there newly is named before what does not.
+        let all: Vec<_> = others.into_iter().chain(stay.iter().map(|(used, _)| *used)).collect();
+        let (mut gone, mut others) = (named(&gone), named(&all));
         for (used, site) in &mut others {
+            if !stay.iter().any(|(other, _)| std::ptr::eq(*other, *used)) {
+                continue;
+            }
+            // What stands on one line is named once.
+            for (_, (origins, are_more)) in stay.iter().filter(|(other, _)| other.site == used.site) {
+                let others: Vec<_> = origins.iter().filter(|one| !site.origins.contains(one)).collect();
+                site.origins.extend(others.into_iter().cloned());
+                site.are_more_origins |= are_more;
+            }
+        }
+        let mut is_taken = vec![false; gone.len()];
+        for (used, site) in others.iter_mut().filter(|(_, site)| site.origins.is_empty()) {
             let same = gone
                 .iter()
                 .zip(&is_taken)
@@ -85,6 +100,12 @@ impl<'v> Apart<'v> {
         [old.map(|at| self.old.elsewhere(at)), new.map(|at| self.new.elsewhere(at))]
     }
 
+    /// The first places in two pieces that are not the same, but for names of local variables.
+    pub(crate) fn first_but_names(&self, old: Span, new: Span) -> [Option<u32>; 2] {
+        let differ = |by| self.first_difference(old, new, by);
+        differ(By::Given).or_else(|| differ(By::ButNames)).unwrap_or([Some(old.start), Some(new.start)])
+    }
+
     /// The first places in two pieces that are not the same.
     fn first_difference(&self, old: Span, new: Span, by: By) -> Option<[Option<u32>; 2]> {
         let (mut old_tokens, mut new_tokens) = (self.old.tokens(old, by), self.new.tokens(new, by));
@@ -109,11 +130,41 @@ fn named<'u>(uses: &[&'u Use]) -> Vec<(&'u Use, Site)> {
 }
 
 impl<'v> Read<'v> {
-    pub(crate) fn of(text: &'v str, locals: &'v Locals, bound: &'v FxHashMap<u32, Vec<Span>>) -> Self {
-        Self { text, lines: Lines::of(text), locals, bound }
+    pub(crate) fn of(text: &'v str, locals: &'v Locals, seen: &'v Seen) -> Self {
+        Self { text, lines: Lines::of(text), locals, seen }
     }
 
-    fn elsewhere(&self, at: u32) -> Elsewhere {
+    /// What each variable is, where somebody asked.
+    pub(crate) fn called(&self) -> Option<&'v Called> {
+        self.seen.called.as_ref()
+    }
+
+    /// What a variable is bound to.
+    pub(crate) fn bound(&self, symbol: u32) -> &'v [Span] {
+        self.seen.bound.get(&symbol).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source { lines: &self.lines, locals: self.locals }
+    }
+
+    pub(crate) fn slice(&self, span: Span) -> &str {
+        self.lines.slice(span)
+    }
+
+    /// The first place that names it.
+    pub(crate) fn first_named(&self, symbol: u32) -> Option<Span> {
+        let place = self.locals.places.iter().find(|place| place.symbol == Some(symbol))?;
+        Some(Span::new(place.start, place.end))
+    }
+
+    /// A hash of what is compared of some pieces.
+    pub(crate) fn hash_of_tokens(&self, pieces: &[Span]) -> u64 {
+        let tokens = pieces.iter().flat_map(|piece| self.tokens(*piece, By::Given).take(TOKENS));
+        hash(tokens.map(|(token, _)| token).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn elsewhere(&self, at: u32) -> Elsewhere {
         Elsewhere { line: self.lines.line(at), excerpt: self.lines.excerpt(at) }
     }
 
@@ -129,7 +180,7 @@ impl<'v> Read<'v> {
                     return pieces;
                 }
                 if seen.insert(symbol) {
-                    pieces.extend(self.bound.get(&symbol).into_iter().flatten());
+                    pieces.extend(self.bound(symbol));
                 }
             }
         }
@@ -137,7 +188,7 @@ impl<'v> Read<'v> {
     }
 
     /// The names in a piece.
-    fn places(&self, piece: Span) -> &'v [Place] {
+    pub(crate) fn places(&self, piece: Span) -> &'v [Place] {
         let behind = |at: u32| self.locals.places.partition_point(|place| place.start < at);
         self.locals.places.get(behind(piece.start)..behind(piece.end)).unwrap_or_default()
     }
@@ -151,7 +202,7 @@ impl<'v> Read<'v> {
 }
 
 /// A part of a text, without what stands between it and the next.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Token<'t> {
     Local,
     /// A name of a member that minifiers give.

@@ -348,6 +348,22 @@ pub struct Site {
     /// Where it differs from what stood there in the other version, if what stands there looks the same: behind what is shown, or
     /// in what its names stand for.
     pub differs: Option<Elsewhere>,
+    /// What the variables in it come from, as far as that is not what it was, the nearest first, where what stands there is what
+    /// it was: then it is told here alone, and not as gone.
+    pub origins: Vec<OtherOrigin>,
+    /// Whether there are more than are told.
+    pub are_more_origins: bool,
+}
+
+/// What a variable comes from, where that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherOrigin {
+    /// What the variable is called in the new version.
+    pub name: Box<str>,
+    /// What is gone, with its line in the reviewed version.
+    pub old: Option<Elsewhere>,
+    /// What is there, with its line in the new version.
+    pub new: Option<Elsewhere>,
 }
 
 /// What stands somewhere else than what it is about.

@@ -39,6 +39,7 @@ mod meter;
 mod nesting;
 mod octets;
 mod operators;
+mod origins;
 mod program;
 mod renames;
 mod run;
@@ -60,8 +61,8 @@ pub use contents::{
 pub use difference::{DifferenceAsked, Whole};
 pub use findings::{
     Change, Diff, DiffLine, Elsewhere, Fact, Findings, Fold, Function, FunctionChange, FunctionCounts, Host,
-    Hunk, LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, SHOWN, SITES, SaidVersion, Site,
-    TOGETHER,
+    Hunk, LISTED, Literal, Loss, Mark, Measure, NotAnalysed, Novelty, OtherOrigin, SHOWN, SITES, SaidVersion,
+    Site, TOGETHER,
 };
 pub use guard::Guard;
 pub use limits::Limits;

@@ -32,10 +32,11 @@ use crate::lines::Lines;
 use crate::locals::Locals;
 use crate::value::{Callable, Value};
 
+pub(crate) use self::called::{Called, Origin, Source};
 pub(crate) use self::equal::{sites, to_name, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
 use self::given::GivenTo;
-pub(crate) use self::given::{ACCOUNT, SHORT};
+pub(crate) use self::given::{ACCOUNT, SHORT, hash};
 use self::windows::OwnPost;
 
 /// Places of one capability that are remembered.
@@ -56,6 +57,8 @@ pub(crate) struct Seen {
     pub(crate) cut_short: Option<NotAnalysed>,
     /// What each local variable is bound to, by its number, where that is followed.
     pub(crate) bound: FxHashMap<u32, Vec<Span>>,
+    /// What each is, where somebody asked.
+    pub(crate) called: Option<Called>,
 }
 
 /// A place where something is done.
@@ -160,6 +163,7 @@ fn look_inside(
     }
     if inside.strings == 0 {
         look.seen.bound = look.bound();
+        look.seen.called = look.called.take();
     }
     look.seen
 }
@@ -170,7 +174,7 @@ struct Look<'a, 's> {
     lines: Lines<'s>,
     locals: &'s Locals,
     /// What each local variable is, by its number, once somebody asks.
-    called: OnceCell<Vec<u64>>,
+    called: OnceCell<Called>,
     limits: &'s Limits,
     inside: Inside,
     /// The one that is looked at.
@@ -528,6 +532,14 @@ impl<'a> Look<'a, '_> {
     fn site(&self, start: u32, means: Option<Box<str>>) -> Site {
         let line = self.inside.line.unwrap_or_else(|| self.lines.line(start));
         let in_string = self.inside.strings > 0;
-        Site { line, excerpt: self.lines.excerpt(start), means, in_string, differs: None }
+        Site {
+            line,
+            excerpt: self.lines.excerpt(start),
+            means,
+            in_string,
+            differs: None,
+            origins: Vec::new(),
+            are_more_origins: false,
+        }
     }
 }

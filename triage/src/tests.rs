@@ -402,6 +402,14 @@ fn a_local_that_holds_something_else_is_a_fact_beyond_the_bounds_however_it_is_b
 fn differs(old: &str, new: &str) -> [(usize, String); 2] {
     let facts = changed(old, new).facts;
     let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    // What stands there as before is told once.
+    if let [origin] = fact.sites[0].origins.as_slice() {
+        assert_eq!(fact.gone, []);
+        return [&origin.new, &origin.old].map(|there| {
+            let there = there.as_ref().unwrap_or_else(|| panic!("{fact:?}"));
+            (there.line, there.excerpt.to_string())
+        });
+    }
     [&fact.sites, &fact.gone].map(|sites| {
         let differs = sites[0].differs.as_ref().unwrap_or_else(|| panic!("{fact:?}"));
         (differs.line, differs.excerpt.to_string())

@@ -67,7 +67,7 @@ impl Version {
     }
 
     fn read_again(&self) -> Read<'_> {
-        Read::of(&self.formatted, &self.locals, &self.seen.bound)
+        Read::of(&self.formatted, &self.locals, &self.seen)
     }
 }
 

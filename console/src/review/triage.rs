@@ -7,8 +7,8 @@ mod urgency;
 
 use jiff::Timestamp;
 use pinfold_triage::{
-    Capability, Change, Fact, Findings, Function, FunctionChange, FunctionCounts, Group, Host, Loss, Measure,
-    Novelty, Site,
+    Capability, Change, Elsewhere, Fact, Findings, Function, FunctionChange, FunctionCounts, Group, Host,
+    Loss, Measure, Novelty, OtherOrigin, Site,
 };
 
 use self::contents::Part;
@@ -120,6 +120,17 @@ pub(super) struct SiteRow {
     pub(super) in_string: bool,
     /// Where it differs from what stood there, if it looks the same.
     pub(super) differs: Option<(Place, Text)>,
+    /// What its variables come from, where that alone is not what it was.
+    pub(super) origins: Vec<OriginRow>,
+    pub(super) are_more_origins: bool,
+}
+
+/// What a variable comes from.
+pub(super) struct OriginRow {
+    pub(super) name: Text,
+    /// What that was, by a line of the verified version.
+    pub(super) was: Option<(usize, Text)>,
+    pub(super) is: Option<(Place, Text)>,
 }
 
 /// A place of the verified version.
@@ -359,6 +370,17 @@ fn site_row(site: &Site, shown: &Shown) -> SiteRow {
         means: site.means.as_deref().map(Text::of),
         in_string: site.in_string,
         differs: site.differs.as_ref().map(|there| (shown.place(there.line), Text::of_code(&there.excerpt))),
+        origins: site.origins.iter().map(|origin| origin_row(origin, shown)).collect(),
+        are_more_origins: site.are_more_origins,
+    }
+}
+
+fn origin_row(origin: &OtherOrigin, shown: &Shown) -> OriginRow {
+    let code = |there: &Elsewhere| Text::of_code(&there.excerpt);
+    OriginRow {
+        name: Text::of_code(&origin.name),
+        was: origin.old.as_ref().map(|was| (was.line, code(was))),
+        is: origin.new.as_ref().map(|is| (shown.place(is.line), code(is))),
     }
 }
 
@@ -467,6 +489,22 @@ mod tests {
         assert_eq!((place.link.as_deref(), there.to_string()), (Some("#n3"), "body: form.secret".to_owned()));
         let (line, was) = fact.gone[0].differs.as_ref().unwrap();
         assert_eq!((*line, was.to_string()), (3, "body: form.text".to_owned()));
+    }
+
+    #[test]
+    fn of_code_that_stands_there_as_before_it_is_shown_once_which_origin_changed() {
+        let script = |host: &str| format!("(() => {{ var u = {host}; el.innerHTML = u; }})()");
+        let found = found(&script("page.text"), &script("page.evil"));
+        let fact = &found.groups[0].facts[0];
+        assert!(fact.gone.is_empty());
+        let [site] = fact.sites.as_slice() else { panic!("{}", fact.sites.len()) };
+        assert_eq!(site.excerpt.to_string(), "el.innerHTML = u;");
+        let [origin] = site.origins.as_slice() else { panic!("{}", site.origins.len()) };
+        assert_eq!(origin.name.to_string(), "u");
+        let (line, was) = origin.was.as_ref().unwrap();
+        assert_eq!((*line, was.to_string()), (2, "var u = page.text;".to_owned()));
+        let (place, is) = origin.is.as_ref().unwrap();
+        assert_eq!((place.link.as_deref(), is.to_string()), (Some("#n2"), "var u = page.evil;".to_owned()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What local variables are, whatever a build has called them: where each is declared, and what it comes from: what it is bound to,
 //! what patterns, loops and imports give it, what its function is handed to, and what is put into it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use oxc_ast::AstKind;
@@ -12,8 +13,10 @@ use oxc_syntax::symbol::SymbolId;
 use rustc_hash::FxHashMap;
 
 use super::Look;
-use super::given::{SHORT, hash};
+use super::given::{ACCOUNT, SHORT, hash};
 use crate::bindings::Binding;
+use crate::lines::Lines;
+use crate::locals::Locals;
 
 /// Bytes of each thing that a variable comes from.
 const BOUND: usize = 1024;
@@ -21,6 +24,8 @@ const BOUND: usize = 1024;
 const OF_FUNCTION: usize = 128;
 /// Variables that are followed from one to the next: with more of them, what changes anywhere in a library is a fact at many places.
 const FOLLOWED: usize = 3;
+/// Of these, those that are followed from a variable that no plain assignment binds.
+const NEAR: usize = 2;
 /// Methods that put something into what they are called on.
 const FILLS: [&str; 6] = ["push", "unshift", "add", "set", "append", "splice"];
 /// Patterns inside each other, around a variable.
@@ -31,7 +36,18 @@ impl Look<'_, '_> {
     /// are written as two.
     pub(super) fn whatever_it_is_called(&self, span: Span, most: usize) -> String {
         let called = self.called.get_or_init(|| self.all_called());
-        self.written(span, most, |symbol| called.get(symbol as usize).copied().unwrap_or_default())
+        let last = called.steps.last().map(Vec::as_slice).unwrap_or_default();
+        self.source().written(span, most, |symbol| last.get(symbol as usize).copied().unwrap_or_default())
+    }
+
+    /// The same with what variables nearby come from alone.
+    pub(super) fn nearly_called(&self, name: Span) -> String {
+        let called = self.called.get_or_init(|| self.all_called());
+        self.source().written(name, usize::MAX, |symbol| called.after(NEAR, symbol))
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { lines: &self.lines, locals: self.locals }
     }
 
     /// What each is bound to, but for functions.
@@ -54,7 +70,7 @@ impl Look<'_, '_> {
 
     /// For each symbol: how deep inside of functions it is declared, what it is bound to, and which it is of those of its
     /// function that are bound to the same. From one place, no two are the same.
-    fn all_called(&self) -> Vec<u64> {
+    fn all_called(&self) -> Called {
         let scoping = self.semantic.scoping();
         let functions = self.functions_of_scopes();
         let function = |symbol: SymbolId| {
@@ -65,23 +81,31 @@ impl Look<'_, '_> {
         let origins: Vec<_> =
             scoping.symbol_ids().map(|symbol| self.origins(symbol, declared.get(&symbol))).collect();
         let depths: Vec<_> = scoping.symbol_ids().map(|symbol| function(symbol).1).collect();
-        let mut called = depths.clone();
-        let bodies = self.bodies();
+        let mut called = Called { steps: vec![depths], origins, bodies: self.bodies() };
+        let source = self.source();
         // What the variables are that it is bound to is known from the last time.
-        for _ in 0..FOLLOWED {
+        for step in 0..FOLLOWED {
             if self.limits.is_over() {
                 break;
             }
             let mut known = FxHashMap::default();
             let mut alike: HashMap<(ScopeId, u64), u64> = HashMap::new();
-            let each = scoping.symbol_ids().zip(&origins).map(|(symbol, origins)| {
+            let each = scoping.symbol_ids().map(|symbol| {
                 let (scope, depth) = function(symbol);
-                let bound = self.hash_of(origins, &called, (&depths, &bodies), &mut known);
+                let origins = called.origins(symbol.index() as u32).iter();
+                let hashes = origins.map(|origin| match origin {
+                    Origin::Text(span) => {
+                        *known.entry(*span).or_insert_with(|| called.hash_of_text(&source, *span, step))
+                    }
+                    Origin::Word(word) => hash(word),
+                });
+                let bound = hash(hashes.collect::<Vec<_>>());
                 let which = alike.entry((scope, bound)).or_default();
                 *which += 1;
                 hash((depth, bound, *which))
             });
-            called = each.collect();
+            let each = each.collect();
+            called.steps.push(each);
         }
         called
     }
@@ -262,42 +286,6 @@ impl Look<'_, '_> {
         }
     }
 
-    /// A hash of what a variable comes from, with so much as is known of other variables.
-    fn hash_of(
-        &self,
-        origins: &[Origin],
-        called: &[u64],
-        bodies: (&[u64], &[Span]),
-        known: &mut FxHashMap<Span, u64>,
-    ) -> u64 {
-        let hashes = origins.iter().map(|origin| match origin {
-            Origin::Text(span) => {
-                *known.entry(*span).or_insert_with(|| self.hash_of_text(*span, called, bodies))
-            }
-            Origin::Word(word) => hash(word),
-        });
-        hash(hashes.collect::<Vec<_>>())
-    }
-
-    /// Of a function, or a class, its beginning: what is behind that changes with each version, and is compared by itself.
-    fn hash_of_text(&self, span: Span, called: &[u64], (depths, bodies): (&[u64], &[Span])) -> u64 {
-        let called = |symbol: u32| called.get(symbol as usize).copied().unwrap_or_default();
-        let (mut text, mut at) = (String::new(), span.start);
-        while at < span.end && text.len() < BOUND {
-            let next = bodies.partition_point(|body| body.start < at);
-            let body = bodies.get(next).filter(|body| body.start < span.end);
-            let until = body.map_or(span.end, |body| body.start);
-            text.push_str(&self.written(Span::new(at, until), BOUND - text.len(), called));
-            text.extend(body.map(|body| {
-                self.written(*body, OF_FUNCTION, |symbol| {
-                    depths.get(symbol as usize).copied().unwrap_or_default()
-                })
-            }));
-            at = body.map_or(span.end, |body| body.end);
-        }
-        hash(text)
-    }
-
     /// Where functions and classes stand, in the order in which they begin.
     fn bodies(&self) -> Vec<Span> {
         let bodies = self.semantic.nodes().iter().filter_map(|node| match node.kind() {
@@ -308,7 +296,91 @@ impl Look<'_, '_> {
         });
         bodies.collect()
     }
+}
 
+/// Whether something stands in the beginning of a function.
+type IsInBody = bool;
+
+/// What each local variable is, by its number, and what it comes from.
+#[derive(Debug)]
+pub(crate) struct Called {
+    /// What each is: at first by how deep it stands alone, and then with what the variables are that it comes from.
+    steps: Vec<Vec<u64>>,
+    origins: Vec<Vec<Origin>>,
+    /// Where functions and classes stand, in the order in which they begin.
+    bodies: Vec<Span>,
+}
+
+impl Called {
+    /// Variables that are followed from one to the next.
+    pub(crate) fn last_step(&self) -> usize {
+        self.steps.len().saturating_sub(1)
+    }
+
+    pub(crate) fn origins(&self, symbol: u32) -> &[Origin] {
+        self.origins.get(symbol as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What one is, with so much as is known after a step.
+    pub(crate) fn after(&self, step: usize, symbol: u32) -> u64 {
+        self.steps.get(step).and_then(|step| step.get(symbol as usize)).copied().unwrap_or_default()
+    }
+
+    /// Of an origin, with so much as is known of other variables after a step.
+    pub(crate) fn hash_of(&self, source: &Source<'_>, origin: &Origin, step: usize) -> u64 {
+        match origin {
+            Origin::Text(span) => self.hash_of_text(source, *span, step),
+            Origin::Word(word) => hash(word),
+        }
+    }
+
+    fn hash_of_text(&self, source: &Source<'_>, span: Span, step: usize) -> u64 {
+        hash(self.written(source, span, |symbol| self.after(step, symbol), |symbol| self.after(0, symbol)))
+    }
+
+    /// A hash of it without what its variables are, and these in order: of one in the beginning of a function it counts how deep
+    /// it stands alone.
+    pub(crate) fn without_variables(&self, source: &Source<'_>, span: Span) -> (u64, Vec<(u32, IsInBody)>) {
+        let named = RefCell::new(Vec::new());
+        let note = |is_in_body| {
+            let named = &named;
+            move |symbol| {
+                named.borrow_mut().push((symbol, is_in_body));
+                0
+            }
+        };
+        let text = self.written(source, span, note(false), note(true));
+        (hash(text), named.into_inner())
+    }
+
+    /// Of a function, or a class, its beginning: what is behind that changes with each version, and is compared by itself.
+    fn written(
+        &self,
+        source: &Source<'_>,
+        span: Span,
+        called: impl Fn(u32) -> u64,
+        in_bodies: impl Fn(u32) -> u64,
+    ) -> String {
+        let (mut text, mut at) = (String::new(), span.start);
+        while at < span.end && text.len() < BOUND {
+            let next = self.bodies.partition_point(|body| body.start < at);
+            let body = self.bodies.get(next).filter(|body| body.start < span.end);
+            let until = body.map_or(span.end, |body| body.start);
+            text.push_str(&source.written(Span::new(at, until), BOUND - text.len(), &called));
+            text.extend(body.map(|body| source.written(*body, OF_FUNCTION, &in_bodies)));
+            at = body.map_or(span.end, |body| body.end);
+        }
+        text
+    }
+}
+
+/// A text, and its names.
+pub(crate) struct Source<'n> {
+    pub(crate) lines: &'n Lines<'n>,
+    pub(crate) locals: &'n Locals,
+}
+
+impl Source<'_> {
     /// A name counts as one byte: more of the text is written than with it, and never less.
     fn written(&self, span: Span, most: usize, called: impl Fn(u32) -> u64) -> String {
         let (mut text, mut at, mut left) = (String::new(), span.start, most);
@@ -322,7 +394,7 @@ impl Look<'_, '_> {
             add(&mut text, self.lines.slice(Span::new(at, place.start)), &mut left);
             add(&mut text, &before, &mut left);
             if left == 0 {
-                return text;
+                return without_versions(text);
             }
             left -= 1;
             // No name has such a letter in it.
@@ -331,8 +403,34 @@ impl Look<'_, '_> {
             at = place.end;
         }
         add(&mut text, self.lines.slice(Span::new(at.min(span.end), span.end)), &mut left);
-        text
+        without_versions(text)
     }
+}
+
+/// A version is another one each time, and nothing else with it: three short numbers with points between them, and no more of
+/// these, for an address has four.
+fn without_versions(text: String) -> String {
+    let is_of_number = |char: char| char.is_ascii_digit() || char == '.';
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let is_inside =
+        |at: usize| is_digit(bytes.get(at + 1)) && is_digit(bytes.get(..at).and_then(<[u8]>::last));
+    let Some((first, _)) = text.match_indices('.').find(|(at, _)| is_inside(*at)) else { return text };
+    let first = text.get(..first).unwrap_or_default().trim_end_matches(is_of_number).len();
+    let (before, mut rest) = text.split_at(first);
+    let mut shorter = before.to_owned();
+    while let Some(at) = rest.find(is_of_number) {
+        let (before, number) = rest.split_at(at);
+        let (number, behind) =
+            number.split_at(number.find(|char| !is_of_number(char)).unwrap_or(number.len()));
+        let parts = || number.split('.');
+        let is_version = parts().count() == 3 && parts().all(|part| (1..ACCOUNT).contains(&part.len()));
+        shorter.push_str(before);
+        shorter.push_str(if is_version { "#" } else { number });
+        rest = behind;
+    }
+    shorter.push_str(rest);
+    shorter
 }
 
 /// As much of a piece as there is room for.
@@ -343,13 +441,21 @@ fn add(text: &mut String, piece: &str, left: &mut usize) {
 }
 
 /// What a variable comes from.
-enum Origin {
+#[derive(Debug)]
+pub(crate) enum Origin {
     /// What stands there.
     Text(Span),
     Word(Box<str>),
 }
 
 impl Origin {
+    pub(crate) fn text(&self) -> Option<Span> {
+        match self {
+            Self::Text(span) => Some(*span),
+            Self::Word(_) => None,
+        }
+    }
+
     fn member(name: &str) -> Self {
         Self::Word(if name.len() > SHORT { format!(".{name}") } else { "._".to_owned() }.into())
     }

@@ -174,7 +174,7 @@ impl Look<'_, '_> {
 /// for the same.
 static CHANCE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-pub(super) fn hash(one: impl Hash) -> u64 {
+pub(crate) fn hash(one: impl Hash) -> u64 {
     CHANCE.hash_one(one)
 }
 
@@ -475,9 +475,15 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             Value::Global(path) => {
                 self.is_of_people |= of_global(&path).is_some_and(|of| of.group() == Group::Data);
                 self.named(path.rsplit('.').next().unwrap_or_default());
-                return self.text.push_str(&path);
+                self.text.push_str(&path);
+                // It may be something else too.
+                return of_members(expression).into_iter().for_each(|name| self.origins(name));
             }
-            Value::Number(_) | Value::Bool(_) | Value::Undefined => return self.text.push('#'),
+            Value::Undefined => {
+                self.text.push('#');
+                return of_members(expression).into_iter().for_each(|name| self.origins(name));
+            }
+            Value::Number(_) | Value::Bool(_) => return self.text.push('#'),
             Value::Function(_) => return self.text.push('ƒ'),
             Value::Unknown
             | Value::Regex { .. }
@@ -598,6 +604,15 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         self.text = before;
         self.text.push('$');
         self.text.extend(ways.iter().filter(|way| !way.is_empty()).map(String::as_str));
+        self.origins(name);
+    }
+
+    /// What a variable comes from besides what it is bound to: a default, a loop, what is put into it.
+    fn origins(&mut self, name: &IdentifierReference<'a>) {
+        let is_local = symbol_of(self.look.folder.scoping, name).is_some();
+        if is_local && self.capability != Capability::Location {
+            self.text.push_str(&self.look.nearly_called(name.span));
+        }
     }
 
     /// A text that is put together: literals next to each other are one.
@@ -619,6 +634,14 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         }
         self.literal(&known);
     }
+}
+
+/// The name whose member it is, or of that a member, and so on.
+fn of_members<'a>(mut expression: &'a Expression<'a>) -> Option<&'a IdentifierReference<'a>> {
+    while let Some(member) = expression.as_member_expression() {
+        expression = member.object();
+    }
+    expression.get_identifier_reference()
 }
 
 /// Texts and expressions of a template, in order.

@@ -1,8 +1,8 @@
 //! What was found, for programs. The fields are listed in `docs/reference.md`.
 
 use pinfold_triage::{
-    Capability, Deed, Diff, DiffLine, Fact, Findings, Function, Host, Literal, Loss, Mark, Measure,
-    NotAnalysed, Renamed, Site, Together,
+    Capability, Deed, Diff, DiffLine, Elsewhere, Fact, Findings, Function, Host, Literal, Loss, Mark,
+    Measure, NotAnalysed, OtherOrigin, Renamed, Site, Together,
 };
 use serde_json::{Value, json};
 
@@ -144,8 +144,22 @@ fn site_json(site: &Site) -> Value {
         "excerpt": &*site.excerpt,
         "means": site.means.as_deref(),
         "in_string": site.in_string,
-        "differs": site.differs.as_ref().map(|there| json!({ "line": there.line, "excerpt": &*there.excerpt })),
+        "differs": site.differs.as_ref().map(elsewhere_json),
+        "origins": site.origins.iter().map(origin_json).collect::<Value>(),
+        "more_origins": site.are_more_origins,
     })
+}
+
+fn origin_json(origin: &OtherOrigin) -> Value {
+    json!({
+        "name": &*origin.name,
+        "verified": origin.old.as_ref().map(elsewhere_json),
+        "new": origin.new.as_ref().map(elsewhere_json),
+    })
+}
+
+fn elsewhere_json(there: &Elsewhere) -> Value {
+    json!({ "line": there.line, "excerpt": &*there.excerpt })
 }
 
 fn function_json(function: &Function) -> Value {

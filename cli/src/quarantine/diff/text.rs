@@ -248,6 +248,7 @@ impl<'a> Page<'a> {
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
             text.push_str(&self.differs(site));
+            text.push_str(&self.origins(site));
         }
         let more = fact.others.saturating_sub(fact.sites.len());
         if more > 0 {
@@ -267,6 +268,28 @@ impl<'a> Page<'a> {
         let said = format!("what differs, on line {}: ", there.line);
         let excerpt = self.cut(&there.excerpt, 12 + said.len());
         format!("{:>8}  {}{excerpt}\n", "", self.faint(&said))
+    }
+
+    /// What its variables come from, where that alone is not what it was.
+    fn origins(&self, site: &Site) -> String {
+        let mut text = String::new();
+        let mut say = |said: &str, code: &str| {
+            let code = self.cut(code, 12 + said.len());
+            text.push_str(&format!("{:>8}  {}{code}\n", "", self.faint(said)));
+        };
+        for origin in &site.origins {
+            say("as before, but something else comes into: ", &origin.name);
+            for (was, there) in [("was", &origin.old), ("is", &origin.new)] {
+                match there {
+                    Some(there) => say(&format!("  {was}, on line {}: ", there.line), &there.excerpt),
+                    None => say(&format!("  {was} not there"), ""),
+                }
+            }
+        }
+        if site.are_more_origins {
+            say("and from more places than these", "");
+        }
+        text
     }
 
     /// Text of the attacker, safe to look at, and no longer than a line of the terminal.

@@ -1,0 +1,314 @@
+//! Which variables of a use come from something else than before, where the use itself is what it was.
+//!
+//! Followed is what two uses are told apart by: the origins of their variables as far as `look::called` compares them, and what
+//! is bound as far as that is short. What is found here is shown and decides nothing: of two uses that are not the same, of which
+//! it is not known why, both are told.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+
+use oxc_span::Span;
+
+use crate::apart::{Apart, Read};
+use crate::findings::{Elsewhere, OtherOrigin};
+use crate::look::{Called, Origin, Source, Use};
+
+/// Origins of one use that are told. That there are more is said: the one that counts could be among these.
+const ORIGINS: usize = 8;
+/// Pairs of variables that one use is followed through.
+const VARIABLES: usize = 256;
+/// Variables bound to each other that are followed.
+const BOUND: usize = 8;
+/// Bytes of what one is bound to.
+const SHORT: usize = 1024;
+
+/// Uses without an equal in the other version.
+pub(crate) struct Stay<'u> {
+    /// Those that no longer stand there.
+    pub(crate) gone: Vec<&'u Use>,
+    /// Those that stand there newly.
+    pub(crate) others: Vec<&'u Use>,
+    /// Those that stand there as before, with what their variables come from, and whether that is more than is told.
+    pub(crate) stay: Vec<(&'u Use, (Vec<OtherOrigin>, bool))>,
+}
+
+impl Apart<'_> {
+    /// Pairs what stands in both versions the same, in order.
+    pub(crate) fn stay<'u>(&self, gone: &[&'u Use], others: &[&'u Use]) -> Stay<'u> {
+        let mut before: HashMap<_, VecDeque<usize>> = HashMap::new();
+        for (at, used) in gone.iter().enumerate() {
+            before.entry(self.old.what_stands_there(used)).or_default().push_back(at);
+        }
+        let (mut new, mut stay) = (Vec::new(), Vec::new());
+        let mut is_gone = vec![true; gone.len()];
+        for used in others {
+            let stands = self.new.what_stands_there(used);
+            let at = stands.and_then(|_| before.get_mut(&stands)?.pop_front());
+            let origins = at.and_then(|at| self.other_origins(gone.get(at)?, used));
+            match origins {
+                Some(origins) => {
+                    stay.push((*used, origins));
+                    if let Some(is_gone) = at.and_then(|at| is_gone.get_mut(at)) {
+                        *is_gone = false;
+                    }
+                }
+                None => new.push(*used),
+            }
+        }
+        let gone = gone.iter().zip(is_gone).filter(|(_, is_gone)| *is_gone).map(|(used, _)| *used);
+        Stay { gone: gone.collect(), others: new, stay }
+    }
+
+    /// What is known, the nearest first, and how much more there is. `None` where nothing is.
+    fn other_origins(&self, was: &Use, is: &Use) -> Option<(Vec<OtherOrigin>, bool)> {
+        let [old, new] =
+            [was, is].map(|used| used.at.as_ref().map(|at| at.all.as_slice()).unwrap_or_default());
+        let mut walk = Walk { apart: self, next: VecDeque::new(), seen: HashSet::new(), found: Vec::new() };
+        for (old, new) in old.iter().zip(new) {
+            let (old, new) = (self.old.places(*old), self.new.places(*new));
+            if old.len() != new.len() {
+                return None;
+            }
+            for (old, new) in old.iter().zip(new) {
+                match (old.symbol, new.symbol) {
+                    (Some(old), Some(new)) => walk.begin([old, new], BOUND),
+                    (None, None) => {}
+                    (_, _) => return None,
+                }
+            }
+        }
+        let is_whole = walk.goes_on();
+        let mut found = walk.found;
+        let are_more = !is_whole || found.len() > ORIGINS;
+        found.truncate(ORIGINS);
+        (!found.is_empty()).then_some((found, are_more))
+    }
+}
+
+impl Read<'_> {
+    /// What short texts a variable is bound to, without functions.
+    fn shortly_bound(&self, symbol: u32) -> Vec<(u64, Span)> {
+        let is_followed = |span: &&Span| {
+            let text = self.slice(**span);
+            text.len() <= SHORT && !text.contains("function") && !text.contains("=>")
+        };
+        let spans = self.bound(symbol).iter().filter(is_followed);
+        spans.map(|span| (self.hash_of_tokens(&[*span]), *span)).collect()
+    }
+
+    /// A hash of all of a use; `None` where it is not known where it stands.
+    fn what_stands_there(&self, used: &Use) -> Option<(bool, u64)> {
+        let all = used.at.as_ref().map(|at| at.all.as_slice()).filter(|all| !all.is_empty())?;
+        Some((used.is_later, self.hash_of_tokens(all)))
+    }
+}
+
+/// How far two variables are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Far {
+    /// By what they are after a step.
+    Step(usize),
+    /// So many more times by what they are bound to.
+    Bound(usize),
+}
+
+/// What is found on the way through the variables of two uses, the nearest first.
+struct Walk<'w, 'v> {
+    apart: &'w Apart<'v>,
+    next: VecDeque<([u32; 2], Far)>,
+    seen: HashSet<([u32; 2], Far)>,
+    found: Vec<OtherOrigin>,
+}
+
+impl<'w> Walk<'w, '_> {
+    fn begin(&mut self, symbols: [u32; 2], times: usize) {
+        if let Some([was, is]) = self.called() {
+            self.to(symbols, Far::Step(was.last_step().min(is.last_step())));
+        }
+        self.to(symbols, Far::Bound(times));
+    }
+
+    fn called(&self) -> Option<[&'w Called; 2]> {
+        Some([self.apart.old.called()?, self.apart.new.called()?])
+    }
+
+    fn to(&mut self, symbols: [u32; 2], far: Far) {
+        if self.seen.insert((symbols, far)) {
+            self.next.push_back((symbols, far));
+        }
+    }
+
+    /// Whether that was all.
+    fn goes_on(&mut self) -> bool {
+        for _ in 0..VARIABLES {
+            if self.found.len() > ORIGINS {
+                break;
+            }
+            match self.next.pop_front() {
+                None => return true,
+                Some((symbols, Far::Step(step))) => self.step(symbols, step),
+                Some((symbols, Far::Bound(times))) => self.bound(symbols, times),
+            }
+        }
+        false
+    }
+
+    /// By what they are after a step.
+    fn step(&mut self, symbols: [u32; 2], step: usize) {
+        let Some(sides @ [was, is]) = self.called() else { return };
+        let [old, new] = symbols;
+        if was.after(step, old) == is.after(step, new) {
+            return;
+        }
+        let Some(before) = step.checked_sub(1) else { return self.declared(symbols) };
+        let sources = [self.apart.old.source(), self.apart.new.source()];
+        let of = |at: usize| {
+            let (called, source) = (sides.get(at)?, sources.get(at)?);
+            let origins = called.origins(*symbols.get(at)?).iter();
+            let each = origins.map(|origin| (called.hash_of(source, origin, before), origin));
+            Some(each.collect::<Vec<_>>())
+        };
+        let (old, new) = (of(0).unwrap_or_default(), of(1).unwrap_or_default());
+        let (mut gone, mut there) = (without(&old, &new), without(&new, &old));
+        if gone.is_empty() && there.is_empty() {
+            // They come in another order, or others do that are the same.
+            let mut pairs = old.iter().zip(&new);
+            let Some(((_, old), (_, new))) = pairs.find(|((old, _), (new, _))| old != new) else {
+                return self.declared(symbols);
+            };
+            (gone, there) = (vec![*old], vec![*new]);
+        }
+        if gone.iter().chain(&there).all(|origin| origin.text().is_none()) {
+            return self.declared(symbols);
+        }
+        let read = |origins: Vec<&Origin>, called: &Called, source: &Source<'_>| {
+            let spans = origins.into_iter().filter_map(Origin::text);
+            let each = spans.map(|span| {
+                let (text, named) = called.without_variables(source, span);
+                (text, (span, named))
+            });
+            each.collect::<Vec<_>>()
+        };
+        let [old_source, new_source] = &sources;
+        let (gone, there) = (read(gone, was, old_source), read(there, is, new_source));
+        let key = |read: &Read<'_>, span: Span| read.slice(span).to_owned();
+        let (pairs, gone, there) = paired(
+            gone,
+            there,
+            |(span, _)| key(&self.apart.old, *span),
+            |(span, _)| key(&self.apart.new, *span),
+        );
+        let spans = |all: Vec<(Span, _)>| all.into_iter().map(|(span, _)| span).collect::<Vec<_>>();
+        self.differ(symbols, &spans(gone), &spans(there));
+        // What reads the same but for variables is followed through these.
+        for ((_, old_named), (_, new_named)) in pairs {
+            for ((old, is_in_body), (new, _)) in old_named.into_iter().zip(new_named) {
+                self.to([old, new], Far::Step(if is_in_body { 0 } else { before }));
+            }
+        }
+    }
+
+    /// By what they are bound to.
+    fn bound(&mut self, symbols: [u32; 2], times: usize) {
+        let Some(times) = times.checked_sub(1) else { return };
+        let (Apart { old: was, new: is }, [old, new]) = (self.apart, symbols);
+        let (pairs, gone, there) = paired(
+            was.shortly_bound(old),
+            is.shortly_bound(new),
+            |span| was.slice(*span).to_owned(),
+            |span| is.slice(*span).to_owned(),
+        );
+        self.differ(symbols, &gone, &there);
+        for (old, new) in pairs {
+            for (old, new) in was.places(old).iter().zip(is.places(new)) {
+                if let (Some(old), Some(new)) = (old.symbol, new.symbol) {
+                    self.begin([old, new], times);
+                }
+            }
+        }
+    }
+
+    /// Tells what is gone and what is there.
+    fn differ(&mut self, symbols: [u32; 2], gone: &[Span], there: &[Span]) {
+        for at in 0..gone.len().max(there.len()) {
+            let places = match (gone.get(at), there.get(at)) {
+                (Some(old), Some(new)) => self.apart.first_but_names(*old, *new),
+                (old, new) => [old.map(|old| old.start), new.map(|new| new.start)],
+            };
+            self.tell(symbols, places);
+        }
+    }
+
+    /// Where they are named first.
+    fn declared(&mut self, symbols: [u32; 2]) {
+        let named = |read: &Read<'_>, symbol| read.first_named(symbol).map(|named| named.start);
+        let [old, new] = symbols;
+        self.tell(symbols, [named(&self.apart.old, old), named(&self.apart.new, new)]);
+    }
+
+    fn tell(&mut self, [_, symbol]: [u32; 2], [old, new]: [Option<u32>; 2]) {
+        let Apart { old: was, new: is } = self.apart;
+        let name = is.first_named(symbol).map(|named| is.slice(named)).unwrap_or_default().into();
+        let (old, new): (Option<Elsewhere>, _) =
+            (old.map(|at| was.elsewhere(at)), new.map(|at| is.elsewhere(at)));
+        let is_told = self.found.iter().any(|told| told.old == old && told.new == new);
+        if !is_told {
+            self.found.push(OtherOrigin { name, old, new });
+        }
+    }
+}
+
+/// Pairs what has the same number: what has the same key too first. And what is left of both.
+fn paired<T>(
+    old: Vec<(u64, T)>,
+    new: Vec<(u64, T)>,
+    old_key: impl Fn(&T) -> String,
+    new_key: impl Fn(&T) -> String,
+) -> (Vec<(T, T)>, Vec<T>, Vec<T>) {
+    let (old, new, mut pairs) =
+        pair(old, new, |(number, one)| (*number, old_key(one)), |(number, one)| (*number, new_key(one)));
+    let (old, new, more) = pair(old, new, |(number, _)| *number, |(number, _)| *number);
+    pairs.extend(more);
+    let rest = |all: Vec<(u64, T)>| all.into_iter().map(|(_, one)| one).collect();
+    (pairs.into_iter().map(|((_, old), (_, new))| (old, new)).collect(), rest(old), rest(new))
+}
+
+type Pairs<T> = (Vec<T>, Vec<T>, Vec<(T, T)>);
+
+fn pair<T, K: Hash + Eq>(
+    old: Vec<T>,
+    new: Vec<T>,
+    old_key: impl Fn(&T) -> K,
+    new_key: impl Fn(&T) -> K,
+) -> Pairs<T> {
+    let mut by_key: HashMap<K, VecDeque<usize>> = HashMap::new();
+    for (at, one) in old.iter().enumerate() {
+        by_key.entry(old_key(one)).or_default().push_back(at);
+    }
+    let mut old: Vec<_> = old.into_iter().map(Some).collect();
+    let (mut rest, mut pairs) = (Vec::new(), Vec::new());
+    for one in new {
+        let at = by_key.get_mut(&new_key(&one)).and_then(VecDeque::pop_front);
+        match at.and_then(|at| old.get_mut(at)?.take()) {
+            Some(was) => pairs.push((was, one)),
+            None => rest.push(one),
+        }
+    }
+    (old.into_iter().flatten().collect(), rest, pairs)
+}
+
+/// What of the one has no equal in the other.
+fn without<'o, O>(one: &[(u64, &'o O)], other: &[(u64, &'o O)]) -> Vec<&'o O> {
+    let mut left: HashMap<u64, usize> = HashMap::new();
+    for (hash, _) in other {
+        *left.entry(*hash).or_default() += 1;
+    }
+    let rest = one.iter().filter(|(hash, _)| match left.get_mut(hash) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        Some(_) | None => true,
+    });
+    rest.map(|(_, one)| *one).collect()
+}
