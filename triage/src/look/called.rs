@@ -397,8 +397,12 @@ impl Source<'_> {
                 return without_versions(text);
             }
             left -= 1;
-            // No name has such a letter in it.
-            text.push_str(&format!("\u{1}{:016x}\u{1}", called(symbol)));
+            // No name has such letters in it.
+            let called = called(symbol);
+            let letter = |part: u32| char::from_u32(0xF_0000 | ((called >> (16 * part)) as u32 & 0xFFFF));
+            text.push('\u{1}');
+            text.extend((0..4).filter_map(letter));
+            text.push('\u{1}');
             add(&mut text, &behind, &mut left);
             at = place.end;
         }
@@ -411,12 +415,9 @@ impl Source<'_> {
 /// these, for an address has four.
 fn without_versions(text: String) -> String {
     let is_of_number = |char: char| char.is_ascii_digit() || char == '.';
-    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
-    let bytes = text.as_bytes();
-    let is_inside =
-        |at: usize| is_digit(bytes.get(at + 1)) && is_digit(bytes.get(..at).and_then(<[u8]>::last));
-    let Some((first, _)) = text.match_indices('.').find(|(at, _)| is_inside(*at)) else { return text };
-    let first = text.get(..first).unwrap_or_default().trim_end_matches(is_of_number).len();
+    let is_inside = |three: &[u8]| matches!(three, [before, b'.', behind] if before.is_ascii_digit() && behind.is_ascii_digit());
+    let Some(first) = text.as_bytes().windows(3).position(is_inside) else { return text };
+    let first = text.get(..=first).unwrap_or_default().trim_end_matches(is_of_number).len();
     let (before, mut rest) = text.split_at(first);
     let mut shorter = before.to_owned();
     while let Some(at) = rest.find(is_of_number) {
