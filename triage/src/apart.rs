@@ -58,6 +58,19 @@ impl<'v> Apart<'v> {
                 site.are_more_origins |= are_more;
             }
         }
+        self.say_where(&mut gone, &mut others);
+        (sites(others), sites(gone))
+    }
+
+    /// The same, where what is there and what is gone are both told.
+    pub(crate) fn look_alike(&self, gone: &[&Use], others: &[&Use]) -> (Vec<Site>, Vec<Site>) {
+        let (mut gone, mut others) = (named(gone), named(others));
+        self.say_where(&mut gone, &mut others);
+        (sites(others), sites(gone))
+    }
+
+    /// Of two that look the same, where they differ.
+    fn say_where(&self, gone: &mut [(&Use, Site)], others: &mut [(&Use, Site)]) {
         let mut is_taken = vec![false; gone.len()];
         for (used, site) in others.iter_mut().filter(|(_, site)| site.origins.is_empty()) {
             let same = gone
@@ -70,8 +83,6 @@ impl<'v> Apart<'v> {
                 [its_site.differs, site.differs] = self.where_they_differ(was, used);
             }
         }
-        let sites = |named: Vec<(&Use, Site)>| named.into_iter().map(|(_, site)| site).collect();
-        (sites(others), sites(gone))
     }
 
     fn look_the_same(&self, was: &Use, is: &Use) -> bool {
@@ -123,6 +134,10 @@ impl<'v> Apart<'v> {
         }
         None
     }
+}
+
+fn sites(named: Vec<(&Use, Site)>) -> Vec<Site> {
+    named.into_iter().map(|(_, site)| site).collect()
 }
 
 fn named<'u>(uses: &[&'u Use]) -> Vec<(&'u Use, Site)> {

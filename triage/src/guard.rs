@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::findings::{Loss, Site};
+use crate::apart::Apart;
+use crate::findings::Loss;
 use crate::look::{Use, sites, without_equal};
 
 /// One guard. The list is closed, and short: what is not on it may be gone without a word.
@@ -80,19 +81,23 @@ impl Guard {
 }
 
 /// The guards of which there are fewer than before, or others.
-pub(crate) fn losses(old: &HashMap<Guard, Vec<Use>>, new: &HashMap<Guard, Vec<Use>>) -> Vec<Loss> {
+pub(crate) fn losses(
+    old: &HashMap<Guard, Vec<Use>>,
+    new: &HashMap<Guard, Vec<Use>>,
+    apart: &Apart<'_>,
+) -> Vec<Loss> {
     let old: BTreeMap<_, _> = old.iter().collect();
     let loss = |(guard, before): (&Guard, &Vec<Use>)| {
         let now = new.get(guard).map(Vec::as_slice).unwrap_or_default();
         let (gone, others) = without_equal(before, now);
         let is_lost = now.len() < before.len() || (guard.is_compared() && !gone.is_empty());
-        let listed: Vec<Site> = if guard.is_compared() { sites(&others) } else { Vec::new() };
-        is_lost.then(|| Loss {
-            guard: *guard,
-            reviewed: before.len(),
-            new: now.len(),
-            gone: sites(&gone),
-            others: listed,
+        is_lost.then(|| {
+            let (others, gone) = if guard.is_compared() {
+                apart.look_alike(&gone, &others)
+            } else {
+                (Vec::new(), sites(&gone))
+            };
+            Loss { guard: *guard, reviewed: before.len(), new: now.len(), gone, others }
         })
     };
     old.into_iter().filter_map(loss).collect()

@@ -194,8 +194,11 @@ fn findings(
     let Versions { limits, asked, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let mut found = facts(old, new);
-    let losses = old.map(|old| losses(&old.seen.guards, &new.seen.guards)).unwrap_or_default();
+    let apart = LazyCell::new(|| old.map(|old| Apart { old: old.read_again(), new: new.read_again() }));
+    let mut found = facts(old, new, &apart);
+    let losses =
+        old.zip(apart.as_ref()).map(|(old, apart)| losses(&old.seen.guards, &new.seen.guards, apart));
+    let losses = losses.unwrap_or_default();
     let (hosts, is_over) = hosts(old.map(|old| &old.seen), &new.seen, raw, limits);
     let too_much = hosts.is_full().then_some(NotAnalysed::TooMuch);
     let mut hosts = hosts.listed();
@@ -250,15 +253,18 @@ fn findings(
 }
 
 /// What is done at more places than before, or with something else.
-fn facts<'s>(old: Option<&'s Version>, new: &'s Version) -> Vec<(Fact, Vec<&'s Use>)> {
+fn facts<'s>(
+    old: Option<&'s Version>,
+    new: &'s Version,
+    apart: &LazyCell<Option<Apart<'s>>, impl FnOnce() -> Option<Apart<'s>>>,
+) -> Vec<(Fact, Vec<&'s Use>)> {
     let before = |capability: &Capability| {
         old.and_then(|old| old.seen.uses.get(capability)).map(Vec::as_slice).unwrap_or_default()
     };
     let by_capability: BTreeMap<_, _> = new.seen.uses.iter().collect();
-    let apart = LazyCell::new(|| old.map(|old| Apart { old: old.read_again(), new: new.read_again() }));
     let each = by_capability
         .into_iter()
-        .map(|(capability, uses)| fact(*capability, (before(capability), uses), &apart));
+        .map(|(capability, uses)| fact(*capability, (before(capability), uses), apart));
     let mut facts: Vec<_> = each.flatten().collect();
     facts.sort_by_key(|(fact, _)| (fact.capability.group(), fact.reviewed > 0, fact.capability));
     facts

@@ -338,6 +338,21 @@ fn a_check_or_a_cleaning_that_was_emptied_is_another() {
 }
 
 #[test]
+fn of_a_cleaning_that_was_emptied_it_is_said_where_and_not_only_where_it_is_called() {
+    let script =
+        |does: &str| format!("function escapeHtml(s) {{ count(); {does} }} el.innerHTML = escapeHtml(x)");
+    let (old, new) = (script("return s.replace(/[<>&]/g, f);"), script("return s;"));
+    let losses = changed(old.as_bytes(), new.as_bytes()).losses;
+    let [loss] = losses.as_slice() else { panic!("{losses:?}") };
+    let differs = |sites: &[pinfold_triage::Site]| {
+        let there = sites[0].differs.as_ref().unwrap_or_else(|| panic!("{loss:?}"));
+        (there.line, there.excerpt.to_string())
+    };
+    assert_eq!(differs(&loss.others), (3, "return s;".to_owned()));
+    assert_eq!(differs(&loss.gone), (3, "return s.replace(/[<>&]/g, f);".to_owned()));
+}
+
+#[test]
 fn the_account_that_something_is_sent_to_is_told_from_another() {
     let (old, new) =
         (b"fetch('https://in.test/acct/12345/e')", b"fetch('https://in.test/acct/67890/e'); f()");

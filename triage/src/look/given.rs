@@ -93,11 +93,12 @@ impl<'a> Look<'a, '_> {
         hash(&given.text)
     }
 
-    /// What a function of the script does that decides something, where one is called.
-    pub(super) fn decided(&self, call: &'a CallExpression<'a>) -> u64 {
+    /// What a function of the script does that decides something, where one is called, and where call and function stand.
+    pub(super) fn decided(&self, call: &'a CallExpression<'a>) -> (u64, Vec<Span>) {
         let mut given = Given::of(self, Capability::Location);
         given.of_function(&call.callee);
-        hash(&given.text)
+        given.all.insert(0, call.span);
+        (hash(&given.text), given.all)
     }
 
     /// A call by another name of what was named before, and one of a request that was made before: what they are given counts,

@@ -6,7 +6,7 @@ use oxc_semantic::AstNode;
 use oxc_span::Span;
 use oxc_syntax::operator::BinaryOperator;
 
-use super::{Look, REMEMBERED};
+use super::{Look, REMEMBERED, Stands, Use};
 use crate::bindings::{Binding, symbol_of};
 use crate::findings::NotAnalysed;
 use crate::guard::Guard;
@@ -42,12 +42,13 @@ impl<'a> Look<'a, '_> {
             }
             AstKind::CallExpression(call) => {
                 if let Some(guard) = self.guard_by_call(call) {
-                    let given = if guard == Guard::Cleaning {
-                        self.decided(call)
+                    if guard == Guard::Cleaning {
+                        let (given, all) = self.decided(call);
+                        self.guard_of(guard, call.span, given, all);
                     } else {
-                        self.test(node).filter(|_| guard == Guard::Signature).unwrap_or_default()
-                    };
-                    self.guard(guard, call.span, given);
+                        let test = self.test(node).filter(|_| guard == Guard::Signature);
+                        self.guard(guard, call.span, test.unwrap_or_default());
+                    }
                 }
             }
             AstKind::VariableDeclarator(_) | AstKind::BindingProperty(_) => self.guard_by_name(node),
@@ -154,7 +155,14 @@ impl<'a> Look<'a, '_> {
     }
 
     pub(super) fn guard(&mut self, guard: Guard, span: Span, given: u64) {
-        let used = self.unread(span.start, given);
+        self.guard_of(guard, span, given, Vec::new());
+    }
+
+    /// One of which it is known where all of it stands.
+    fn guard_of(&mut self, guard: Guard, span: Span, given: u64, all: Vec<Span>) {
+        let is_known = self.inside.strings == 0 && !all.is_empty();
+        let at = is_known.then_some(Stands { start: span.start, all });
+        let used = Use { at, ..self.unread(span.start, given) };
         let guards = self.seen.guards.entry(guard).or_default();
         if guards.len() >= REMEMBERED {
             self.seen.cut_short.get_or_insert(NotAnalysed::TooMuch);

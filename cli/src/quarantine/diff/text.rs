@@ -204,10 +204,12 @@ impl<'a> Page<'a> {
             for site in &loss.gone {
                 let line = self.faint(&format!("{:>8}", site.line));
                 text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
+                text.push_str(&self.differs(site));
             }
             for site in &loss.others {
                 let line = self.faint(&format!("{:>8}", "now"));
                 text.push_str(&format!("{line}  {}\n", self.cut(&site.excerpt, 12)));
+                text.push_str(&self.differs(site));
             }
         }
         text

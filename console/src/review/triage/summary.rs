@@ -1,6 +1,8 @@
 //! The facts in one line each, the most telling first. Facts, not a verdict: there is no score.
 
-use pinfold_triage::{Capability, Change, Diff, Fact, Findings, Host, Loss, Novelty, SaidVersion, Together};
+use pinfold_triage::{
+    Capability, Change, Diff, Fact, Findings, Host, Loss, Novelty, SaidVersion, Site, Together,
+};
 
 use super::super::words::counted;
 use super::Place;
@@ -245,7 +247,9 @@ fn at_more_places(fact: &Fact, shown: &Shown) -> Point {
 }
 
 fn of_loss(loss: &Loss, shown: &Shown) -> Point {
-    let place = loss.others.first().map(|site| shown.place(site.line));
+    // The line that differs, where that is another one: the call did not change.
+    let line = |site: &Site| site.differs.as_ref().map_or(site.line, |there| there.line);
+    let place = loss.others.first().map(|site| shown.place(line(site)));
     Point { weight: Weight::Heavy, place, ..Point::plain(loss.text()) }
 }
 
