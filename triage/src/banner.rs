@@ -21,11 +21,20 @@ pub(crate) fn version_said(script: &str) -> Option<Box<str>> {
     loop {
         rest = without_directive(rest.trim_start());
         let (comment, behind) = comment(rest)?;
-        if let Some(version) = comment.split(is_between).find_map(version) {
+        if let Some(version) =
+            comment.lines().map(own).flat_map(|line| line.split(is_between)).find_map(version)
+        {
             return Some(bounded(version, LONGEST));
         }
         rest = behind;
     }
+}
+
+/// What a line says of the script itself, and not of another that it is made from.
+fn own(line: &str) -> &str {
+    let lower = line.to_ascii_lowercase();
+    let other = ["based on", "includes"].iter().filter_map(|other| lower.find(other)).min();
+    other.and_then(|other| line.get(..other)).unwrap_or(line)
 }
 
 /// The versions that two scripts say in their texts, where one version took the place of one other.
@@ -101,6 +110,9 @@ mod tests {
             ("/* Copyright 2023, see section 7 */ f('1.2.3')", None),
             ("f(); /* 1.2.3 */", None),
             ("/* 1.2.3", Some("1.2.3")),
+            ("/*\n * Lodash\n * Based on Underscore.js 1.8.3 <http://underscorejs.org>\n */", None),
+            ("/*! a v2.0.1 | based on b v1.0.0 */", Some("2.0.1")),
+            ("/*! Includes b.js 1.0.0\n a 2.0.1 */", Some("2.0.1")),
             ("/* 1.2.<script> 1..2 1.2.x */", None),
         ] {
             assert_eq!(version_said(script).as_deref(), said, "{script}");
