@@ -1,5 +1,6 @@
 //! Where two uses differ that look the same: behind what is shown of them, or in what their names stand for.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use oxc_span::Span;
@@ -27,6 +28,8 @@ pub(crate) struct Read<'v> {
 pub(crate) struct Apart<'v> {
     pub(crate) old: Read<'v>,
     pub(crate) new: Read<'v>,
+    /// Bytes that may still be read to find out which origins changed.
+    left: Cell<usize>,
 }
 
 /// How two pieces are compared.
@@ -40,6 +43,21 @@ enum By {
 }
 
 impl<'v> Apart<'v> {
+    /// Bytes that are read to find out which origins changed: whoever writes a version that takes more hides nothing, and is told of
+    /// more code as new and as gone.
+    const ORIGINS: usize = 16 << 20;
+
+    pub(crate) fn of(old: Read<'v>, new: Read<'v>) -> Self {
+        Self { old, new, left: Cell::new(Self::ORIGINS) }
+    }
+
+    /// Whether so much more may be read.
+    pub(crate) fn spend(&self, bytes: usize) -> bool {
+        let left = self.left.get().checked_sub(bytes);
+        self.left.set(left.unwrap_or_default());
+        left.is_some()
+    }
+
     /// The places to name of what is there and of what is gone. Of two that stand there the same it is said once what their
     /// variables come from, and of two that look the same where they differ.
     pub(crate) fn sites(&self, gone: &[&Use], others: &[&Use]) -> (Vec<Site>, Vec<Site>) {
@@ -165,6 +183,16 @@ impl<'v> Read<'v> {
 
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.lines.slice(span)
+    }
+
+    /// Bytes of which a text can be, in its shape that is compared.
+    pub(crate) fn size_of(span: Span) -> usize {
+        (span.size() as usize).min(TOKENS * 8)
+    }
+
+    /// What it takes to look for a name.
+    pub(crate) fn names(&self) -> usize {
+        self.locals.places.len()
     }
 
     /// The first place that names it.

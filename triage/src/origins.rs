@@ -19,6 +19,8 @@ const ORIGINS: usize = 8;
 const VARIABLES: usize = 256;
 /// Variables bound to each other that are followed.
 const BOUND: usize = 8;
+/// What a step takes besides the bytes that it reads.
+const STEP: usize = 64;
 /// Bytes of what one is bound to.
 const SHORT: usize = 1024;
 
@@ -36,13 +38,18 @@ impl Apart<'_> {
     /// Pairs what stands in both versions the same, in order.
     pub(crate) fn stay<'u>(&self, gone: &[&'u Use], others: &[&'u Use]) -> Stay<'u> {
         let mut before: HashMap<_, VecDeque<usize>> = HashMap::new();
-        for (at, used) in gone.iter().enumerate() {
+        let is_in_reach = |used: &Use| {
+            let all = used.at.iter().flat_map(|at| &at.all);
+            self.spend(all.map(|span| Read::size_of(*span)).sum())
+        };
+        for (at, used) in gone.iter().enumerate().filter(|(_, used)| is_in_reach(used)) {
             before.entry(self.old.what_stands_there(used)).or_default().push_back(at);
         }
         let (mut new, mut stay) = (Vec::new(), Vec::new());
         let mut is_gone = vec![true; gone.len()];
         for used in others {
-            let stands = self.new.what_stands_there(used);
+            let stands = Some(used).filter(|used| is_in_reach(used));
+            let stands = stands.and_then(|used| self.new.what_stands_there(used));
             let at = stands.and_then(|_| before.get_mut(&stands)?.pop_front());
             let origins = at.and_then(|at| self.other_origins(gone.get(at)?, used));
             match origins {
@@ -63,7 +70,13 @@ impl Apart<'_> {
     fn other_origins(&self, was: &Use, is: &Use) -> Option<(Vec<OtherOrigin>, bool)> {
         let [old, new] =
             [was, is].map(|used| used.at.as_ref().map(|at| at.all.as_slice()).unwrap_or_default());
-        let mut walk = Walk { apart: self, next: VecDeque::new(), seen: HashSet::new(), found: Vec::new() };
+        let mut walk = Walk {
+            apart: self,
+            next: VecDeque::new(),
+            seen: HashSet::new(),
+            found: Vec::new(),
+            is_cut: false,
+        };
         for (old, new) in old.iter().zip(new) {
             let (old, new) = (self.old.places(*old), self.new.places(*new));
             if old.len() != new.len() {
@@ -79,7 +92,7 @@ impl Apart<'_> {
         }
         let is_whole = walk.goes_on();
         let mut found = walk.found;
-        let are_more = !is_whole || found.len() > ORIGINS;
+        let are_more = !is_whole || walk.is_cut || found.len() > ORIGINS;
         found.truncate(ORIGINS);
         (!found.is_empty()).then_some((found, are_more))
     }
@@ -118,6 +131,8 @@ struct Walk<'w, 'v> {
     next: VecDeque<([u32; 2], Far)>,
     seen: HashSet<([u32; 2], Far)>,
     found: Vec<OtherOrigin>,
+    /// Whether something was not looked at.
+    is_cut: bool,
 }
 
 impl<'w> Walk<'w, '_> {
@@ -141,7 +156,7 @@ impl<'w> Walk<'w, '_> {
     /// Whether that was all.
     fn goes_on(&mut self) -> bool {
         for _ in 0..VARIABLES {
-            if self.found.len() > ORIGINS {
+            if self.found.len() > ORIGINS || !self.apart.spend(STEP) {
                 break;
             }
             match self.next.pop_front() {
@@ -161,6 +176,15 @@ impl<'w> Walk<'w, '_> {
             return;
         }
         let Some(before) = step.checked_sub(1) else { return self.declared(symbols) };
+        let origins = was.origins(old).iter().chain(is.origins(new));
+        // Each is written at most twice.
+        let bytes: usize = origins
+            .map(|origin| STEP + origin.text().map_or(0, |span| Read::size_of(span).min(2 * SHORT)))
+            .sum();
+        if !self.apart.spend(2 * bytes) {
+            self.is_cut = true;
+            return;
+        }
         let sources = [self.apart.old.source(), self.apart.new.source()];
         let of = |at: usize| {
             let (called, source) = (sides.get(at)?, sources.get(at)?);
@@ -211,7 +235,12 @@ impl<'w> Walk<'w, '_> {
     /// By what they are bound to.
     fn bound(&mut self, symbols: [u32; 2], times: usize) {
         let Some(times) = times.checked_sub(1) else { return };
-        let (Apart { old: was, new: is }, [old, new]) = (self.apart, symbols);
+        let (Apart { old: was, new: is, .. }, [old, new]) = (self.apart, symbols);
+        let bound = was.bound(old).iter().chain(is.bound(new));
+        if !self.apart.spend(bound.map(|span| Read::size_of(*span)).sum()) {
+            self.is_cut = true;
+            return;
+        }
         let (pairs, gone, there) = paired(
             was.shortly_bound(old),
             is.shortly_bound(new),
@@ -247,7 +276,11 @@ impl<'w> Walk<'w, '_> {
     }
 
     fn tell(&mut self, [_, symbol]: [u32; 2], [old, new]: [Option<u32>; 2]) {
-        let Apart { old: was, new: is } = self.apart;
+        let Apart { old: was, new: is, .. } = self.apart;
+        if !self.apart.spend(was.names() + is.names()) {
+            self.is_cut = true;
+            return;
+        }
         let name = is.first_named(symbol).map(|named| is.slice(named)).unwrap_or_default().into();
         let (old, new): (Option<Elsewhere>, _) =
             (old.map(|at| was.elsewhere(at)), new.map(|at| is.elsewhere(at)));

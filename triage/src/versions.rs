@@ -194,7 +194,7 @@ fn findings(
     let Versions { limits, asked, .. } = versions;
     let cut_short = new.seen.cut_short.clone().or_else(|| old.and_then(|old| old.seen.cut_short.clone()));
     let skeletons = old.map(|old| (&old.skeleton, &new.skeleton));
-    let apart = LazyCell::new(|| old.map(|old| Apart { old: old.read_again(), new: new.read_again() }));
+    let apart = LazyCell::new(|| old.map(|old| Apart::of(old.read_again(), new.read_again())));
     let mut found = facts(old, new, &apart);
     let losses =
         old.zip(apart.as_ref()).map(|(old, apart)| losses(&old.seen.guards, &new.seen.guards, apart));

@@ -1,5 +1,7 @@
 //! Uses whose code stayed, and into which something else comes.
 
+#![expect(clippy::panic, reason = "a test fails by it")]
+
 use pinfold_triage::{Capability, Elsewhere, Fact, Findings, Limits, OtherOrigin, compare};
 
 fn changed(old: &str, new: &str) -> Findings {
@@ -171,4 +173,19 @@ fn a_version_in_an_origin_is_no_difference_and_an_address_is_one() {
     ] {
         assert!(!html(&deep(old), &deep(new)).is_empty(), "{new}");
     }
+}
+
+/// Whoever makes it long to find out which origins changed is told of all that changed all the same.
+#[test]
+fn uses_that_take_too_long_to_follow_are_told_as_new_and_as_gone() {
+    let script = |word: &str| {
+        let fills: String = (0..2000).map(|at| format!("held.part{at} = {word}.part{at};")).collect();
+        let uses: String =
+            (0..300).map(|at| format!("el.innerHTML = f(held, {at}, held.part{at});")).collect();
+        format!("(function (el) {{ var held = {{}}; {fills} {uses} }})(page)")
+    };
+    let facts = html(&script("first"), &script("second"));
+    let fact = &facts[0];
+    assert_eq!((facts.len(), fact.reviewed, fact.others), (1, 300, 300));
+    assert!(fact.sites.iter().any(|site| site.origins.is_empty() || site.are_more_origins), "{fact:?}");
 }
