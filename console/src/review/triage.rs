@@ -123,6 +123,8 @@ pub(super) struct SiteRow {
     /// What its variables come from, where that alone is not what it was.
     pub(super) origins: Vec<OriginRow>,
     pub(super) are_more_origins: bool,
+    /// Whether they are those of the place above: they are shown there.
+    pub(super) has_origins_above: bool,
 }
 
 /// What a variable comes from.
@@ -340,7 +342,7 @@ fn fact_row(fact: &Fact, is_compared: bool, shown: &Shown) -> FactRow {
         is_new: is_compared && fact.novelty() == Novelty::New,
         is_other: fact.novelty() == Novelty::Other,
         counts: if is_compared && fact.reviewed > 0 { format!("{} → {now}", fact.reviewed) } else { now },
-        sites: fact.sites.iter().map(|site| site_row(site, shown)).collect(),
+        sites: site_rows(&fact.sites, shown),
         more: fact.others.saturating_sub(fact.sites.len()),
         gone: gone(&fact.gone),
     }
@@ -363,6 +365,16 @@ fn loss_row(loss: &Loss, shown: &Shown) -> LossRow {
     }
 }
 
+fn site_rows(sites: &[Site], shown: &Shown) -> Vec<SiteRow> {
+    let above = std::iter::once(None).chain(sites.iter().map(Some));
+    let each = sites.iter().zip(above).map(|(site, above)| SiteRow {
+        has_origins_above: !site.origins.is_empty()
+            && above.is_some_and(|above| above.origins == site.origins),
+        ..site_row(site, shown)
+    });
+    each.collect()
+}
+
 fn site_row(site: &Site, shown: &Shown) -> SiteRow {
     SiteRow {
         place: shown.place(site.line),
@@ -372,6 +384,7 @@ fn site_row(site: &Site, shown: &Shown) -> SiteRow {
         differs: site.differs.as_ref().map(|there| (shown.place(there.line), Text::of_code(&there.excerpt))),
         origins: site.origins.iter().map(|origin| origin_row(origin, shown)).collect(),
         are_more_origins: site.are_more_origins,
+        has_origins_above: false,
     }
 }
 
@@ -505,6 +518,15 @@ mod tests {
         assert_eq!((*line, was.to_string()), (2, "var u = page.text;".to_owned()));
         let (place, is) = origin.is.as_ref().unwrap();
         assert_eq!((place.link.as_deref(), is.to_string()), (Some("#n2"), "var u = page.evil;".to_owned()));
+    }
+
+    #[test]
+    fn origins_of_several_places_below_each_other_are_shown_once() {
+        let script =
+            |value: &str| format!("(() => {{ var u = {value}; one.innerHTML = u; two.innerHTML = u; }})()");
+        let found = found(&script("page.text"), &script("page.evil"));
+        let shown = found.groups[0].facts[0].sites.iter().map(|site| site.has_origins_above);
+        assert_eq!(shown.collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

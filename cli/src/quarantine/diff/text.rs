@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pinfold_triage::{
     Change, DiffLine, Fact, Findings, Function, FunctionChange, FunctionCounts, Group, Host, Hunk, Loss,
-    Mark, Novelty, Renamed, Site, differing_words,
+    Mark, Novelty, OtherOrigin, Renamed, Site, differing_words,
 };
 
 use super::Compared;
@@ -242,6 +242,7 @@ impl<'a> Page<'a> {
             None => fact.new.to_string(),
         };
         let mut text = format!("    {name}  {counts}\n");
+        let mut above: &[OtherOrigin] = &[];
         for site in &fact.sites {
             let inside =
                 if site.in_string { format!("{} ", self.faint("in a string:")) } else { String::new() };
@@ -250,7 +251,8 @@ impl<'a> Page<'a> {
             let (line, excerpt) = (self.faint(&format!("{:>8}", site.line)), self.cut(&site.excerpt, 12));
             text.push_str(&format!("{line}  {inside}{excerpt}{}\n", means.unwrap_or_default()));
             text.push_str(&self.differs(site));
-            text.push_str(&self.origins(site));
+            text.push_str(&self.origins(site, above));
+            above = &site.origins;
         }
         let more = fact.others.saturating_sub(fact.sites.len());
         if more > 0 {
@@ -273,12 +275,16 @@ impl<'a> Page<'a> {
     }
 
     /// What its variables come from, where that alone is not what it was.
-    fn origins(&self, site: &Site) -> String {
+    fn origins(&self, site: &Site, above: &[OtherOrigin]) -> String {
         let mut text = String::new();
         let mut say = |said: &str, code: &str| {
             let code = self.cut(code, 12 + said.len());
             text.push_str(&format!("{:>8}  {}{code}\n", "", self.faint(said)));
         };
+        if !site.origins.is_empty() && site.origins == above {
+            say("as before, but the same comes into it as above", "");
+            return text;
+        }
         for origin in &site.origins {
             say("as before, but something else comes into: ", &origin.name);
             for (was, there) in [("was", &origin.old), ("is", &origin.new)] {
@@ -289,7 +295,7 @@ impl<'a> Page<'a> {
             }
         }
         if site.are_more_origins {
-            say("and from more places than these", "");
+            say("and more of that", "");
         }
         text
     }
