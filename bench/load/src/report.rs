@@ -321,6 +321,7 @@ mod tests {
         let costs = [
             (Kind::Direct, 4.0),
             (Kind::Minimal, 1.0),
+            (Kind::Libraries, 1.5),
             (Kind::Pinfold, 2.0),
             (Kind::PinfoldAlways, 3.0),
             (Kind::Squid, 8.0),
@@ -338,6 +339,6 @@ mod tests {
 
         let row = ratios.lines().rfind(|line| line.contains("2 KiB")).expect("a row");
         let cells: Vec<_> = row.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        assert_eq!(cells, ["2 KiB", "squid", "0.25", "0.38", "0.50", "3.00"]);
+        assert_eq!(cells, ["2 KiB", "squid", "0.25", "0.38", "0.50", "3.00", "2.00"]);
     }
 }
