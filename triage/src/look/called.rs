@@ -412,7 +412,7 @@ impl Source<'_> {
 }
 
 /// A version is another one each time, and nothing else with it: three short numbers with points between them, and no more of
-/// these, for an address has four.
+/// these, for an address has four. One where a host stands is an address too: `//45.33.777/` is `45.33.3.9` to browsers.
 fn without_versions(text: String) -> String {
     let is_of_number = |char: char| char.is_ascii_digit() || char == '.';
     let is_inside = |three: &[u8]| matches!(three, [before, b'.', behind] if before.is_ascii_digit() && behind.is_ascii_digit());
@@ -427,11 +427,21 @@ fn without_versions(text: String) -> String {
         let parts = || number.split('.');
         let is_version = parts().count() == 3 && parts().all(|part| (1..ACCOUNT).contains(&part.len()));
         shorter.push_str(before);
-        shorter.push_str(if is_version { "#" } else { number });
+        shorter.push_str(if is_version && !is_of_host(&shorter) { "#" } else { number });
         rest = behind;
     }
     shorter.push_str(rest);
     shorter
+}
+
+/// Whether what follows is part of the host of a URL, as browsers read one: `//a@`, `https:/`, `https:`.
+fn is_of_host(before: &str) -> bool {
+    let is_end = |char: char| {
+        char.is_whitespace() || matches!(char, '/' | '\\' | '?' | '#' | '"' | '\'' | '`' | '\u{1}')
+    };
+    let (ahead, own) = before.split_at(before.rfind(is_end).unwrap_or_default());
+    let is_slash = own.starts_with(['/', '\\']);
+    own.contains(':') || (is_slash && ahead.ends_with(['/', '\\', ':']))
 }
 
 /// As much of a piece as there is room for.
