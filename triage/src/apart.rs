@@ -9,7 +9,7 @@ use crate::findings::{Elsewhere, Site};
 use crate::lines::Lines;
 use crate::locals::{Locals, Place};
 use crate::look::{ACCOUNT, Called, SHORT, Seen, Source, Use, hash, to_name};
-use crate::origins::Stay;
+use crate::origins::{ORIGINS, Stay};
 
 /// Pieces of text that one use is followed through.
 const PIECES: usize = 64;
@@ -62,18 +62,30 @@ impl<'v> Apart<'v> {
     /// variables come from, and of two that look the same where they differ.
     pub(crate) fn sites(&self, gone: &[&Use], others: &[&Use]) -> (Vec<Site>, Vec<Site>) {
         let Stay { gone, others, stay } = self.stay(gone, others);
+        let new: HashSet<_> = others.iter().map(|used| (used.site.line, &*used.site.excerpt)).collect();
         // What stands there newly is named before what does not.
         let all: Vec<_> = others.into_iter().chain(stay.iter().map(|(used, _)| *used)).collect();
         let (mut gone, mut others) = (named(&gone), named(&all));
         for (used, site) in &mut others {
-            if !stay.iter().any(|(other, _)| std::ptr::eq(*other, *used)) {
+            // Where something new stands on the same line, it is not as before.
+            if new.contains(&(site.line, &*used.site.excerpt)) {
                 continue;
             }
             // What stands on one line is named once.
-            for (_, (origins, are_more)) in stay.iter().filter(|(other, _)| other.site == used.site) {
-                let others: Vec<_> = origins.iter().filter(|one| !site.origins.contains(one)).collect();
-                site.origins.extend(others.into_iter().cloned());
+            let beside = |other: &Use| other.site.line == site.line && other.site.excerpt == site.excerpt;
+            let here: Vec<_> = stay.iter().filter(|(other, _)| beside(other)).collect();
+            for (_, (origins, are_more)) in here {
                 site.are_more_origins |= are_more;
+                for one in origins {
+                    if site.origins.contains(one) {
+                        continue;
+                    }
+                    if site.origins.len() < ORIGINS {
+                        site.origins.push(one.clone());
+                    } else {
+                        site.are_more_origins = true;
+                    }
+                }
             }
         }
         self.say_where(&mut gone, &mut others);
@@ -199,6 +211,11 @@ impl<'v> Read<'v> {
     pub(crate) fn first_named(&self, symbol: u32) -> Option<Span> {
         let place = self.locals.places.iter().find(|place| place.symbol == Some(symbol))?;
         Some(Span::new(place.start, place.end))
+    }
+
+    /// Whether all of some pieces is compared, and not their beginning alone.
+    pub(crate) fn is_compared_whole(&self, pieces: &[Span]) -> bool {
+        pieces.iter().all(|piece| self.tokens(*piece, By::Given).nth(TOKENS).is_none())
     }
 
     /// A hash of what is compared of some pieces.

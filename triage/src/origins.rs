@@ -13,8 +13,8 @@ use crate::apart::{Apart, Read};
 use crate::findings::{Elsewhere, OtherOrigin};
 use crate::look::{Called, Origin, Source, Use};
 
-/// Origins of one use that are told. That there are more is said: the one that counts could be among these.
-const ORIGINS: usize = 8;
+/// Origins of one place that are told. That there are more is said: the one that counts could be among these.
+pub(crate) const ORIGINS: usize = 8;
 /// Pairs of variables that one use is followed through.
 const VARIABLES: usize = 256;
 /// Variables bound to each other that are followed.
@@ -43,14 +43,16 @@ impl Apart<'_> {
             self.spend(all.map(|span| Read::size_of(*span)).sum())
         };
         for (at, used) in gone.iter().enumerate().filter(|(_, used)| is_in_reach(used)) {
-            before.entry(self.old.what_stands_there(used)).or_default().push_back(at);
+            if let Some(stands) = self.old.what_stands_there(used) {
+                before.entry(stands).or_default().push_back(at);
+            }
         }
         let (mut new, mut stay) = (Vec::new(), Vec::new());
         let mut is_gone = vec![true; gone.len()];
         for used in others {
             let stands = Some(used).filter(|used| is_in_reach(used));
             let stands = stands.and_then(|used| self.new.what_stands_there(used));
-            let at = stands.and_then(|_| before.get_mut(&stands)?.pop_front());
+            let at = stands.and_then(|stands| before.get_mut(&stands)?.pop_front());
             let origins = at.and_then(|at| self.other_origins(gone.get(at)?, used));
             match origins {
                 Some(origins) => {
@@ -109,9 +111,12 @@ impl Read<'_> {
         spans.map(|span| (self.hash_of_tokens(&[*span]), *span)).collect()
     }
 
-    /// A hash of all of a use; `None` where it is not known where it stands.
+    /// A hash of all of a use; `None` where it is not known where it stands, or where that is more than is compared.
     fn what_stands_there(&self, used: &Use) -> Option<(bool, u64)> {
         let all = used.at.as_ref().map(|at| at.all.as_slice()).filter(|all| !all.is_empty())?;
+        if !self.is_compared_whole(all) {
+            return None;
+        }
         Some((used.is_later, self.hash_of_tokens(all)))
     }
 }

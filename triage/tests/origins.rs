@@ -189,3 +189,61 @@ fn uses_that_take_too_long_to_follow_are_told_as_new_and_as_gone() {
     assert_eq!((facts.len(), fact.reviewed, fact.others), (1, 300, 300));
     assert!(fact.sites.iter().any(|site| site.origins.is_empty() || site.are_more_origins), "{fact:?}");
 }
+
+#[test]
+fn an_address_of_three_numbers_is_no_version() {
+    for (was, is) in [
+        ("//45.33.777/x", "//45.33.999/x"),
+        ("https://a@1.2.345/x", "https://a@9.8.765/x"),
+        ("https:/1.2.345/x", "https:/9.8.765/x"),
+        ("https:1.2.345/x", "https:9.8.765/x"),
+        ("//0x1.2.345/x", "//0x9.8.765/x"),
+        ("\\\\\\\\1.2.345/x", "\\\\\\\\9.8.765/x"),
+    ] {
+        let with = |url: &str| sets(&format!("var u = cfg.get('{url}');"));
+        assert!(!html(&with(was), &with(is)).is_empty(), "{is}");
+    }
+    let with = |url: &str| sets(&format!("var u = cfg.get('{url}');"));
+    assert_eq!(html(&with("//cdn.test/a@1.2.3/x"), &with("//cdn.test/a@1.2.4/x")), []);
+}
+
+/// Of so much code only the beginning is compared.
+#[test]
+fn code_that_changed_far_behind_does_not_stand_there_as_before() {
+    let same: String = (0..2500).map(|at| format!("[{at}], ")).collect();
+    let script = |held: &str, last: &str| {
+        format!(
+            "(function (cfg, other) {{ var u = cfg.{held}; el.innerHTML = f(u, {same} other.{last}); }})(page, 1);"
+        )
+    };
+    let facts = html(&script("first", "text"), &script("second", "evil"));
+    let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    assert_eq!((fact.sites[0].origins.len(), fact.gone.len()), (0, 1), "{fact:?}");
+}
+
+/// The line stands for both: what is new on it is not as before.
+#[test]
+fn what_is_new_beside_code_that_stayed_is_not_told_as_before() {
+    let script = |held: &str, beside: &str| {
+        format!(
+            "(function (cfg, other) {{ var u = cfg.{held}; show((el.innerHTML = u + document.cookie) + {beside}); }})(page, 1);"
+        )
+    };
+    let facts = html(&script("first", "1"), &script("second", "(el.innerHTML = other.evil)"));
+    assert_eq!(facts[0].others, 2, "{facts:?}");
+    assert!(facts[0].sites.iter().all(|site| site.origins.is_empty()), "{facts:?}");
+}
+
+#[test]
+fn many_origins_on_one_line_are_bounded_and_it_is_said() {
+    let script = |held: &str| {
+        let names: Vec<_> = (0..9).map(|at| format!("u{at}")).collect();
+        let bound: String = names.iter().map(|name| format!("var {name} = cfg.{held}{name}; ")).collect();
+        let uses: Vec<_> = names.iter().map(|name| format!("eval({name})")).collect();
+        format!("(function (cfg) {{ {bound} show({}); }})(page);", uses.join("+"))
+    };
+    let facts = changed(&script("a"), &script("b")).facts;
+    let told: Vec<_> =
+        facts[0].sites.iter().map(|site| (site.origins.len(), site.are_more_origins)).collect();
+    assert_eq!(told, [(8, true)], "{facts:?}");
+}
