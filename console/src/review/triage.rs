@@ -368,7 +368,9 @@ fn loss_row(loss: &Loss, shown: &Shown) -> LossRow {
 fn site_rows(sites: &[Site], shown: &Shown) -> Vec<SiteRow> {
     let above = std::iter::once(None).chain(sites.iter().map(Some));
     let each = sites.iter().zip(above).map(|(site, above)| SiteRow {
+        // Of more than is told it is not known whether it is the same.
         has_origins_above: !site.origins.is_empty()
+            && !site.are_more_origins
             && above.is_some_and(|above| above.origins == site.origins),
         ..site_row(site, shown)
     });
@@ -527,6 +529,21 @@ mod tests {
         let found = found(&script("page.text"), &script("page.evil"));
         let shown = found.groups[0].facts[0].sites.iter().map(|site| site.has_origins_above);
         assert_eq!(shown.collect::<Vec<_>>(), [false, true]);
+    }
+
+    /// The last of them are not told, and could be others.
+    #[test]
+    fn more_origins_than_are_told_are_not_said_to_be_those_above() {
+        let script = |value: &str| {
+            let bound: String = (0..9).map(|at| format!("var u{at} = {value}.a{at}; ")).collect();
+            let names: Vec<_> = (0..9).map(|at| format!("u{at}")).collect();
+            let list = names.join(", ");
+            format!("(() => {{ {bound} one.innerHTML = f({list}); two.innerHTML = f({list}); }})()")
+        };
+        let found = found(&script("page"), &script("other"));
+        let shown = found.groups[0].facts[0].sites.iter();
+        let shown: Vec<_> = shown.map(|site| (site.has_origins_above, site.are_more_origins)).collect();
+        assert_eq!(shown, [(false, true), (false, true)]);
     }
 
     #[test]

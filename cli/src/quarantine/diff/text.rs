@@ -281,7 +281,8 @@ impl<'a> Page<'a> {
             let code = self.cut(code, 12 + said.len());
             text.push_str(&format!("{:>8}  {}{code}\n", "", self.faint(said)));
         };
-        if !site.origins.is_empty() && site.origins == above {
+        // Of more than is told it is not known whether it is the same.
+        if !site.origins.is_empty() && !site.are_more_origins && site.origins == above {
             say("as before, but the same comes into it as above", "");
             return text;
         }
