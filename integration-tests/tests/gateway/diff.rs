@@ -91,10 +91,7 @@ async fn a_script_that_nests_without_end_is_not_analysed_and_its_hosts_are_named
 #[tokio::test]
 async fn lines_that_differ_by_local_names_alone_are_counted_and_shown_when_asked_for() {
     let reviewed = "(function (user) { use(user); send(user, 'one'); })(window);";
-    let vendor = vendor().script("/app.js", reviewed).listen().await;
-    let rule = Rule::default().set("recheck", "always").set("substitute", true);
-    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(reviewed)).listen().await;
-    verified(&client(&gateway).get(vendor.url("/app.js")).await, reviewed);
+    let (vendor, gateway) = verified_script(reviewed).await;
     let renamed = "(function (e) { use(e); send(e, 'two'); })(window);".to_owned();
     let incident = changed(&vendor, &gateway, renamed).await;
 
@@ -117,12 +114,40 @@ async fn lines_that_differ_by_local_names_alone_are_counted_and_shown_when_asked
     );
 }
 
+#[tokio::test]
+async fn a_use_that_stayed_while_something_else_comes_into_it_is_told_once_with_both_lines() {
+    let reviewed = "(function (page) { var text = page.note; use(text); el.innerHTML = text; })(window);";
+    let (vendor, gateway) = verified_script(reviewed).await;
+    let incident = changed(&vendor, &gateway, reviewed.replace("page.note", "location.hash")).await;
+
+    let found = json(&gateway, &incident).await;
+    let facts = found["capabilities"].as_array().unwrap().iter();
+    let html: Vec<_> = facts.filter(|fact| fact["capability"] == "html").collect();
+    let [fact] = html.as_slice() else { panic!("{found}") };
+    let origin = &fact["sites"][0]["origins"][0];
+    assert_eq!(origin["name"], "text", "{fact}");
+    assert_eq!(fact["gone"], Value::Array(vec![]), "{fact}");
+    let text = gateway.command(&["quarantine", "diff", &incident]).await.success().text();
+    for wanted in [
+        "as before, but something else comes into: text",
+        "was, on line 2: var text = page.note;",
+        "is, on line 2: var text = location.hash;",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+}
+
 /// A gateway that has verified the library, keeps it to serve it in place of what it refuses, and asks the vendor each time.
 async fn verified_library() -> (Vendor, Gateway) {
-    let vendor = vendor().script("/app.js", LIBRARY).listen().await;
+    verified_script(LIBRARY).await
+}
+
+/// The same with another script.
+async fn verified_script(script: &'static str) -> (Vendor, Gateway) {
+    let vendor = vendor().script("/app.js", script).listen().await;
     let rule = Rule::default().set("recheck", "always").set("substitute", true);
-    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(LIBRARY)).listen().await;
-    verified(&client(&gateway).get(vendor.url("/app.js")).await, LIBRARY);
+    let gateway = gateway().rule(&vendor, rule).pin(vendor.url("/app.js"), sha256(script)).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, script);
     (vendor, gateway)
 }
 
