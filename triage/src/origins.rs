@@ -175,7 +175,7 @@ impl<'w> Walk<'w, '_> {
 
     /// By what they are after a step.
     fn step(&mut self, symbols: [u32; 2], step: usize) {
-        let Some(sides @ [was, is]) = self.called() else { return };
+        let Some([was, is]) = self.called() else { return };
         let [old, new] = symbols;
         if was.after(step, old) == is.after(step, new) {
             return;
@@ -190,43 +190,34 @@ impl<'w> Walk<'w, '_> {
             self.is_cut = true;
             return;
         }
-        let sources = [self.apart.old.source(), self.apart.new.source()];
-        let of = |at: usize| {
-            let (called, source) = (sides.get(at)?, sources.get(at)?);
-            let origins = called.origins(*symbols.get(at)?).iter();
-            let each = origins.map(|origin| (called.hash_of(source, origin, before), origin));
-            Some(each.collect::<Vec<_>>())
+        let (old_source, new_source) = (self.apart.old.source(), self.apart.new.source());
+        let of = |called: &'w Called, source: &Source<'_>, symbol| {
+            let origins = called.origins(symbol).iter();
+            origins.map(|origin| (called.hash_of(source, origin, before), origin)).collect::<Vec<_>>()
         };
-        let (old, new) = (of(0).unwrap_or_default(), of(1).unwrap_or_default());
-        let (mut gone, mut there) = (without(&old, &new), without(&new, &old));
+        let (old, new) = (of(was, &old_source, old), of(is, &new_source, new));
+        let (mut gone, mut there, _) = pair(old.clone(), new.clone(), |(hash, _)| *hash, |(hash, _)| *hash);
         if gone.is_empty() && there.is_empty() {
             // They come in another order, or others do that are the same.
             let mut pairs = old.iter().zip(&new);
-            let Some(((_, old), (_, new))) = pairs.find(|((old, _), (new, _))| old != new) else {
+            let Some((old, new)) = pairs.find(|((old, _), (new, _))| old != new) else {
                 return self.declared(symbols);
             };
             (gone, there) = (vec![*old], vec![*new]);
         }
-        if gone.iter().chain(&there).all(|origin| origin.text().is_none()) {
+        if gone.iter().chain(&there).all(|(_, origin)| origin.text().is_none()) {
             return self.declared(symbols);
         }
-        let read = |origins: Vec<&Origin>, called: &Called, source: &Source<'_>| {
-            let spans = origins.into_iter().filter_map(Origin::text);
+        let read = |origins: Vec<(u64, &Origin)>, called: &Called, source: &Source<'_>| {
+            let spans = origins.into_iter().filter_map(|(_, origin)| origin.text());
             let each = spans.map(|span| {
                 let (text, named) = called.without_variables(source, span);
                 (text, (span, named))
             });
             each.collect::<Vec<_>>()
         };
-        let [old_source, new_source] = &sources;
-        let (gone, there) = (read(gone, was, old_source), read(there, is, new_source));
-        let key = |read: &Read<'_>, span: Span| read.slice(span).to_owned();
-        let (pairs, gone, there) = paired(
-            gone,
-            there,
-            |(span, _)| key(&self.apart.old, *span),
-            |(span, _)| key(&self.apart.new, *span),
-        );
+        let (gone, there) = (read(gone, was, &old_source), read(there, is, &new_source));
+        let (pairs, gone, there) = self.paired(gone, there, |(span, _)| *span);
         let spans = |all: Vec<(Span, _)>| all.into_iter().map(|(span, _)| span).collect::<Vec<_>>();
         self.differ(symbols, &spans(gone), &spans(there));
         // What reads the same but for variables is followed through these.
@@ -246,12 +237,7 @@ impl<'w> Walk<'w, '_> {
             self.is_cut = true;
             return;
         }
-        let (pairs, gone, there) = paired(
-            was.shortly_bound(old),
-            is.shortly_bound(new),
-            |span| was.slice(*span).to_owned(),
-            |span| is.slice(*span).to_owned(),
-        );
+        let (pairs, gone, there) = self.paired(was.shortly_bound(old), is.shortly_bound(new), |span| *span);
         self.differ(symbols, &gone, &there);
         for (old, new) in pairs {
             for (old, new) in was.places(old).iter().zip(is.places(new)) {
@@ -260,6 +246,23 @@ impl<'w> Walk<'w, '_> {
                 }
             }
         }
+    }
+
+    /// Pairs what has the same number: what reads the same too first. And what is left of both.
+    fn paired<T>(
+        &self,
+        old: Vec<(u64, T)>,
+        new: Vec<(u64, T)>,
+        span: impl Fn(&T) -> Span,
+    ) -> (Vec<(T, T)>, Vec<T>, Vec<T>) {
+        let key = |read: &Read<'_>, number: u64, one: &T| (number, read.slice(span(one)).to_owned());
+        let Apart { old: was, new: is, .. } = self.apart;
+        let (old, new, mut pairs) =
+            pair(old, new, |(number, one)| key(was, *number, one), |(number, one)| key(is, *number, one));
+        let (old, new, more) = pair(old, new, |(number, _)| *number, |(number, _)| *number);
+        pairs.extend(more);
+        let rest = |all: Vec<(u64, T)>| all.into_iter().map(|(_, one)| one).collect();
+        (pairs.into_iter().map(|((_, old), (_, new))| (old, new)).collect(), rest(old), rest(new))
     }
 
     /// Tells what is gone and what is there.
@@ -296,23 +299,9 @@ impl<'w> Walk<'w, '_> {
     }
 }
 
-/// Pairs what has the same number: what has the same key too first. And what is left of both.
-fn paired<T>(
-    old: Vec<(u64, T)>,
-    new: Vec<(u64, T)>,
-    old_key: impl Fn(&T) -> String,
-    new_key: impl Fn(&T) -> String,
-) -> (Vec<(T, T)>, Vec<T>, Vec<T>) {
-    let (old, new, mut pairs) =
-        pair(old, new, |(number, one)| (*number, old_key(one)), |(number, one)| (*number, new_key(one)));
-    let (old, new, more) = pair(old, new, |(number, _)| *number, |(number, _)| *number);
-    pairs.extend(more);
-    let rest = |all: Vec<(u64, T)>| all.into_iter().map(|(_, one)| one).collect();
-    (pairs.into_iter().map(|((_, old), (_, new))| (old, new)).collect(), rest(old), rest(new))
-}
-
 type Pairs<T> = (Vec<T>, Vec<T>, Vec<(T, T)>);
 
+/// What of each has no equal in the other, and what has.
 fn pair<T, K: Hash + Eq>(
     old: Vec<T>,
     new: Vec<T>,
@@ -333,20 +322,4 @@ fn pair<T, K: Hash + Eq>(
         }
     }
     (old.into_iter().flatten().collect(), rest, pairs)
-}
-
-/// What of the one has no equal in the other.
-fn without<'o, O>(one: &[(u64, &'o O)], other: &[(u64, &'o O)]) -> Vec<&'o O> {
-    let mut left: HashMap<u64, usize> = HashMap::new();
-    for (hash, _) in other {
-        *left.entry(*hash).or_default() += 1;
-    }
-    let rest = one.iter().filter(|(hash, _)| match left.get_mut(hash) {
-        Some(count) if *count > 0 => {
-            *count -= 1;
-            false
-        }
-        Some(_) | None => true,
-    });
-    rest.map(|(_, one)| *one).collect()
 }
