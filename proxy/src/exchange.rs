@@ -47,7 +47,6 @@ use crate::link::{Link, Place};
 use crate::observed::ObservedUnverified;
 use crate::parked::Guarded;
 use crate::policy_cell::Snapshot;
-use crate::ready::Ready;
 use crate::release::{Grounds, Release, Wanted};
 use crate::respond::{ClientBody, Outbound, no_body, respond};
 use crate::row::{Measured, Seen};
@@ -497,11 +496,13 @@ impl Shared {
         loop {
             let newest = self.policy.newest();
             let now = self.settings.clock.now();
-            let verdict = judge(&policy.expect(&ask.url), Ok(held), now, newest.revocations());
-            match verdict {
+            let expected = policy.expect(&ask.url);
+            match judge(&expected, Ok(held), now, newest.revocations()) {
                 Verdict::Allow(cleared) => {
-                    let expected = policy.expect(&ask.url);
-                    self.rechecks.note(ask, &expected, &seen.head.headers);
+                    // By its name it was noted when it came.
+                    if !expected.is_pinned_by_name() {
+                        self.rechecks.note(ask, &expected, &seen.head.headers);
+                    }
                     let cleared = match judge_arrival(&expected, cleared, seen.arrival) {
                         Ok(cleared) => cleared,
                         Err(held) => {
@@ -516,7 +517,7 @@ impl Shared {
                     if let Some(kept) = kept {
                         return kept;
                     }
-                    return self.release(ask, &policy, (seen, None), cleared, Grounds::Verified).await;
+                    return self.release(ask, &policy, seen, cleared, Grounds::Verified).await;
                 }
                 Verdict::Withhold(reason, held) => {
                     return Box::pin(self.act(ask, &policy, seen, reason, held)).await;
@@ -539,6 +540,10 @@ impl Shared {
     async fn shelve(&self, ask: &Ask, seen: &Seen<'_>, held: &Held, came: Option<(Codings, Wire)>) {
         let (policy, now) = (self.policy.newest(), self.settings.clock.now());
         let expected = policy.expect(&ask.url);
+        let is_for_shelf = may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute);
+        if !is_for_shelf && came.is_none() {
+            return;
+        }
         let cleared = match judge(&expected, Ok(held.clone()), now, policy.revocations()) {
             Verdict::Allow(cleared) => cleared,
             Verdict::Bind(..) | Verdict::Withhold(..) => return,
@@ -546,19 +551,18 @@ impl Shared {
         if let Some((codings, wire)) = came {
             self.shelf.learn(&ask.url, codings, wire, cleared.held()).await;
         }
-        let is_for_shelf = may_be_shelved(ask, &expected) || (ask.asks() && expected.rules().substitute);
         if is_for_shelf && let Ok(cleared) = judge_arrival(&expected, cleared, seen.arrival) {
             let fresh = Fresh { head: seen.head, kinds: seen.kinds, path: seen.path, cleared: &cleared };
             self.shelf.put(ask, &fresh, now, self.room_on_shelf());
         }
     }
 
-    /// Releases what was cleared, once that is recorded. Some fields may be `ready`, and belong to the head that was seen.
+    /// Releases what was cleared, once that is recorded.
     pub(crate) async fn release(
         &self,
         ask: &Ask,
         policy: &Snapshot,
-        (seen, ready): (&Seen<'_>, Option<&Ready>),
+        seen: &Seen<'_>,
         cleared: Cleared,
         grounds: Grounds,
     ) -> Outbound {
@@ -588,7 +592,7 @@ impl Shared {
                 Box::pin(async move { self.revoked(&again, policy, seen, measured).await }).await
             }
             Ok(receipt) => Outbound::Cleared(Release::new(
-                (&seen.head.headers, ready.map(|ready| (ready, self.shelf.room_for_fields()))),
+                (&seen.head.headers, &self.shelf.ready),
                 &cleared,
                 encoded,
                 (&wanted, given),

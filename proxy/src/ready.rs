@@ -1,32 +1,35 @@
-//! The fields of a verified body that goes out whole, made once for all who get it.
+//! The fields of verified bodies that go out whole, made once for all who get them.
 //!
 //! Whether a body may go out, as what kind and on which grounds, is decided for each request before anybody looks here. What
 //! is kept says only how those fields are spelled: nothing in them depends on who asks, but for the coding, or on when.
 //! Parts, a 304, a substitute and what is provisional are made for each.
 //!
-//! They lie beside the vendor's head that they were made of, and go with it.
+//! They are found by all that they are made of, whether that lay on the shelf or just came from the vendor.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pinfold_body::Coding;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::Kind;
 use pinfold_policy::verdict::Cleared;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::encoded::Encoded;
+use crate::release::shapes;
 
 /// What a map of fields takes, about, in bytes: by itself, and for each field beside its texts.
 const MAP: u64 = 512;
 const FIELD: u64 = 192;
+/// What most take, in bytes.
+const USUAL: u64 = 4096;
+/// In so many parts the memory is divided: a part must take the largest fields that are usual.
+const SHARDS: usize = 8;
 
-/// Fields that are made, by coding.
-#[derive(Debug, Default)]
-pub(crate) struct Ready([OnceLock<Box<Fields>>; Coding::ALL.len()]);
-
-/// What fields were made of, beside the vendor's head.
+/// What fields are made of, beside the vendor's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct About {
     coding: Coding,
@@ -51,68 +54,85 @@ impl About {
     }
 }
 
-#[derive(Debug)]
+/// Fields that are made.
+pub(crate) struct Ready {
+    /// By a hash of what tells most of them apart: of those that share one, the last stays.
+    made: Cache<u64, Arc<Fields>, Weight>,
+    hasher: RandomState,
+}
+
 struct Fields {
     about: About,
+    /// Those of the vendor's that they are made of.
+    vendor: HeaderMap,
     headers: HeaderMap,
-    /// What they take is given back with them.
-    _taken: Taken,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<u64, Arc<Fields>> for Weight {
+    fn weight(&self, _: &u64, fields: &Arc<Fields>) -> u64 {
+        let maps = [&fields.vendor, &fields.headers];
+        let texts = maps.into_iter().flatten().map(|(name, value)| name.as_str().len() + value.len());
+        2 * MAP + texts.map(|len| len as u64 + FIELD).sum::<u64>()
+    }
 }
 
 impl Ready {
-    /// The fields, if they were made of the very same.
-    pub(crate) fn get(&self, about: &About) -> Option<&HeaderMap> {
-        let fields = self.0.get(about.coding as usize)?.get()?;
-        (fields.about == *about).then_some(&fields.headers)
+    /// Takes at most `memory` bytes.
+    #[expect(clippy::expect_used, reason = "of the options only the two capacities can be missing")]
+    pub(crate) fn new(memory: u64) -> Self {
+        let mut options = OptionsBuilder::new();
+        let items = usize::try_from(memory / USUAL).unwrap_or(usize::MAX);
+        options.shards(SHARDS).estimated_items_capacity(items.max(SHARDS)).weight_capacity(memory);
+        let options = options.build().expect("both capacities are given");
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self { made: Cache::with_options(options, Weight, hasher, lifecycle), hasher: RandomState::new() }
     }
 
-    /// Keeps fields that were just made, if there is room. Those that were made first stay: under other rules they are made for
-    /// each answer until the vendor's head comes anew.
-    pub(crate) fn keep(&self, about: About, headers: &HeaderMap, room: &Room) {
-        let Some(place) = self.0.get(about.coding as usize).filter(|place| place.get().is_none()) else {
-            return;
-        };
-        let texts = headers.iter().map(|(name, value)| name.as_str().len() as u64 + value.len() as u64);
-        if let Some(taken) = room.take(MAP + texts.map(|len| len + FIELD).sum::<u64>()) {
-            // Another may have been faster.
-            drop(place.set(Box::new(Fields { about, headers: headers.clone(), _taken: taken })));
+    /// The fields of an answer, if they were made of the very same before; else as `make` makes them, of those of the
+    /// vendor's fields that it is given.
+    pub(crate) fn fields(
+        &self,
+        vendor: &HeaderMap,
+        about: About,
+        make: impl FnOnce(&HeaderMap) -> HeaderMap,
+    ) -> HeaderMap {
+        let key = self.key(vendor, &about);
+        if let Some(fields) = self.made.get(&key)
+            && fields.about == about
+            && fields.vendor.iter().eq(shaping(vendor))
+        {
+            return fields.headers.clone();
         }
+        let mut theirs = HeaderMap::new();
+        for (name, value) in shaping(vendor) {
+            theirs.append(name, value.clone());
+        }
+        let headers = make(&theirs);
+        let fields = Fields { about, vendor: theirs, headers: headers.clone() };
+        self.made.insert(key, Arc::new(fields));
+        headers
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn memory(&self) -> u64 {
+        self.made.weight()
+    }
+
+    fn key(&self, vendor: &HeaderMap, about: &About) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(&about.body.0);
+        hasher.write_u8(about.coding as u8);
+        for (_, value) in shaping(vendor) {
+            hasher.write(value.as_bytes());
+        }
+        hasher.finish()
     }
 }
 
-/// The memory that all of them may take, in bytes.
-#[derive(Debug)]
-pub(crate) struct Room {
-    taken: Arc<AtomicU64>,
-    most: u64,
-}
-
-/// A part of it, until this is dropped.
-#[derive(Debug)]
-struct Taken {
-    of: Arc<AtomicU64>,
-    bytes: u64,
-}
-
-impl Room {
-    pub(crate) fn new(most: u64) -> Self {
-        Self { taken: Arc::default(), most }
-    }
-
-    /// Bytes that are taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    fn take(&self, bytes: u64) -> Option<Taken> {
-        let more = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= self.most);
-        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Taken { of: Arc::clone(&self.taken), bytes })
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+/// The fields of the vendor's that an answer depends on.
+fn shaping(vendor: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    vendor.iter().filter(|(name, _)| shapes(name))
 }

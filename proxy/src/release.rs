@@ -19,7 +19,7 @@ use crate::delivery::{Deliveries, Segment};
 use crate::encoded::Encoded;
 use crate::headers::{joined, media_type, one_text, texts, value};
 use crate::range::{self, Part};
-use crate::ready::{About, Ready, Room};
+use crate::ready::{About, Ready};
 use crate::respond::{ClientBody, no_body};
 
 /// Fields of the vendor's that pass on a release. `Access-Control-*` and `Cross-Origin-*-Policy` pass too.
@@ -143,7 +143,7 @@ impl Given {
 impl Release {
     /// Releases `given` of `cleared`; `encoded` are its bytes as they go out. Fields that are `ready` are not made again.
     pub(crate) fn new(
-        (vendor, ready): (&HeaderMap, Option<(&Ready, &Room)>),
+        (vendor, ready): (&HeaderMap, &Ready),
         cleared: &Cleared,
         encoded: Encoded,
         (wanted, given): (&Wanted<'_>, Given),
@@ -152,17 +152,12 @@ impl Release {
     ) -> Self {
         let status = given.status();
         let is_plain = given == Given::Body(Part::Whole) && grounds.are_plain(cleared);
-        let about = About::of(cleared, &encoded, max_age);
-        let ready = ready.filter(|_| is_plain);
-        let (headers, segments) = match ready.and_then(|(ready, _)| ready.get(&about)) {
-            Some(headers) => (headers.clone(), whole(&encoded)),
-            None => {
-                let made = made(vendor, cleared, &encoded, given, (grounds, max_age));
-                if let Some((ready, room)) = ready.filter(|_| !depends_on_time(vendor)) {
-                    ready.keep(about, &made.0, room);
-                }
-                made
-            }
+        let make = |vendor: &HeaderMap| made(vendor, cleared, &encoded, given, (grounds, max_age));
+        let (headers, segments) = if is_plain && !has_older_fields(vendor) {
+            let about = About::of(cleared, &encoded, max_age);
+            (ready.fields(vendor, about, |vendor| make(vendor).0), whole(&encoded))
+        } else {
+            make(vendor)
         };
         // Nothing of the body is delivered with a part that lies beyond its end.
         let receipt = (status != StatusCode::RANGE_NOT_SATISFIABLE).then_some(receipt);
@@ -274,7 +269,12 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
     }
 }
 
-pub(crate) fn passes(name: &HeaderName) -> bool {
+/// Whether a release depends on a field of the vendor's, those of HTTP/1.0 aside.
+pub(crate) fn shapes(name: &HeaderName) -> bool {
+    passes(name) || name == header::CONTENT_TYPE || name == header::CACHE_CONTROL
+}
+
+fn passes(name: &HeaderName) -> bool {
     let name = name.as_str();
     PASSING.contains(&name)
         || name.starts_with("access-control-")
@@ -482,9 +482,9 @@ fn by_older_fields(vendor: &HeaderMap) -> Option<u64> {
     (is_uncached && !vendor.contains_key(header::CACHE_CONTROL)).then_some(0)
 }
 
-/// Whether what [`by_older_fields`] says changes with time.
-fn depends_on_time(vendor: &HeaderMap) -> bool {
-    vendor.contains_key(header::EXPIRES)
+/// Whether there is something that [`by_older_fields`] looks at. What it says changes with time.
+fn has_older_fields(vendor: &HeaderMap) -> bool {
+    vendor.contains_key(header::EXPIRES) || vendor.contains_key(header::PRAGMA)
 }
 
 /// A header value of text that this crate wrote.
@@ -724,7 +724,7 @@ mod tests {
         }
 
         /// Status and fields, in their order.
-        fn answer(&self, ready: Option<(&Ready, &Room)>) -> (StatusCode, Vec<(String, String)>) {
+        fn answer(&self, ready: &Ready) -> (StatusCode, Vec<(String, String)>) {
             let (kept, digests) = (self.cleared.kept(), self.cleared.digests());
             let mut encoded = Encoded::plain(kept, digests);
             if self.coding != Coding::Identity {
@@ -764,7 +764,7 @@ mod tests {
     #[test]
     fn the_fields_of_a_release_in_their_order() {
         let vendor = vendor(&VENDOR);
-        let (status, fields) = Asking::plainly(&vendor).answer(None);
+        let (status, fields) = Asking::plainly(&vendor).answer(&Ready::new(0));
         assert_eq!(status, StatusCode::OK);
         let id = Digests::of(BODY).sha256.to_string();
         let digest = id.strip_prefix("sha256-").unwrap();
@@ -785,7 +785,7 @@ mod tests {
         assert_eq!(fields, expected);
 
         let coded = Asking { coding: Coding::Brotli, ..Asking::plainly(&vendor) };
-        let (_, fields) = coded.answer(None);
+        let (_, fields) = coded.answer(&Ready::new(0));
         let other = format!("sha-256=:{}:", Digests::of(b"br").sha256.sri().base64());
         for (name, expected) in [
             ("etag", format!("\"{id}-br\"")),
@@ -836,12 +836,12 @@ mod tests {
         let vendor = vendor(&VENDOR);
         let all = all_askings(&vendor);
         for first in &all {
-            let (ready, room) = (Ready::default(), Room::new(1 << 20));
-            first.answer(Some((&ready, &room)));
+            let ready = Ready::new(1 << 20);
+            first.answer(&ready);
             for next in &all {
-                let made = next.answer(None);
+                let made = next.answer(&Ready::new(0));
                 for time in 1..=2 {
-                    assert_eq!(next.answer(Some((&ready, &room))), made, "time {time}: {:?}", next.client);
+                    assert_eq!(next.answer(&ready), made, "time {time}: {:?}", next.client);
                 }
             }
         }
@@ -851,11 +851,11 @@ mod tests {
     fn only_a_whole_body_that_was_verified_leaves_fields_ready() {
         let vendor = vendor(&VENDOR);
         for asking in all_askings(&vendor) {
-            let (ready, room) = (Ready::default(), Room::new(1 << 20));
-            let (status, fields) = asking.answer(Some((&ready, &room)));
+            let ready = Ready::new(1 << 20);
+            let (status, fields) = asking.answer(&ready);
             let is_plain = status == StatusCode::OK
                 && fields.iter().any(|(_, value)| value.starts_with("verified; digest="));
-            assert_eq!(room.taken() > 0, is_plain, "{status} {fields:?}");
+            assert_eq!(ready.memory() > 0, is_plain, "{status} {fields:?}");
         }
     }
 
@@ -866,32 +866,49 @@ mod tests {
             vendor(&[("expires", "Wed, 21 Oct 2099 07:28:00 GMT"), ("cache-control", "private")]),
             vendor(&[("expires", "0")]),
         ] {
-            let (ready, room) = (Ready::default(), Room::new(1 << 20));
-            Asking::plainly(&vendor).answer(Some((&ready, &room)));
-            assert_eq!(room.taken(), 0, "{vendor:?}");
+            let ready = Ready::new(1 << 20);
+            Asking::plainly(&vendor).answer(&ready);
+            assert_eq!(ready.memory(), 0, "{vendor:?}");
         }
     }
 
     #[test]
-    fn fields_take_no_more_than_their_room_and_give_it_back() {
-        let vendor = vendor(&VENDOR);
-        let room = Room::new(8 << 10);
-        let mut all = Vec::new();
-        loop {
-            let (ready, before) = (Ready::default(), room.taken());
-            Asking::plainly(&vendor).answer(Some((&ready, &room)));
-            if room.taken() == before {
-                break;
-            }
-            assert!(room.taken() <= 8 << 10, "{}", room.taken());
-            all.push(ready);
+    fn what_is_ready_shows_no_field_of_another_answer_of_the_vendor() {
+        let first = vendor(&VENDOR);
+        let mut all = vec![first.clone(), HeaderMap::new()];
+        for (name, value) in &first {
+            let mut without = first.clone();
+            without.remove(name);
+            let (mut twice, mut other) = (first.clone(), first.clone());
+            twice.append(name, value.clone());
+            other.insert(name, HeaderValue::from_static("*"));
+            // The same values in the same order, under another name.
+            let renamed = first.iter().map(|(own, value)| {
+                let own = if own == name { HeaderName::from_static("x-other") } else { own.clone() };
+                (own, value.clone())
+            });
+            all.extend([without, twice, other, renamed.collect()]);
         }
-        assert!(!all.is_empty());
-        // There is room again.
-        let one = room.taken() / all.len() as u64;
-        all.pop();
-        assert_eq!(room.taken(), one * all.len() as u64);
-        drop(all);
-        assert_eq!(room.taken(), 0);
+        all.push(vendor(&[("vary", "a"), ("content-language", "b")]));
+        all.push(vendor(&[("content-language", "a"), ("vary", "b")]));
+        all.push(vendor(&[("vary", "ab")]));
+        let made: Vec<_> = all.iter().map(|vendor| Asking::plainly(vendor).answer(&Ready::new(0))).collect();
+        let ready = Ready::new(1 << 20);
+        for time in 1..=2 {
+            for (vendor, made) in all.iter().zip(&made) {
+                assert_eq!(Asking::plainly(vendor).answer(&ready), *made, "time {time}: {vendor:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_take_no_more_memory_than_they_may() {
+        let vendor = vendor(&VENDOR);
+        let ready = Ready::new(64 << 10);
+        for number in 0..100_u8 {
+            let cleared = cleared(&[number], Kind::Script, None);
+            Asking { cleared, ..Asking::plainly(&vendor) }.answer(&ready);
+            assert!((1..=64 << 10).contains(&ready.memory()), "{}", ready.memory());
+        }
     }
 }

@@ -42,17 +42,24 @@ use crate::ask::Ask;
 use crate::budget::Reservation;
 use crate::decodings::{Decodings, Expected, Wire};
 use crate::encoded::{Encoded, Encoders};
-use crate::ready::Room;
+use crate::ready::Ready;
 use crate::recheck;
 
 /// What nobody has asked for in this time is taken off the shelf when the gateway starts.
 const UNASKED: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// No body has more than this part of the memory.
+const LARGEST: u64 = 16;
+/// The fields of answers have at most this one.
+const FIELDS: u64 = 16;
 
 /// Verified bodies.
 pub(crate) struct Shelf {
     store: Store,
     variants: Variants,
     stock: Stock,
+    /// The fields of its answers, and of those that came from vendors just now.
+    pub(crate) ready: Ready,
     flights: Arc<Flights>,
     decodings: Decodings,
     /// What is being written, until the gateway ends.
@@ -80,10 +87,12 @@ impl Shelf {
     ) -> Result<Self, StoreError> {
         let since = now.checked_sub(UNASKED).unwrap_or(Timestamp::MIN);
         let variants = Variants::of(store.shelved(since).await?, &seen_by_rechecks(&store).await);
+        let for_fields = memory / FIELDS;
         Ok(Self {
             store,
             variants,
-            stock: Stock::new(memory),
+            stock: Stock::new(memory - for_fields, memory / LARGEST),
+            ready: Ready::new(for_fields),
             flights: Arc::default(),
             decodings: Decodings::new(),
             writing,
@@ -158,7 +167,7 @@ impl Shelf {
 
     /// Bytes of bodies in memory, in every coding, and of the fields that go with them.
     pub(crate) fn memory(&self) -> u64 {
-        self.stock.memory()
+        self.stock.memory().saturating_add(self.ready.memory())
     }
 
     /// The body of `served`, measured; `None` where it is not there any more.
@@ -178,11 +187,6 @@ impl Shelf {
             Some(encoded) => encoded,
             None => Box::pin(self.stock.encode(encoders, held, coding, room())).await,
         }
-    }
-
-    /// Room for the fields of its answers.
-    pub(crate) fn room_for_fields(&self) -> &Room {
-        self.stock.room_for_fields()
     }
 }
 

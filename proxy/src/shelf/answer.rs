@@ -188,7 +188,7 @@ impl Shared {
         // It was no change when it was shelved, or it would not have been.
         let arrival = Arrival::AsKnown;
         let seen = Seen { kinds: served.kinds, head: &served.head, path: served.path.as_ref(), arrival };
-        self.release(ask, policy, (&seen, Some(&served.ready)), cleared, grounds).await
+        self.release(ask, policy, &seen, cleared, grounds).await
     }
 
     /// A share of the budget for what the shelf has on disk.

@@ -17,15 +17,10 @@ use tokio::task::spawn_blocking;
 
 use crate::budget::Reservation;
 use crate::encoded::{Encoded, Encoders};
-use crate::ready::Room;
 
-/// No body has more than this part of the memory.
-const LARGEST: u64 = 16;
 /// In so many parts the memory is divided: a part must take the largest body. By itself the cache makes more where there are
 /// more processors.
 const SHARDS: usize = 8;
-/// The fields of answers have at most this part of it.
-const FIELDS: u64 = 16;
 /// What a body takes of memory beside its bytes, about.
 const OVERHEAD: u64 = 512;
 /// Bodies on disk that are ready to be read. Who reads one finds the memory for that.
@@ -33,7 +28,6 @@ const FILES: usize = 64;
 
 pub(crate) struct Stock {
     cache: Cache<(BodyId, Coding), Stocked, Weight>,
-    room_for_fields: Room,
     largest: u64,
     files: Cache<BodyId, Held>,
     damaged: Mutex<HashSet<BodyId>>,
@@ -61,19 +55,18 @@ impl Weighter<(BodyId, Coding), Stocked> for Weight {
 }
 
 impl Stock {
+    /// Takes at most `memory` bytes, and at most `largest` of one body.
     #[expect(clippy::expect_used, reason = "of the options only the two capacities can be missing")]
-    pub(crate) fn new(memory: u64) -> Self {
+    pub(crate) fn new(memory: u64, largest: u64) -> Self {
         const USUAL: u64 = 64 * 1024;
         let items = usize::try_from(memory / USUAL).unwrap_or(usize::MAX);
         let mut options = OptionsBuilder::new();
-        let fields = memory / FIELDS;
-        options.shards(SHARDS).estimated_items_capacity(items.max(16)).weight_capacity(memory - fields);
+        options.shards(SHARDS).estimated_items_capacity(items.max(16)).weight_capacity(memory);
         let options = options.build().expect("both capacities are given");
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self {
             cache: Cache::with_options(options, Weight, hasher, lifecycle),
-            room_for_fields: Room::new(fields),
-            largest: memory / LARGEST,
+            largest,
             files: Cache::new(FILES),
             damaged: Mutex::default(),
             reading: Semaphore::new(1),
@@ -123,11 +116,7 @@ impl Stock {
 
     /// Bytes that lie in memory.
     pub(crate) fn memory(&self) -> u64 {
-        self.cache.weight().saturating_add(self.room_for_fields.taken())
-    }
-
-    pub(crate) fn room_for_fields(&self) -> &Room {
-        &self.room_for_fields
+        self.cache.weight()
     }
 
     /// Keeps a body that is on disk, if there is room.

@@ -19,8 +19,7 @@ use super::depends::{Depends, origin};
 use super::{Fresh, is_same};
 use crate::ask::Ask;
 use crate::headers::text;
-use crate::ready::Ready;
-use crate::release::{in_newer_words, passes};
+use crate::release::{in_newer_words, shapes};
 
 /// Variants of one URL, whatever its query, that are kept.
 const VARIANTS: usize = 64;
@@ -38,8 +37,6 @@ pub(crate) struct Served {
     pub(crate) len: u64,
     /// The vendor's head, as far as a release depends on it.
     pub(crate) head: Parts,
-    /// Fields of releases under that head.
-    pub(crate) ready: Ready,
     pub(crate) kinds: Kinds,
     pub(crate) path: Option<DeliveryPath>,
     /// When the vendor served it last: later than what it served before, whatever a clock said in between. What is gone since
@@ -244,7 +241,6 @@ impl Known {
             digests: row.digests,
             len: row.len,
             head: head(fields(&row.head)),
-            ready: Ready::default(),
             kinds: row.kinds,
             path: row.path,
             seen: row.seen,
@@ -342,27 +338,17 @@ impl Served {
     /// The same body under another head.
     fn under(&self, head: &Parts) -> Self {
         let Self { digests, len, kinds, ref path, seen, first, .. } = *self;
-        Self {
-            digests,
-            len,
-            head: head.clone(),
-            ready: Ready::default(),
-            kinds,
-            path: path.clone(),
-            seen,
-            first,
-        }
+        Self { digests, len, head: head.clone(), kinds, path: path.clone(), seen, first }
     }
 
     fn of(fresh: &Fresh<'_>, now: Timestamp) -> Self {
-        let vendor = fresh.head.headers.iter().filter(|(name, _)| passes(name) || SHAPING.contains(name));
+        let vendor = fresh.head.headers.iter().filter(|(name, _)| shapes(name));
         let vendor = vendor.map(|(name, value)| (name.clone(), value.clone()));
         let fresh_for = in_newer_words(&fresh.head.headers).map(|value| (header::CACHE_CONTROL, value));
         Self {
             digests: *fresh.cleared.digests(),
             len: fresh.cleared.len(),
             head: head(vendor.chain(fresh_for)),
-            ready: Ready::default(),
             kinds: fresh.kinds,
             path: fresh.path.cloned(),
             seen: now,
@@ -383,9 +369,6 @@ fn make_room(variants: &mut Vec<Known>) -> Option<Known> {
     let (first, _) = variants.iter().enumerate().min_by_key(|(_, one)| rank(one))?;
     Some(variants.swap_remove(first))
 }
-
-/// Fields of the vendor's that shape a release, and do not pass.
-const SHAPING: [HeaderName; 2] = [header::CONTENT_TYPE, header::CACHE_CONTROL];
 
 fn head(fields: impl Iterator<Item = (HeaderName, HeaderValue)>) -> Parts {
     let (mut parts, ()) = Response::new(()).into_parts();
