@@ -355,8 +355,11 @@ impl Writer {
 
     async fn write(&mut self, group: &mut [Box<dyn Waiting>]) -> Result<(), StoreError> {
         let published = self.publish.borrow().version();
-        let connection = self.database.begin().await?;
-        let result = apply(connection, group, published).await;
+        let transaction = self.database.begin().await?;
+        let result = match transaction.begun().await {
+            Ok(connection) => apply(connection, group, published).await,
+            Err(error) => Err(error),
+        };
         if let Some(amendment) = self.database.finish(result).await? {
             publish(&self.publish, amendment);
         }

@@ -75,7 +75,7 @@ pub(crate) struct Database {
 /// A connection, and the file that it is to.
 #[derive(Debug)]
 struct Open {
-    connection: SqliteConnection,
+    transaction: Transaction,
     file: Option<(u64, u64)>,
 }
 
@@ -85,8 +85,8 @@ impl Database {
         Self { path, schema, must_exist, open: None }
     }
 
-    /// Begins a transaction, after opening the file if need be. [`Database::finish`] ends it.
-    pub(crate) async fn begin(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    /// A transaction, after opening the file if need be. [`Database::finish`] ends it.
+    pub(crate) async fn begin(&mut self) -> Result<&mut Transaction, StoreError> {
         let now = identity(&self.path);
         // SQLite goes on writing to a file that was removed or replaced, and nobody ever reads that.
         if self.open.as_ref().is_some_and(|open| open.file != now) || (self.must_exist && now.is_none()) {
@@ -98,24 +98,18 @@ impl Database {
             Some(open) => open,
             None => {
                 let connection = create(&self.path, self.schema).await?;
-                Open { connection, file: identity(&self.path) }
+                let transaction = Transaction { connection, has_begun: false };
+                Open { transaction, file: identity(&self.path) }
             }
         };
-        let connection = &mut self.open.insert(open).connection;
-        // Immediate: a transaction that reads first and writes then could not be waited for.
-        match sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await {
-            Ok(_) => Ok(connection),
-            Err(cause) => Err(StoreError::database(&self.path)(cause)),
-        }
+        Ok(&mut self.open.insert(open).transaction)
     }
 
     /// Commits if all went well. If anything went wrong nothing of the transaction stays, and the next one starts on
     /// a new connection: SQLite may or may not have rolled back by itself, and what it holds in memory is doubtful.
     pub(crate) async fn finish<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         let result = match (result, &mut self.open) {
-            (Ok(value), Some(open)) => {
-                sqlx::query("COMMIT").execute(&mut open.connection).await.map(|_| value)
-            }
+            (Ok(value), Some(open)) => open.transaction.commit().await.map(|()| value),
             (Ok(_), None) => Err(sqlx::Error::WorkerCrashed),
             (Err(error), _) => Err(error),
         };
@@ -129,8 +123,61 @@ impl Database {
     pub(crate) async fn close(&mut self) {
         if let Some(open) = self.open.take() {
             // Nothing depends on how it closes: what was committed is in the file or in its log.
-            let _ = open.connection.close().await;
+            let _ = open.transaction.connection.close().await;
         }
+    }
+}
+
+// Immediate: a transaction that reads first and writes then could not be waited for.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+
+/// A connection on which a transaction begins with its first command. Whoever gives a command and SQLite's thread wake each other,
+/// which costs more than most commands do: what begins a transaction, and what commits it, can go along with others.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    connection: SqliteConnection,
+    has_begun: bool,
+}
+
+/// What comes after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    Commit,
+    GoOn,
+}
+
+impl Transaction {
+    /// The connection, once the transaction has begun.
+    pub(crate) async fn begun(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        if !self.has_begun {
+            sqlx::query(BEGIN).execute(&mut self.connection).await?;
+            self.has_begun = true;
+        }
+        Ok(&mut self.connection)
+    }
+
+    /// The connection, and one command for it: these statements, what begins the transaction before them if nothing has, and what
+    /// commits it behind them where they are the last.
+    pub(crate) fn command(
+        &mut self,
+        statements: &'static str,
+        after: After,
+    ) -> (&mut SqliteConnection, AssertSqlSafe<String>) {
+        let begin = if self.has_begun { "" } else { BEGIN };
+        let commit = match after {
+            After::Commit => COMMIT,
+            After::GoOn => "",
+        };
+        self.has_begun = after == After::GoOn;
+        (&mut self.connection, AssertSqlSafe(format!("{begin};{statements};{commit}")))
+    }
+
+    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        if std::mem::take(&mut self.has_begun) {
+            sqlx::query(COMMIT).execute(&mut self.connection).await?;
+        }
+        Ok(())
     }
 }
 

@@ -5,9 +5,10 @@ use pinfold_policy::digest::BodyId;
 use quick_cache::sync::Cache;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::{Row as _, SqlSafeStr, Sqlite};
 
 use super::tally::{Alike, Hashers};
+use crate::sqlite::Transaction;
 
 /// Numbers that are remembered; the others are looked up.
 const KNOWN: usize = 1 << 18;
@@ -47,14 +48,14 @@ impl Numbers {
     /// The number of what exchanges have in common, if there was one before.
     pub(super) async fn number(
         &mut self,
-        connection: &mut SqliteConnection,
+        transaction: &mut Transaction,
         common: &Common,
     ) -> Result<Option<i64>, sqlx::Error> {
         let known = self.known.get(&self.hashers.alike(common));
         if known.is_some() {
             return Ok(known);
         }
-        let row = common.bound_to(FIND).fetch_optional(connection).await?;
+        let row = common.bound_to(FIND).fetch_optional(transaction.begun().await?).await?;
         let found = row.map(|row| row.try_get(0)).transpose()?;
         if let Some(number) = found {
             self.remember(common, number);
@@ -74,7 +75,7 @@ const FIND: &str =
 
 impl Common {
     /// A statement whose first parameters are all of these, in the order of the table.
-    pub(super) fn bound_to(&self, statement: &'static str) -> Query<'_, Sqlite, SqliteArguments> {
+    pub(super) fn bound_to(&self, statement: impl SqlSafeStr) -> Query<'_, Sqlite, SqliteArguments> {
         let Self { client, user, page, method, url, destination, vendor, kinds, outcome, reason, .. } = self;
         sqlx::query(statement)
             .bind(client)

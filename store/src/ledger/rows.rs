@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use pinfold_policy::host::Authority;
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::alike::{Common, Numbers};
 use super::visits::Place;
-use super::{ExchangeRow, TunnelRow};
+use super::{ExchangeRow, Stream, TunnelRow};
 use crate::columns::{Columns, client_tls_text, path_text, unreadable};
 use crate::count::Count;
 use crate::entry::{Asker, Exchange, Gap, Notice, Tunnel, TunnelEnd};
 use crate::incident::Incident;
-use crate::sqlite::int;
+use crate::sqlite::{After, Transaction, int};
 
 /// Words that are remembered. There are few that come again and again; the others are looked up.
 const MAX_WORDS: usize = 50_000;
@@ -34,34 +34,44 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 struct Words {
     numbers: HashMap<Box<str>, i64>,
-    /// How many were not in the file before.
-    begun: u64,
+    /// Those of this transaction that were not in the file before, as long as no exchange has them.
+    new: HashSet<Box<str>>,
 }
 
 impl Words {
-    /// Takes up the numbers of all that are not too long, in one command, and gives those that were not in the file.
+    /// Takes up the numbers of all that are not too long, in one command.
     async fn learn<'w>(
         &mut self,
-        connection: &mut SqliteConnection,
+        transaction: &mut Transaction,
         words: impl Iterator<Item = &'w str>,
-    ) -> Result<HashSet<String>, sqlx::Error> {
+    ) -> Result<(), sqlx::Error> {
         let is_unknown = |word: &&str| word.len() <= MAX_WORD && !self.numbers.contains_key(*word);
         let unknown: BTreeSet<&str> = words.filter(is_unknown).collect();
         if unknown.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(());
         }
-        let rows: Vec<(i64, String, bool)> = sqlx::query_as(
+        let (connection, command) = transaction.command(
             "INSERT INTO word (text) SELECT value FROM json_each(?1) WHERE true
                  ON CONFLICT DO NOTHING RETURNING id, text, true;
              SELECT id, text, false FROM word WHERE text IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(serde_json::json!(unknown).to_string())
-        .fetch_all(connection)
-        .await?;
-        for (number, word, _) in &rows {
-            self.remember(word, *number);
+            After::GoOn,
+        );
+        let rows: Vec<(i64, String, bool)> = sqlx::query_as(command)
+            .bind(serde_json::json!(unknown).to_string())
+            .fetch_all(connection)
+            .await?;
+        for (number, word, is_new) in rows {
+            self.remember(&word, number);
+            if is_new {
+                self.new.insert(word.into());
+            }
         }
-        Ok(rows.into_iter().filter_map(|(_, word, is_new)| is_new.then_some(word)).collect())
+        Ok(())
+    }
+
+    /// Whether one of them was not in the file before, so that no exchange can have had it. This one has them now.
+    fn take_new<'w>(&mut self, words: impl Iterator<Item = &'w str>) -> bool {
+        words.filter(|word| self.new.remove(*word)).count() > 0
     }
 
     fn remember(&mut self, word: &str, number: i64) {
@@ -73,21 +83,21 @@ impl Words {
         }
     }
 
-    async fn number(&mut self, connection: &mut SqliteConnection, word: &str) -> Result<i64, sqlx::Error> {
+    async fn number(&mut self, transaction: &mut Transaction, word: &str) -> Result<i64, sqlx::Error> {
         if let Some(number) = self.numbers.get(word) {
             return Ok(*number);
         }
         // What is not remembered is new more often than not, and each command costs more than what it does.
         let begun = sqlx::query("INSERT INTO word (text) VALUES (?) ON CONFLICT DO NOTHING")
             .bind(word)
-            .execute(&mut *connection)
+            .execute(transaction.begun().await?)
             .await?;
         let number = if begun.rows_affected() > 0 {
-            self.begun += 1;
+            self.new.insert(word.into());
             begun.last_insert_rowid()
         } else {
             let known = sqlx::query_scalar("SELECT id FROM word WHERE text = ?").bind(word);
-            known.fetch_one(connection).await?
+            known.fetch_one(transaction.begun().await?).await?
         };
         self.remember(word, number);
         Ok(number)
@@ -95,37 +105,36 @@ impl Words {
 
     async fn maybe(
         &mut self,
-        connection: &mut SqliteConnection,
+        transaction: &mut Transaction,
         word: Option<&str>,
     ) -> Result<Option<i64>, sqlx::Error> {
         match word {
-            Some(word) => self.number(connection, word).await.map(Some),
+            Some(word) => self.number(transaction, word).await.map(Some),
             None => Ok(None),
         }
     }
 
     async fn common(
         &mut self,
-        connection: &mut SqliteConnection,
+        transaction: &mut Transaction,
         exchange: &Exchange,
         texts: &Texts,
     ) -> Result<Common, sqlx::Error> {
-        let c = &mut *connection;
         let asker = &exchange.asker;
         Ok(Common {
-            client: self.number(c, &texts.client).await?,
-            user: self.maybe(c, asker.user.as_deref()).await?,
-            page: self.maybe(c, asker.page.as_deref()).await?,
-            method: self.number(c, &exchange.method).await?,
-            url: self.number(c, &exchange.url).await?,
-            destination: self.maybe(c, exchange.destination.as_deref()).await?,
-            vendor: self.maybe(c, exchange.vendor.as_deref()).await?,
-            kinds: self.number(c, &texts.kinds).await?,
-            outcome: self.number(c, exchange.outcome.as_str()).await?,
-            reason: self.maybe(c, exchange.reason.map(|reason| reason.code())).await?,
+            client: self.number(transaction, &texts.client).await?,
+            user: self.maybe(transaction, asker.user.as_deref()).await?,
+            page: self.maybe(transaction, asker.page.as_deref()).await?,
+            method: self.number(transaction, &exchange.method).await?,
+            url: self.number(transaction, &exchange.url).await?,
+            destination: self.maybe(transaction, exchange.destination.as_deref()).await?,
+            vendor: self.maybe(transaction, exchange.vendor.as_deref()).await?,
+            kinds: self.number(transaction, &texts.kinds).await?,
+            outcome: self.number(transaction, exchange.outcome.as_str()).await?,
+            reason: self.maybe(transaction, exchange.reason.map(|reason| reason.code())).await?,
             body: exchange.body,
             status: exchange.status,
-            path: self.maybe(c, texts.path.as_deref()).await?,
+            path: self.maybe(transaction, texts.path.as_deref()).await?,
         })
     }
 }
@@ -163,6 +172,10 @@ impl Texts {
         always.into_iter().chain(sometimes.into_iter().flatten())
     }
 
+    fn all<'w>(&'w self, exchange: &'w Exchange) -> impl Iterator<Item = &'w str> {
+        self.of_common(exchange).chain(self.of_exchange(exchange))
+    }
+
     /// What is the exchange's own.
     fn of_exchange<'w>(&'w self, exchange: &'w Exchange) -> impl Iterator<Item = &'w str> {
         let sometimes = [
@@ -185,9 +198,25 @@ pub(super) struct Counted {
     pub(super) last: Timestamp,
 }
 
+/// Takes up the words of all of them, in one command.
+pub(super) async fn learn_words(
+    transaction: &mut Transaction,
+    known: &mut Known,
+    exchanges: impl Iterator<Item = &Exchange>,
+) -> Result<(), sqlx::Error> {
+    let exchanges: Vec<_> = exchanges.map(|exchange| (exchange, Texts::of(exchange))).collect();
+    let words = exchanges.iter().flat_map(|(exchange, texts)| texts.all(exchange));
+    known.words.learn(transaction, words).await
+}
+
+/// No word is new any more.
+pub(super) fn end_transaction(known: &mut Known) {
+    known.words.new.clear();
+}
+
 /// Adds to a row, or begins it.
 pub(super) async fn count_exchange(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     known: &mut Known,
     exchange: &Exchange,
     counted: Counted,
@@ -196,37 +225,37 @@ pub(super) async fn count_exchange(
         .bind(int(counted.count))
         .bind(counted.last.as_microsecond())
         .bind(&counted.id.as_bytes()[..])
-        .execute(&mut *connection)
+        .execute(transaction.begun().await?)
         .await?;
     if added.rows_affected() > 0 {
         return Ok(());
     }
-    insert_exchange(connection, known, exchange, counted).await
+    insert_exchange(transaction, known, exchange, counted, After::GoOn).await
 }
 
 /// Begins a row that cannot be there yet.
 pub(super) async fn insert_exchange(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     known: &mut Known,
     exchange: &Exchange,
     counted: Counted,
+    after: After,
 ) -> Result<(), sqlx::Error> {
-    let c = &mut *connection;
     let Known { words, alike } = known;
     let texts = Texts::of(exchange);
-    let new = words.learn(c, texts.of_common(exchange).chain(texts.of_exchange(exchange))).await?;
-    let begun = words.begun;
-    let common = words.common(c, exchange, &texts).await?;
-    let is_new = words.begun > begun || texts.of_common(exchange).any(|word| new.contains(word));
-    let user_agent = words.maybe(c, exchange.asker.user_agent.as_deref()).await?;
-    let http_version = words.number(c, &exchange.http_version).await?;
-    let media_type = words.maybe(c, exchange.media_type.as_deref()).await?;
-    let rule = words.maybe(c, exchange.rule.as_deref()).await?;
-    let client_tls = words.maybe(c, texts.client_tls.as_deref()).await?;
+    words.learn(transaction, texts.all(exchange)).await?;
+    let common = words.common(transaction, exchange, &texts).await?;
+    let is_new = words.take_new(texts.of_common(exchange));
+    let user_agent = words.maybe(transaction, exchange.asker.user_agent.as_deref()).await?;
+    let http_version = words.number(transaction, &exchange.http_version).await?;
+    let media_type = words.maybe(transaction, exchange.media_type.as_deref()).await?;
+    let rule = words.maybe(transaction, exchange.rule.as_deref()).await?;
+    let client_tls = words.maybe(transaction, texts.client_tls.as_deref()).await?;
     // Where one of its words is new, nothing can have been alike before.
-    let number = if is_new { None } else { alike.number(c, &common).await? };
+    let number = if is_new { None } else { alike.number(transaction, &common).await? };
+    let (connection, command) = transaction.command(INSERT, after);
     let begun_alike = common
-        .bound_to(INSERT)
+        .bound_to(command)
         .bind(exchange.at.as_microsecond())
         .bind(exchange.at.as_microsecond())
         .bind(number)
@@ -268,21 +297,20 @@ const INSERT: &str =
 
 /// Begins a tunnel's row. A refused one is final with that.
 pub(super) async fn insert_tunnel(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     known: &mut Known,
     tunnel: &Tunnel,
 ) -> Result<(), sqlx::Error> {
     let words = &mut known.words;
-    let c = &mut *connection;
     let asker = &tunnel.asker;
-    let client = words.number(c, &asker.address.ip().to_canonical().to_string()).await?;
-    let user = words.maybe(c, asker.user.as_deref()).await?;
-    let page = words.maybe(c, asker.page.as_deref()).await?;
-    let user_agent = words.maybe(c, asker.user_agent.as_deref()).await?;
-    let authority = words.number(c, &tunnel.authority.to_string()).await?;
-    let server_name = words.maybe(c, tunnel.server_name.as_deref()).await?;
-    let dialled = words.maybe(c, tunnel.dialled.map(|ip| ip.to_string()).as_deref()).await?;
-    let reason = words.maybe(c, tunnel.reason.map(|reason| reason.code())).await?;
+    let client = words.number(transaction, &asker.address.ip().to_canonical().to_string()).await?;
+    let user = words.maybe(transaction, asker.user.as_deref()).await?;
+    let page = words.maybe(transaction, asker.page.as_deref()).await?;
+    let user_agent = words.maybe(transaction, asker.user_agent.as_deref()).await?;
+    let authority = words.number(transaction, &tunnel.authority.to_string()).await?;
+    let server_name = words.maybe(transaction, tunnel.server_name.as_deref()).await?;
+    let dialled = words.maybe(transaction, tunnel.dialled.map(|ip| ip.to_string()).as_deref()).await?;
+    let reason = words.maybe(transaction, tunnel.reason.map(|reason| reason.code())).await?;
     sqlx::query(
         "INSERT INTO tunnel (id, open, at, client, client_port, page, user_agent, authority, server_name, dialled,
              reason, incident, status, policy_version, user)
@@ -303,14 +331,14 @@ pub(super) async fn insert_tunnel(
     .bind(i64::from(tunnel.status))
     .bind(int(tunnel.policy_version))
     .bind(user)
-    .execute(connection)
+    .execute(transaction.begun().await?)
     .await?;
     Ok(())
 }
 
 /// Ends a tunnel's row.
 pub(super) async fn end_tunnel(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     id: Uuid,
     end: Option<TunnelEnd>,
 ) -> Result<(), sqlx::Error> {
@@ -319,23 +347,22 @@ pub(super) async fn end_tunnel(
         .bind(end.map(|end| int(end.received)))
         .bind(end.map(|end| int(end.open_ms)))
         .bind(&id.as_bytes()[..])
-        .execute(connection)
+        .execute(transaction.begun().await?)
         .await?;
     Ok(())
 }
 
 /// Adds to the row of a place and hour, or begins it.
 pub(super) async fn count_visit(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     known: &mut Known,
     place: &Place,
     count: &Count,
 ) -> Result<(), sqlx::Error> {
     let words = &mut known.words;
-    let c = &mut *connection;
-    let client = words.maybe(c, place.client().map(|client| client.to_string()).as_deref()).await?;
-    let user = words.maybe(c, place.user()).await?;
-    let authority = words.maybe(c, place.authority().map(ToString::to_string).as_deref()).await?;
+    let client = words.maybe(transaction, place.client().map(|client| client.to_string()).as_deref()).await?;
+    let user = words.maybe(transaction, place.user()).await?;
+    let authority = words.maybe(transaction, place.authority().map(ToString::to_string).as_deref()).await?;
     sqlx::query(
         "INSERT INTO visit (hour, client, user, authority, count, first, last) VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET count = count + excluded.count, first = min(first, excluded.first),
@@ -348,13 +375,13 @@ pub(super) async fn count_visit(
     .bind(int(count.times))
     .bind(count.first.as_microsecond())
     .bind(count.last.as_microsecond())
-    .execute(connection)
+    .execute(transaction.begun().await?)
     .await?;
     Ok(())
 }
 
 /// Writes a gap, and says whether it was not there yet.
-pub(super) async fn insert_gap(connection: &mut SqliteConnection, gap: &Gap) -> Result<bool, sqlx::Error> {
+pub(super) async fn insert_gap(transaction: &mut Transaction, gap: &Gap) -> Result<bool, sqlx::Error> {
     let insert = "INSERT OR IGNORE INTO gap (id, since, until, exchanges, tunnels) VALUES (?, ?, ?, ?, ?)";
     let inserted = sqlx::query(insert)
         .bind(&gap.id.as_bytes()[..])
@@ -362,26 +389,40 @@ pub(super) async fn insert_gap(connection: &mut SqliteConnection, gap: &Gap) -> 
         .bind(gap.until.as_microsecond())
         .bind(int(gap.exchanges))
         .bind(int(gap.tunnels))
-        .execute(connection)
+        .execute(transaction.begun().await?)
         .await?;
     Ok(inserted.rows_affected() > 0)
 }
 
-/// Writes a notice, with as much of its text as is kept. `false` if one of its name is there.
+/// Takes up the words of all of them, in one command.
+pub(super) async fn learn_words_of_notices(
+    transaction: &mut Transaction,
+    known: &mut Known,
+    notices: impl Iterator<Item = &Notice>,
+) -> Result<(), sqlx::Error> {
+    let words = notices.flat_map(|Notice { what, who, subject, .. }| {
+        [Some(what.as_str()), who.as_deref(), subject.as_deref()].into_iter().flatten()
+    });
+    known.words.learn(transaction, words).await
+}
+
+/// Writes a notice, with as much of its text as is kept, and what the outputs read if it is for them. Gives its place there. If one
+/// of its name is in the file, nothing is written.
 pub(super) async fn insert_notice(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     known: &mut Known,
     notice: &Notice,
-) -> Result<bool, sqlx::Error> {
+    stream: Option<Stream>,
+) -> Result<Option<i64>, sqlx::Error> {
     let words = &mut known.words;
-    let c = &mut *connection;
-    let what = words.number(c, notice.what.as_str()).await?;
-    let who = words.maybe(c, notice.who.as_deref()).await?;
-    let subject = words.maybe(c, notice.subject.as_deref()).await?;
+    let what = words.number(transaction, notice.what.as_str()).await?;
+    let who = words.maybe(transaction, notice.who.as_deref()).await?;
+    let subject = words.maybe(transaction, notice.subject.as_deref()).await?;
     let text = notice.text.get(..notice.text.floor_char_boundary(Notice::LONGEST_TEXT));
-    let inserted = sqlx::query(
+    let fed: Option<i64> = sqlx::query_scalar(
         "INSERT OR IGNORE INTO notice (id, at, what, who, subject, digest, incident, text, policy_version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+         INSERT INTO feed (stream, id) SELECT ?10, ?1 WHERE ?10 IS NOT NULL AND changes() > 0 RETURNING seq",
     )
     .bind(&notice.id.as_bytes()[..])
     .bind(notice.at.as_microsecond())
@@ -392,9 +433,10 @@ pub(super) async fn insert_notice(
     .bind(notice.incident.as_ref().map(|incident| &incident.0.as_bytes()[..]))
     .bind(text.unwrap_or_default())
     .bind(int(notice.policy_version))
-    .execute(connection)
+    .bind(stream.map(Stream::number))
+    .fetch_optional(transaction.begun().await?)
     .await?;
-    Ok(inserted.rows_affected() > 0)
+    Ok(fed)
 }
 
 /// Reads a row of `notice_text`.

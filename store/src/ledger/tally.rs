@@ -120,6 +120,13 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// Whether nothing is written behind the exchanges that somebody waits for.
+    pub(crate) fn is_of_firsts_alone(&self) -> bool {
+        let Self { firsts: _, repeats, wholes, tunnels, ends, notices, finals, gap, visits } = self;
+        let is_empty = repeats.is_empty() && wholes.is_empty() && tunnels.is_empty() && ends.is_empty();
+        is_empty && notices.is_empty() && finals.is_empty() && gap.is_none() && visits.all().next().is_none()
+    }
+
     /// Whether somebody waits for it.
     fn is_awaited(&self) -> bool {
         !self.firsts.is_empty() || !self.tunnels.is_empty() || !self.notices.is_empty()

@@ -11,21 +11,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 use tokio::time::{Interval, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::notepad::Notepad;
 use super::query::place_up_to;
 use super::rows::{self, Counted, Known};
-use super::tally::{Part, Removal, Take};
+use super::tally::{Part, Removal, Take, Told};
 use super::{Feeds, SCHEMA, Shared, Stream, file_of};
 use crate::bodies::sync_dir;
 use crate::entry::Gap;
 use crate::error::StoreError;
 use crate::month::Month;
 use crate::place::Place;
-use crate::sqlite::Database;
+use crate::sqlite::{After, Database, Transaction};
 
 /// What nobody waits for is on disk within this time.
 const TICK: Duration = Duration::from_secs(1);
@@ -202,8 +201,8 @@ impl Writer {
             database: Database::new(file_of(&self.dir, month), &SCHEMA, must_exist),
             known: Known::default(),
         });
-        let connection = database.begin().await?;
-        let mut page = Page { connection, known, feeds, last: None };
+        let transaction = database.begin().await?;
+        let mut page = Page { transaction, known, feeds, last: None };
         let result = page.write(part).await;
         let last = page.last;
         database.finish(result.map(|()| last)).await
@@ -229,7 +228,7 @@ fn say_gap(gap: &Gap) {
 
 /// One transaction on the file of a month.
 struct Page<'f> {
-    connection: &'f mut SqliteConnection,
+    transaction: &'f mut Transaction,
     known: &'f mut Known,
     feeds: Feeds,
     last: Option<Place>,
@@ -237,15 +236,20 @@ struct Page<'f> {
 
 impl Page<'_> {
     async fn write(&mut self, part: &Part) -> Result<(), sqlx::Error> {
-        for first in &part.firsts {
+        rows::learn_words(self.transaction, self.known, part.firsts.iter().map(|first| &first.exchange))
+            .await?;
+        let end = part.firsts.len().checked_sub(1).filter(|_| part.is_of_firsts_alone());
+        for (place, first) in part.firsts.iter().enumerate() {
             let exchange = &first.exchange;
             let counted =
                 Counted { id: first.row, shares: None, open: first.open, count: 1, last: exchange.at };
             // The first of its row: whatever failed before, nobody has written that.
             if first.row == exchange.id {
-                rows::insert_exchange(self.connection, self.known, exchange, counted).await?;
+                let is_last = end == Some(place) && first.open && self.feeds.of_each().is_none();
+                let after = if is_last { After::Commit } else { After::GoOn };
+                rows::insert_exchange(self.transaction, self.known, exchange, counted, after).await?;
             } else {
-                rows::count_exchange(self.connection, self.known, exchange, counted).await?;
+                rows::count_exchange(self.transaction, self.known, exchange, counted).await?;
             }
             self.each(first.row, exchange).await?;
             if !first.open {
@@ -254,27 +258,36 @@ impl Page<'_> {
         }
         self.repeats(part).await?;
         for (place, count) in part.visits.all() {
-            rows::count_visit(self.connection, self.known, place, count).await?;
+            rows::count_visit(self.transaction, self.known, place, count).await?;
         }
         for opened in &part.tunnels {
-            rows::insert_tunnel(self.connection, self.known, &opened.tunnel).await?;
+            rows::insert_tunnel(self.transaction, self.known, &opened.tunnel).await?;
             if opened.tunnel.reason.is_some() {
                 self.feed_tunnel(opened.tunnel.id).await?;
             }
         }
         for (id, end) in &part.ends {
-            rows::end_tunnel(self.connection, *id, *end).await?;
+            rows::end_tunnel(self.transaction, *id, *end).await?;
             self.feed_tunnel(*id).await?;
         }
         self.finish(&part.finals).await?;
-        for told in &part.notices {
-            let is_new = rows::insert_notice(self.connection, self.known, &told.notice).await?;
-            if is_new && told.is_news && (self.feeds.counted || self.feeds.each) {
-                self.feed(Stream::Notice, told.notice.id).await?;
-            }
-        }
+        self.notices(&part.notices).await?;
         if let Some(gap) = &part.gap {
             self.gap(gap).await?;
+        }
+        rows::end_transaction(self.known);
+        Ok(())
+    }
+
+    async fn notices(&mut self, notices: &[Told]) -> Result<(), sqlx::Error> {
+        let all = notices.iter().map(|told| &told.notice);
+        rows::learn_words_of_notices(self.transaction, self.known, all).await?;
+        for Told { notice, is_news, .. } in notices {
+            let stream = (*is_news && (self.feeds.counted || self.feeds.each)).then_some(Stream::Notice);
+            let fed = rows::insert_notice(self.transaction, self.known, notice, stream).await?;
+            if let Some(seq) = fed {
+                self.last = Some(Place::of(seq, notice.id));
+            }
         }
         Ok(())
     }
@@ -284,7 +297,7 @@ impl Page<'_> {
             let Some(exchange) = repeats.exchanges.first() else { continue };
             let counted =
                 Counted { id: *row, shares: None, open: true, count: repeats.count, last: repeats.last };
-            rows::count_exchange(self.connection, self.known, exchange, counted).await?;
+            rows::count_exchange(self.transaction, self.known, exchange, counted).await?;
             for exchange in &repeats.exchanges {
                 self.each(*row, exchange).await?;
             }
@@ -304,7 +317,7 @@ impl Page<'_> {
              FROM (SELECT unhex(key) AS id, value AS whole FROM json_each(?)) more WHERE exchange.id = more.id",
         )
         .bind(serde_json::json!(wholes).to_string())
-        .execute(&mut *self.connection)
+        .execute(self.transaction.begun().await?)
         .await?;
         Ok(())
     }
@@ -315,7 +328,7 @@ impl Page<'_> {
         if exchange.id != row {
             let own =
                 Counted { id: exchange.id, shares: Some(row), open: false, count: 1, last: exchange.at };
-            rows::count_exchange(self.connection, self.known, exchange, own).await?;
+            rows::count_exchange(self.transaction, self.known, exchange, own).await?;
         }
         self.feed(stream, exchange.id).await
     }
@@ -329,7 +342,7 @@ impl Page<'_> {
         let finals = serde_json::json!(finals).to_string();
         sqlx::query("UPDATE exchange SET open = 0 WHERE id IN (SELECT unhex(value) FROM json_each(?))")
             .bind(&finals)
-            .execute(&mut *self.connection)
+            .execute(self.transaction.begun().await?)
             .await?;
         let Some(stream) = self.feeds.of_counted() else { return Ok(()) };
         // A row that could not be written, and that nobody shared, has no event.
@@ -339,10 +352,10 @@ impl Page<'_> {
         )
         .bind(stream.number())
         .bind(&finals)
-        .execute(&mut *self.connection)
+        .execute(self.transaction.begun().await?)
         .await?;
         if fed.rows_affected() > 0 {
-            self.last = Some(place_up_to(self.connection, fed.last_insert_rowid()).await?);
+            self.last = Some(place_up_to(self.transaction.begun().await?, fed.last_insert_rowid()).await?);
         }
         Ok(())
     }
@@ -357,7 +370,7 @@ impl Page<'_> {
 
     /// One that a crash has left on the notepad may be there already.
     async fn gap(&mut self, gap: &Gap) -> Result<(), sqlx::Error> {
-        let is_new = rows::insert_gap(self.connection, gap).await?;
+        let is_new = rows::insert_gap(self.transaction, gap).await?;
         if is_new && (self.feeds.counted || self.feeds.each) {
             self.feed(Stream::Gap, gap.id).await?;
         }
@@ -375,7 +388,7 @@ impl Page<'_> {
         let inserted = sqlx::query("INSERT INTO feed (stream, id) VALUES (?, ?)")
             .bind(stream.number())
             .bind(&id.as_bytes()[..])
-            .execute(&mut *self.connection)
+            .execute(self.transaction.begun().await?)
             .await?;
         self.last = Some(Place::of(inserted.last_insert_rowid(), id));
         Ok(())
