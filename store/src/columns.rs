@@ -174,6 +174,12 @@ pub(crate) fn client_tls_text(tls: &ClientTls) -> String {
     serde_json::json!([&**version, &**cipher, server_name.as_deref()]).to_string()
 }
 
+/// Lower-case hex, as `unhex` in SQL reads it.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// A column holds something that this program does not write there.
 pub(crate) fn unreadable(column: &str, why: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: why.into() }

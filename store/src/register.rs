@@ -2,7 +2,8 @@
 //!
 //! One task writes. It takes all changes that wait, makes one transaction of them, and answers them when it is on
 //! disk; the decisions that it changed are published before that. For what no client waits for it stays open a little,
-//! and writes at once when something comes that a client waits for. The order is that in which they came.
+//! and writes at once when something comes that a client waits for. The order is that in which they came; of what can wait, those
+//! of one type go together.
 
 mod approvals;
 mod audit;
@@ -21,7 +22,10 @@ mod standing;
 mod watch_file;
 mod worker;
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::future::Future;
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,7 +102,8 @@ const SHARED_WITHIN: Duration = Duration::from_millis(100);
 pub(crate) trait Change: Send + 'static {
     type Output: Send;
 
-    /// Whether no client waits for it. A transaction of its own would cost many times what it does itself.
+    /// Whether no client waits for it, and nothing depends on whether it comes before others that can wait, unless they are of its
+    /// type. A transaction of its own would cost many times what it does itself.
     fn can_wait(&self) -> bool {
         false
     }
@@ -107,6 +112,43 @@ pub(crate) trait Change: Send + 'static {
         &mut self,
         connection: &mut SqliteConnection,
     ) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
+
+    /// Applies several that can wait, as if they came one after the other. Each command costs more than what it does: where many
+    /// come, they can share it.
+    fn apply_all(
+        alike: Vec<Submission<'_, Self>>,
+        connection: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send
+    where
+        Self: Sized,
+    {
+        async {
+            for (change, output) in alike {
+                *output = Some(change.apply(connection).await?);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A change, and the place of what it gives.
+pub(crate) type Submission<'c, C> = (&'c mut C, &'c mut Option<<C as Change>::Output>);
+
+/// The first of each key, then the second of each, and so on: what one gives may depend on those of its key before it.
+fn in_turns<C: Change, K: Eq + Hash>(
+    alike: Vec<Submission<'_, C>>,
+    key: impl Fn(&C) -> K,
+) -> Vec<Vec<Submission<'_, C>>> {
+    let (mut turns, mut before) = (Vec::<Vec<_>>::new(), HashMap::<K, usize>::new());
+    for submission in alike {
+        let turn = before.entry(key(submission.0)).or_default();
+        match turns.get_mut(*turn) {
+            Some(same) => same.push(submission),
+            None => turns.push(vec![submission]),
+        }
+        *turn += 1;
+    }
+    turns
 }
 
 #[derive(Debug)]
@@ -272,11 +314,16 @@ async fn submit<C: Change>(
 }
 
 /// A change whatever its type, and who waits for it.
-trait Waiting: Send + std::fmt::Debug {
+trait Waiting: Any + Send + std::fmt::Debug {
     fn can_wait(&self) -> bool;
 
+    /// Of which type the change is.
+    fn kind(&self) -> TypeId;
+
+    /// Applies it, and those after it that are of its type.
     fn apply<'a>(
         &'a mut self,
+        alike: &'a mut [Box<dyn Waiting>],
         connection: &'a mut SqliteConnection,
     ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
 
@@ -300,14 +347,22 @@ impl<C: Change> Waiting for Submitted<C> {
         self.change.can_wait()
     }
 
+    fn kind(&self) -> TypeId {
+        TypeId::of::<C>()
+    }
+
     fn apply<'a>(
         &'a mut self,
+        alike: &'a mut [Box<dyn Waiting>],
         connection: &'a mut SqliteConnection,
     ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>> {
-        Box::pin(async {
-            self.output = Some(self.change.apply(connection).await?);
-            Ok(())
-        })
+        let others = alike.iter_mut().filter_map(|waiting| {
+            let waiting: &mut dyn Any = &mut **waiting;
+            waiting.downcast_mut::<Self>()
+        });
+        let all = std::iter::once(self).chain(others);
+        let all = all.map(|submitted| (&mut submitted.change, &mut submitted.output)).collect();
+        Box::pin(C::apply_all(all, connection))
     }
 
     fn answer(self: Box<Self>, written: Result<(), StoreError>) {
@@ -373,8 +428,13 @@ async fn apply(
     published: u64,
 ) -> Result<Option<Amendment>, sqlx::Error> {
     load::version_since(connection, published).await?;
-    for waiting in group {
-        waiting.apply(connection).await?;
+    for in_a_row in group.chunk_by_mut(|one, next| one.can_wait() && next.can_wait()) {
+        in_a_row.sort_by_key(|waiting| waiting.kind());
+        for alike in in_a_row.chunk_by_mut(|one, next| one.kind() == next.kind()) {
+            if let Some((first, others)) = alike.split_first_mut() {
+                first.apply(others, connection).await?;
+            }
+        }
     }
     load::amendment(connection, published).await
 }

@@ -17,6 +17,7 @@ mod opening;
 mod quarantining;
 mod recording;
 mod retaining;
+mod shelving;
 mod sighting;
 mod working;
 

@@ -16,7 +16,7 @@ use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _};
 
 use super::{Change, next_version, standing};
-use crate::columns::{Columns, unreadable};
+use crate::columns::{Columns, hex, unreadable};
 use crate::incident::Incident;
 use crate::sqlite::{int, uint};
 
@@ -204,10 +204,6 @@ fn plain(value: SqliteValueRef<'_>, class: &str) -> Result<Value, sqlx::Error> {
         other => Err(format!("a value of type {other}").into()),
     };
     decoded.map_err(sqlx::Error::Decode)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Rows of the history that meet `which`, in order.

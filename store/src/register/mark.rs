@@ -1,6 +1,6 @@
 //! Marks of delivery paths: which issuers and ranges of addresses are known of a host, and which nobody has approved of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::path::{Arrival, LEARNING_FETCHES, Mark, Novelty};
@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::Change;
 use super::standing::person;
+use super::{Change, Submission, in_turns};
 use crate::columns::unreadable;
 use crate::entry::Exchange;
 use crate::incident::Incident;
@@ -39,23 +39,101 @@ impl Change for Arrive {
     }
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Arrived, sqlx::Error> {
-        let (before, known) = self.look_up(connection).await?;
+        let mut output = None;
+        arrive(vec![(self, &mut output)], connection).await?;
+        output.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    async fn apply_all(
+        alike: Vec<Submission<'_, Self>>,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
+        for turn in in_turns(alike, |arrive| arrive.host.clone()) {
+            arrive(turn, connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes up arrivals, each at another host.
+async fn arrive(
+    arrivals: Vec<Submission<'_, Arrive>>,
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    let mut fetched = look_up(arrivals.iter().map(|(arrive, _)| &*arrive.host), connection).await?;
+    let mut new = Vec::new();
+    for (arrive, output) in arrivals {
+        let Fetched { before, known } = fetched.remove(&arrive.host).ok_or(sqlx::Error::RowNotFound)?;
         let mut arrived =
             Arrived { arrival: Arrival::AsKnown, is_learning: before < LEARNING_FETCHES, news: Vec::new() };
-        for mark in &self.marks {
+        for mark in &arrive.marks {
             let value = mark.to_string();
             let of_its_kind = || known.iter().filter(|known| known.aspect == mark.aspect());
             let found = match of_its_kind().find(|known| known.value == value) {
-                Some(known) => self.seen_again(connection, mark, known).await?,
-                None => self.seen_first(connection, mark, before, of_its_kind().count() as u64).await?,
+                Some(known) => arrive.seen_again(connection, mark, known).await?,
+                None => {
+                    let others = arrive.make_room(connection, mark, of_its_kind().count() as u64).await?;
+                    arrive.seen_first(mark, before, others, &mut new)
+                }
             };
             if !found.is_known {
                 arrived.arrival = Arrival::Changed;
             }
             arrived.news.extend(found.news);
         }
-        Ok(arrived)
+        *output = Some(arrived);
     }
+    insert(new, connection).await
+}
+
+/// Counts a fetch of each host. Gives those before it, as far as they are counted, and the marks of the host.
+async fn look_up(
+    hosts: impl Iterator<Item = &str>,
+    connection: &mut SqliteConnection,
+) -> Result<HashMap<Box<str>, Fetched>, sqlx::Error> {
+    let rows = sqlx::query(
+        "INSERT INTO fetched (host, fetches) SELECT value, 1 FROM json_each(?1) WHERE true
+             ON CONFLICT (host) DO UPDATE SET fetches = min(fetches, ?2) + 1 RETURNING host, fetches;
+         SELECT host, aspect, value, known, id, first, told FROM mark WHERE host IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::Value::from_iter(hosts).to_string())
+    .bind(i64::from(LEARNING_FETCHES))
+    .fetch_all(connection)
+    .await?;
+    let mut fetched: HashMap<Box<str>, Fetched> = HashMap::new();
+    for row in &rows {
+        let host: Box<str> = row.try_get("host")?;
+        match fetched.get_mut(&host) {
+            Some(fetched) => fetched.known.push(Known::read(row)?),
+            None => {
+                let fetches: i64 = row.try_get("fetches")?;
+                let before = u32::try_from(fetches - 1).unwrap_or(LEARNING_FETCHES);
+                fetched.insert(host, Fetched { before, known: Vec::new() });
+            }
+        }
+    }
+    Ok(fetched)
+}
+
+async fn insert(new: Vec<serde_json::Value>, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO mark (host, aspect, value, first, last, known, id, told)
+         SELECT value->>0, value->>1, value->>2, value->>3, value->>3, value->>4, unhex(value->>5), value->>5 IS NULL
+         FROM json_each(?)",
+    )
+    .bind(serde_json::Value::from(new).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What is known of a host.
+struct Fetched {
+    before: u32,
+    known: Vec<Known>,
 }
 
 /// A mark that the host has.
@@ -70,7 +148,8 @@ struct Known {
 
 impl Known {
     fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let (aspect, value, is_known, id, first, is_told) = FromRow::from_row(row)?;
+        let (_, aspect, value, is_known, id, first, is_told): (String, _, _, _, _, _, _) =
+            FromRow::from_row(row)?;
         Ok(Self { aspect, value, is_known, id, first, is_told })
     }
 }
@@ -81,23 +160,6 @@ struct Found {
 }
 
 impl Arrive {
-    /// Counts the fetch. Gives those before it, as far as they are counted, and the marks of the host.
-    async fn look_up(&self, connection: &mut SqliteConnection) -> Result<(u32, Vec<Known>), sqlx::Error> {
-        let rows = sqlx::query(
-            "INSERT INTO fetched (host, fetches) VALUES (?1, 1)
-                 ON CONFLICT (host) DO UPDATE SET fetches = min(fetches, ?2) + 1 RETURNING fetches;
-             SELECT aspect, value, known, id, first, told FROM mark WHERE host = ?1",
-        )
-        .bind(&*self.host)
-        .bind(i64::from(LEARNING_FETCHES))
-        .fetch_all(connection)
-        .await?;
-        let (fetches, marks) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
-        let fetches: i64 = fetches.try_get(0)?;
-        let known = marks.iter().map(Known::read).collect::<Result<_, _>>()?;
-        Ok((u32::try_from(fetches - 1).unwrap_or(LEARNING_FETCHES), known))
-    }
-
     async fn seen_again(
         &self,
         connection: &mut SqliteConnection,
@@ -122,40 +184,30 @@ impl Arrive {
         Ok(Found { is_known, news })
     }
 
-    async fn seen_first(
-        &self,
-        connection: &mut SqliteConnection,
-        mark: &Mark,
-        fetches: u32,
-        others: u64,
-    ) -> Result<Found, sqlx::Error> {
-        let others = self.make_room(connection, mark, others).await?;
+    /// Gives what is `new` to whoever inserts it.
+    fn seen_first(&self, mark: &Mark, fetches: u32, others: u64, new: &mut Vec<serde_json::Value>) -> Found {
         let novelty = Novelty::after(fetches, others > 0);
         let is_known = match novelty {
             Novelty::Usual => true,
             Novelty::Change => !self.holds,
         };
         if others >= MAX_MARKS {
-            return Ok(Found { is_known, news: None });
+            return Found { is_known, news: None };
         }
         let untold = match novelty {
             Novelty::Usual => None,
             Novelty::Change => Some(Untold { id: Uuid::now_v7(), at: self.at }),
         };
-        sqlx::query(
-            "INSERT INTO mark (host, aspect, value, first, last, known, id, told) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
-        )
-        .bind(&*self.host)
-        .bind(mark.aspect())
-        .bind(mark.to_string())
-        .bind(self.at.as_microsecond())
-        .bind(is_known)
-        .bind(untold.as_ref().map(|untold| untold.id.as_bytes().to_vec()))
-        .bind(untold.is_none())
-        .execute(connection)
-        .await?;
+        new.push(serde_json::json!([
+            self.host,
+            mark.aspect(),
+            mark.to_string(),
+            self.at.as_microsecond(),
+            is_known,
+            untold.as_ref().map(|untold| untold.id.simple().to_string()),
+        ]));
         let is_last = others + 1 == MAX_MARKS;
-        Ok(Found { is_known, news: untold.map(|untold| News { untold, mark: mark.clone(), is_last }) })
+        Found { is_known, news: untold.map(|untold| News { untold, mark: mark.clone(), is_last }) }
     }
 
     /// How many of `others`, the marks of its kind, are left once one that nobody has seen lately has made room.

@@ -1,12 +1,14 @@
 //! The rows of the shelf.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use pinfold_policy::digest::{BodyId, Digests};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{Change, Reader};
-use crate::columns::{Columns, fields_text, path_text, unreadable};
+use super::{Change, Reader, Submission};
+use crate::columns::{Columns, fields_text, hex, path_text, unreadable};
 use crate::error::StoreError;
 use crate::shelf::{Shelved, Variant};
 use crate::sqlite::int;
@@ -22,31 +24,63 @@ impl Change for Shelve {
     }
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let Shelved { variant, digests, len, head, kinds, path, seen, asked, first } = &self.0;
-        // What the answer depends on is what the vendor said last: under the same query and origin, earlier lists are over.
-        sqlx::query(
-            "DELETE FROM shelf WHERE url = ?1 AND origin = ?2 AND vary <> ?3;
-             INSERT OR REPLACE INTO shelf (url, origin, vary, vary_values, digest, sha384, sha512, len, head, kinds,
-                 path, seen, asked, first) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )
-        .bind(&*variant.url)
-        .bind(&*variant.origin)
-        .bind(&*variant.vary)
-        .bind(&variant.values.0[..])
-        .bind(&digests.sha256.0[..])
-        .bind(&digests.sha384[..])
-        .bind(&digests.sha512[..])
-        .bind(int(*len))
-        .bind(fields_text(head))
-        .bind(kinds.to_string())
-        .bind(path.as_ref().map(path_text))
-        .bind(seen.as_microsecond())
-        .bind(asked.as_microsecond())
-        .bind(first.as_microsecond())
-        .execute(connection)
-        .await?;
+        shelve(vec![&self.0], connection).await
+    }
+
+    async fn apply_all(
+        alike: Vec<Submission<'_, Self>>,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
+        let (all, outputs): (Vec<_>, Vec<_>) =
+            alike.into_iter().map(|(shelve, output)| (&shelve.0, output)).unzip();
+        shelve(all, connection).await?;
+        outputs.into_iter().for_each(|output| *output = Some(()));
         Ok(())
     }
+}
+
+async fn shelve(mut all: Vec<&Shelved>, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    // What the answer depends on is what the vendor said last: under the same query and origin, earlier lists are over.
+    let lists =
+        all.iter().map(|Shelved { variant: Variant { url, origin, vary, .. }, .. }| ((url, origin), vary));
+    let last: HashMap<_, _> = lists.collect();
+    all.retain(|Shelved { variant: Variant { url, origin, vary, .. }, .. }| {
+        last.get(&(url, origin)) == Some(&vary)
+    });
+    let rows: Vec<_> = all.into_iter().map(row).collect();
+    sqlx::query(
+        "DELETE FROM shelf WHERE (url, origin, vary, vary_values, digest) IN
+             (SELECT old.url, old.origin, old.vary, old.vary_values, old.digest FROM json_each(?1) new CROSS JOIN shelf old
+              WHERE old.url = new.value->>0 AND old.origin = new.value->>1 AND old.vary <> new.value->>2);
+         INSERT OR REPLACE INTO shelf (url, origin, vary, vary_values, digest, sha384, sha512, len, head, kinds, path, seen,
+             asked, first)
+         SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), unhex(value->>5), unhex(value->>6),
+             value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, value->>13 FROM json_each(?1)",
+    )
+    .bind(serde_json::Value::from(rows).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn row(shelved: &Shelved) -> serde_json::Value {
+    let Shelved { variant, digests, len, head, kinds, path, seen, asked, first } = shelved;
+    serde_json::json!([
+        variant.url,
+        variant.origin,
+        variant.vary,
+        hex(&variant.values.0),
+        hex(&digests.sha256.0),
+        hex(&digests.sha384),
+        hex(&digests.sha512),
+        int(*len),
+        fields_text(head),
+        kinds.to_string(),
+        path.as_ref().map(path_text),
+        seen.as_microsecond(),
+        asked.as_microsecond(),
+        first.as_microsecond(),
+    ])
 }
 
 /// A body is not on the shelf at a variant any more.

@@ -1,5 +1,7 @@
 //! Sightings: what rechecks look at, and what they have seen there.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use pinfold_policy::cooldown::{Run, Watched};
 use pinfold_policy::digest::BodyId;
@@ -8,8 +10,8 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::Change;
-use crate::columns::{Columns, unreadable};
+use super::{Change, Submission, in_turns};
+use crate::columns::{Columns, hex, unreadable};
 use crate::sighting::{
     Drift, IN_USE, InUse, MAX_ALL_VARIANTS, MAX_PARTY_VARIANTS, MAX_RUNS, MAX_VARIANTS, Sighted, Sighting,
     Standing, Untold, Variant, VariantId,
@@ -30,14 +32,52 @@ impl Change for Noted {
     }
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Option<InUse>, sqlx::Error> {
-        let row = match self.insert(connection, BOUNDS).await? {
+        let inserted = insert(&[self], BOUNDS, connection).await?;
+        let row = match inserted.into_iter().next() {
             Some(row) => Some(row),
             // One for one, also where there are more than the bound: a vendor that took over another's has theirs too.
-            None if self.make_room(connection).await? => self.insert(connection, UNBOUNDED).await?,
+            None if self.make_room(connection).await? => {
+                insert(&[self], UNBOUNDED, connection).await?.into_iter().next()
+            }
             None => None,
         };
-        row.as_ref().map(read_in_use).transpose()
+        Ok(row)
     }
+
+    async fn apply_all(
+        alike: Vec<Submission<'_, Self>>,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
+        for turn in in_turns(alike, |noted| noted.variant.subject.clone()) {
+            note_all(turn, connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes variants that are each the only one of its subject among them.
+async fn note_all(
+    mut notes: Vec<Submission<'_, Noted>>,
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    // All of them are held against what is there before the first: there must be a place for the last one then.
+    let others = notes.len().saturating_sub(1) as u64;
+    let [of_subject, of_party, of_all] = BOUNDS;
+    let bounds = [of_subject, of_party.saturating_sub(others), of_all.saturating_sub(others)];
+    let all: Vec<_> = notes.iter().map(|(noted, _)| &**noted).collect();
+    let mut rows: HashMap<_, _> = insert(&all, bounds, connection)
+        .await?
+        .into_iter()
+        .map(|in_use| ((in_use.variant.subject.clone(), in_use.variant.key), in_use))
+        .collect();
+    for (noted, output) in &mut notes {
+        let Variant { subject, key, .. } = &noted.variant;
+        **output = Some(match rows.remove(&(subject.clone(), *key)) {
+            Some(in_use) => Some(in_use),
+            None => noted.apply(connection).await?,
+        });
+    }
+    Ok(())
 }
 
 /// Variants of a subject, of a party, and of all, below which there is a place for a new one.
@@ -46,37 +86,51 @@ type Bounds = [u64; 3];
 const BOUNDS: Bounds = [MAX_VARIANTS, MAX_PARTY_VARIANTS, MAX_ALL_VARIANTS];
 const UNBOUNDED: Bounds = [u64::MAX; 3];
 
+/// Gives their rows, without those that are new and of which there are too many.
+async fn insert(
+    notes: &[&Noted],
+    [of_subject, of_party, of_all]: Bounds,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<InUse>, sqlx::Error> {
+    let rows: Vec<_> = notes.iter().map(|noted| noted.row()).collect();
+    let rows = sqlx::query(
+        "WITH new AS MATERIALIZED (SELECT value->>0 AS subject, value->>1 AS party, value->>2 AS plain, unhex(value->>3) AS key,
+             value->>4 AS url, value->>5 AS headers, value->>6 AS http_version, value->>7 AS asked FROM json_each(?1)),
+         of_party AS MATERIALIZED (SELECT party, (SELECT count(*) FROM variant WHERE variant.party = new.party) AS variants
+             FROM new GROUP BY party)
+         INSERT INTO variant (subject, party, plain, key, url, headers, http_version, asked)
+         SELECT new.* FROM new JOIN of_party USING (party)
+         WHERE EXISTS (SELECT 1 FROM variant WHERE subject = new.subject AND key = new.key)
+             OR ((SELECT count(*) FROM variant WHERE subject = new.subject) < ?2 AND of_party.variants < ?3
+                 AND (SELECT count(*) FROM variant) < ?4)
+         ON CONFLICT (subject, key) DO UPDATE SET asked = excluded.asked, party = excluded.party,
+             plain = excluded.plain, url = excluded.url, headers = excluded.headers,
+             http_version = excluded.http_version
+         RETURNING *",
+    )
+    .bind(serde_json::Value::from(rows).to_string())
+    .bind(int(of_subject))
+    .bind(int(of_party))
+    .bind(int(of_all))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read_in_use).collect()
+}
+
 impl Noted {
-    /// Gives its row, unless it is new and there are too many.
-    async fn insert(
-        &self,
-        connection: &mut SqliteConnection,
-        [of_subject, of_party, of_all]: Bounds,
-    ) -> Result<Option<SqliteRow>, sqlx::Error> {
-        sqlx::query(
-            "INSERT INTO variant (subject, party, plain, key, url, headers, http_version, asked)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM variant WHERE subject = ?1 AND key = ?4)
-                 OR ((SELECT count(*) FROM variant WHERE subject = ?1) < ?9
-                     AND (SELECT count(*) FROM variant WHERE party = ?2) < ?10
-                     AND (SELECT count(*) FROM variant) < ?11)
-             ON CONFLICT (subject, key) DO UPDATE SET asked = excluded.asked, party = excluded.party,
-                 plain = excluded.plain, url = excluded.url, headers = excluded.headers,
-                 http_version = excluded.http_version
-             RETURNING *",
-        )
-        .bind(&*self.variant.subject)
-        .bind(&*self.variant.party)
-        .bind(self.variant.plain)
-        .bind(&self.variant.key.0[..])
-        .bind(&*self.variant.url)
-        .bind(headers_text(&self.variant))
-        .bind(&*self.variant.http_version)
-        .bind(self.at.as_microsecond())
-        .bind(int(of_subject))
-        .bind(int(of_party))
-        .bind(int(of_all))
-        .fetch_optional(connection)
-        .await
+    fn row(&self) -> serde_json::Value {
+        let Variant { subject, party, plain, key, url, http_version, .. } = &self.variant;
+        let headers = headers_text(&self.variant);
+        serde_json::json!([
+            subject,
+            party,
+            plain,
+            hex(&key.0),
+            url,
+            headers,
+            http_version,
+            self.at.as_microsecond()
+        ])
     }
 
     /// Whether something made room where there are too many: what nobody has asked for in a while does, and what a page can

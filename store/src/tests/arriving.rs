@@ -1,3 +1,4 @@
+use futures_util::future::join_all;
 use pinfold_policy::path::{Arrival, LEARNING_FETCHES, Mark};
 
 use super::*;
@@ -84,6 +85,37 @@ async fn answers_that_bring_a_change_at_the_same_time_tell_it_under_one_name() {
     let (one, other) = tokio::join!(bring(), bring());
     assert_eq!((news(&one), news(&other)), (vec!["issuer Other CA".into()], vec!["issuer Other CA".into()]));
     assert_eq!(one.news[0].untold, other.news[0].untold);
+}
+
+#[tokio::test]
+async fn arrivals_that_are_noted_together_each_count_for_their_host_and_tell_a_change_once() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let others = join_all((0..40).map(|number| {
+        let (store, host) = (&store, format!("h{number}.comm100.io"));
+        async move { store.arrived(&host, usual(), false, noon()).await.unwrap() }
+    }));
+    let fetched = join_all((0..=LEARNING_FETCHES).map(|_| arrive(&store, usual(), false, 0)));
+    let (others, fetched) = tokio::join!(others, fetched);
+    assert!(others.iter().all(|arrived| arrived.is_learning && arrived.news.is_empty()));
+    assert_eq!(fetched.iter().filter(|arrived| !arrived.is_learning).count(), 1);
+
+    let changed = join_all((0..3).map(|_| arrive(&store, marks("Other CA", "192.0.2.1"), false, 1))).await;
+    let told: Vec<_> = changed.iter().flat_map(|arrived| &arrived.news).map(|news| news.untold).collect();
+    assert_eq!(told, [told[0]; 3], "under one name, as long as it is not told");
+}
+
+#[tokio::test]
+async fn an_issuer_of_whatever_characters_is_known_when_it_comes_again() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    for name in ["quote \" and \\", "line\nbreak\u{1f}", "nothing\0behind", "\u{fc}\u{1f4a9}\u{2028}", "1"] {
+        let host = format!("host-of-{}.test", name.len());
+        let marks = || vec![Mark::Issuer(name.into())];
+        let first = store.arrived(&host, marks(), false, noon()).await.unwrap();
+        let again = store.arrived(&host, marks(), true, seconds(1)).await.unwrap();
+        assert_eq!((first.news.len(), again.arrival, again.news.len()), (0, Arrival::AsKnown, 0), "{name:?}");
+    }
 }
 
 #[tokio::test]

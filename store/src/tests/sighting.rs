@@ -140,6 +140,21 @@ async fn one_vendor_takes_a_quarter_of_all_variants_and_no_more() {
 }
 
 #[tokio::test]
+async fn variants_of_one_url_that_are_noted_together_take_no_more_places_than_there_are() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    let note = async |subject, number| store.note_variant(variant(subject, number), noon()).await.unwrap();
+    let (noted, others) = tokio::join!(
+        join_all((0..=MAX_VARIANTS as u8).map(|number| note(SUBJECT, number))),
+        join_all([7, 7].map(|number| note(OTHER, number))),
+    );
+    assert_eq!(noted.iter().filter(|noted| noted.is_none()).count(), 1);
+    let [Some(one), Some(same)] = others.as_slice() else { panic!("{others:?}") };
+    assert_eq!((one.id, &one.variant), (same.id, &variant(OTHER, 7)));
+    assert_eq!(store.variants_in_use(noon()).await.unwrap().len() as u64, MAX_VARIANTS + 1);
+}
+
+#[tokio::test]
 async fn one_variant_makes_room_for_one_where_a_vendor_took_over_anothers() {
     let dir = directory();
     let store = gateway(&dir).await;
