@@ -165,7 +165,7 @@ async fn measure(arguments: &Arguments) {
         is_full: arguments.full,
     };
     measure_side_by_side(&mut report, &bench, arguments).await;
-    if arguments.wants(Part::Requests) && arguments.row.is_none() {
+    if arguments.wants(Part::Requests) && arguments.wants_row(rows::KNOWN_NAMES) {
         rows::known_names(&mut report, &bench).await;
     }
     if arguments.wants(Part::Idle) {
@@ -192,9 +192,8 @@ async fn measure_side_by_side(report: &mut Report, bench: &Bench<'_>, arguments:
         eprintln!("{} does what it should", kind.name());
     }
     if arguments.wants(Part::Requests) {
-        let is_wanted = |name: &str| arguments.row.as_ref().is_none_or(|part| name.contains(&**part));
         for scenario in scenarios(&bench.origin.bodies, arguments.share) {
-            if is_wanted(scenario.name) {
+            if arguments.wants_row(scenario.name) {
                 rows::requests(report, bench, &scenario, &running).await;
             }
         }
@@ -216,6 +215,10 @@ async fn measure_side_by_side(report: &mut Report, bench: &Bench<'_>, arguments:
 impl Arguments {
     fn wants(&self, part: Part) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    fn wants_row(&self, name: &str) -> bool {
+        self.row.as_ref().is_none_or(|part| name.contains(&**part))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::report::Report;
 pub(crate) use self::cpus::cpus;
 pub(crate) use self::growth::{connections, pins};
 pub(crate) use self::idle::{idle, resident};
-pub(crate) use self::requests::{known_names, requests};
+pub(crate) use self::requests::{KNOWN_NAMES, known_names, requests};
 pub(crate) use self::tunnel::tunnel;
 
 /// How much is done, and with what.

@@ -11,7 +11,7 @@ use crate::scenario::{Scenario, scaled};
 
 /// Requests of 1,000 that may reach the origin though the proxy keeps what they ask for: it looks now and then.
 const LOOKS: f64 = 20.0;
-const KNOWN_NAMES: &str = "new connection, new name, on the shelf";
+pub(crate) const KNOWN_NAMES: &str = "new connection, new name, on the shelf";
 
 /// Each round goes through all proxies, so that whatever else this machine does meets all of them.
 pub(crate) async fn requests(report: &mut Report, bench: &Bench<'_>, scenario: &Scenario, running: &[Proxy]) {
