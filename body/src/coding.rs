@@ -97,17 +97,36 @@ impl Codings {
         Ok(codings)
     }
 
-    /// Whether some client could undo every coding that is named, pinfold or not: then the wire bytes say nothing of
-    /// what it would see. A name that nobody knows (`utf-8`, `none`) is passed over by browsers, which take the bytes
-    /// as they come.
+    /// Whether some client could undo a coding that is named, pinfold or not: then the wire bytes say nothing of what it would
+    /// see. A name that nobody knows (`utf-8`, `none`) is passed over by browsers: by some with all that is named beside it, by
+    /// others alone, and these end a name at a space too.
     #[must_use]
     pub fn could_be_undone<'a>(values: impl Iterator<Item = &'a [u8]>) -> bool {
-        const ELSEWHERE: [&[u8]; 8] =
-            [b"compress", b"x-compress", b"dcb", b"dcz", b"bzip2", b"exi", b"pack200-gzip", b"aes128gcm"];
-        let mut tokens = elements(values);
-        tokens.all(|token| {
-            Coding::named(token).is_some() || ELSEWHERE.iter().any(|known| token.eq_ignore_ascii_case(known))
+        const ELSEWHERE: [&[u8]; 9] = [
+            b"compress",
+            b"x-compress",
+            b"x-deflate",
+            b"dcb",
+            b"dcz",
+            b"bzip2",
+            b"exi",
+            b"pack200-gzip",
+            b"aes128gcm",
+        ];
+        let mut names = values.flat_map(|value| value.split(|byte| b", \t;".contains(byte)));
+        names.any(|name| {
+            Coding::named(name).is_some_and(|coding| coding != Coding::Identity)
+                || ELSEWHERE.iter().any(|known| name.eq_ignore_ascii_case(known))
         })
+    }
+
+    /// Whether a client that undoes one of two codings alone could see something else than coded bytes. Some take br over TLS
+    /// only, some undo the last coding and no other. gzip and zstd begin with a magic of their own; what is in br or deflate can
+    /// begin like a program.
+    #[must_use]
+    pub fn could_be_half_undone(self) -> bool {
+        let begins_with_anything = |coding| matches!(coding, Coding::Brotli | Coding::Deflate);
+        self.outer != Coding::Identity && [self.inner, self.outer].into_iter().any(begins_with_anything)
     }
 
     /// Whether the wire bytes are the body.
@@ -189,11 +208,35 @@ mod tests {
     #[test]
     fn what_some_client_could_undo_is_told_from_what_is_passed_as_it_is() {
         let could = |line: &str| Codings::could_be_undone([line.as_bytes()].into_iter());
-        for line in ["gzip, gzip, gzip", "DCB", "dcz", "compress", "br, dcb", ""] {
+        for line in ["gzip, gzip, gzip", "DCB", "dcz", "compress", "br, dcb", "x-deflate"] {
             assert!(could(line), "{line}");
         }
-        for line in ["utf-8", "none", "gzip, unheard-of", "\"gzip\""] {
+        // Firefox undoes what it knows and passes over the rest.
+        for line in
+            ["gzip, unheard-of", "utf-8,gzip", "identity, unheard-of, br", "unheard-of gzip", "gzip;q=1"]
+        {
+            assert!(could(line), "{line}");
+        }
+        for line in ["utf-8", "none", "", "identity, utf-8", "\"gzip\"", "gzip2"] {
             assert!(!could(line), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_in_two_codings_could_begin_with_anything_between_them_unless_both_have_a_magic() {
+        use Coding::{Brotli, Deflate, Gzip, Identity, Zstd};
+        for inner in [Gzip, Deflate, Brotli, Zstd] {
+            assert!(!Codings::from(inner).could_be_half_undone());
+            for outer in [Gzip, Deflate, Brotli, Zstd] {
+                let has_magic = |coding| [Gzip, Zstd].contains(&coding);
+                let codings = Codings { inner, outer };
+                assert_eq!(
+                    codings.could_be_half_undone(),
+                    !(has_magic(inner) && has_magic(outer)),
+                    "{codings:?}"
+                );
+            }
+        }
+        assert!(!Codings { inner: Identity, outer: Identity }.could_be_half_undone());
     }
 }

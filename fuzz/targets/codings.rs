@@ -27,7 +27,7 @@ fn content_encoding(lines: &[&[u8]]) {
     assert_eq!(Codings::parse([&*joined].into_iter()), parsed, "two lines are not one list");
     match (parsed, said(&joined)) {
         (Ok(codings), Some(said)) => {
-            assert!(Codings::could_be_undone(lines.iter().copied()));
+            assert_eq!(Codings::could_be_undone(lines.iter().copied()), !said.is_empty());
             assert_eq!(codings.is_identity(), said.is_empty());
             let wire = said.iter().fold(BODY.to_vec(), |body, coding| encoded(&body, *coding));
             assert_eq!(decoded(codings, &wire).as_deref(), Ok(BODY), "undone in another order than {said:?}");

@@ -378,7 +378,8 @@ const LOOK_AHEAD: usize = 256 * 1024;
 const LOOK_AHEAD_FRAMES: usize = 1024;
 
 /// Reads as much of `body` as it takes to see its magic, and no more than could still matter; it stays to be read.
-/// A body in codings that some client could undo and pinfold cannot, or will not, hides its start.
+/// A body in codings that some client could undo and pinfold cannot, or will not, hides its start; so does one of which clients
+/// could undo one coding alone.
 ///
 /// # Errors
 /// [`NoRoom`] when there is none for the decoder.
@@ -389,7 +390,11 @@ pub(crate) async fn look_at_start(
     reservation: &mut Reservation,
 ) -> Result<Starts, NoRoom> {
     let codings = codings(headers).ok();
-    if let Some(codings) = codings
+    let mut is_hidden = match codings {
+        Some(codings) => codings.could_be_half_undone(),
+        None => Codings::could_be_undone(content_encoding(headers)),
+    };
+    if let Some(codings) = codings.filter(|_| !is_hidden)
         && let Some(Ok(bytes)) = body.look_at(0).await
         && let Some(decoded) = beginnings.decoded(codings, &bytes)
     {
@@ -400,7 +405,6 @@ pub(crate) async fn look_at_start(
         });
     }
     let mut peek = codings.map(|codings| Peek::new(codings, MAGIC_LEN));
-    let mut is_hidden = codings.is_none() && Codings::could_be_undone(content_encoding(headers));
     let mut wire = Vec::with_capacity(MAGIC_LEN);
     let (mut read, mut frames) = (0, 0);
     while !is_hidden

@@ -63,6 +63,31 @@ async fn a_program_behind_a_coding_with_a_dictionary() {
 }
 
 #[tokio::test]
+async fn a_program_behind_a_coding_beside_a_name_that_some_client_passes_over() {
+    let wire = Coding::Gzip.encode(&PROGRAM);
+
+    for codings in ["gzip, utf-8", "none, gzip", "gzip br2", "gzip; q=1", "GZIP,\tidentity x"] {
+        refused_as_badly_encoded(&vendor_hiding(wire.clone(), codings).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_also_a_coded_body_behind_another_coding() {
+    // As br: a window of 8 MiB, the bytes behind the fourth as they are, and an empty last block (RFC 7932 §9.2).
+    let mut program = b"MZ\0\x88".to_vec();
+    let len = ((u32::from_le_bytes(*b"MZ\0\x88") >> 7) & 0xff_ffff) + 1;
+    program.extend((0..len / 4 + 1).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()));
+    program.truncate(4 + len as usize);
+    program.push(3);
+    assert_eq!(Coding::Br.decode(&program), program[4..program.len() - 1]);
+
+    let vendor = vendor_hiding(Coding::Gzip.encode(&program), "br, gzip").await;
+    let gateway = gateway_pinning(&vendor).await;
+    let reply = client(&gateway).accepting("zstd, gzip, br").get(vendor.url("/download")).await;
+    refused(&reply, 403, "blocked", "unpinned");
+}
+
+#[tokio::test]
 async fn an_image_whose_coding_is_none_passes() {
     let image = &b"\x89PNG\r\n\x1a\n0000"[..];
     let answer = Answer::typed("image/png", image).header("content-encoding", "utf-8");
