@@ -429,7 +429,8 @@ fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> Hea
         }
         text.push_str(directive);
     };
-    for directive in directives(vendor) {
+    let theirs = texts(vendor, header::CACHE_CONTROL);
+    for directive in directives(&theirs) {
         wanted = wanted.or_else(|| after(directive, "max-age=").map(seconds));
         if let Some(kept) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(directive)) {
             add(&mut text, kept);
@@ -444,9 +445,9 @@ fn cache_control(vendor: &HeaderMap, max_age: Duration, unsaid: Duration) -> Hea
     verdict_header(&text)
 }
 
-fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+/// Those of all values of `Cache-Control`: letters in one of them that are no ASCII do not hide the others.
+fn directives<'t>(values: &'t [Cow<'_, str>]) -> impl Iterator<Item = &'t str> {
+    values.iter().flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// What stands behind `name`, in whatever case that is written.
@@ -463,7 +464,9 @@ fn seconds(argument: &str) -> u64 {
 
 /// How long a response is fresh that says so in the fields of HTTP/1.0 alone, as a directive that means the same later on.
 pub(crate) fn in_newer_words(vendor: &HeaderMap) -> Option<HeaderValue> {
-    if directives(vendor).any(|directive| after(directive, "max-age=").is_some()) {
+    if directives(&texts(vendor, header::CACHE_CONTROL))
+        .any(|directive| after(directive, "max-age=").is_some())
+    {
         return None;
     }
     Some(verdict_header(&format!("max-age={}", by_older_fields(vendor)?)))

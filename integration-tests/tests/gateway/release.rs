@@ -185,6 +185,16 @@ async fn a_charset_in_which_the_reviewed_bytes_say_something_else() {
 }
 
 #[tokio::test]
+async fn a_directive_that_narrows_beside_letters_that_are_no_ascii_counts() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/app.js", Answer::script(REVIEWED).header("cache-control", "no-store, x=\"\u{e9}\""));
+    let gateway = gateway_pinning(&vendor).await;
+
+    let reply = client(&gateway).get(vendor.url("/app.js")).await;
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
 async fn of_several_cache_directives_each_counts() {
     let vendor = vendor_of(REVIEWED).await;
     let several =

@@ -55,6 +55,20 @@ async fn the_shelf_outlives_the_gateway() {
     assert_eq!(vendor.seen("/app.js").len(), 1);
 }
 
+#[tokio::test]
+async fn what_a_vendor_says_of_caching_outlives_the_gateway_with_letters_that_are_no_ascii_in_it() {
+    let vendor = vendor_of(REVIEWED).await;
+    vendor.serve("/app.js", Answer::script(REVIEWED).header("cache-control", "no-store, x=\"\u{e9}\""));
+    let gateway = shelving(&vendor).listen().await;
+    verified(&client(&gateway).get(vendor.url("/app.js")).await, REVIEWED);
+    gateway.terminate().await;
+
+    gateway.start_again().await;
+    let from_shelf = client(&gateway).get(vendor.url("/app.js")).await;
+    assert_eq!(from_shelf.header("cache-control"), Some("no-store"));
+    assert_eq!(vendor.seen("/app.js").len(), 1);
+}
+
 /// So many clients that ask for the same.
 fn at_once(clients: usize, gateway: &Gateway, vendor: &Vendor) -> Vec<JoinHandle<Reply>> {
     let ask = |_| {

@@ -388,8 +388,11 @@ fn for_any_origin(served: &Arc<Served>) -> Arc<Served> {
     Arc::new(served.under(&head))
 }
 
+/// What is no text in a value is replaced, so that what else it says stays.
 fn pairs<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Fields {
-    fields.filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into()))).collect()
+    fields
+        .map(|(name, value)| (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect()
 }
 
 fn fields(fields: &Fields) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {
