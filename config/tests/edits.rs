@@ -307,6 +307,17 @@ fn a_block_without_its_last_digest_goes_as_a_whole() {
 }
 
 #[test]
+fn a_pin_is_taken_out_beside_what_is_no_number() {
+    for written in ["nan", "-nan", "inf", "[1.5, { deep = nan }]"] {
+        let kept = format!("[[pin]]\nurl = \"https://v.test/b.js\"\nweight = {written}\n");
+        let gone = format!("\n[[pin]]\nurl = \"https://v.test/a.js\"\ndigests = [\"{REVIEWED}\"]\n");
+        let pins = Pins::with(&format!("{kept}{gone}"));
+        assert_eq!(pins.remove("https://v.test/a.js", None), [Removed { line: 5, whole: true }], "{written}");
+        assert_eq!(pins.text(), kept);
+    }
+}
+
+#[test]
 fn what_is_not_written_as_a_block_is_not_taken_out() {
     let text = format!("pin = [{{ url = \"https://v.test/a.js\", digests = [\"{REVIEWED}\"] }}]\n");
     let pins = Pins::with(&text);

@@ -300,6 +300,13 @@ fn a_token_is_written_and_taken_out_and_all_else_stays_as_it_was() {
 }
 
 #[test]
+fn a_token_is_taken_out_beside_what_is_no_number() {
+    let files = Files::new("[[user]]\nname = \"ada\"\nweight = nan\n");
+    add_token(&files.path(), &token("ci", None)).unwrap();
+    assert!(remove_token(&files.path(), "ci").unwrap());
+}
+
+#[test]
 fn a_token_that_opens_nothing_is_warned_of_and_one_with_mistakes_is_none() {
     let block = |user: &str, name: &str, role: &str, expires: &str| {
         let sha256 = format!("{:064x}", u64::from_be_bytes(digest(name)[..8].try_into().unwrap()));

@@ -49,7 +49,7 @@ pub fn remove_pins(
     }
     let edited = spliced(&text, splices);
     // A list with a comma before each element, for one, is not the list without it any more.
-    if edited.parse::<toml::Table>().ok() != Some(left) {
+    if !edited.parse::<toml::Table>().is_ok_and(|edited| say_the_same(&edited, &left)) {
         let line = removed.iter().flatten().map(|removed| removed.line).min().unwrap_or_default();
         let cause = "its list has commas in unusual places".to_owned();
         return Err(EditError::Stuck { file: path.to_owned(), line, cause });
@@ -143,6 +143,24 @@ fn forget(left: &mut toml::Table, block: usize, digests: Option<&[bool]>) {
                 list.retain(|_| gone.next() != Some(&true));
             }
         }
+    }
+}
+
+/// Whether two tables say the same: what is no number equals itself here.
+pub(super) fn say_the_same(one: &toml::Table, other: &toml::Table) -> bool {
+    let has = |(key, value)| other.get(key).is_some_and(|other| is_same(value, other));
+    one.len() == other.len() && one.iter().all(has)
+}
+
+fn is_same(one: &toml::Value, other: &toml::Value) -> bool {
+    use toml::Value::{Array, Float, Table};
+    match (one, other) {
+        (Float(one), Float(other)) => one.total_cmp(other).is_eq(),
+        (Array(one), Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+        }
+        (Table(one), Table(other)) => say_the_same(one, other),
+        _ => one == other,
     }
 }
 

@@ -8,7 +8,7 @@ use pinfold_policy::user::{PasswordHash, Role};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::remove::lines_of_table;
+use super::remove::{lines_of_table, say_the_same};
 use super::splice::{Splices, appended, spliced, string};
 use super::write::{self, Access};
 use super::{EditError, invalid, parsed_file};
@@ -143,7 +143,7 @@ pub fn remove_token(path: &Path, name: &str) -> Result<bool, EditError> {
             Some(all)
         };
         match others(text).zip(edited.parse().ok()) {
-            Some((left, found)) if left == found => Ok(edited),
+            Some((left, found)) if say_the_same(&left, &found) => Ok(edited),
             Some(_) | None => Err(token_form(path, "something else would have gone with it".to_owned())),
         }
     })?;
