@@ -524,7 +524,8 @@ fn without_telling_names(functions: &[&Function]) -> String {
     let is_gone = functions.iter().all(|function| function.how == FunctionChange::Removed);
     let lines: Vec<_> = functions.iter().take(FUNCTIONS).map(|function| function.line.to_string()).collect();
     let more = if count > FUNCTIONS { " …" } else { "" };
-    let lines = if is_gone { String::new() } else { format!(": lines {}{more}", lines.join(", ")) };
+    let noun = if count == 1 { "line" } else { "lines" };
+    let lines = if is_gone { String::new() } else { format!(": {noun} {}{more}", lines.join(", ")) };
     format!("{count} without a name of more than two letters{lines}")
 }
 
@@ -638,16 +639,17 @@ mod tests {
 
     #[test]
     fn functions_that_a_minifier_has_named_are_counted_and_those_that_are_there_have_their_lines() {
-        let functions = |how| {
+        let said = |count, how| {
             let function = |line| Function { name: "t".into(), how, line };
-            (0..12).map(function).collect::<Vec<_>>()
+            let functions: Vec<_> = (0..count).map(function).collect();
+            without_telling_names(&functions.iter().collect::<Vec<_>>())
         };
-        let said = |how| without_telling_names(&functions(how).iter().collect::<Vec<_>>());
-        assert_eq!(said(FunctionChange::Removed), "12 without a name of more than two letters");
+        assert_eq!(said(12, FunctionChange::Removed), "12 without a name of more than two letters");
         assert_eq!(
-            said(FunctionChange::Added),
+            said(12, FunctionChange::Added),
             "12 without a name of more than two letters: lines 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 …"
         );
+        assert_eq!(said(1, FunctionChange::Added), "1 without a name of more than two letters: line 0");
     }
 
     #[test]
