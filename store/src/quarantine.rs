@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::incident::Incident;
 use crate::item::{AskedBy, Item, ItemState};
 use crate::register::{
-    Asked, By, Kept, NotKept, Room, body_len, digests_of, item, items, items_of, state_of,
+    Asked, By, Kept, NotKept, Room, body_len, digests_of, item, items, items_of, keeps, state_of,
 };
 use crate::{Inner, Store};
 
@@ -131,6 +131,15 @@ impl Store {
         let pieces: Option<io::Result<Vec<Bytes>>> =
             held.map(|held| held.kept_for_quarantine().pieces().collect());
         pieces.transpose().map(|pieces| pieces.map(|pieces| pieces.concat())).map_err(|_| StoreError::Closed)
+    }
+
+    /// Whether a body is there to look at: in quarantine, or on the shelf.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be read.
+    pub async fn keeps(&self, id: BodyId) -> Result<bool, StoreError> {
+        let mut reader = self.inner.register.reader().await?;
+        keeps(&mut reader.connection, id).await.map_err(reader.failed())
     }
 
     /// All digests of the body that has `digest` as one of them, if it is or was in quarantine, or is on the shelf.

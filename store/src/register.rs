@@ -45,7 +45,8 @@ pub(crate) use self::decide::{Decide, Refusal, Revoke};
 pub(crate) use self::feed_cursor::{Advance, cursors};
 pub(crate) use self::history::{Announced, Made, Ruling, made_after};
 pub(crate) use self::items::{
-    ItemsTold, NewItem, digests_of, incidents_of, item, items, items_of, shelved_at, state_of, untold_items,
+    ItemsTold, NewItem, digests_of, incidents_of, item, items, items_of, keeps, shelved_at, state_of,
+    untold_items,
 };
 pub(crate) use self::learn::{Learn, NOBODY};
 pub(crate) use self::mark::{Arrive, MarkTold, refused_marks};

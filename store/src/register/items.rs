@@ -145,6 +145,13 @@ pub(crate) async fn digests_of(
     Ok(Some(Digests { sha256: row.body("digest")?, sha384, sha512 }))
 }
 
+/// Whether a body is kept for an item, or on the shelf.
+pub(crate) async fn keeps(connection: &mut SqliteConnection, id: BodyId) -> Result<bool, sqlx::Error> {
+    let kept = "SELECT EXISTS (SELECT 1 FROM shelf WHERE digest = ?1)
+         OR EXISTS (SELECT 1 FROM body WHERE digest = ?1 AND kept)";
+    sqlx::query_scalar(kept).bind(&id.0[..]).fetch_one(connection).await
+}
+
 /// The URLs at which a body is on the shelf.
 pub(crate) async fn shelved_at(
     connection: &mut SqliteConnection,

@@ -115,6 +115,9 @@ async fn beyond_its_bounds_the_quarantine_keeps_rows_and_no_bodies() {
     let kept = |items: Vec<Item>| items.iter().rev().map(|item| item.body_kept).collect::<Vec<_>>();
     assert_eq!(kept(store.quarantined().await.unwrap()), [true, true, false]);
     assert_eq!(store.body_of(Digests::of(&[2; 100]).sha256).await.unwrap(), None);
+    for (number, is_kept) in [(0, true), (1, true), (2, false), (3, false)] {
+        assert_eq!(store.keeps(Digests::of(&[number; 100]).sha256).await.unwrap(), is_kept, "{number}");
+    }
 
     let elsewhere = async |url: &str, body: &[u8]| {
         let refusal = refused("10.0.0.1:1", seconds(3));
@@ -301,6 +304,8 @@ async fn what_is_on_the_shelf_at_a_url_is_there_with_whatever_query_and_of_no_ot
         store.shelve(shelved, &held(REVIEWED), false).await.unwrap();
     }
     assert_eq!(store.on_shelf().await.unwrap().len(), urls.len());
+    assert!(store.keeps(Digests::of(REVIEWED).sha256).await.unwrap());
+    assert!(!store.keeps(Digests::of(TAMPERED).sha256).await.unwrap());
 
     let found = store.on_shelf_at("https://v.test/a.js").await.unwrap();
 

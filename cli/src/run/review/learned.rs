@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pinfold_console::api::{Declined, LearnedAsked};
 use pinfold_console::{Act, Done, LearnedDecision, LearnedEvidence, Triage};
-use pinfold_policy::digest::BodyId;
 use pinfold_store::item::LearnedPin;
 use serde_json::{Value, json};
 
@@ -41,19 +40,9 @@ impl Reviewing {
             // A mistake in a list of pins must not keep anyone from deciding.
             Err(_) => (None, self.configuration.load_without_pins()?.config.approvers),
         };
-        let body_kept = self.is_kept(pin.digest).await?;
+        let body_kept = self.store.keeps(pin.digest).await?;
         let (triage, now) = (Triage::Running(None), Timestamp::now());
         Ok(Some(LearnedEvidence { pin, pinned, approvers, body_kept, triage, now }))
-    }
-
-    /// Whether the bytes are there to look at: on the shelf, or in quarantine.
-    async fn is_kept(&self, digest: BodyId) -> Result<bool, Failure> {
-        let shelved = self.store.on_shelf().await?;
-        if shelved.iter().any(|there| there.digests.sha256 == digest) {
-            return Ok(true);
-        }
-        let items = self.store.quarantined().await?;
-        Ok(items.iter().any(|item| item.digest == digest && item.body_kept))
     }
 
     pub(super) async fn learned_body(&self, record: u64) -> Result<Option<Vec<u8>>, Failure> {
