@@ -47,6 +47,8 @@ struct Flags {
     is_answered: AtomicBool,
     /// Nothing may follow the answer.
     is_last: AtomicBool,
+    /// More of the request's content is to come than hyper reads away behind an answer: it ends the connection then.
+    is_behind: AtomicBool,
     /// From here on the connection carries something else than HTTP.
     is_switched: AtomicBool,
     /// Nothing is under way, and nothing came for a while.
@@ -67,7 +69,8 @@ impl Turn {
         let (mut response, switches) = answering.await;
         if switches {
             self.0.is_switched.store(true, Ordering::Release);
-        } else if self.0.is_last.load(Ordering::Acquire) {
+        } else if self.0.is_last.load(Ordering::Acquire) || self.0.is_behind.load(Ordering::Acquire) {
+            // Who is told sends the next request elsewhere (RFC 9112 §9.6).
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.map(|body| Answering { body, turn: self.clone() })
@@ -238,13 +241,23 @@ impl<S> HeadGate<S> {
         self.is_answered = false;
         self.turn.0.is_answered.store(false, Ordering::Release);
         self.next = match content {
-            Content::Exactly(0) => Next::Later,
-            Content::Exactly(len) => Next::Content(len),
+            Content::Exactly(len) => self.content(len),
             Content::Chunked => {
                 self.turn.0.is_last.store(true, Ordering::Release);
                 Next::Rest
             }
         };
+    }
+
+    /// What comes next where so much content is left.
+    fn content(&mut self, left: u64) -> Next {
+        let here = self.ahead.len().saturating_sub(self.checked).min(READ);
+        self.turn.0.is_behind.store(left > here as u64, Ordering::Release);
+        match left {
+            0 if self.is_answered => Next::Head,
+            0 => Next::Later,
+            left => Next::Content(left),
+        }
     }
 
     fn refuse(&mut self, reason: Reason) {
@@ -268,11 +281,6 @@ impl<S> HeadGate<S> {
         self.is_quiet = false;
         self.idle.stop();
         self.in_head.stop();
-    }
-
-    /// Moves on to the next head when a request and its answer are both through.
-    fn turn_to_next(&mut self) {
-        self.next = if self.is_answered { Next::Head } else { Next::Later };
     }
 }
 
@@ -424,10 +432,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HeadGate<S> {
                 Next::Content(left) => {
                     let left = *left;
                     let now = ready!(this.poll_content(cx, buf, left))?;
-                    match left - now {
-                        0 => this.turn_to_next(),
-                        left => this.next = Next::Content(left),
-                    }
+                    this.next = this.content(left - now);
                     return Poll::Ready(Ok(()));
                 }
                 Next::Rest => return this.poll_content(cx, buf, u64::MAX).map_ok(drop),

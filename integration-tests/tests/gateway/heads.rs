@@ -223,7 +223,42 @@ async fn an_upload_that_is_refused_before_it_is_read_hears_why() {
         let request = format!("POST /app.js HTTP/1.1\r\nHost: other.test\r\n{framing}{content}");
         let answer = said(inside(&client(&gateway), &vendor).await, request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("host-mismatch"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_all_content_says_that_the_connection_ends() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let (mut answer, mut stream) = (Vec::new(), inside(&client(&gateway), &vendor).await);
+
+    let begun =
+        "POST /app.js HTTP/1.1\r\nHost: other.test\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\nlet";
+    stream.write_all(begun.as_bytes()).await.unwrap();
+    while !answer.ends_with(b"}") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+    }
+
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("connection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn little_content_that_came_with_its_head_and_nobody_reads_does_not_end_the_connection() {
+    let vendor = vendor_of(REVIEWED).await;
+    let gateway = gateway_pinning(&vendor).await;
+    let content = "x".repeat(600);
+    let refused =
+        format!("POST /app.js HTTP/1.1\r\nHost: other.test\r\nContent-Length: 600\r\n\r\n{content}");
+    let last = format!("GET /app.js HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", vendor.host());
+
+    let stream = inside(&client(&gateway), &vendor).await;
+    let answers = said(stream, format!("{refused}{refused}{last}").as_bytes()).await;
+
+    let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["421", "421", "200"], "{answers}");
+    assert_eq!(answers.matches("connection: close\r\n").count(), 1, "{answers}");
 }
 
 #[tokio::test]
