@@ -9,7 +9,7 @@ mod guards;
 mod texts;
 mod windows;
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -133,6 +133,7 @@ fn look_inside(
         lines: Lines::of(text),
         locals,
         called: OnceCell::new(),
+        rests: RefCell::default(),
         limits,
         inside,
         node: NodeId::ROOT,
@@ -175,6 +176,8 @@ struct Look<'a, 's> {
     locals: &'s Locals,
     /// What each local variable is, by its number, once somebody asks.
     called: OnceCell<Called>,
+    /// What members of a list come to that go beyond the bounds, from one of them on.
+    rests: RefCell<FxHashMap<(Span, usize), u64>>,
     limits: &'s Limits,
     inside: Inside,
     /// The one that is looked at.

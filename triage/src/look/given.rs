@@ -5,7 +5,7 @@
 //! members, which belong to minifiers. What stands there then is compared and never shown.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash, Hasher as _, RandomState};
 use std::sync::LazyLock;
 
 use oxc_ast::AstKind;
@@ -177,6 +177,13 @@ static CHANCE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 pub(crate) fn hash(one: impl Hash) -> u64 {
     CHANCE.hash_one(one)
+}
+
+/// Of several, in order.
+pub(super) fn hash_each(all: impl Iterator<Item = u64>) -> u64 {
+    let mut hasher = CHANCE.build_hasher();
+    all.for_each(|one| hasher.write_u64(one));
+    hasher.finish()
 }
 
 /// Where a test leads to: one that leads nowhere guards nothing.
@@ -537,12 +544,20 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 self.expression(&unary.argument, depth);
             }
             Expression::ObjectExpression(object) => {
-                for property in &object.properties {
+                for (at, property) in object.properties.iter().enumerate() {
+                    if self.left == 0 {
+                        let rest = object.properties.iter().skip(at).map(|rest| rest.span());
+                        return self.rest(object.span, at, rest);
+                    }
                     self.property(property, depth);
                 }
             }
             Expression::ArrayExpression(array) => {
-                for element in array.elements.iter().filter_map(ArrayExpressionElement::as_expression) {
+                let elements = array.elements.iter().filter_map(ArrayExpressionElement::as_expression);
+                for (at, element) in elements.clone().enumerate() {
+                    if self.left == 0 {
+                        return self.rest(array.span, at, elements.skip(at).map(|rest| rest.span()));
+                    }
                     self.expression(element, depth);
                     self.text.push(',');
                 }
@@ -555,6 +570,19 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn cut(&mut self, span: Span) {
         let text = self.look.whatever_it_is_called(span, WRITTEN);
         self.text.push_str(&text);
+    }
+
+    /// The members of a list that go beyond the bounds: read once for all uses that are given it.
+    fn rest(&mut self, list: Span, from: usize, rest: impl Iterator<Item = Span>) {
+        if self.is_inside {
+            return self.text.push('…');
+        }
+        let known = self.look.rests.borrow().get(&(list, from)).copied();
+        let rest = known.unwrap_or_else(|| {
+            hash_each(rest.map(|span| hash(self.look.whatever_it_is_called(span, WRITTEN))))
+        });
+        self.look.rests.borrow_mut().insert((list, from), rest);
+        self.text.push_str(&format!("…{rest:x}"));
     }
 
     fn of_member(&mut self, member: Option<&'a MemberExpression<'a>>, depth: usize) {
