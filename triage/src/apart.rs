@@ -8,7 +8,7 @@ use oxc_span::Span;
 use crate::findings::{Elsewhere, Site};
 use crate::lines::Lines;
 use crate::locals::{Locals, Place};
-use crate::look::{ACCOUNT, Called, SHORT, Seen, Source, Use, hash, to_name};
+use crate::look::{ACCOUNT, Called, SHORT, Seen, Use, hash, to_name};
 use crate::origins::{ORIGINS, Stay};
 
 /// Pieces of text that one use is followed through.
@@ -184,13 +184,19 @@ impl<'v> Read<'v> {
         self.seen.called.as_ref()
     }
 
-    /// What a variable is bound to.
-    pub(crate) fn bound(&self, symbol: u32) -> &'v [Span] {
-        self.seen.bound.get(&symbol).map(Vec::as_slice).unwrap_or_default()
+    /// What is read where a name stands: a variable, or one member of it.
+    pub(crate) fn node(&self, place: &Place) -> Option<u32> {
+        self.called().map_or(place.symbol, |called| called.node(place))
     }
 
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source { lines: &self.lines, locals: self.locals }
+    /// The variable that is read so, or whose member.
+    fn symbol(&self, node: u32) -> u32 {
+        self.called().map_or(node, |called| called.symbol(node))
+    }
+
+    /// What it is bound to.
+    pub(crate) fn bound(&self, node: u32) -> &'v [Span] {
+        self.seen.bound.get(&self.symbol(node)).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(crate) fn slice(&self, span: Span) -> &str {
@@ -208,7 +214,8 @@ impl<'v> Read<'v> {
     }
 
     /// The first place that names it.
-    pub(crate) fn first_named(&self, symbol: u32) -> Option<Span> {
+    pub(crate) fn first_named(&self, node: u32) -> Option<Span> {
+        let symbol = self.symbol(node);
         let place = self.locals.places.iter().find(|place| place.symbol == Some(symbol))?;
         Some(Span::new(place.start, place.end))
     }

@@ -59,6 +59,11 @@ impl<'t> Lines<'t> {
         format!("{before}{shown}").into()
     }
 
+    /// What follows a byte.
+    pub(crate) fn behind(&self, at: u32) -> &str {
+        self.text.get(at as usize..).unwrap_or_default()
+    }
+
     /// What of the text is shown as what stands around a byte, but for the marks where it is cut.
     pub(crate) fn shown(&self, at: u32) -> Span {
         let AroundByte { start, from, end } = self.around_byte(at);

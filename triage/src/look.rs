@@ -2,12 +2,16 @@
 
 mod called;
 mod calls;
+mod conditions;
 mod equal;
 mod functions;
 mod given;
 mod guards;
+mod members;
+mod returns;
 mod texts;
 mod windows;
+mod written;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -32,7 +36,8 @@ use crate::lines::Lines;
 use crate::locals::Locals;
 use crate::value::{Callable, Value};
 
-pub(crate) use self::called::{Called, Origin, Source};
+pub(crate) use self::called::{Called, Origin};
+use self::conditions::Exits;
 pub(crate) use self::equal::{sites, to_name, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
 use self::given::GivenTo;
@@ -134,6 +139,7 @@ fn look_inside(
         locals,
         called: OnceCell::new(),
         rests: RefCell::default(),
+        exits: OnceCell::new(),
         limits,
         inside,
         node: NodeId::ROOT,
@@ -178,6 +184,8 @@ struct Look<'a, 's> {
     called: OnceCell<Called>,
     /// What members of a list come to that go beyond the bounds, from one of them on.
     rests: RefCell<FxHashMap<(Span, usize), u64>>,
+    /// Where blocks are left by a test, once somebody asks.
+    exits: OnceCell<Exits>,
     limits: &'s Limits,
     inside: Inside,
     /// The one that is looked at.

@@ -11,7 +11,7 @@ use oxc_span::Span;
 
 use crate::apart::{Apart, Read};
 use crate::findings::{Elsewhere, OtherOrigin};
-use crate::look::{Called, Origin, Source, Use};
+use crate::look::{Called, Origin, Use};
 
 /// Origins of one place that are told. That there are more is said: the one that counts could be among these.
 pub(crate) const ORIGINS: usize = 8;
@@ -85,7 +85,7 @@ impl Apart<'_> {
                 return None;
             }
             for (old, new) in old.iter().zip(new) {
-                match (old.symbol, new.symbol) {
+                match (self.old.node(old), self.new.node(new)) {
                     (Some(old), Some(new)) => walk.begin([old, new], BOUND),
                     (None, None) => {}
                     (_, _) => return None,
@@ -124,6 +124,8 @@ impl Read<'_> {
 /// How far two variables are followed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Far {
+    /// By all that they are where a use names them.
+    Near,
     /// By what they are after a step.
     Step(usize),
     /// So many more times by what they are bound to.
@@ -142,9 +144,7 @@ struct Walk<'w, 'v> {
 
 impl<'w> Walk<'w, '_> {
     fn begin(&mut self, symbols: [u32; 2], times: usize) {
-        if let Some([was, is]) = self.called() {
-            self.to(symbols, Far::Step(was.last_step().min(is.last_step())));
-        }
+        self.to(symbols, Far::Near);
         self.to(symbols, Far::Bound(times));
     }
 
@@ -166,11 +166,35 @@ impl<'w> Walk<'w, '_> {
             }
             match self.next.pop_front() {
                 None => return true,
-                Some((symbols, Far::Step(step))) => self.step(symbols, step),
+                Some((nodes, Far::Near)) => self.near(nodes),
+                Some((nodes, Far::Step(step))) => self.step(nodes, step),
                 Some((symbols, Far::Bound(times))) => self.bound(symbols, times),
             }
         }
         false
+    }
+
+    /// By all that they are where a use names them.
+    fn near(&mut self, nodes: [u32; 2]) {
+        let Some([was, is]) = self.called() else { return };
+        let [old, new] = nodes;
+        let step = was.last_step().min(is.last_step());
+        self.step(nodes, step);
+        if was.named(old) == is.named(new) {
+            return;
+        }
+        if let Some(before) = step.checked_sub(1) {
+            self.compare(nodes, before, [was.more_origins(old).collect(), is.more_origins(new).collect()]);
+        }
+        // What functions give back in it.
+        let (old, new) = (was.given_back(old), is.given_back(new));
+        if !self.apart.spend(STEP * old.len()) {
+            self.is_cut = true;
+        } else if old.len() == new.len() {
+            for (old, new) in old.into_iter().zip(new) {
+                self.to([old, new], Far::Step(step));
+            }
+        }
     }
 
     /// By what they are after a step.
@@ -181,51 +205,57 @@ impl<'w> Walk<'w, '_> {
             return;
         }
         let Some(before) = step.checked_sub(1) else { return self.declared(symbols) };
-        let origins = was.origins(old).iter().chain(is.origins(new));
-        // Each is written at most twice.
-        let bytes: usize = origins
-            .map(|origin| STEP + origin.text().map_or(0, |span| Read::size_of(span).min(2 * SHORT)))
+        if !self.compare(symbols, before, [was.origins(old).collect(), is.origins(new).collect()]) {
+            self.declared(symbols);
+        }
+    }
+
+    /// Tells what of their origins is not the same; whether that was something that stands somewhere.
+    fn compare(&mut self, symbols: [u32; 2], before: usize, [old, new]: [Vec<&'w Origin>; 2]) -> bool {
+        let Some([was, is]) = self.called() else { return true };
+        let bytes: usize = old
+            .iter()
+            .chain(&new)
+            .map(|origin| STEP + origin.text().map_or(0, |span| Read::size_of(span).min(SHORT)))
             .sum();
         if !self.apart.spend(2 * bytes) {
             self.is_cut = true;
-            return;
+            return true;
         }
-        let (old_source, new_source) = (self.apart.old.source(), self.apart.new.source());
-        let of = |called: &'w Called, source: &Source<'_>, symbol| {
-            let origins = called.origins(symbol).iter();
-            origins.map(|origin| (called.hash_of(source, origin, before), origin)).collect::<Vec<_>>()
+        let of = |called: &'w Called, origins: Vec<&'w Origin>| {
+            let each = origins.into_iter().map(|origin| (called.hash_of(origin, before), origin));
+            each.collect::<Vec<_>>()
         };
-        let (old, new) = (of(was, &old_source, old), of(is, &new_source, new));
+        let (old, new) = (of(was, old), of(is, new));
         let (mut gone, mut there, _) = pair(old.clone(), new.clone(), |(hash, _)| *hash, |(hash, _)| *hash);
         if gone.is_empty() && there.is_empty() {
             // They come in another order, or others do that are the same.
             let mut pairs = old.iter().zip(&new);
-            let Some((old, new)) = pairs.find(|((old, _), (new, _))| old != new) else {
-                return self.declared(symbols);
-            };
+            let Some((old, new)) = pairs.find(|((old, _), (new, _))| old != new) else { return false };
             (gone, there) = (vec![*old], vec![*new]);
         }
         if gone.iter().chain(&there).all(|(_, origin)| origin.text().is_none()) {
-            return self.declared(symbols);
+            return false;
         }
-        let read = |origins: Vec<(u64, &Origin)>, called: &Called, source: &Source<'_>| {
+        let read = |origins: Vec<(u64, &Origin)>, called: &'w Called| {
             let spans = origins.into_iter().filter_map(|(_, origin)| origin.text());
             let each = spans.map(|span| {
-                let (text, named) = called.without_variables(source, span);
+                let (text, named) = called.without_variables(span);
                 (text, (span, named))
             });
             each.collect::<Vec<_>>()
         };
-        let (gone, there) = (read(gone, was, &old_source), read(there, is, &new_source));
+        let (gone, there) = (read(gone, was), read(there, is));
         let (pairs, gone, there) = self.paired(gone, there, |(span, _)| *span);
         let spans = |all: Vec<(Span, _)>| all.into_iter().map(|(span, _)| span).collect::<Vec<_>>();
         self.differ(symbols, &spans(gone), &spans(there));
         // What reads the same but for variables is followed through these.
         for ((_, old_named), (_, new_named)) in pairs {
-            for ((old, is_in_body), (new, _)) in old_named.into_iter().zip(new_named) {
-                self.to([old, new], Far::Step(if is_in_body { 0 } else { before }));
+            for ((old, is_in_body), (new, _)) in old_named.iter().zip(new_named) {
+                self.to([*old, *new], Far::Step(if *is_in_body { 0 } else { before }));
             }
         }
+        true
     }
 
     /// By what they are bound to.
@@ -241,7 +271,7 @@ impl<'w> Walk<'w, '_> {
         self.differ(symbols, &gone, &there);
         for (old, new) in pairs {
             for (old, new) in was.places(old).iter().zip(is.places(new)) {
-                if let (Some(old), Some(new)) = (old.symbol, new.symbol) {
+                if let (Some(old), Some(new)) = (was.node(old), is.node(new)) {
                     self.begin([old, new], times);
                 }
             }

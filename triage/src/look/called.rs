@@ -1,22 +1,22 @@
 //! What local variables are, whatever a build has called them: where each is declared, and what it comes from: what it is bound to,
 //! what patterns, loops and imports give it, what its function is handed to, and what is put into it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use oxc_ast::AstKind;
-use oxc_ast::ast::{Expression, PropertyKey};
-use oxc_semantic::{NodeId, Reference};
+use oxc_ast::ast::{Expression, IdentifierReference, PropertyKey};
+use oxc_semantic::NodeId;
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::scope::ScopeId;
 use oxc_syntax::symbol::SymbolId;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Look;
-use super::given::{ACCOUNT, SHORT, hash};
-use crate::bindings::Binding;
+use super::given::{ACCOUNT, SHORT, hash, hash_each};
+use crate::bindings::{Binding, symbol_of};
 use crate::lines::Lines;
-use crate::locals::Locals;
+use crate::locals::{Locals, Place};
 
 /// Bytes of each thing that a variable comes from.
 const BOUND: usize = 1024;
@@ -26,27 +26,40 @@ const OF_FUNCTION: usize = 128;
 const FOLLOWED: usize = 3;
 /// Of these, those that are followed from a variable that no plain assignment binds.
 const NEAR: usize = 2;
-/// Methods that put something into what they are called on.
-const FILLS: [&str; 6] = ["push", "unshift", "add", "set", "append", "splice"];
 /// Patterns inside each other, around a variable.
-const PATTERNS: usize = 16;
+pub(super) const PATTERNS: usize = 16;
 
 impl Look<'_, '_> {
     /// So much of a text of the script, with what local variables are in place of what they are called: two that are not the same
     /// are written as two.
     pub(super) fn whatever_it_is_called(&self, span: Span, most: usize) -> String {
         let called = self.called.get_or_init(|| self.all_called());
-        let last = called.steps.last().map(Vec::as_slice).unwrap_or_default();
-        self.source().written(span, most, |symbol| last.get(symbol as usize).copied().unwrap_or_default())
+        let known = |place: &Place| called.node(place).map_or(0, |node| called.named(node));
+        self.source().written(span, most, known)
     }
 
     /// The same with what variables nearby come from alone.
     pub(super) fn nearly_called(&self, name: Span) -> String {
         let called = self.called.get_or_init(|| self.all_called());
-        self.source().written(name, usize::MAX, |symbol| called.after(NEAR, symbol))
+        let known = |place: &Place| called.node(place).map_or(0, |node| called.nearby(node));
+        self.source().written(name, usize::MAX, known)
     }
 
-    fn source(&self) -> Source<'_> {
+    /// Whether one member of a variable is read there, and no other counts.
+    pub(super) fn is_read_alone(&self, name: Span) -> bool {
+        self.called.get_or_init(|| self.all_called()).alone.contains(&name.start)
+    }
+
+    /// What is written into what a variable holds, after it was made.
+    pub(super) fn filled(&self, name: &IdentifierReference<'_>) -> Option<u64> {
+        let called = self.called.get_or_init(|| self.all_called());
+        let symbol = symbol_of(self.folder.scoping, name)?.index() as u32;
+        let node = called.members.get(&name.span.start).copied().unwrap_or(symbol);
+        let is_filled = called.nodes.get(node as usize).is_some_and(|node| node.is_filled);
+        is_filled.then(|| called.nearby(node))
+    }
+
+    pub(super) fn source(&self) -> Source<'_> {
         Source { lines: &self.lines, locals: self.locals }
     }
 
@@ -77,35 +90,51 @@ impl Look<'_, '_> {
             let scope = scoping.symbol_scope_id(symbol);
             functions.get(&scope).copied().unwrap_or((scope, 0))
         };
-        let declared = self.all_declared();
-        let origins: Vec<_> =
-            scoping.symbol_ids().map(|symbol| self.origins(symbol, declared.get(&symbol))).collect();
-        let depths: Vec<_> = scoping.symbol_ids().map(|symbol| function(symbol).1).collect();
-        let mut called = Called { steps: vec![depths], origins, bodies: self.bodies() };
-        let source = self.source();
+        let mut called = Called { bodies: self.bodies(), ..Called::default() };
+        let groups = self.gather(&mut called);
+        self.read(&mut called);
+        let depth = |node: &Node| function(SymbolId::from_usize(node.symbol as usize)).1;
+        let depths: Vec<_> = called.nodes.iter().map(depth).collect();
+        called.steps.push(depths.clone());
+        // Of what is written down whole, it is the same which one is read.
+        let is_constant = |symbol: SymbolId| match self.folder.bindings.of_symbol(symbol) {
+            [Binding::Expression(made)] => made.is_literal(),
+            _ => false,
+        };
         // What the variables are that it is bound to is known from the last time.
         for step in 0..FOLLOWED {
             if self.limits.is_over() {
                 break;
             }
-            let mut known = FxHashMap::default();
             let mut alike: HashMap<(ScopeId, u64), u64> = HashMap::new();
-            let each = scoping.symbol_ids().map(|symbol| {
-                let (scope, depth) = function(symbol);
-                let origins = called.origins(symbol.index() as u32).iter();
-                let hashes = origins.map(|origin| match origin {
-                    Origin::Text(span) => {
-                        *known.entry(*span).or_insert_with(|| called.hash_of_text(&source, *span, step))
-                    }
-                    Origin::Word(word) => hash(word),
-                });
-                let bound = hash(hashes.collect::<Vec<_>>());
-                let which = alike.entry((scope, bound)).or_default();
-                *which += 1;
-                hash((depth, bound, *which))
-            });
-            let each = each.collect();
-            called.steps.push(each);
+            let mut pieces: Vec<Option<u64>> = vec![None; called.pieces.len()];
+            let mut all = vec![0; called.nodes.len()];
+            // What others are made of comes first.
+            for at in (groups..called.nodes.len()).chain(0..groups) {
+                let (Some(node), Some(depth)) = (called.nodes.get(at), depths.get(at)) else { continue };
+                if node.is_for_more {
+                    continue;
+                }
+                let mut parts = Vec::with_capacity(node.plain.pieces.len() + node.plain.groups.len());
+                for piece in &node.plain.pieces {
+                    let Some(known) = pieces.get_mut(*piece as usize) else { continue };
+                    parts.push(*known.get_or_insert_with(|| called.hash_of_piece(*piece, step)));
+                }
+                parts.extend(node.plain.groups.iter().filter_map(|group| all.get(*group as usize)));
+                let bound = hash(parts);
+                let mut which = 0;
+                let symbol = SymbolId::from_usize(node.symbol as usize);
+                if at < groups && !is_constant(symbol) {
+                    let (scope, _) = function(symbol);
+                    let alike = alike.entry((scope, bound)).or_default();
+                    *alike += 1;
+                    which = *alike;
+                }
+                if let Some(one) = all.get_mut(at) {
+                    *one = hash((depth, bound, which));
+                }
+            }
+            called.steps.push(all);
         }
         called
     }
@@ -128,7 +157,7 @@ impl Look<'_, '_> {
     }
 
     /// Where each is named as it is declared.
-    fn all_declared(&self) -> FxHashMap<SymbolId, Vec<NodeId>> {
+    pub(super) fn all_declared(&self) -> FxHashMap<SymbolId, Vec<NodeId>> {
         let mut declared: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for node in self.semantic.nodes().iter() {
             if let AstKind::BindingIdentifier(id) = node.kind()
@@ -140,11 +169,19 @@ impl Look<'_, '_> {
         declared
     }
 
-    /// What a variable comes from.
-    fn origins(&self, symbol: SymbolId, declared: Option<&Vec<NodeId>>) -> Vec<Origin> {
+    /// What a variable is bound to, with or without the members that stand where it is made.
+    pub(super) fn bound_to(
+        &self,
+        symbol: SymbolId,
+        declared: Option<&Vec<NodeId>>,
+        with_members: bool,
+    ) -> Vec<Origin> {
         let mut origins = Vec::new();
         for binding in self.folder.bindings.of_symbol(symbol) {
             match binding {
+                Binding::Expression(made) if !with_members && is_of_members(made) => {
+                    origins.push(Origin::Word("{".into()));
+                }
                 Binding::Expression(expression) => origins.push(Origin::Text(expression.span())),
                 Binding::Member(expression, name) => {
                     origins.extend([Origin::Text(expression.span()), Origin::member(name)]);
@@ -154,21 +191,14 @@ impl Look<'_, '_> {
             }
             origins.push(Origin::Word(";".into()));
         }
-        let scoping = self.semantic.scoping();
         for name in declared.into_iter().flatten() {
-            self.declared(*name, &mut origins);
-        }
-        for reference in scoping.get_resolved_references(symbol) {
-            if Reference::is_write(reference) {
-                self.written_by(reference.node_id(), &mut origins);
-            }
-            self.filled_by(reference.node_id(), &mut origins);
+            self.declared(*name, with_members, &mut origins);
         }
         origins
     }
 
     /// Where it is declared, as far as that is not what it is bound to: what patterns take, and from what.
-    fn declared(&self, name: NodeId, origins: &mut Vec<Origin>) {
+    fn declared(&self, name: NodeId, with_members: bool, origins: &mut Vec<Origin>) {
         let nodes = self.semantic.nodes();
         let own = nodes.kind(name).span();
         for node in nodes.ancestor_ids(name).take(PATTERNS) {
@@ -180,7 +210,8 @@ impl Look<'_, '_> {
                     origins.extend(parameter.initializer.iter().map(|init| Origin::Text(init.span())));
                 }
                 AstKind::VariableDeclarator(declared) => {
-                    origins.extend(declared.init.iter().map(|init| Origin::Text(init.span())));
+                    let init = declared.init.iter().filter(|init| with_members || !is_of_members(init));
+                    origins.extend(init.map(|init| Origin::Text(init.span())));
                 }
                 AstKind::ForOfStatement(repeated) => {
                     return origins.push(Origin::Text(repeated.right.span()));
@@ -196,7 +227,10 @@ impl Look<'_, '_> {
                 AstKind::ImportDeclaration(import) => {
                     return origins.push(Origin::Word(import.source.value.as_str().into()));
                 }
-                AstKind::Class(class) => return origins.push(Origin::Text(class.span)),
+                AstKind::Class(class) => {
+                    origins.extend(with_members.then_some(Origin::Text(class.span)));
+                    return;
+                }
                 AstKind::Function(function) if function.id.as_ref().is_none_or(|id| id.span != own) => {
                     return self.handed_to(node, function.span, origins);
                 }
@@ -227,65 +261,6 @@ impl Look<'_, '_> {
         }
     }
 
-    /// What is written where it is named, by an assignment, a pattern or a loop.
-    fn written_by(&self, name: NodeId, origins: &mut Vec<Origin>) {
-        let nodes = self.semantic.nodes();
-        for kind in nodes.ancestor_kinds(name).take(PATTERNS) {
-            match kind {
-                AstKind::AssignmentExpression(assigned) => {
-                    origins.push(Origin::Word(assigned.operator.as_str().into()));
-                    return origins.push(Origin::Text(assigned.right.span()));
-                }
-                AstKind::ForOfStatement(repeated) => {
-                    return origins.push(Origin::Text(repeated.right.span()));
-                }
-                AstKind::ForInStatement(repeated) => {
-                    return origins.push(Origin::Text(repeated.right.span()));
-                }
-                AstKind::UpdateExpression(_) => return origins.push(Origin::Word("++".into())),
-                AstKind::AssignmentTargetPropertyIdentifier(property) => {
-                    origins.push(Origin::member(property.binding.name.as_str()));
-                    origins.extend(property.init.iter().map(|init| Origin::Text(init.span())));
-                }
-                AstKind::AssignmentTargetPropertyProperty(property) => origins.extend(of_key(&property.name)),
-                AstKind::AssignmentTargetWithDefault(target) => {
-                    origins.push(Origin::Text(target.init.span()));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// What is put into a list or an object: `list.push(secret)`, `body.text = secret`
-    fn filled_by(&self, name: NodeId, origins: &mut Vec<Origin>) {
-        let nodes = self.semantic.nodes();
-        let (own, member) = (nodes.kind(name).span(), nodes.parent_node(name));
-        let key = match member.kind() {
-            AstKind::StaticMemberExpression(member) => Origin::member(member.property.name.as_str()),
-            AstKind::ComputedMemberExpression(member) if member.object.span() == own => {
-                Origin::Text(member.expression.span())
-            }
-            _ => return,
-        };
-        let span = member.kind().span();
-        match nodes.parent_kind(member.id()) {
-            AstKind::AssignmentExpression(assigned) if assigned.left.span() == span => {
-                origins.extend([key, Origin::Text(assigned.right.span())]);
-            }
-            AstKind::CallExpression(call) if call.callee.span() == span => {
-                let is_filled = match member.kind() {
-                    AstKind::StaticMemberExpression(member) => FILLS.contains(&member.property.name.as_str()),
-                    _ => false,
-                };
-                if is_filled {
-                    origins.push(key);
-                    origins.extend(call.arguments.iter().map(|argument| Origin::Text(argument.span())));
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Where functions and classes stand, in the order in which they begin.
     fn bodies(&self) -> Vec<Span> {
         let bodies = self.semantic.nodes().iter().filter_map(|node| match node.kind() {
@@ -302,13 +277,59 @@ impl Look<'_, '_> {
 type IsInBody = bool;
 
 /// What each local variable is, by its number, and what it comes from.
-#[derive(Debug)]
+///
+/// A node is a variable, or one member of it where no other is read, or else what several are made of.
+#[derive(Debug, Default)]
 pub(crate) struct Called {
+    pub(super) nodes: Vec<Node>,
+    pub(super) pieces: Vec<Vec<Origin>>,
+    /// Nodes of members by where the name stands that they are read of.
+    pub(super) members: FxHashMap<u32, u32>,
+    /// Where no other member counts.
+    pub(super) alone: FxHashSet<u32>,
+    /// What is written of each text: read once.
+    pub(super) texts: FxHashMap<Span, Text>,
     /// What each is: at first by how deep it stands alone, and then with what the variables are that it comes from.
     steps: Vec<Vec<u64>>,
-    origins: Vec<Vec<Origin>>,
+    /// The same with what counts of those alone that a use names: by steps and nodes, as far as somebody asked.
+    near: RefCell<FxHashMap<(usize, u32), u64>>,
     /// Where functions and classes stand, in the order in which they begin.
     bodies: Vec<Span>,
+}
+
+/// A variable, or a part of one.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) symbol: u32,
+    /// Whether something is written into it after it was made.
+    pub(super) is_filled: bool,
+    pub(super) plain: Parts,
+    /// Whether it is a group that counts where a use names it alone.
+    pub(super) is_for_more: bool,
+    /// What counts where a use names it, and is not followed from there: what it hangs on, what is written under other names
+    /// or by what it is handed to, and all of a class.
+    pub(super) more: Parts,
+}
+
+/// What a node is made of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) pieces: Vec<u32>,
+    /// Nodes that several are made of.
+    pub(super) groups: Vec<u32>,
+}
+
+/// What stands somewhere.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    /// A hash of it without what its variables are.
+    pub(super) hash: u64,
+    /// These, in order.
+    named: Vec<(u32, IsInBody)>,
+    /// What functions in it give back.
+    gives: Vec<u32>,
+    /// What it is after each step, once somebody asks.
+    after: [Cell<Option<u64>>; FOLLOWED],
 }
 
 impl Called {
@@ -317,40 +338,133 @@ impl Called {
         self.steps.len().saturating_sub(1)
     }
 
-    pub(crate) fn origins(&self, symbol: u32) -> &[Origin] {
-        self.origins.get(symbol as usize).map(Vec::as_slice).unwrap_or_default()
+    /// What one comes from.
+    pub(crate) fn origins(&self, node: u32) -> impl Iterator<Item = &Origin> {
+        self.nodes.get(node as usize).into_iter().flat_map(|node| self.of_parts(&node.plain))
+    }
+
+    /// What counts besides where a use names it.
+    pub(crate) fn more_origins(&self, node: u32) -> impl Iterator<Item = &Origin> {
+        self.nodes.get(node as usize).into_iter().flat_map(|node| self.of_parts(&node.more))
+    }
+
+    fn of_parts<'c>(&'c self, parts: &'c Parts) -> impl Iterator<Item = &'c Origin> {
+        let groups = parts.groups.iter().filter_map(|group| self.nodes.get(*group as usize));
+        let pieces = parts.pieces.iter().chain(groups.flat_map(|group| &group.plain.pieces));
+        pieces.filter_map(|piece| self.pieces.get(*piece as usize)).flatten()
+    }
+
+    /// What the functions give back that one comes from.
+    pub(crate) fn given_back(&self, node: u32) -> Vec<u32> {
+        let origins = self.origins(node).chain(self.more_origins(node));
+        let texts = origins.filter_map(|origin| self.texts.get(&origin.text()?));
+        texts.flat_map(|text| &text.gives).copied().collect()
+    }
+
+    /// What one is that a use names, with what variables nearby are.
+    pub(super) fn nearby(&self, node: u32) -> u64 {
+        self.with_more(NEAR.min(self.last_step()), node)
+    }
+
+    /// The same with all that is known.
+    pub(crate) fn named(&self, node: u32) -> u64 {
+        self.with_more(self.last_step(), node)
+    }
+
+    fn with_more(&self, step: usize, node: u32) -> u64 {
+        let own = self.after(step, node);
+        let (Some(of), Some(before)) = (self.nodes.get(node as usize), step.checked_sub(1)) else {
+            return own;
+        };
+        if let Some(known) = self.near.borrow().get(&(step, node)) {
+            return *known;
+        }
+        let pieces = of.more.pieces.iter().map(|piece| self.hash_of_piece(*piece, before));
+        let groups = of.more.groups.iter().map(|group| self.group(*group, before));
+        let gives = self.given_back(node).into_iter().map(|given| self.after(before, given));
+        let more: Vec<_> = pieces.chain(groups).chain(gives).collect();
+        let all = if more.is_empty() { own } else { hash((own, more)) };
+        self.near.borrow_mut().insert((step, node), all);
+        all
+    }
+
+    /// What a group of pieces is, which several nodes may have.
+    fn group(&self, group: u32, before: usize) -> u64 {
+        if let Some(known) = self.near.borrow().get(&(before, group)) {
+            return *known;
+        }
+        let pieces = self.nodes.get(group as usize).into_iter().flat_map(|group| &group.plain.pieces);
+        let all = hash_each(pieces.map(|piece| self.hash_of_piece(*piece, before)));
+        self.near.borrow_mut().insert((before, group), all);
+        all
+    }
+
+    /// The variable that a node is of.
+    pub(crate) fn symbol(&self, node: u32) -> u32 {
+        self.nodes.get(node as usize).map_or(node, |node| node.symbol)
+    }
+
+    /// What is read where a name stands.
+    pub(crate) fn node(&self, place: &Place) -> Option<u32> {
+        self.members.get(&place.start).copied().or(place.symbol)
     }
 
     /// What one is, with so much as is known after a step.
-    pub(crate) fn after(&self, step: usize, symbol: u32) -> u64 {
-        self.steps.get(step).and_then(|step| step.get(symbol as usize)).copied().unwrap_or_default()
+    pub(crate) fn after(&self, step: usize, node: u32) -> u64 {
+        self.steps.get(step).and_then(|step| step.get(node as usize)).copied().unwrap_or_default()
+    }
+
+    fn hash_of_piece(&self, piece: u32, step: usize) -> u64 {
+        let piece = self.pieces.get(piece as usize);
+        hash_each(piece.into_iter().flatten().map(|origin| self.hash_of(origin, step)))
     }
 
     /// Of an origin, with so much as is known of other variables after a step.
-    pub(crate) fn hash_of(&self, source: &Source<'_>, origin: &Origin, step: usize) -> u64 {
-        match origin {
-            Origin::Text(span) => self.hash_of_text(source, *span, step),
-            Origin::Word(word) => hash(word),
+    pub(crate) fn hash_of(&self, origin: &Origin, step: usize) -> u64 {
+        let text = match origin {
+            Origin::Text(span) => self.texts.get(span),
+            Origin::Word(word) => return hash(word),
+        };
+        let Some(text) = text else { return 0 };
+        let known = text.after.get(step);
+        if let Some(known) = known.and_then(Cell::get) {
+            return known;
         }
-    }
-
-    fn hash_of_text(&self, source: &Source<'_>, span: Span, step: usize) -> u64 {
-        hash(self.written(source, span, |symbol| self.after(step, symbol), |symbol| self.after(0, symbol)))
+        let named = text.named.iter();
+        let named = named.map(|(node, is_in_body)| self.after(if *is_in_body { 0 } else { step }, *node));
+        let all = hash_each([text.hash].into_iter().chain(named));
+        known.inspect(|known| known.set(Some(all)));
+        all
     }
 
     /// A hash of it without what its variables are, and these in order: of one in the beginning of a function it counts how deep
     /// it stands alone.
-    pub(crate) fn without_variables(&self, source: &Source<'_>, span: Span) -> (u64, Vec<(u32, IsInBody)>) {
+    pub(crate) fn without_variables(&self, span: Span) -> (u64, &[(u32, IsInBody)]) {
+        self.texts.get(&span).map(|text| (text.hash, text.named.as_slice())).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self, source: &Source<'_>, span: Span, gives: Vec<u32>) -> Text {
         let named = RefCell::new(Vec::new());
         let note = |is_in_body| {
             let named = &named;
-            move |symbol| {
-                named.borrow_mut().push((symbol, is_in_body));
+            move |place: &Place| {
+                named.borrow_mut().extend(self.node(place).map(|node| (node, is_in_body)));
                 0
             }
         };
         let text = self.written(source, span, note(false), note(true));
-        (hash(text), named.into_inner())
+        Text { hash: hash(text), named: named.into_inner(), gives, after: Default::default() }
+    }
+
+    /// Functions and classes in a text that do not stand in another one.
+    pub(super) fn bodies_in(&self, span: Span) -> impl Iterator<Item = Span> {
+        let mut at = span.start;
+        std::iter::from_fn(move || {
+            let next = self.bodies.partition_point(|body| body.start < at);
+            let body = *self.bodies.get(next).filter(|body| body.start < span.end)?;
+            at = body.end.max(at + 1);
+            Some(body)
+        })
     }
 
     /// Of a function, or a class, its beginning: what is behind that changes with each version, and is compared by itself.
@@ -358,8 +472,8 @@ impl Called {
         &self,
         source: &Source<'_>,
         span: Span,
-        called: impl Fn(u32) -> u64,
-        in_bodies: impl Fn(u32) -> u64,
+        called: impl Fn(&Place) -> u64,
+        in_bodies: impl Fn(&Place) -> u64,
     ) -> String {
         let (mut text, mut at) = (String::new(), span.start);
         while at < span.end && text.len() < BOUND {
@@ -375,20 +489,19 @@ impl Called {
 }
 
 /// A text, and its names.
-pub(crate) struct Source<'n> {
-    pub(crate) lines: &'n Lines<'n>,
-    pub(crate) locals: &'n Locals,
+pub(super) struct Source<'n> {
+    lines: &'n Lines<'n>,
+    locals: &'n Locals,
 }
 
 impl Source<'_> {
     /// A name counts as one byte: more of the text is written than with it, and never less.
-    fn written(&self, span: Span, most: usize, called: impl Fn(u32) -> u64) -> String {
+    fn written(&self, span: Span, most: usize, called: impl Fn(&Place) -> u64) -> String {
         let (mut text, mut at, mut left) = (String::new(), span.start, most);
         let places = &self.locals.places;
         let first = places.partition_point(|place| place.start < span.start);
         let inside = places.iter().skip(first).take_while(|place| place.start < span.end);
         for place in inside.filter(|place| self.locals.is_the_scripts(place)) {
-            let Some(symbol) = place.symbol else { continue };
             let name = self.lines.slice(Span::new(place.start, place.end));
             let (before, behind) = place.also.written_out(name);
             add(&mut text, self.lines.slice(Span::new(at, place.start)), &mut left);
@@ -398,7 +511,7 @@ impl Source<'_> {
             }
             left -= 1;
             // No name has such letters in it.
-            let called = called(symbol);
+            let called = called(place);
             let letter = |part: u32| char::from_u32(0xF_0000 | ((called >> (16 * part)) as u32 & 0xFFFF));
             text.push('\u{1}');
             text.extend((0..4).filter_map(letter));
@@ -452,7 +565,7 @@ fn add(text: &mut String, piece: &str, left: &mut usize) {
 }
 
 /// What a variable comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// What stands there.
     Text(Span),
@@ -467,15 +580,20 @@ impl Origin {
         }
     }
 
-    fn member(name: &str) -> Self {
+    pub(super) fn member(name: &str) -> Self {
         Self::Word(if name.len() > SHORT { format!(".{name}") } else { "._".to_owned() }.into())
     }
 }
 
 /// The key that a pattern, or an object, has something under.
-fn of_key(key: &PropertyKey<'_>) -> Option<Origin> {
+pub(super) fn of_key(key: &PropertyKey<'_>) -> Option<Origin> {
     match key.static_name() {
         Some(name) => Some(Origin::member(&name)),
         None => key.as_expression().map(|key| Origin::Text(key.span())),
     }
+}
+
+/// Whether it is made of members, each of which is looked at.
+fn is_of_members(made: &Expression<'_>) -> bool {
+    matches!(made, Expression::ObjectExpression(_) | Expression::ClassExpression(_))
 }

@@ -479,7 +479,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         self.left = left;
         let depth = depth + 1;
         match self.look.folder.value(expression) {
-            Value::Text(text) => return self.literal(&text),
+            Value::Text(text) => {
+                self.literal(&text);
+                return self.filled(expression);
+            }
             Value::Global(path) => {
                 self.is_of_people |= of_global(&path).is_some_and(|of| of.group() == Group::Data);
                 self.named(path.rsplit('.').next().unwrap_or_default());
@@ -491,8 +494,14 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 self.text.push('#');
                 return of_members(expression).into_iter().for_each(|name| self.origins(name));
             }
-            Value::Number(_) | Value::Bool(_) => return self.text.push('#'),
-            Value::Function(_) => return self.text.push('ƒ'),
+            Value::Number(_) | Value::Bool(_) => {
+                self.text.push('#');
+                return self.filled(expression);
+            }
+            Value::Function(_) => {
+                self.text.push('ƒ');
+                return self.origins_of_member(expression);
+            }
             Value::Unknown
             | Value::Regex { .. }
             | Value::Array(_)
@@ -593,8 +602,12 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 self.expression(&member.expression, depth);
             }
             Some(MemberExpression::StaticMemberExpression(member)) => {
-                self.expression(&member.object, depth);
-                self.member(member.property.name.as_str());
+                let key = member.property.name.as_str();
+                match member.object.get_identifier_reference() {
+                    Some(name) if self.look.is_read_alone(name.span) => self.alone(name, key, depth),
+                    Some(_) | None => self.expression(&member.object, depth),
+                }
+                self.member(key);
             }
             Some(MemberExpression::PrivateFieldExpression(_)) | None => self.text.push('?'),
         }
@@ -634,6 +647,43 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         self.text.push('$');
         self.text.extend(ways.iter().filter(|way| !way.is_empty()).map(String::as_str));
         self.origins(name);
+    }
+
+    /// Of what an object is bound to, the member that is read.
+    fn alone(&mut self, name: &'a IdentifierReference<'a>, key: &str, depth: usize) {
+        self.text.push('$');
+        let symbol = symbol_of(self.look.folder.scoping, name);
+        let bound = symbol.map(|symbol| self.look.folder.bindings.of_symbol(symbol)).unwrap_or_default();
+        for binding in bound {
+            let Binding::Expression(Expression::ObjectExpression(object)) = binding else { continue };
+            let mut members = object.properties.iter().take(PARTS);
+            let member = members.find_map(|property| match property {
+                ObjectPropertyKind::ObjectProperty(property) => Some(property)
+                    .filter(|property| property.key.static_name().is_some_and(|name| name == key)),
+                ObjectPropertyKind::SpreadProperty(_) => None,
+            });
+            if let Some(member) = member {
+                self.expression(&member.value, depth);
+            }
+        }
+        self.origins(name);
+    }
+
+    /// What a function comes from that is a member, which may be run where it is read.
+    fn origins_of_member(&mut self, expression: &'a Expression<'a>) {
+        if expression.is_member_expression() {
+            of_members(expression).into_iter().for_each(|name| self.origins(name));
+        }
+    }
+
+    /// What is written into an object after it was made, where what a member of it was then is known.
+    fn filled(&mut self, expression: &'a Expression<'a>) {
+        if self.capability != Capability::Location
+            && expression.is_member_expression()
+            && let Some(filled) = of_members(expression).and_then(|name| self.look.filled(name))
+        {
+            self.text.push_str(&format!("={filled:x}"));
+        }
     }
 
     /// What a variable comes from besides what it is bound to: a default, a loop, what is put into it.
