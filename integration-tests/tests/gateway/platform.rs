@@ -99,6 +99,8 @@ async fn listen(builder: VendorBuilder) -> (Vendor, GatewayBuilder) {
     }
     let vendor = builder.listen().await;
     let mut gateway = gateway().vendor(&vendor).pin(vendor.url("/importer"), sha256(IMPORTER));
+    // What holds the page open comes as late as the slowest machine is done.
+    gateway = gateway.set_in("limits", "upstream_timeout", "10m");
     for way in ALL.iter().copied().flatten() {
         let digest = sha256(body("reviewed", way));
         let kind = if is_wasm(way) { "wasm" } else { "script" };
