@@ -1,5 +1,7 @@
 //! Old months of the ledger go as whole files, and only when nobody needs them any more.
 
+use sqlx::{Connection as _, SqliteConnection};
+
 use super::*;
 use crate::entry::{Notice, What};
 use crate::{Repeats, Sought};
@@ -196,9 +198,12 @@ async fn a_month_that_was_put_back_from_an_older_copy_loses_none_of_its_new_even
     store.settle().await.unwrap();
     assert_eq!(rest(&mut store.feed("siem", Repeats::Counted)).await.len(), 5);
     store.close().await.unwrap();
-    // The feed's own connection closes by itself, and moves its log into the file.
+    // The feed's own connection closes by itself. The last one moves the log into the file; of two that close at one time, none does.
+    let url = format!("sqlite://{}", path.display());
     while path.with_extension("db-wal").exists() {
-        tokio::task::yield_now().await;
+        let mut last = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query("SELECT * FROM sqlite_schema").fetch_all(&mut last).await.unwrap();
+        last.close().await.unwrap();
     }
     std::fs::copy(&copy, &path).unwrap();
 
