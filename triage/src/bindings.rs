@@ -214,7 +214,8 @@ impl<'a> Bindings<'a> {
         }
     }
 
-    fn callable(&self, scoping: &Scoping, callee: &'a Expression<'a>) -> Option<Callable<'a>> {
+    /// The function of the script that stands there, or is called so.
+    pub(crate) fn callable(&self, scoping: &Scoping, callee: &'a Expression<'a>) -> Option<Callable<'a>> {
         match callee {
             Expression::FunctionExpression(function) => Some(Callable::Function(function)),
             Expression::ArrowFunctionExpression(arrow) => Some(Callable::Arrow(arrow)),

@@ -13,7 +13,7 @@ use oxc_syntax::symbol::SymbolId;
 
 use super::Look;
 use super::called::{Origin, PATTERNS, of_key};
-use crate::bindings::{Binding, symbol_of};
+use crate::bindings::symbol_of;
 use crate::value::Callable;
 
 /// Methods that put something into what they are called on.
@@ -460,24 +460,7 @@ impl<'a> Look<'a, '_> {
 
     /// The function of the script that stands there, or is called so.
     pub(super) fn callable(&self, callee: &'a Expression<'a>) -> Option<Callable<'a>> {
-        match callee.get_inner_expression() {
-            Expression::FunctionExpression(function) => Some(Callable::Function(function)),
-            Expression::ArrowFunctionExpression(arrow) => Some(Callable::Arrow(arrow)),
-            Expression::Identifier(name) => {
-                let symbol = symbol_of(self.semantic.scoping(), name)?;
-                match self.folder.bindings.of_symbol(symbol) {
-                    [Binding::Function(callable)] => Some(*callable),
-                    [Binding::Expression(Expression::FunctionExpression(function))] => {
-                        Some(Callable::Function(function))
-                    }
-                    [Binding::Expression(Expression::ArrowFunctionExpression(arrow))] => {
-                        Some(Callable::Arrow(arrow))
-                    }
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
+        self.folder.bindings.callable(self.semantic.scoping(), callee.get_inner_expression())
     }
 
     /// Whether nothing is done with what a call gives.
