@@ -58,6 +58,7 @@ mod unregistering;
 mod upload;
 mod upstream_tls;
 mod websocket;
+mod weighed;
 
 mod gateway;
 

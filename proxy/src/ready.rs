@@ -15,19 +15,18 @@ use pinfold_body::Coding;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::Kind;
 use pinfold_policy::verdict::Cleared;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use crate::encoded::Encoded;
 use crate::release::shapes;
+use crate::weighed;
 
 /// What a map of fields takes, about, in bytes: by itself, and for each field beside its texts.
 const MAP: u64 = 512;
 const FIELD: u64 = 192;
 /// What most take, in bytes.
 const USUAL: u64 = 4096;
-/// In so many parts the memory is divided: a part must take the largest fields that are usual.
-const SHARDS: usize = 8;
 
 /// What fields are made of, beside the vendor's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,14 +80,8 @@ impl Weighter<u64, Arc<Fields>> for Weight {
 
 impl Ready {
     /// Takes at most `memory` bytes.
-    #[expect(clippy::expect_used, reason = "of the options only the two capacities can be missing")]
     pub(crate) fn new(memory: u64) -> Self {
-        let mut options = OptionsBuilder::new();
-        let items = usize::try_from(memory / USUAL).unwrap_or(usize::MAX);
-        options.shards(SHARDS).estimated_items_capacity(items.max(SHARDS)).weight_capacity(memory);
-        let options = options.build().expect("both capacities are given");
-        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
-        Self { made: Cache::with_options(options, Weight, hasher, lifecycle), hasher: RandomState::new() }
+        Self { made: weighed::cache(memory, USUAL, Weight), hasher: RandomState::new() }
     }
 
     /// The fields of an answer, if they were made of the very same before; else as `make` makes them, of those of the

@@ -10,17 +10,15 @@ use pinfold_policy::digest::{BodyId, Digests};
 use pinfold_policy::held::{Held, Hold};
 use pinfold_policy::kept::{Keep, Kept};
 use pinfold_store::Store;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::budget::Reservation;
 use crate::encoded::{Encoded, Encoders};
+use crate::weighed;
 
-/// In so many parts the memory is divided: a part must take the largest body. By itself the cache makes more where there are
-/// more processors.
-const SHARDS: usize = 8;
 /// What a body takes of memory beside its bytes, about.
 const OVERHEAD: u64 = 512;
 /// Bodies on disk that are ready to be read. Who reads one finds the memory for that.
@@ -56,16 +54,10 @@ impl Weighter<(BodyId, Coding), Stocked> for Weight {
 
 impl Stock {
     /// Takes at most `memory` bytes, and at most `largest` of one body.
-    #[expect(clippy::expect_used, reason = "of the options only the two capacities can be missing")]
     pub(crate) fn new(memory: u64, largest: u64) -> Self {
         const USUAL: u64 = 64 * 1024;
-        let items = usize::try_from(memory / USUAL).unwrap_or(usize::MAX);
-        let mut options = OptionsBuilder::new();
-        options.shards(SHARDS).estimated_items_capacity(items.max(16)).weight_capacity(memory);
-        let options = options.build().expect("both capacities are given");
-        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self {
-            cache: Cache::with_options(options, Weight, hasher, lifecycle),
+            cache: weighed::cache(memory, USUAL, Weight),
             largest,
             files: Cache::new(FILES),
             damaged: Mutex::default(),
