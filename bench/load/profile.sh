@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Of rows with the same words the first counts: the time is over before the next one begins.
-target/release/pinfold-load --proxies "$column" --parts requests --row "$row" --rounds 6 >"$work/report" 2>"$work/progress" &
+target/dist/pinfold-load --proxies "$column" --parts requests --row "$row" --rounds 6 >"$work/report" 2>"$work/progress" &
 bench=$!
 until grep -qs 'round 0' "$work/progress"; do
   kill -0 "$bench"

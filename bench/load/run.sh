@@ -29,10 +29,10 @@ if ! "$mitmproxy/bin/mitmdump" --version 2>/dev/null | grep -q '^Mitmproxy: 11\.
 fi
 
 hudsucker=target/load/hudsucker
-cargo build --release --locked --manifest-path bench/load/hudsucker/Cargo.toml --target-dir "$hudsucker"
-cargo build --release --locked --package pinfold-cli --bin pinfold --package pinfold-load --bin pinfold-load
+cargo build --profile dist --locked --manifest-path bench/load/hudsucker/Cargo.toml --target-dir "$hudsucker"
+cargo build --profile dist --locked --package pinfold-cli --bin pinfold --package pinfold-load --bin pinfold-load
 
 # Each connection of a client is two files of a proxy, and 10,000 of them are opened.
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
-export MITMDUMP=$PWD/$mitmproxy/bin/mitmdump HUDSUCKER=$PWD/$hudsucker/release/pinfold-load-hudsucker
-exec target/release/pinfold-load "$@"
+export MITMDUMP=$PWD/$mitmproxy/bin/mitmdump HUDSUCKER=$PWD/$hudsucker/dist/pinfold-load-hudsucker
+exec target/dist/pinfold-load "$@"
