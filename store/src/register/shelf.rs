@@ -1,13 +1,11 @@
 //! The rows of the shelf.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use pinfold_policy::digest::{BodyId, Digests};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{Change, Reader, Submission};
+use super::{Change, Reader, Submission, in_turns};
 use crate::columns::{Columns, fields_text, hex, path_text, unreadable};
 use crate::error::StoreError;
 use crate::shelf::{Shelved, Variant};
@@ -24,30 +22,28 @@ impl Change for Shelve {
     }
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        shelve(vec![&self.0], connection).await
+        shelve(&[&self.0], connection).await
     }
 
     async fn apply_all(
         alike: Vec<Submission<'_, Self>>,
         connection: &mut SqliteConnection,
     ) -> Result<(), sqlx::Error> {
-        let (all, outputs): (Vec<_>, Vec<_>) =
-            alike.into_iter().map(|(shelve, output)| (&shelve.0, output)).unzip();
-        shelve(all, connection).await?;
-        outputs.into_iter().for_each(|output| *output = Some(()));
+        let place = |Self(Shelved { variant, .. }): &Self| (variant.url.clone(), variant.origin.clone());
+        for turn in in_turns(alike, place) {
+            let (all, outputs): (Vec<_>, Vec<_>) =
+                turn.into_iter().map(|(shelve, output)| (&shelve.0, output)).unzip();
+            shelve(&all, connection).await?;
+            outputs.into_iter().for_each(|output| *output = Some(()));
+        }
         Ok(())
     }
 }
 
-async fn shelve(mut all: Vec<&Shelved>, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    // What the answer depends on is what the vendor said last: under the same query and origin, earlier lists are over.
-    let lists =
-        all.iter().map(|Shelved { variant: Variant { url, origin, vary, .. }, .. }| ((url, origin), vary));
-    let last: HashMap<_, _> = lists.collect();
-    all.retain(|Shelved { variant: Variant { url, origin, vary, .. }, .. }| {
-        last.get(&(url, origin)) == Some(&vary)
-    });
-    let rows: Vec<_> = all.into_iter().map(row).collect();
+/// Puts bodies there that are each the only one of their query and origin among them. What an answer depends on is what the
+/// vendor said last: earlier lists are over.
+async fn shelve(all: &[&Shelved], connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = all.iter().map(|shelved| row(shelved)).collect();
     sqlx::query(
         "DELETE FROM shelf WHERE (url, origin, vary, vary_values, digest) IN
              (SELECT old.url, old.origin, old.vary, old.vary_values, old.digest FROM json_each(?1) new CROSS JOIN shelf old

@@ -53,6 +53,17 @@ async fn of_lists_of_what_an_answer_depends_on_the_last_one_counts_also_of_those
 }
 
 #[tokio::test]
+async fn a_list_that_was_over_meanwhile_leaves_nothing_of_before_when_the_vendor_goes_back_to_it() {
+    let dir = directory();
+    let store = gateway(&dir).await;
+    store.shelve_again(shelved(URL, "accept", 1)).await.unwrap();
+    let again = |vary, values| store.shelve_again(shelved(URL, vary, values));
+    let (one, two, three) = tokio::join!(again("accept", 2), again("origin", 3), again("accept", 4));
+    one.and(two).and(three).unwrap();
+    assert_eq!(on_shelf(&store).await, [shelved(URL, "accept", 4)]);
+}
+
+#[tokio::test]
 async fn what_is_taken_off_the_shelf_right_behind_being_put_there_stays_off() {
     let dir = directory();
     let store = gateway(&dir).await;
