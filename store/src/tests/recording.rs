@@ -520,4 +520,54 @@ async fn what_a_failed_transaction_took_up_is_not_remembered() {
     }
 }
 
+/// Nothing can be committed that has inserted a row into `table`.
+async fn no_commit_of(table: &str, beside: &mut sqlx::SqliteConnection) {
+    let fails = format!(
+        "CREATE TABLE late (word INTEGER REFERENCES word (id) DEFERRABLE INITIALLY DEFERRED);
+         CREATE TRIGGER fails AFTER INSERT ON {table} BEGIN INSERT INTO late VALUES (-1); END"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(fails)).execute(beside).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_told_to_all_who_wait_and_leaves_nothing() {
+    for table in ["exchange", "tunnel", "notice"] {
+        let dir = directory();
+        let store = gateway(&dir).await;
+        let known = verified("10.0.0.1:1", noon());
+        let _begun = store.record(known.clone()).await.unwrap();
+        let path = format!("sqlite://{}", dir.path().join("ledger/2126-11.db").display());
+        let mut beside = sqlx::SqliteConnection::connect(&path).await.unwrap();
+        no_commit_of(table, &mut beside).await;
+
+        let refused = |url: &str| Exchange { url: url.into(), ..blocked("10.0.0.2:1", seconds(1)) };
+        let recorded = join_all([OTHER_URL, URL].map(|url| store.record(refused(url))));
+        let told = store.notice(crate::entry::Notice {
+            id: Uuid::now_v7(),
+            at: seconds(1),
+            what: crate::entry::What::ReloadFailed,
+            who: None,
+            subject: None,
+            digest: None,
+            incident: None,
+            text: "".into(),
+            policy_version: 7,
+        });
+        let (recorded, opened, told) = tokio::join!(recorded, store.tunnel_opened(tunnel(seconds(1))), told);
+        assert!(recorded.iter().all(Result::is_err) && opened.is_err() && told.is_err(), "{table}");
+        if table == "exchange" {
+            assert!(store.record(refused(OTHER_URL)).await.is_err());
+        }
+        assert_eq!(rows(&store).await.iter().map(|row| &row.exchange).collect::<Vec<_>>(), [&known]);
+
+        sqlx::raw_sql("DROP TRIGGER fails").execute(&mut beside).await.unwrap();
+        let after = refused(OTHER_URL);
+        let _begun = store.record(after.clone()).await.unwrap();
+        store.close().await.unwrap();
+        check_sums(&dir).await;
+        let found = rows(&gateway(&dir).await).await;
+        assert_eq!(found.iter().map(|row| &row.exchange).collect::<Vec<_>>(), [&after, &known]);
+    }
+}
+
 const OTHER_URL: &str = "https://vue.comm100.com/other.js";
