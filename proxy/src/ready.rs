@@ -10,7 +10,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use pinfold_body::Coding;
 use pinfold_policy::digest::BodyId;
 use pinfold_policy::kind::Kind;
@@ -19,7 +19,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::encoded::Encoded;
-use crate::release::shapes;
+use crate::release::{shaping, shaping_alone};
 use crate::weighed;
 
 /// What a map of fields takes, about, in bytes: by itself, and for each field beside its texts.
@@ -99,10 +99,7 @@ impl Ready {
         {
             return fields.headers.clone();
         }
-        let mut theirs = HeaderMap::new();
-        for (name, value) in shaping(vendor) {
-            theirs.append(name, value.clone());
-        }
+        let theirs: HeaderMap = shaping_alone(vendor).collect();
         let headers = make(&theirs);
         let fields = Fields { about, vendor: theirs, headers: headers.clone() };
         self.made.insert(key, Arc::new(fields));
@@ -123,9 +120,4 @@ impl Ready {
         }
         hasher.finish()
     }
-}
-
-/// The fields of the vendor's that an answer depends on.
-fn shaping(vendor: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-    vendor.iter().filter(|(name, _)| shapes(name))
 }

@@ -269,9 +269,17 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
     }
 }
 
-/// Whether a release depends on a field of the vendor's, those of HTTP/1.0 aside.
-pub(crate) fn shapes(name: &HeaderName) -> bool {
-    passes(name) || name == header::CONTENT_TYPE || name == header::CACHE_CONTROL
+/// The fields of the vendor's that a release depends on, those of HTTP/1.0 aside.
+pub(crate) fn shaping(vendor: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    let shapes = |name| passes(name) || name == header::CONTENT_TYPE || name == header::CACHE_CONTROL;
+    vendor.iter().filter(move |(name, _)| shapes(name))
+}
+
+/// The same, to be kept: a value as it came is a part of all that was read along with it, and keeps that in memory.
+pub(crate) fn shaping_alone(vendor: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let alone =
+        |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    shaping(vendor).map(move |(name, value)| (name.clone(), alone(value)))
 }
 
 fn passes(name: &HeaderName) -> bool {
@@ -499,6 +507,7 @@ pub(crate) fn verdict_header(text: &str) -> HeaderValue {
 mod tests {
     use std::io;
 
+    use bytes::Bytes;
     use pinfold_policy::decisions::{Approval, Basis, Decisions, Revocations};
     use pinfold_policy::digest::Digests;
     use pinfold_policy::held::Hold;
@@ -902,6 +911,19 @@ mod tests {
                 assert_eq!(Asking::plainly(vendor).answer(&ready), *made, "time {time}: {vendor:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_ready_keeps_nothing_in_memory_that_came_beside_its_fields() {
+        let read = Bytes::from(b"Content-Language: fr\r\nX-Large: and so on".to_vec());
+        let mut vendor = HeaderMap::new();
+        vendor.insert("content-language", HeaderValue::from_maybe_shared(read.slice(18..20)).unwrap());
+        let ready = Ready::new(1 << 20);
+        let (_, fields) = Asking::plainly(&vendor).answer(&ready);
+        assert_eq!(fields[0], ("content-language".to_owned(), "fr".to_owned()));
+
+        drop(vendor);
+        assert!(ready.memory() > 0 && read.is_unique());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::depends::{Depends, origin};
 use super::{Fresh, is_same};
 use crate::ask::Ask;
 use crate::headers::text;
-use crate::release::{in_newer_words, shapes};
+use crate::release::{in_newer_words, shaping_alone};
 
 /// Variants of one URL, whatever its query, that are kept.
 const VARIANTS: usize = 64;
@@ -342,13 +342,11 @@ impl Served {
     }
 
     fn of(fresh: &Fresh<'_>, now: Timestamp) -> Self {
-        let vendor = fresh.head.headers.iter().filter(|(name, _)| shapes(name));
-        let vendor = vendor.map(|(name, value)| (name.clone(), value.clone()));
         let fresh_for = in_newer_words(&fresh.head.headers).map(|value| (header::CACHE_CONTROL, value));
         Self {
             digests: *fresh.cleared.digests(),
             len: fresh.cleared.len(),
-            head: head(vendor.chain(fresh_for)),
+            head: head(shaping_alone(&fresh.head.headers).chain(fresh_for)),
             kinds: fresh.kinds,
             path: fresh.path.cloned(),
             seen: now,
