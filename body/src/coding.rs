@@ -99,7 +99,7 @@ impl Codings {
 
     /// Whether some client could undo a coding that is named, pinfold or not: then the wire bytes say nothing of what it would
     /// see. A name that nobody knows (`utf-8`, `none`) is passed over by browsers: by some with all that is named beside it, by
-    /// others alone, and these end a name at a space too.
+    /// others alone, and these end a name at a space too. Node's `fetch` trims every space that Unicode has.
     #[must_use]
     pub fn could_be_undone<'a>(values: impl Iterator<Item = &'a [u8]>) -> bool {
         const ELSEWHERE: [&[u8]; 9] = [
@@ -113,7 +113,8 @@ impl Codings {
             b"pack200-gzip",
             b"aes128gcm",
         ];
-        let mut names = values.flat_map(|value| value.split(|byte| b", \t;".contains(byte)));
+        let ends = |byte: &u8| b", \t;".contains(byte) || !byte.is_ascii();
+        let mut names = values.flat_map(|value| value.split(ends));
         names.any(|name| {
             Coding::named(name).is_some_and(|coding| coding != Coding::Identity)
                 || ELSEWHERE.iter().any(|known| name.eq_ignore_ascii_case(known))
@@ -220,6 +221,14 @@ mod tests {
         for line in ["utf-8", "none", "", "identity, utf-8", "\"gzip\"", "gzip2"] {
             assert!(!could(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_beside_a_space_that_is_no_ascii_could_be_undone() {
+        for line in [&b"gzip\xa0"[..], b"\xe3\x80\x80br, utf-8", b"utf-8, zstd\xef\xbb\xbf"] {
+            assert!(Codings::could_be_undone([line].into_iter()), "{}", line.escape_ascii());
+        }
+        assert!(!Codings::could_be_undone([&b"g\xa0zip"[..]].into_iter()));
     }
 
     #[test]
