@@ -19,6 +19,7 @@ mod recording;
 mod retaining;
 mod shelving;
 mod sighting;
+mod together;
 mod working;
 
 use std::path::Path;
