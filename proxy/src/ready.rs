@@ -2,7 +2,7 @@
 //!
 //! Whether a body may go out, as what kind and on which grounds, is decided for each request before anybody looks here. What
 //! is kept says only how those fields are spelled: nothing in them depends on who asks, but for the coding, or on when.
-//! Parts, a 304, a substitute and what is provisional are made for each.
+//! Parts, a 304, a substitute, what is provisional and what lies on disk are made for each.
 //!
 //! They are found by all that they are made of, whether that lay on the shelf or just came from the vendor.
 

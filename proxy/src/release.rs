@@ -153,7 +153,9 @@ impl Release {
         let status = given.status();
         let is_plain = given == Given::Body(Part::Whole) && grounds.are_plain(cleared);
         let make = |vendor: &HeaderMap| made(vendor, cleared, &encoded, given, (grounds, max_age));
-        let (headers, segments) = if is_plain && !has_older_fields(vendor) {
+        // What lies on disk is looked at each time: when it could not be read, nobody knew its charset.
+        let is_as_before = !has_older_fields(vendor) && !cleared.kept().is_spilled();
+        let (headers, segments) = if is_plain && is_as_before {
             let about = About::of(cleared, &encoded, max_age);
             (ready.fields(vendor, about, |vendor| make(vendor).0), whole(&encoded))
         } else {
@@ -368,7 +370,7 @@ fn may_end_in_ascii(label: &str) -> bool {
 fn is_utf8(kept: &Kept) -> bool {
     let mut begun = Vec::new();
     for piece in kept.pieces() {
-        // It does not go out whole then, and fields that are kept may not leave the charset to the vendor.
+        // It does not go out whole then, and what the client keeps of it may not leave the charset to the vendor.
         let Ok(piece) = piece else { return true };
         begun.extend_from_slice(&piece);
         match std::str::from_utf8(&begun) {
@@ -506,11 +508,12 @@ pub(crate) fn verdict_header(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use bytes::Bytes;
     use pinfold_policy::decisions::{Approval, Basis, Decisions, Revocations};
     use pinfold_policy::digest::Digests;
-    use pinfold_policy::held::Hold;
+    use pinfold_policy::held::{Held, Hold};
     use pinfold_policy::kept::{Keep, Medium};
     use pinfold_policy::pin::{Pin, PinUrl, Place};
     use pinfold_policy::pins::PinIndex;
@@ -678,7 +681,10 @@ mod tests {
     fn cleared(body: &[u8], kind: Kind, basis: Option<Basis>) -> Cleared {
         let mut hold = Hold::new(1000, None);
         hold.push(body).unwrap();
-        let held = hold.finish(|_| None).unwrap();
+        judged(hold.finish(|_| None).unwrap(), kind, basis)
+    }
+
+    fn judged(held: Held, kind: Kind, basis: Option<Basis>) -> Cleared {
         let url = ArtifactUrl::parse("https://v.test/a.js").unwrap();
         let place = Place { file: "pins.toml".into(), line: 1 };
         let pin =
@@ -924,6 +930,40 @@ mod tests {
 
         drop(vendor);
         assert!(ready.memory() > 0 && read.is_unique());
+    }
+
+    #[test]
+    fn a_disk_that_could_not_be_read_once_says_nothing_of_the_charset_later() {
+        const GBK: &[u8] = b"let a = '\xd6\xd0\\'";
+
+        #[derive(Debug)]
+        struct FailsOnce(AtomicBool);
+
+        impl Medium for FailsOnce {
+            fn append(&mut self, _: &[u8]) -> io::Result<()> {
+                Ok(())
+            }
+
+            fn read_at(&self, _: u64, into: &mut [u8]) -> io::Result<()> {
+                if !self.0.swap(true, Ordering::Relaxed) {
+                    return Err(io::ErrorKind::Other.into());
+                }
+                into.copy_from_slice(GBK);
+                Ok(())
+            }
+        }
+
+        let mut hold = Hold::new(1000, None);
+        hold.spill_to(Box::new(FailsOnce(AtomicBool::new(false))));
+        hold.push(GBK).unwrap();
+        let held = hold.finish(|_| Some(Digests::of(GBK))).unwrap();
+        let vendor = vendor(&[("content-type", "text/javascript; charset=GBK")]);
+        let asking = Asking { cleared: judged(held, Kind::Script, None), ..Asking::plainly(&vendor) };
+        let ready = Ready::new(1 << 20);
+        for charset in ["utf-8", "gbk"] {
+            let (_, fields) = asking.answer(&ready);
+            assert_eq!(fields[0], ("content-type".to_owned(), format!("text/javascript; charset={charset}")));
+        }
     }
 
     #[test]
