@@ -16,8 +16,11 @@ const TESTS: usize = 2;
 const EXITS: usize = 1;
 /// Statements and expressions around an assignment in which tests are looked for.
 const HANGS: usize = 64;
-/// Where blocks are left by a test: where that ends, and what it asks.
-pub(super) type Exits = HashMap<NodeId, Vec<(u32, Span)>>;
+/// Where blocks are left by a test: where that ends, and by what.
+pub(super) type Exits = HashMap<NodeId, Vec<(u32, Asked)>>;
+
+/// What a test asks, and in front of it which way is taken.
+type Asked = (&'static str, Span);
 
 impl Look<'_, '_> {
     /// What it hangs on whether something is done.
@@ -28,24 +31,29 @@ impl Look<'_, '_> {
         for outer in nodes.ancestor_ids(done).take(HANGS) {
             let kind = nodes.kind(outer);
             let asked = match kind {
-                AstKind::IfStatement(tested) if tested.test.span() != inner => Some(tested.test.span()),
-                AstKind::ConditionalExpression(either) if either.test.span() != inner => {
-                    Some(either.test.span())
+                AstKind::IfStatement(tested) => {
+                    Some((way(tested.consequent.span() == inner), tested.test.span()))
+                }
+                AstKind::ConditionalExpression(either) => {
+                    Some((way(either.consequent.span() == inner), either.test.span()))
                 }
                 AstKind::LogicalExpression(either) if either.right.span() == inner => {
-                    Some(either.left.span())
+                    Some((either.operator.as_str(), either.left.span()))
                 }
-                AstKind::WhileStatement(repeated) => Some(repeated.test.span()),
-                AstKind::ForStatement(repeated) => repeated.test.as_ref().map(|test| test.span()),
-                AstKind::SwitchCase(case) => case.test.as_ref().map(|test| test.span()),
-                AstKind::SwitchStatement(switched) => Some(switched.discriminant.span()),
+                AstKind::WhileStatement(repeated) => Some((THEN, repeated.test.span())),
+                AstKind::DoWhileStatement(repeated) => Some((THEN, repeated.test.span())),
+                AstKind::ForStatement(repeated) => repeated.test.as_ref().map(|test| (THEN, test.span())),
+                AstKind::ForOfStatement(repeated) => Some((THEN, repeated.right.span())),
+                AstKind::ForInStatement(repeated) => Some((THEN, repeated.right.span())),
+                AstKind::SwitchCase(case) => case.test.as_ref().map(|test| (THEN, test.span())),
+                AstKind::SwitchStatement(switched) => Some((THEN, switched.discriminant.span())),
                 AstKind::BlockStatement(_) | AstKind::FunctionBody(_) | AstKind::Program(_) => {
                     let exits = self.exits.get_or_init(|| self.all_exits());
                     let here = exits.get(&outer).map(Vec::as_slice).unwrap_or_default();
                     let before = here.partition_point(|(end, _)| *end <= inner.start);
                     let nearest = here.iter().take(before).rev().take(EXITS.min(left));
-                    for (_, test) in nearest {
-                        tests.push(Origin::Text(*test));
+                    for (_, (way, test)) in nearest {
+                        tests.extend([Origin::Word((*way).into()), Origin::Text(*test)]);
                         left = left.saturating_sub(1);
                     }
                     None
@@ -58,10 +66,10 @@ impl Look<'_, '_> {
                 }
                 _ => None,
             };
-            if let Some(asked) = asked.filter(|asked| *asked != inner) {
+            if let Some((way, test)) = asked.filter(|(_, test)| *test != inner) {
                 let Some(fewer) = left.checked_sub(1) else { return tests };
                 left = fewer;
-                tests.push(Origin::Text(asked));
+                tests.extend([Origin::Word(way.into()), Origin::Text(test)]);
             }
             inner = kind.span();
         }
@@ -72,15 +80,21 @@ impl Look<'_, '_> {
         let nodes = self.semantic.nodes();
         let mut exits = Exits::new();
         for node in nodes.iter() {
-            if let AstKind::IfStatement(tested) = node.kind()
-                && leaves(&tested.consequent)
-            {
+            let AstKind::IfStatement(tested) = node.kind() else { continue };
+            let is_by_then = leaves(&tested.consequent);
+            if is_by_then || tested.alternate.as_ref().is_some_and(leaves) {
                 let here = exits.entry(nodes.parent_id(node.id())).or_default();
-                here.push((tested.span.end, tested.test.span()));
+                here.push((tested.span.end, (way(is_by_then), tested.test.span())));
             }
         }
         exits
     }
+}
+
+const THEN: &str = "";
+
+fn way(is_then: bool) -> &'static str {
+    if is_then { THEN } else { "else" }
 }
 
 fn leaves(statement: &Statement<'_>) -> bool {
