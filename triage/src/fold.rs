@@ -42,20 +42,23 @@ pub(crate) type Env<'a> = HashMap<SymbolId, Value<'a>>;
 struct Known<'a> {
     /// Where the value of each node is, counted from 1; 0 is nowhere.
     places: Vec<u32>,
-    values: Vec<Option<Value<'a>>>,
+    values: Vec<Option<(Value<'a>, IsOneOfMany)>>,
 }
+
+/// Whether something may come to more than the value that is followed.
+type IsOneOfMany = bool;
 
 impl<'a> Known<'a> {
     fn of(nodes: usize) -> Self {
         Self { places: vec![0; nodes], values: Vec::new() }
     }
 
-    fn get(&self, node: NodeId) -> Option<&Value<'a>> {
+    fn get(&self, node: NodeId) -> Option<&(Value<'a>, IsOneOfMany)> {
         let place = self.places.get(node.index())?.checked_sub(1)?;
         self.values.get(place as usize)?.as_ref()
     }
 
-    fn set(&mut self, node: NodeId, value: Option<Value<'a>>) {
+    fn set(&mut self, node: NodeId, value: Option<(Value<'a>, IsOneOfMany)>) {
         let Some(place) = self.places.get_mut(node.index()) else { return };
         if *place == 0 {
             self.values.push(None);
@@ -81,6 +84,8 @@ pub(crate) struct Folder<'a, 's> {
     calls: Cell<usize>,
     /// Something at this place was not followed to its end.
     gave_up: Cell<bool>,
+    /// Of several ways at this place, one was followed.
+    is_one_of_many: Cell<IsOneOfMany>,
     is_over: &'s dyn Fn() -> bool,
 }
 
@@ -96,6 +101,7 @@ impl<'a, 's> Folder<'a, 's> {
             depth: Cell::new(0),
             calls: Cell::new(0),
             gave_up: Cell::new(false),
+            is_one_of_many: Cell::new(false),
             is_over,
         }
     }
@@ -103,6 +109,13 @@ impl<'a, 's> Folder<'a, 's> {
     /// What an expression comes to.
     pub(crate) fn value(&self, expression: &'a Expression<'a>) -> Value<'a> {
         self.fold(expression, &mut Env::new())
+    }
+
+    /// The same where it comes to nothing else, whichever way it goes.
+    pub(crate) fn only_value(&self, expression: &'a Expression<'a>) -> Value<'a> {
+        self.is_one_of_many.set(false);
+        let value = self.value(expression);
+        if self.is_one_of_many.get() { Value::Unknown } else { value }
     }
 
     /// The path of a name that the script does not bind.
@@ -160,12 +173,14 @@ impl<'a, 's> Folder<'a, 's> {
         }
         let (node, is_plain) = (expression.node_id(), env.is_empty());
         if is_plain {
-            if let Some(known) = self.known.borrow().get(node) {
+            if let Some((known, is_one_of_many)) = self.known.borrow().get(node) {
+                self.followed_one(*is_one_of_many);
                 return known.clone();
             }
             // A name that stands for itself stands for nothing.
-            self.known.borrow_mut().set(node, Some(Value::Unknown));
+            self.known.borrow_mut().set(node, Some((Value::Unknown, false)));
         }
+        let around = self.is_one_of_many.replace(false);
         self.depth.set(self.depth.get() + 1);
         let value = self.fold_new(expression, env);
         if !matches!(expression, Expression::Identifier(_)) {
@@ -175,9 +190,15 @@ impl<'a, 's> Folder<'a, 's> {
         if is_plain {
             // What was given up here may be known where less is around it.
             let is_open = self.gave_up.get() && !value.is_known();
-            self.known.borrow_mut().set(node, (!is_open).then(|| value.clone()));
+            let known = (value.clone(), self.is_one_of_many.get());
+            self.known.borrow_mut().set(node, (!is_open).then_some(known));
         }
+        self.followed_one(around);
         value
+    }
+
+    fn followed_one(&self, is_one_of_many: IsOneOfMany) {
+        self.is_one_of_many.set(self.is_one_of_many.get() || is_one_of_many);
     }
 
     fn fold_new(&self, expression: &'a Expression<'a>, env: &mut Env<'a>) -> Value<'a> {
@@ -209,7 +230,9 @@ impl<'a, 's> Folder<'a, 's> {
             Expression::LogicalExpression(logical) => {
                 let left = self.fold(&logical.left, env);
                 let right = |env: &mut Env<'a>| self.fold(&logical.right, env);
-                match (logical.operator, left.to_bool()) {
+                let is_true = left.to_bool();
+                self.followed_one(is_true.is_none() || logical.operator == LogicalOperator::Coalesce);
+                match (logical.operator, is_true) {
                     (LogicalOperator::Or, Some(true)) | (LogicalOperator::And, Some(false)) => left,
                     (LogicalOperator::Or, Some(false)) | (LogicalOperator::And, Some(true)) => right(env),
                     (LogicalOperator::Coalesce, _) | (LogicalOperator::Or, None) if left.is_known() => {
@@ -259,6 +282,7 @@ impl<'a, 's> Folder<'a, 's> {
     /// A global that one of two ways leads to is one that may be used.
     fn either(&self, one: &'a Expression<'a>, other: &'a Expression<'a>, env: &mut Env<'a>) -> Value<'a> {
         let (one, other) = (self.fold(one, env), self.fold(other, env));
+        self.followed_one(true);
         match (&one, &other) {
             (Value::Global(_), _) => one,
             (_, Value::Global(_)) | (Value::Unknown, _) => other,
@@ -291,7 +315,9 @@ impl<'a, 's> Folder<'a, 's> {
         let bound = self.bindings.of_symbol(symbol);
         let values = bound.iter().map(|binding| self.bound(binding));
         let mut values = values.filter(|value| bound.len() == 1 || matches!(value, Value::Global(_)));
-        values.next().unwrap_or(Value::Unknown)
+        let value = values.next().unwrap_or(Value::Unknown);
+        self.followed_one(bound.len() > 1);
+        value
     }
 
     fn bound(&self, binding: &Binding<'a>) -> Value<'a> {

@@ -19,8 +19,8 @@ use std::rc::Rc;
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
-    AssignmentExpression, AssignmentTarget, AssignmentTargetProperty, Expression, ObjectAssignmentTarget,
-    ObjectPattern, PropertyKey,
+    AssignmentExpression, AssignmentTarget, AssignmentTargetProperty, CallExpression, Expression,
+    ObjectAssignmentTarget, ObjectPattern, PropertyKey,
 };
 use oxc_semantic::{AstNode, NodeId, Semantic};
 use oxc_span::{GetSpan as _, Span};
@@ -42,6 +42,7 @@ pub(crate) use self::equal::{sites, to_name, without_equal};
 use self::functions::{LOOKED_INTO, Listener};
 use self::given::GivenTo;
 pub(crate) use self::given::{ACCOUNT, SHORT, hash};
+use self::returns::GivenBack;
 use self::windows::OwnPost;
 
 /// Places of one capability that are remembered.
@@ -138,8 +139,11 @@ fn look_inside(
         lines: Lines::of(text),
         locals,
         called: OnceCell::new(),
+        briefs: RefCell::default(),
         rests: RefCell::default(),
+        given_back: OnceCell::new(),
         exits: OnceCell::new(),
+        this: OnceCell::new(),
         limits,
         inside,
         node: NodeId::ROOT,
@@ -149,6 +153,7 @@ fn look_inside(
         withs: 0,
         read_as_code: 0,
         methods: OnceCell::new(),
+        calls: OnceCell::new(),
         looked_into: Cell::new(LOOKED_INTO),
         own_posts: Vec::new(),
         listeners: Vec::new(),
@@ -182,10 +187,16 @@ struct Look<'a, 's> {
     locals: &'s Locals,
     /// What each local variable is, by its number, once somebody asks.
     called: OnceCell<Called>,
+    /// What texts come to that go beyond the bounds.
+    briefs: RefCell<FxHashMap<Span, u64>>,
     /// What members of a list come to that go beyond the bounds, from one of them on.
     rests: RefCell<FxHashMap<(Span, usize), u64>>,
+    /// What each function gives back, once somebody asks.
+    given_back: OnceCell<GivenBack<'a>>,
     /// Where blocks are left by a test, once somebody asks.
     exits: OnceCell<Exits>,
+    /// Where `this` stands, once somebody asks.
+    this: OnceCell<Vec<u32>>,
     limits: &'s Limits,
     inside: Inside,
     /// The one that is looked at.
@@ -200,6 +211,8 @@ struct Look<'a, 's> {
     read_as_code: usize,
     /// The functions that are members, by their names, once somebody asks.
     methods: OnceCell<HashMap<&'a str, Option<Callable<'a>>>>,
+    /// Calls of methods, by their names, once somebody asks.
+    calls: OnceCell<HashMap<&'a str, Vec<&'a CallExpression<'a>>>>,
     /// Nodes of functions that may still be looked at.
     looked_into: Cell<usize>,
     /// Messages that go to the own window, unless something else is put in its place.

@@ -34,6 +34,8 @@ const DEEPEST: usize = 8;
 const AROUND: usize = 8;
 /// Expressions of each thing that a function does.
 const BRIEF: usize = 24;
+/// Functions that give back what others give back.
+const GIVEN_BACK: usize = 3;
 /// Things that a function does.
 const DONE: usize = 256;
 /// Digits of a number that may tell one account from another.
@@ -83,6 +85,14 @@ impl<'a> Look<'a, '_> {
                 GivenTo::alike(NOTHING)
             }
         }
+    }
+
+    /// Of what goes beyond the bounds, so much as is taken: written once for all uses.
+    fn brief(&self, span: Span) -> u64 {
+        let known = self.briefs.borrow().get(&span).copied();
+        let brief = known.unwrap_or_else(|| hash(self.whatever_it_is_called(span, WRITTEN)));
+        self.briefs.borrow_mut().insert(span, brief);
+        brief
     }
 
     /// A test, and what it leads to.
@@ -209,6 +219,8 @@ struct Given<'l, 'a, 's> {
     left: usize,
     /// Whether it is of what a function does that is looked into: of functions inside of it nothing is said.
     is_inside: bool,
+    /// Functions inside each other of which it is written what they give back.
+    given_back: usize,
     /// Whether anything of what people type or pages keep is given.
     is_of_people: bool,
     /// Hosts that are named, where that is where it goes.
@@ -220,7 +232,8 @@ struct Given<'l, 'a, 's> {
 impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn of(look: &'l Look<'a, 's>, capability: Capability) -> Self {
         let (text, to, all) = (String::new(), Vec::new(), Vec::new());
-        Self { look, capability, text, left: PARTS, is_inside: false, is_of_people: false, to, all }
+        let (is_inside, given_back, is_of_people) = (false, 0, false);
+        Self { look, capability, text, left: PARTS, is_inside, given_back, is_of_people, to, all }
     }
 
     /// The node, and what is done with it.
@@ -346,6 +359,28 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         }
     }
 
+    /// What a function gives back that is called there, or handed on, and what those do that it calls for it.
+    fn gives_back(&mut self, function: Callable<'a>, depth: usize) {
+        if self.is_inside || self.capability == Capability::Location || self.given_back == GIVEN_BACK {
+            return;
+        }
+        let left = if self.given_back == 0 { std::mem::replace(&mut self.left, BRIEF) } else { 0 };
+        self.given_back += 1;
+        let given = self.look.given_back().get(&function.span().start).map(Vec::as_slice).unwrap_or_default();
+        for (at, one) in given.iter().enumerate() {
+            if self.is_beyond(depth) {
+                self.rest(function.span(), at, given.iter().skip(at).map(|rest| rest.span()));
+                break;
+            }
+            self.text.push('←');
+            self.expression(one, depth);
+        }
+        self.given_back -= 1;
+        if self.given_back == 0 {
+            self.left = left;
+        }
+    }
+
     fn of_function(&mut self, expression: &'a Expression<'a>) {
         if !self.is_inside
             && let Some(function) = self.look.function_of(expression)
@@ -395,7 +430,14 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
 
     fn arguments(&mut self, arguments: &'a [Argument<'a>], depth: usize) {
         self.text.push('(');
-        for argument in arguments {
+        for (at, argument) in arguments.iter().enumerate() {
+            if let [first, .., last] = arguments
+                && self.is_beyond(depth)
+            {
+                let all = Span::new(first.span().start, last.span().end);
+                self.rest(all, at, arguments.iter().skip(at).map(|rest| rest.span()));
+                break;
+            }
             match (argument.as_expression(), argument) {
                 (Some(argument), _) => {
                     self.expression(argument, depth);
@@ -478,7 +520,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         };
         self.left = left;
         let depth = depth + 1;
-        match self.look.folder.value(expression) {
+        match self.value(expression) {
             Value::Text(text) => {
                 self.literal(&text);
                 return self.filled(expression);
@@ -498,8 +540,9 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 self.text.push('#');
                 return self.filled(expression);
             }
-            Value::Function(_) => {
+            Value::Function(function) => {
                 self.text.push('ƒ');
+                self.gives_back(function, depth);
                 return self.origins_of_member(expression);
             }
             Value::Unknown
@@ -526,6 +569,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 self.sum(operands(sum).into_iter().map(Ok), depth);
             }
             Expression::TemplateLiteral(template) => self.sum(parts(template), depth),
+            Expression::TaggedTemplateExpression(tagged) => {
+                self.expression(&tagged.tag, depth);
+                self.sum(parts(&tagged.quasi), depth);
+            }
             Expression::BinaryExpression(binary) => {
                 self.expression(&binary.left, depth);
                 self.text.push_str(binary.operator.as_str());
@@ -537,6 +584,8 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 self.expression(&logical.right, depth);
             }
             Expression::ConditionalExpression(either) => {
+                self.expression(&either.test, depth);
+                self.text.push('?');
                 self.expression(&either.consequent, depth);
                 self.text.push('|');
                 self.expression(&either.alternate, depth);
@@ -548,13 +597,14 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             }
             Expression::AssignmentExpression(assigned) => self.expression(&assigned.right, depth),
             Expression::AwaitExpression(awaited) => self.expression(&awaited.argument, depth),
+            Expression::ImportExpression(import) => self.expression(&import.source, depth),
             Expression::UnaryExpression(unary) => {
                 self.text.push_str(unary.operator.as_str());
                 self.expression(&unary.argument, depth);
             }
             Expression::ObjectExpression(object) => {
                 for (at, property) in object.properties.iter().enumerate() {
-                    if self.left == 0 {
+                    if self.is_beyond(depth) {
                         let rest = object.properties.iter().skip(at).map(|rest| rest.span());
                         return self.rest(object.span, at, rest);
                     }
@@ -562,9 +612,12 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
                 }
             }
             Expression::ArrayExpression(array) => {
-                let elements = array.elements.iter().filter_map(ArrayExpressionElement::as_expression);
+                let elements = array.elements.iter().filter_map(|element| match element {
+                    ArrayExpressionElement::SpreadElement(spread) => Some(&spread.argument),
+                    element => element.as_expression(),
+                });
                 for (at, element) in elements.clone().enumerate() {
-                    if self.left == 0 {
+                    if self.is_beyond(depth) {
                         return self.rest(array.span, at, elements.skip(at).map(|rest| rest.span()));
                     }
                     self.expression(element, depth);
@@ -575,10 +628,23 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         }
     }
 
+    /// What it comes to: a global, though the variable may be something else too, which is written with it, and of all else what is
+    /// nothing else.
+    fn value(&self, expression: &'a Expression<'a>) -> Value<'a> {
+        match self.look.folder.value(expression) {
+            global @ Value::Global(_) if of_members(expression).is_some() => global,
+            _ => self.look.folder.only_value(expression),
+        }
+    }
+
     /// What goes beyond the bounds, as it stands there but for local names: a difference there is rather seen twice than not at all.
     fn cut(&mut self, span: Span) {
-        let text = self.look.whatever_it_is_called(span, WRITTEN);
-        self.text.push_str(&text);
+        let brief = self.look.brief(span);
+        self.text.push_str(&format!("…{brief:x}"));
+    }
+
+    fn is_beyond(&self, depth: usize) -> bool {
+        self.left == 0 || depth > DEEPEST
     }
 
     /// The members of a list that go beyond the bounds: read once for all uses that are given it.
@@ -587,9 +653,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
             return self.text.push('…');
         }
         let known = self.look.rests.borrow().get(&(list, from)).copied();
-        let rest = known.unwrap_or_else(|| {
-            hash_each(rest.map(|span| hash(self.look.whatever_it_is_called(span, WRITTEN))))
-        });
+        let rest = known.unwrap_or_else(|| hash_each(rest.map(|span| self.look.brief(span))));
         self.look.rests.borrow_mut().insert((list, from), rest);
         self.text.push_str(&format!("…{rest:x}"));
     }
@@ -616,7 +680,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     fn property(&mut self, property: &'a ObjectPropertyKind<'a>, depth: usize) {
         match property {
             ObjectPropertyKind::ObjectProperty(property) => {
-                self.member(property.key.static_name().as_deref().unwrap_or_default());
+                match (property.key.static_name(), property.key.as_expression()) {
+                    (None, Some(key)) => self.expression(key, depth),
+                    (name, _) => self.member(name.as_deref().unwrap_or_default()),
+                }
                 self.text.push(':');
                 self.expression(&property.value, depth);
             }
@@ -699,7 +766,7 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
         let mut known = String::new();
         for part in parts {
             let text = match part {
-                Ok(part) => self.look.folder.value(part).to_text(),
+                Ok(part) => self.look.folder.only_value(part).to_text(),
                 Err(text) => Some(text.to_owned()),
             };
             match (text, part) {

@@ -162,16 +162,17 @@ impl<'a> Look<'a, '_> {
         for binding in bound {
             match binding {
                 Binding::Expression(Expression::ObjectExpression(object)) => {
+                    let mut behind = 0;
                     for property in &object.properties {
-                        let piece = called.piece(vec![Origin::Text(property.span())]);
+                        let key = key_of(property);
+                        behind += usize::from(key.is_none());
+                        let mut origins = vec![Origin::Text(property.span())];
+                        if behind > 0 && key.is_some() {
+                            origins.push(Origin::Word(format!("behind {behind}").into()));
+                        }
+                        let piece = called.piece(origins);
                         let runs = runs_of(property);
-                        made.own.push(Member {
-                            key: key_of(property),
-                            piece,
-                            tests: None,
-                            how: How::Here,
-                            runs,
-                        });
+                        made.own.push(Member { key, piece, tests: None, how: How::Here, runs });
                     }
                 }
                 Binding::Expression(Expression::ClassExpression(class)) => {
@@ -227,7 +228,6 @@ impl<'a> Look<'a, '_> {
     /// Makes nodes of members that are read alone.
     fn read_members(&self, closures: &[Vec<(SymbolId, Alias)>], made: &mut [Made], called: &mut Called) {
         let mut known: HashMap<(u32, Box<str>, bool), (u32, bool)> = HashMap::new();
-        let this = self.all_this();
         for place in &self.locals.places {
             let Some(symbol) = place.symbol else { continue };
             let Some(of) = made.get(symbol as usize) else { continue };
@@ -237,7 +237,7 @@ impl<'a> Look<'a, '_> {
             }
             let Some((key, is_called)) = self.member_behind(place.end) else { continue };
             let (node, is_alone) = *known.entry((symbol, key.into(), is_called)).or_insert_with(|| {
-                let alone = self.read_member(symbol, (key, is_called), closure, &this, made);
+                let alone = self.read_member(symbol, (key, is_called), closure, made);
                 let is_alone = alone.is_some();
                 let mut node = alone.unwrap_or_else(|| {
                     let mut node = read_of_more(symbol, key, closure, made);
@@ -274,7 +274,6 @@ impl<'a> Look<'a, '_> {
         symbol: u32,
         (key, is_called): (&str, bool),
         closure: &[(SymbolId, Alias)],
-        this: &[u32],
         made: &mut [Made],
     ) -> Option<Node> {
         let is_platform = PLATFORM.contains(&key);
@@ -287,7 +286,7 @@ impl<'a> Look<'a, '_> {
         let mut are_some = is_platform;
         for (own, member) in of.under(key) {
             are_some = true;
-            if self.may_read_others(symbol, member, is_called, this) {
+            if self.may_read_others(symbol, member, is_called) {
                 return None;
             }
             if own || member.how == How::Here {
@@ -300,7 +299,7 @@ impl<'a> Look<'a, '_> {
             let members = made.get_mut(alias.index()).map(|alias| alias.under(key)).unwrap_or_default();
             for (_, member) in members.into_iter().filter(|(own, _)| !own) {
                 are_some = true;
-                if self.may_read_others(symbol, member, is_called, this) {
+                if self.may_read_others(symbol, member, is_called) {
                     return None;
                 }
             }
@@ -311,14 +310,12 @@ impl<'a> Look<'a, '_> {
     }
 
     /// Whether what is run by reading a member, or by calling it, may read others.
-    fn may_read_others(&self, symbol: u32, member: &Member, is_called: bool, this: &[u32]) -> bool {
+    fn may_read_others(&self, symbol: u32, member: &Member, is_called: bool) -> bool {
         let Some((span, how)) = member.runs.filter(|(_, how)| is_called || *how == Runs::Read) else {
             // Text that is called is no function, and what is made of something else may be any.
             return false;
         };
-        let is_inside = |start: u32| span.start <= start && start < span.end;
-        let at = this.partition_point(|start| *start < span.start);
-        if this.get(at).is_some_and(|start| is_inside(*start)) {
+        if self.has_this(span) {
             return true;
         }
         let places = &self.locals.places;
@@ -335,12 +332,18 @@ impl<'a> Look<'a, '_> {
                         Binding::Function(function) => function.span(),
                         Binding::Member(..) | Binding::Open => return false,
                     };
-                    let at = this.partition_point(|start| *start < span.start);
-                    this.get(at).is_some_and(|start| *start < span.end)
+                    self.has_this(span)
                 })
             }
             Some(_) | None => false,
         })
+    }
+
+    /// Whether `this` stands in a text.
+    pub(super) fn has_this(&self, span: Span) -> bool {
+        let this = self.this.get_or_init(|| self.all_this());
+        let at = this.partition_point(|start| *start < span.start);
+        this.get(at).is_some_and(|start| *start < span.end)
     }
 
     /// Where `this` stands.
@@ -359,12 +362,11 @@ impl<'a> Look<'a, '_> {
         let pieces = parts.flat_map(|parts| &parts.pieces);
         let origins = pieces.filter_map(|piece| called.pieces.get(*piece as usize)).flatten();
         let spans: FxHashSet<_> = origins.filter_map(Origin::text).collect();
-        let given_back = self.all_given_back();
         let source = self.source();
         let texts: Vec<_> = spans
             .into_iter()
             .map(|span| {
-                let gives = self.given_back_in(span, &given_back, called);
+                let gives = self.given_back_in(span, called);
                 (span, called.text(&source, span, gives))
             })
             .collect();

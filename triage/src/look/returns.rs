@@ -1,6 +1,7 @@
 //! What functions give back, and what the fields of classes are: of both it counts which variables stand in it, however far behind.
 
 use oxc_ast::AstKind;
+use oxc_ast::ast::Expression;
 use oxc_span::{GetSpan as _, Span};
 use rustc_hash::FxHashMap;
 
@@ -10,18 +11,16 @@ use super::called::Called;
 /// Names in what one function gives back.
 const GIVES: usize = 64;
 
-impl Look<'_, '_> {
+/// What each function gives back, by where it begins.
+pub(super) type GivenBack<'a> = FxHashMap<u32, Vec<&'a Expression<'a>>>;
+
+impl<'a> Look<'a, '_> {
     /// The variables in what functions give back that stand in a text, and in what fields of classes are.
-    pub(super) fn given_back_in(
-        &self,
-        span: Span,
-        given_back: &FxHashMap<u32, Vec<Span>>,
-        called: &Called,
-    ) -> Vec<u32> {
+    pub(super) fn given_back_in(&self, span: Span, called: &Called) -> Vec<u32> {
         let mut gives = Vec::new();
         for body in called.bodies_in(span) {
-            let spans = given_back.get(&body.start).map(Vec::as_slice).unwrap_or_default();
-            for given in spans {
+            let given_back = self.given_back().get(&body.start).into_iter().flatten();
+            for given in given_back.map(|given| given.span()) {
                 let places = &self.locals.places;
                 let first = places.partition_point(|place| place.start < given.start);
                 let named = places.iter().skip(first).take_while(|place| place.start < given.end);
@@ -35,9 +34,12 @@ impl Look<'_, '_> {
         gives
     }
 
-    /// What each function gives back, by where it begins.
-    pub(super) fn all_given_back(&self) -> FxHashMap<u32, Vec<Span>> {
-        let mut given: FxHashMap<u32, Vec<Span>> = FxHashMap::default();
+    pub(super) fn given_back(&self) -> &GivenBack<'a> {
+        self.given_back.get_or_init(|| self.all_given_back())
+    }
+
+    fn all_given_back(&self) -> GivenBack<'a> {
+        let mut given = GivenBack::default();
         let mut around: Vec<Span> = Vec::new();
         for node in self.semantic.nodes().iter() {
             let span = node.kind().span();
@@ -51,10 +53,11 @@ impl Look<'_, '_> {
                 }
                 AstKind::ArrowFunctionExpression(arrow) => {
                     around.push(span);
-                    arrow.get_expression().map(|given| given.span())
+                    arrow.get_expression()
                 }
-                AstKind::ReturnStatement(given) => given.argument.as_ref().map(|given| given.span()),
-                AstKind::PropertyDefinition(field) => field.value.as_ref().map(|value| value.span()),
+                AstKind::ReturnStatement(given) => given.argument.as_ref(),
+                AstKind::YieldExpression(given) => given.argument.as_ref(),
+                AstKind::PropertyDefinition(field) => field.value.as_ref(),
                 _ => None,
             };
             if let (Some(value), Some(outer)) = (value, around.last()) {
