@@ -102,8 +102,24 @@ fn an_object_that_is_written_to_under_another_name() {
             "for (var v of [u]) v.src = 'https://evil.test';",
             "var { v } = { v: u }; v.src = 'https://evil.test';",
             "var all = { u }; all.u.src = 'https://evil.test';",
+            "var all = { u }, v = all.u; v.src = 'https://evil.test';",
+            "var all = [u], v = all[0]; v.src = 'https://evil.test';",
+            "var all = [u], [v] = all; v.src = 'https://evil.test';",
+            "var v = new Proxy(u, {}); v.src = 'https://evil.test';",
+            "var v = Object(u); v.src = 'https://evil.test';",
+            "function held() { return u } held().src = 'https://evil.test';",
+            "var held = () => u; held().src = 'https://evil.test';",
+            "(() => u)().src = 'https://evil.test';",
         ],
-        &["var v = other; v.src = cfg.more;", "(function (v) { v.src = 1 })(other);", "var v = u;"],
+        &[
+            "var v = other; v.src = cfg.more;",
+            "(function (v) { v.src = 1 })(other);",
+            "var v = u;",
+            "var all = { u, other }, v = all.other; v.src = cfg.more;",
+            "var v = u.more; v.src = cfg.more;",
+            "function held() { return other } held().src = cfg.more;",
+            "function held() { var u = {}; return u } held().src = cfg.more;",
+        ],
     );
     is_told(&[
         ("var u = {}; var v = u; v.src = HELD;", "u.src"),
@@ -147,12 +163,20 @@ fn an_object_that_is_written_to_by_what_it_is_handed_to() {
             "({ at: u.src } = { at: 'https://evil.test' });",
             "for (u.src of ['https://evil.test']);",
             "new Filler(u, 'https://evil.test');",
+            "function put(...all) { all[0].src = 'https://evil.test' } put(u);",
+            "function put() { arguments[0].src = 'https://evil.test' } put(u);",
+            "function put(x, o) { o.src = x } put(...[1], u);",
+            "function put(x, o) { o.src = x } put.bind(null, 'https://evil.test', u)();",
+            "var all = { put(o) { o.src = 'https://evil.test' } }; var done = all.put(u);",
+            "class Put { constructor(o) { o.src = 'https://evil.test' } } var done = new Put(u);",
         ],
         &[
             "fill(other, 'a text');",
             "Object.assign(other, { src: cfg.more });",
             "show(u.src);",
             "shown(other);",
+            "function put(x, o) { o.src = x } put(u.more, other);",
+            "class Put { constructor(o) { o.src = 1 } } var done = new Put(other);",
         ],
     );
     is_told(&[
@@ -207,7 +231,20 @@ fn a_condition_around_an_assignment() {
         ("var u = {}; if (HELD) u.src = cfg.text;", "u.src"),
         ("var u = []; if (HELD) u.push(cfg.text);", "u"),
         ("var u = cfg.base; (function () { if (HELD) return; u = cfg.text })();", "u"),
+        ("var u = cfg.base; (function () { if (HELD) show(2); else return; u = cfg.text })();", "u"),
+        ("var u = cfg.base; do u = cfg.text; while (HELD)", "u"),
+        ("var u = cfg.base; for (var one of HELD) u = cfg.text;", "u"),
+        ("var u = cfg.base; for (var one in HELD) u = cfg.text;", "u"),
+        ("var u = {}; function fill(o) { o.src = cfg.text } if (HELD) fill(u);", "u.src"),
     ]);
+    for [old, new] in [
+        ["if (cfg.a) u = cfg.text;", "if (cfg.a); else u = cfg.text;"],
+        ["cfg.a && (u = cfg.text);", "cfg.a || (u = cfg.text);"],
+        ["cfg.a ? (u = cfg.text) : 0;", "cfg.a ? 0 : (u = cfg.text);"],
+    ] {
+        let script = |put: &str| around(&format!("var u = cfg.base; {put}"), "u");
+        assert!(!html(&script(old), &script(new)).is_empty(), "{new}");
+    }
     let script = |test: &str| around(&format!("var u = cfg.base; if ({test}) u = cfg.text;"), "u");
     assert!(!html(&script("document.cookie"), &script("true")).is_empty());
     assert!(!html(&script("document.cookie"), &script("!document.cookie")).is_empty());
@@ -262,4 +299,104 @@ fn a_list_of_many_members_that_is_handed_to_many_uses() {
     let facts = html(&script("first"), &script("second"));
     assert_eq!(facts.first().map(|fact| fact.others), Some(2000));
     assert_eq!(html(&script("first"), &format!("one(); {}", script("first"))), []);
+}
+
+/// A call of what a name stands for is what that gives back, and not the name alone.
+#[test]
+fn a_function_that_the_use_calls_gives_back_something_else() {
+    let long = "show(1); ".repeat(20);
+    is_told(&[
+        ("var far = HELD; async function f() { return await far }", "f()"),
+        ("var far = HELD; function* f() { yield far }", "f()"),
+        ("var far = HELD; function f() { try { return far } finally { show(2) } }", "f()"),
+        ("var far = HELD; function f() { switch (cfg.a) { case 1: return far } }", "f()"),
+        ("var far = HELD; function f() { return { a: far } }", "f()"),
+        ("var far = HELD; var o = { get href() { var x = far; return x } };", "o.href"),
+        (&format!("function f() {{ {long} if (cfg.a) return HELD; return 1 }}"), "f()"),
+        (&format!("function f() {{ {long} return HELD }}"), "cfg.list.map(f)"),
+    ]);
+    // Through another function it is told, and not from where.
+    let script = |far: &str| {
+        let script = "function g() { show(2); return [far] } function f() { show(3); return g() }";
+        around(&format!("var far = {far}; {script}"), "f()")
+    };
+    assert!(!html(&script("cfg.first"), &script("other.second")).is_empty());
+}
+
+/// Of two ways, one that leads to a global or a text hid the other.
+#[test]
+fn a_use_that_is_given_something_else_in_one_of_two_ways() {
+    let is_told = |[old, new]: [&str; 2]| !html(&around("", old), &around("", new)).is_empty();
+    for ways in [
+        ["cfg.z ? cfg.a : cfg.b", "cfg.z ? cfg.a : location.hash"],
+        ["cfg.z ? cfg.a : cfg.b", "cfg.y ? cfg.a : cfg.b"],
+        ["cfg.z ? 'a' : f(other)", "cfg.z ? 'a' : atob(other)"],
+        ["cfg.z && cfg.a", "location.hash && cfg.a"],
+        ["cfg.z || cfg.a", "cfg.z || location.hash"],
+        ["[...cfg.a]", "[...location.hash]"],
+        ["f`${cfg.a}`", "f`${location.hash}`"],
+        ["{ [cfg.a]: 1 }", "{ [location.hash]: 1 }"],
+        ["{ get a() { return cfg.a } }", "{ get a() { return location.hash } }"],
+        ["cfg.list.map(one => one.a)", "cfg.list.map(one => location.hash)"],
+        ["import(cfg.a)", "import(location.hash)"],
+    ] {
+        assert!(is_told(ways), "{ways:?}");
+    }
+    let bound = |value: &str| around(&format!("var u = cfg.z ? 'a' : f({value});"), "u + 'b'");
+    assert!(!html(&bound("cfg.a"), &bound("location.hash")).is_empty());
+}
+
+#[test]
+fn a_function_that_is_handed_something_else_in_other_ways_than_one_by_one() {
+    for (function, call) in [
+        ("function set(...v) { u = v[0] }", "set(HELD)"),
+        ("function set(a, v) { u = v }", "set(...[1, HELD])"),
+        ("function set(a, v) { u = v }", "set.apply(null, [1, HELD])"),
+        ("function set(a, v) { u = v }", "set.bind(null, 1)(HELD)"),
+        ("function set(a, v) { u = v }", "var put = set.bind(null, 1); put(HELD)"),
+        ("function set(s, v) { u = v }", "set`${HELD}`"),
+        ("function set(v) { u = v }", "new set(HELD)"),
+        ("function set(v) { u = v }", "[HELD].forEach(set)"),
+        ("var set = v => { u = v };", "setTimeout(set, 0, HELD)"),
+        ("var all = { set(v) { u = v } };", "all.set(HELD)"),
+        ("class All { static set(v) { u = v } }", "All.set(HELD)"),
+    ] {
+        is_told(&[(&format!("var u; {function} {call};"), "u")]);
+    }
+}
+
+#[test]
+fn a_method_of_its_own_object_that_is_called_with_something_else() {
+    let before = "var u = { src: cfg.base, move(x) { this.src = x }, show(x) { other.log(x) } };";
+    is_told_of_each("u.src", before, &["u.move('https://evil.test');"], &["u.show('a text');"]);
+}
+
+#[test]
+fn what_is_spread_over_a_member() {
+    let script = |members: &str| around(&format!("var u = {{ {members} }};"), "u.src");
+    let before = script("src: cfg.base, ...other");
+    assert!(!html(&script("...other, src: cfg.base"), &before).is_empty());
+    assert!(!html(&script("src: cfg.base"), &before).is_empty());
+    assert_eq!(html(&before, &script("src: cfg.base, more: 1, ...other")), []);
+}
+
+/// Functions in a list that give the list back, and many uses of it: what goes beyond the bounds is read once.
+#[test]
+fn functions_that_give_back_each_other() {
+    let script = |word: &str| {
+        let functions = "() => list, ".repeat(2000);
+        let uses: String = (0..1000).map(|at| format!("el.innerHTML = f(list, {at});\n")).collect();
+        format!("(function (cfg) {{ var list = [{functions} () => cfg.{word}]; {uses} }})(page)")
+    };
+    assert!(!html(&script("first"), &script("second")).is_empty());
+}
+
+#[test]
+fn a_call_of_many_arguments_that_is_handed_to_many_uses() {
+    let script = |word: &str| {
+        let arguments: String = (0..20_000).map(|at| format!("cfg.part{at}, ")).collect();
+        let uses: String = (0..1000).map(|at| format!("el.innerHTML = f(all, {at});\n")).collect();
+        format!("(function (cfg) {{ var all = g({arguments} cfg.{word}); {uses} }})(page)")
+    };
+    assert!(!html(&script("first"), &script("second")).is_empty());
 }

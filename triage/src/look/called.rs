@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use oxc_ast::AstKind;
-use oxc_ast::ast::{Expression, IdentifierReference, PropertyKey};
+use oxc_ast::ast::{Argument, CallExpression, Expression, IdentifierReference, PropertyKey};
 use oxc_semantic::NodeId;
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::scope::ScopeId;
@@ -26,6 +26,8 @@ const OF_FUNCTION: usize = 128;
 const FOLLOWED: usize = 3;
 /// Of these, those that are followed from a variable that no plain assignment binds.
 const NEAR: usize = 2;
+/// What is handed to one call, of which each counts by itself.
+const ARGUMENTS: usize = 64;
 /// Patterns inside each other, around a variable.
 pub(super) const PATTERNS: usize = 16;
 
@@ -241,23 +243,65 @@ impl Look<'_, '_> {
         }
     }
 
-    /// What calls a function that is handed on, by which its parameters are given: `secrets.forEach(s => …)`, `field.oninput = e => …`
+    /// What calls a function, by which its parameters are given: `secrets.forEach(s => …)`, `field.oninput = e => …`
     fn handed_to(&self, function: NodeId, span: Span, origins: &mut Vec<Origin>) {
-        match self.semantic.nodes().parent_kind(function) {
+        let nodes = self.semantic.nodes();
+        let method = match nodes.parent_kind(function) {
+            AstKind::ObjectProperty(property) => property.key.static_name(),
+            AstKind::MethodDefinition(method) => method.key.static_name(),
+            _ => None,
+        };
+        let method = method.filter(|name| self.method_called(name).is_some_and(|own| own.span() == span));
+        for call in method.into_iter().flat_map(|name| self.calls_of(&name)) {
+            origins.extend(each(&call.arguments, |_| true));
+        }
+        match nodes.parent_kind(function) {
             // What one on the spot does with it is seen there.
             AstKind::CallExpression(call) if call.callee.is_function() => {}
-            AstKind::CallExpression(call) if call.callee.span() != span => {
-                origins.push(Origin::Text(call.callee.span()));
-                let others = call
-                    .arguments
-                    .iter()
-                    .filter(|other| !other.as_expression().is_some_and(Expression::is_function));
-                origins.extend(others.map(|other| Origin::Text(other.span())));
-            }
+            AstKind::CallExpression(call) if call.callee.span() != span => beside(call, origins),
             AstKind::AssignmentExpression(assigned) => origins.push(Origin::Text(assigned.left.span())),
             AstKind::ObjectProperty(property) => origins.extend(of_key(&property.key)),
             AstKind::MethodDefinition(method) => origins.extend(of_key(&method.key)),
             _ => {}
+        }
+        for name in self.named_as(function) {
+            let own = nodes.kind(name).span();
+            match nodes.parent_kind(name) {
+                // What is handed over one by one, it is bound to.
+                AstKind::CallExpression(call) if call.callee.span() == own => {
+                    let is_bound =
+                        !call.arguments.iter().any(Argument::is_spread) && !self.takes_rest(function);
+                    if !is_bound {
+                        origins.extend(each(&call.arguments, |_| true));
+                    }
+                }
+                AstKind::CallExpression(call) => beside(call, origins),
+                AstKind::NewExpression(made) if made.callee.span() == own => {
+                    origins.extend(each(&made.arguments, |_| true));
+                }
+                AstKind::TaggedTemplateExpression(tagged) if tagged.tag.span() == own => {
+                    origins.push(Origin::Text(tagged.quasi.span));
+                }
+                // `take.bind(null, secret)`
+                AstKind::StaticMemberExpression(member) => {
+                    let call = nodes.parent_id(nodes.parent_id(name));
+                    if let AstKind::CallExpression(called) = nodes.kind(call)
+                        && called.callee.span() == member.span
+                    {
+                        origins.extend(each(&called.arguments, |_| true));
+                        self.called_then(call, origins);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn takes_rest(&self, function: NodeId) -> bool {
+        match self.semantic.nodes().kind(function) {
+            AstKind::Function(function) => function.params.rest.is_some(),
+            AstKind::ArrowFunctionExpression(arrow) => arrow.params.rest.is_some(),
+            _ => false,
         }
     }
 
@@ -271,6 +315,24 @@ impl Look<'_, '_> {
         });
         bodies.collect()
     }
+}
+
+/// What a function that is handed to a call is called by, and with.
+fn beside(call: &CallExpression<'_>, origins: &mut Vec<Origin>) {
+    origins.push(Origin::Text(call.callee.span()));
+    let is_function = |argument: &Argument<'_>| argument.as_expression().is_some_and(Expression::is_function);
+    origins.extend(each(&call.arguments, |argument| !is_function(argument)));
+}
+
+/// What is handed to a call: the first one by one, and the others as one.
+fn each(arguments: &[Argument<'_>], is_told: impl Fn(&Argument<'_>) -> bool) -> Vec<Origin> {
+    let (first, others) = arguments.split_at(arguments.len().min(ARGUMENTS));
+    let mut spans: Vec<_> =
+        first.iter().filter(|argument| is_told(argument)).map(|argument| argument.span()).collect();
+    if let (Some(first), Some(last)) = (others.first(), others.last()) {
+        spans.push(Span::new(first.span().start, last.span().end));
+    }
+    spans.into_iter().map(Origin::Text).collect()
 }
 
 /// Whether something stands in the beginning of a function.

@@ -13,6 +13,8 @@ use crate::findings::NotAnalysed;
 use crate::guard::Guard;
 use crate::value::{Callable, Value};
 
+/// Calls of one function that are looked at.
+pub(super) const CALLS: usize = 4;
 /// Nodes of all functions that are looked into, each time that they are.
 pub(super) const LOOKED_INTO: usize = 1 << 20;
 
@@ -38,12 +40,35 @@ impl<'a> Look<'a, '_> {
                 }
                 _ => None,
             },
-            Expression::StaticMemberExpression(member) => {
-                let methods = self.methods.get_or_init(|| self.all_methods());
-                methods.get(member.property.name.as_str()).copied().flatten()
-            }
+            Expression::StaticMemberExpression(member) => self.method_called(member.property.name.as_str()),
             _ => None,
         }
+    }
+
+    /// The only method of the script that is called so.
+    pub(super) fn method_called(&self, name: &str) -> Option<Callable<'a>> {
+        self.methods.get_or_init(|| self.all_methods()).get(name).copied().flatten()
+    }
+
+    /// Where a method of that name is called: the first places.
+    pub(super) fn calls_of(&self, method: &str) -> Vec<&'a CallExpression<'a>> {
+        let calls = self.calls.get_or_init(|| self.all_calls());
+        calls.get(method).cloned().unwrap_or_default()
+    }
+
+    fn all_calls(&self) -> HashMap<&'a str, Vec<&'a CallExpression<'a>>> {
+        let mut calls: HashMap<&str, Vec<_>> = HashMap::new();
+        for node in self.semantic.nodes().iter() {
+            if let AstKind::CallExpression(call) = node.kind()
+                && let Expression::StaticMemberExpression(member) = &call.callee
+            {
+                let of_name = calls.entry(member.property.name.as_str()).or_default();
+                if of_name.len() < CALLS {
+                    of_name.push(call);
+                }
+            }
+        }
+        calls
     }
 
     /// By their names; none where several have the same.

@@ -114,6 +114,7 @@ impl<'a> Look<'a, '_> {
                         node.more.groups.extend(alias.groups.map(|groups| groups.all));
                     }
                     Alias::In(key) => node.more.pieces.extend(alias.lying_under(key.as_deref())),
+                    Alias::Of(_) => {}
                 }
             }
             node.is_filled = !node.more.groups.is_empty();
@@ -391,9 +392,13 @@ fn closure(symbol: SymbolId, written: &[Written]) -> Vec<(SymbolId, Alias)> {
     loop {
         for (alias, held) in aliases(from.0).iter().take(2 * ALIASES) {
             let held = match (&from.1, held) {
-                (Alias::Same, held) => held.clone(),
+                (Alias::Same, held @ (Alias::Same | Alias::Parameter | Alias::In(_))) => held.clone(),
                 (Alias::Parameter, Alias::Same) => Alias::Parameter,
                 (held @ Alias::In(_), Alias::Same) => held.clone(),
+                (Alias::In(key), Alias::Of(taken)) if key.is_none() || taken.is_none() || key == taken => {
+                    Alias::Same
+                }
+                (_, Alias::Of(_)) | (Alias::Of(_), _) => continue,
                 (Alias::Parameter | Alias::In(_), Alias::Parameter | Alias::In(_)) => continue,
             };
             let is_known = *alias == symbol || all.iter().any(|(known, _)| known == alias);

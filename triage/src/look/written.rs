@@ -3,8 +3,8 @@
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
-    Argument, AssignmentTarget, BindingPattern, Expression, ForStatementLeft, MemberExpression,
-    ObjectExpression, ObjectPropertyKind,
+    Argument, AssignmentTarget, BindingIdentifier, BindingPattern, ClassElement, Expression,
+    ForStatementLeft, MemberExpression, MethodDefinitionKind, ObjectExpression, ObjectPropertyKind,
 };
 use oxc_semantic::{NodeId, Reference};
 use oxc_span::{GetSpan as _, Span};
@@ -13,7 +13,8 @@ use oxc_syntax::symbol::SymbolId;
 
 use super::Look;
 use super::called::{Origin, PATTERNS, of_key};
-use crate::bindings::symbol_of;
+use super::functions::CALLS;
+use crate::bindings::{Binding, symbol_of};
 use crate::value::Callable;
 
 /// Methods that put something into what they are called on.
@@ -27,8 +28,6 @@ const READING: [&str; 9] =
 const AROUND: usize = 8;
 /// Elements of a pattern of which it is told which one they are.
 const ELEMENTS: usize = 64;
-/// Calls of a function that was made of another.
-const CALLS: usize = 4;
 
 /// Something that is written into what a variable holds.
 pub(super) struct Fill {
@@ -75,6 +74,8 @@ pub(super) enum Alias {
     Parameter,
     /// It lies in that, under a name that is known or not.
     In(Option<Box<str>>),
+    /// That lies in it.
+    Of(Option<Box<str>>),
 }
 
 impl Written {
@@ -94,7 +95,7 @@ impl<'a> Look<'a, '_> {
                 self.written_by(name, &mut written.itself);
                 written.tests.extend(self.tests(name));
             }
-            self.used_by(name, &mut written);
+            self.used_by(name, true, &mut written);
         }
         written
     }
@@ -141,8 +142,8 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    /// What is done with it where it is named.
-    fn used_by(&self, name: NodeId, written: &mut Written) {
+    /// What is done with it where it is named, and where a function is called that gives it back.
+    fn used_by(&self, name: NodeId, is_named: bool, written: &mut Written) {
         let nodes = self.semantic.nodes();
         let (mut inner, mut held) = (nodes.kind(name).span(), Alias::Same);
         for outer in nodes.ancestor_ids(name).take(AROUND) {
@@ -172,6 +173,9 @@ impl<'a> Look<'a, '_> {
                 AstKind::ForOfStatement(repeated) if repeated.right.span() == inner => {
                     return self.repeated_as(&repeated.left, written);
                 }
+                AstKind::ReturnStatement(_) | AstKind::ArrowFunctionExpression(_) if is_named => {
+                    return self.given_back_by(outer, held == Alias::Same, written);
+                }
                 AstKind::StaticMemberExpression(member) => {
                     let key = Some(member.property.name.as_str());
                     return self.member_written(outer, key, held != Alias::Same, written);
@@ -184,6 +188,9 @@ impl<'a> Look<'a, '_> {
                     };
                     return self.member_written(outer, key, held != Alias::Same, written);
                 }
+                // `new Proxy(u, …)`, `Object(u)`
+                AstKind::NewExpression(made) if self.is_global(&made.callee, "Proxy") => {}
+                AstKind::CallExpression(call) if self.is_global(&call.callee, "Object") => {}
                 AstKind::CallExpression(call) if call.callee.span() != inner => {
                     let handed = Handed { call: outer, callee: &call.callee, all: &call.arguments, inner };
                     return self.handed(&handed, &held, written);
@@ -198,15 +205,65 @@ impl<'a> Look<'a, '_> {
         }
     }
 
+    fn is_global(&self, callee: &Expression<'a>, known: &str) -> bool {
+        callee
+            .get_identifier_reference()
+            .is_some_and(|name| name.name == known && symbol_of(self.semantic.scoping(), name).is_none())
+    }
+
+    /// A function gives it back, on the spot or where it is called by its name.
+    fn given_back_by(&self, back: NodeId, is_same: bool, written: &mut Written) {
+        let nodes = self.semantic.nodes();
+        let mut around = std::iter::once(back).chain(nodes.ancestor_ids(back));
+        let function = around.find(|node| {
+            matches!(nodes.kind(*node), AstKind::Function(_) | AstKind::ArrowFunctionExpression(_))
+        });
+        let Some(function) = function.filter(|_| is_same) else { return };
+        let span = nodes.kind(function).span();
+        let is_call = |call: NodeId, callee: Span| matches!(nodes.kind(call), AstKind::CallExpression(call) if call.callee.span() == callee);
+        if is_call(nodes.parent_id(function), span) {
+            return self.used_by(nodes.parent_id(function), false, written);
+        }
+        for name in self.named_as(function) {
+            let call = nodes.parent_id(name);
+            if is_call(call, nodes.kind(name).span()) {
+                self.used_by(call, false, written);
+            }
+        }
+    }
+
+    /// Where something is named that a variable is bound to on the spot: the first places.
+    pub(super) fn named_as(&self, made: NodeId) -> impl Iterator<Item = NodeId> {
+        let nodes = self.semantic.nodes();
+        let id = |id: Option<&BindingIdentifier<'_>>| id.and_then(|id| id.symbol_id.get());
+        let symbol = match (nodes.kind(made), nodes.parent_kind(made)) {
+            (AstKind::Function(function), _) if function.is_declaration() => id(function.id.as_ref()),
+            (_, AstKind::VariableDeclarator(declared)) => id(declared.id.get_binding_identifier()),
+            (_, AstKind::AssignmentExpression(assigned)) => match &assigned.left {
+                AssignmentTarget::AssignmentTargetIdentifier(name) => {
+                    symbol_of(self.semantic.scoping(), name)
+                }
+                _ => None,
+            },
+            (_, _) => None,
+        };
+        let references =
+            symbol.into_iter().flat_map(|symbol| self.semantic.scoping().get_resolved_references(symbol));
+        references.filter(|reference| !reference.is_write()).map(Reference::node_id).take(CALLS)
+    }
+
     fn also_called(&self, pattern: &BindingPattern<'a>, held: &Alias, written: &mut Written) {
         let held = match (pattern, held) {
             (BindingPattern::BindingIdentifier(_), held) => held,
             (_, Alias::Parameter) => &Alias::Parameter,
             (_, _) => &Alias::Same,
         };
+        let is_part = *held == Alias::Same && !pattern.is_binding_identifier();
+        let part = is_part.then_some(Alias::Of(None));
         let all = pattern.get_binding_identifiers();
-        let symbols = all.into_iter().filter_map(|id| id.symbol_id.get());
-        written.aliases.extend(symbols.take(ELEMENTS).map(|symbol| (symbol, held.clone())));
+        for symbol in all.into_iter().filter_map(|id| id.symbol_id.get()).take(ELEMENTS) {
+            written.aliases.extend(part.iter().chain([held]).map(|held| (symbol, held.clone())));
+        }
     }
 
     fn also_called_target(&self, target: &AssignmentTarget<'a>, held: &Alias, written: &mut Written) {
@@ -284,6 +341,15 @@ impl<'a> Look<'a, '_> {
             AstKind::CallExpression(call) if call.callee.span() == span => {
                 return self.method(parent, (key, names), (is_deep, is_held), written);
             }
+            AstKind::VariableDeclarator(declared) if !is_deep && !is_held => {
+                return self.also_called(&declared.id, &Alias::Of(key.map(Into::into)), written);
+            }
+            AstKind::AssignmentExpression(assigned) if !is_deep && !is_held => {
+                if let AssignmentTarget::AssignmentTargetIdentifier(_) = &assigned.left {
+                    self.also_called_target(&assigned.left, &Alias::Of(key.map(Into::into)), written);
+                }
+                return;
+            }
             _ => return,
         }
         let how = if is_deep { How::Deep } else { How::Here };
@@ -305,7 +371,7 @@ impl<'a> Look<'a, '_> {
             // `[u].forEach(v => …)`
             let functions = arguments.filter_map(Argument::as_expression);
             for function in functions.filter_map(|argument| self.callable(argument)) {
-                for parameter in &function.parameters().items {
+                for parameter in function.parameters().items.iter().take(ELEMENTS) {
                     self.also_called(&parameter.pattern, &Alias::Parameter, written);
                 }
             }
@@ -320,6 +386,11 @@ impl<'a> Look<'a, '_> {
             // `u.extend({ … })`
             for literal in called.arguments.iter().filter_map(literal) {
                 self.fill_by_literal(literal, call, written);
+            }
+            let own = member.static_property_name().and_then(|name| self.method_called(name));
+            if own.is_some_and(|own| self.has_this(own.span())) {
+                origins.extend(arguments.map(|argument| Origin::Text(argument.span())));
+                written.fill(None, How::Elsewhere, (origins, self.tests(call)));
             }
         }
     }
@@ -354,16 +425,26 @@ impl<'a> Look<'a, '_> {
                     self.called_then(handed.call, &mut origins);
                     return written.fill(None, How::Elsewhere, (origins, self.tests(handed.call)));
                 }
-                ("call", _) => {
-                    if let Some(function) = self.callable(member.object()) {
-                        return self.handed_over(function, at - 1, texts().collect(), held, written);
+                ("call" | "bind", _) => {
+                    if let Some(function) = self.callable(member.object())
+                        && self.handed_over(function, handed, (at, 1), held, written)
+                    {
+                        return;
                     }
                 }
-                (_, _) => {}
+                // It may be a method of another object too.
+                (_, _) => {
+                    if let Some(function) = self.method_called(method) {
+                        self.handed_over(function, handed, (at, 0), held, written);
+                    }
+                }
             }
         }
-        if let Some(function) = self.callable(handed.callee) {
-            return self.handed_over(function, at, texts().collect(), held, written);
+        let function = self.callable(handed.callee).or_else(|| self.constructor(handed.callee));
+        if let Some(function) = function
+            && self.handed_over(function, handed, (at, 0), held, written)
+        {
+            return;
         }
         if self.is_for_its_effect(handed.call) {
             let mut origins = vec![Origin::Text(handed.callee.span())];
@@ -409,27 +490,38 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    /// It is handed to a function of the script: under the name that it has there.
+    /// It is handed to a function of the script: under the name that it has there, if it has one.
     fn handed_over(
         &self,
         function: Callable<'a>,
-        at: usize,
-        others: Vec<Origin>,
+        handed: &Handed<'a, '_>,
+        (at, skipped): (usize, usize),
         held: &Alias,
         written: &mut Written,
-    ) {
-        let Some(parameter) = function.parameters().items.get(at) else { return };
+    ) -> bool {
+        let parameters = function.parameters();
+        let place = at - skipped;
+        // Behind a list that is spread out, it may be any.
+        let is_any = handed.all.iter().take(at + 1).any(Argument::is_spread);
         let before = written.aliases.len();
         let held = if *held == Alias::Same { &Alias::Parameter } else { held };
-        self.also_called(&parameter.pattern, held, written);
-        let parameters = written.aliases.get(before..).unwrap_or_default();
-        if let Some((symbol, _)) = parameters.first() {
-            written.handed.push((*symbol, others));
+        let (first, count) = if is_any { (0, ELEMENTS) } else { (place, 1) };
+        for parameter in parameters.items.iter().skip(first).take(count) {
+            self.also_called(&parameter.pattern, held, written);
         }
+        if let Some(rest) = parameters.rest.as_ref().filter(|_| is_any || place >= parameters.items.len()) {
+            self.also_called(&rest.rest.argument, &Alias::In(None), written);
+        }
+        let Some((symbol, _)) = written.aliases.get(before) else { return false };
+        let others = handed.all.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut origins: Vec<_> = others.map(|(_, argument)| Origin::Text(argument.span())).collect();
+        origins.extend(self.tests(handed.call));
+        written.handed.push((*symbol, origins));
+        true
     }
 
     /// What a function is called with that was made of another, on the spot or under its name.
-    fn called_then(&self, made: NodeId, origins: &mut Vec<Origin>) {
+    pub(super) fn called_then(&self, made: NodeId, origins: &mut Vec<Origin>) {
         let nodes = self.semantic.nodes();
         let arguments = |call: NodeId, callee: Span, origins: &mut Vec<Origin>| {
             if let AstKind::CallExpression(called) = nodes.kind(call)
@@ -438,22 +530,8 @@ impl<'a> Look<'a, '_> {
                 origins.extend(called.arguments.iter().map(|argument| Origin::Text(argument.span())));
             }
         };
-        let (outer, span) = (nodes.parent_id(made), nodes.kind(made).span());
-        let symbol = match nodes.kind(outer) {
-            AstKind::VariableDeclarator(declared) => {
-                declared.id.get_binding_identifier().and_then(|id| id.symbol_id.get())
-            }
-            AstKind::AssignmentExpression(assigned) => match &assigned.left {
-                AssignmentTarget::AssignmentTargetIdentifier(name) => {
-                    symbol_of(self.semantic.scoping(), name)
-                }
-                _ => None,
-            },
-            _ => return arguments(outer, span, origins),
-        };
-        let Some(symbol) = symbol else { return };
-        for reference in self.semantic.scoping().get_resolved_references(symbol).take(CALLS) {
-            let name = reference.node_id();
+        arguments(nodes.parent_id(made), nodes.kind(made).span(), origins);
+        for name in self.named_as(made) {
             arguments(nodes.parent_id(name), nodes.kind(name).span(), origins);
         }
     }
@@ -461,6 +539,23 @@ impl<'a> Look<'a, '_> {
     /// The function of the script that stands there, or is called so.
     pub(super) fn callable(&self, callee: &'a Expression<'a>) -> Option<Callable<'a>> {
         self.folder.bindings.callable(self.semantic.scoping(), callee.get_inner_expression())
+    }
+
+    /// What makes objects of a class that is called so.
+    fn constructor(&self, callee: &'a Expression<'a>) -> Option<Callable<'a>> {
+        let symbol = symbol_of(self.semantic.scoping(), callee.get_identifier_reference()?)?;
+        let declared = self.semantic.scoping().symbol_declaration(symbol);
+        let class = match (self.semantic.nodes().kind(declared), self.folder.bindings.of_symbol(symbol)) {
+            (AstKind::Class(class), _) => class,
+            (_, [Binding::Expression(Expression::ClassExpression(class))]) => class,
+            (_, _) => return None,
+        };
+        class.body.body.iter().find_map(|element| match element {
+            ClassElement::MethodDefinition(method) if method.kind == MethodDefinitionKind::Constructor => {
+                Some(Callable::Function(&method.value))
+            }
+            _ => None,
+        })
     }
 
     /// Whether nothing is done with what a call gives.
