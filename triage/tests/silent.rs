@@ -281,6 +281,8 @@ fn a_member_that_reads_others_is_told_with_them() {
         ("var u = {}; u.__proto__ = HELD;", "u.src"),
         ("var u = []; u.push(HELD);", "u.join('')"),
         ("var u = {}; u.more = HELD;", "u.toString()"),
+        ("var u = {}; u.more = HELD; u.src = cfg.read;", "u.src()"),
+        ("var u = { src: cfg.read }; u.more = HELD;", "u.src()"),
         ("var u = {}; u.more = HELD; u.src = cfg.base;", "cfg.write(u)"),
         ("var u = { more: HELD }; var { more } = u;", "more"),
         ("var u = { more: HELD }; var v = u;", "v.more"),

@@ -16,6 +16,8 @@ const TESTS: usize = 2;
 const EXITS: usize = 1;
 /// Statements and expressions around an assignment in which tests are looked for.
 const HANGS: usize = 64;
+/// In front of a test that is followed where it holds.
+const THEN: &str = "";
 /// Where blocks are left by a test: where that ends, and by what.
 pub(super) type Exits = HashMap<NodeId, Vec<(u32, Asked)>>;
 
@@ -90,8 +92,6 @@ impl Look<'_, '_> {
         exits
     }
 }
-
-const THEN: &str = "";
 
 fn way(is_then: bool) -> &'static str {
     if is_then { THEN } else { "else" }

@@ -26,7 +26,7 @@ const PLATFORM: [&str; 8] =
 /// What one variable is made of.
 #[derive(Default)]
 struct Made {
-    /// What it is bound to, and the same but for members.
+    /// What it is bound to, and the same but for members, where it is nothing else than these.
     base: [u32; 2],
     /// What counts besides where a use names it.
     more: Vec<u32>,
@@ -74,6 +74,8 @@ struct Member {
 enum Runs {
     Read,
     Call,
+    /// A call, and nobody knows what that does.
+    Elsewhere,
 }
 
 impl<'a> Look<'a, '_> {
@@ -141,8 +143,7 @@ impl<'a> Look<'a, '_> {
     ) -> Made {
         let mut made = Made::default();
         let Some(writes) = written.get(symbol.index()) else { return made };
-        let [mut whole, mut base] =
-            [true, false].map(|with_members| self.bound_to(symbol, declared, with_members));
+        let mut whole = self.bound_to(symbol, declared, true);
         let bound = self.folder.bindings.of_symbol(symbol);
         let is_more = |binding: &Binding<'_>| match binding {
             Binding::Expression(bound) => !matches!(
@@ -160,6 +161,7 @@ impl<'a> Look<'a, '_> {
             && !writes.is_open
             && !bound.iter().any(is_more)
             && (class.is_some() || bound.iter().any(|binding| !matches!(binding, Binding::Open)));
+        let mut base = if made.is_clear { self.bound_to(symbol, declared, false) } else { Vec::new() };
         for binding in bound {
             match binding {
                 Binding::Expression(Expression::ObjectExpression(object)) => {
@@ -172,7 +174,7 @@ impl<'a> Look<'a, '_> {
                             origins.push(Origin::Word(format!("behind {behind}").into()));
                         }
                         let piece = called.piece(origins);
-                        let runs = runs_of(property);
+                        let runs = self.runs_of(property);
                         made.own.push(Member { key, piece, tests: None, how: How::Here, runs });
                     }
                 }
@@ -201,7 +203,8 @@ impl<'a> Look<'a, '_> {
         for fill in &writes.fills {
             let piece = called.piece(fill.origins.clone());
             let tests = (!fill.tests.is_empty()).then(|| called.piece(fill.tests.clone()));
-            let runs = fill.origins.iter().rev().find_map(Origin::text).map(|span| (span, Runs::Call));
+            let how = if fill.is_made_elsewhere { Runs::Elsewhere } else { Runs::Call };
+            let runs = fill.origins.iter().rev().find_map(Origin::text).map(|span| (span, how));
             made.fills.push(Member { key: fill.key.clone(), piece, tests, how: fill.how, runs });
         }
         if closures.get(symbol.index()).is_some_and(|closure| closure.len() >= ALIASES) {
@@ -316,7 +319,7 @@ impl<'a> Look<'a, '_> {
             // Text that is called is no function, and what is made of something else may be any.
             return false;
         };
-        if self.has_this(span) {
+        if how == Runs::Elsewhere || self.has_this(span) {
             return true;
         }
         let places = &self.locals.places;
@@ -337,6 +340,25 @@ impl<'a> Look<'a, '_> {
                 })
             }
             Some(_) | None => false,
+        })
+    }
+
+    fn runs_of(&self, property: &ObjectPropertyKind<'a>) -> Option<(Span, Runs)> {
+        let runs = match property {
+            ObjectPropertyKind::ObjectProperty(property) if property.kind == PropertyKind::Get => Runs::Read,
+            ObjectPropertyKind::ObjectProperty(property) if self.is_made_elsewhere(&property.value) => {
+                Runs::Elsewhere
+            }
+            ObjectPropertyKind::ObjectProperty(_) | ObjectPropertyKind::SpreadProperty(_) => Runs::Call,
+        };
+        Some((property.span(), runs))
+    }
+
+    /// A member of something else that is no function of the script, as far as is known: what it does where it is called is not seen.
+    pub(super) fn is_made_elsewhere(&self, value: &Expression<'a>) -> bool {
+        let member = value.get_inner_expression().as_member_expression();
+        member.is_some_and(|member| {
+            member.static_property_name().is_none_or(|name| self.method_called(name).is_none())
         })
     }
 
@@ -508,15 +530,6 @@ fn by_key(own: &[Member], fills: &[Member]) -> FxHashMap<Box<str>, [Vec<u32>; 2]
         }
     }
     all
-}
-
-fn runs_of(property: &ObjectPropertyKind<'_>) -> Option<(Span, Runs)> {
-    match property {
-        ObjectPropertyKind::ObjectProperty(property) if property.kind == PropertyKind::Get => {
-            Some((property.span, Runs::Read))
-        }
-        property => Some((property.span(), Runs::Call)),
-    }
 }
 
 fn of_class(class: &Class<'_>, base: &mut Vec<Origin>, made: &mut Made, called: &mut Called) {

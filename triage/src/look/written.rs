@@ -37,6 +37,8 @@ pub(super) struct Fill {
     /// What it hangs on.
     pub(super) tests: Vec<Origin>,
     pub(super) how: How,
+    /// Whether it is something of which nobody knows what it does where it is called.
+    pub(super) is_made_elsewhere: bool,
 }
 
 /// How something is written into what a variable holds.
@@ -81,7 +83,8 @@ pub(super) enum Alias {
 impl Written {
     fn fill(&mut self, key: Option<&str>, how: How, (origins, tests): (Vec<Origin>, Vec<Origin>)) {
         let key = key.filter(|key| *key != PROTOTYPE);
-        self.fills.push(Fill { key: key.map(Into::into), origins, tests, how });
+        let (key, is_made_elsewhere) = (key.map(Into::into), false);
+        self.fills.push(Fill { key, origins, tests, how, is_made_elsewhere });
     }
 }
 
@@ -354,6 +357,11 @@ impl<'a> Look<'a, '_> {
         }
         let how = if is_deep { How::Deep } else { How::Here };
         written.fill(key, how, (names, self.tests(member)));
+        if let (AstKind::AssignmentExpression(assigned), Some(fill)) =
+            (nodes.kind(parent), written.fills.last_mut())
+        {
+            fill.is_made_elsewhere = self.is_made_elsewhere(&assigned.right);
+        }
     }
 
     /// A method of it, or of what lies in it, is called.
