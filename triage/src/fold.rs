@@ -11,7 +11,7 @@ use std::rc::Rc;
 use oxc_ast::ast::RegExpFlags;
 use oxc_ast::ast::{
     Argument, ArrayExpression, ArrayExpressionElement, BinaryExpression, CallExpression, Expression,
-    IdentifierReference, ObjectPropertyKind, TemplateLiteral, UnaryExpression,
+    IdentifierReference, ObjectExpression, ObjectPropertyKind, TemplateLiteral, UnaryExpression,
 };
 use oxc_semantic::{NodeId, Scoping, Semantic};
 use oxc_syntax::operator::{BinaryOperator, LogicalOperator, UnaryOperator};
@@ -75,6 +75,8 @@ pub(crate) struct Folder<'a, 's> {
     pub(crate) scoping: &'s Scoping,
     pub(crate) bindings: Bindings<'a>,
     known: RefCell<Known<'a>>,
+    /// The members of objects that were read from, by name.
+    members: RefCell<HashMap<NodeId, HashMap<Cow<'a, str>, &'a Expression<'a>>>>,
     fuel: Cell<u32>,
     /// Bytes that may still be made.
     room: Cell<usize>,
@@ -95,6 +97,7 @@ impl<'a, 's> Folder<'a, 's> {
             scoping: semantic.scoping(),
             bindings: Bindings::of(semantic),
             known: RefCell::new(Known::of(semantic.nodes().len())),
+            members: RefCell::default(),
             fuel: Cell::new(FUEL),
             room: Cell::new(MADE),
             steps: Cell::new(STEPS),
@@ -470,16 +473,25 @@ impl<'a, 's> Folder<'a, 's> {
                 None => Value::Undefined,
             },
             (Value::Object(object), _) => {
-                let of_name = object.properties.iter().rev().find_map(|property| match property {
-                    ObjectPropertyKind::ObjectProperty(property) => {
-                        (property.key.static_name().as_deref() == Some(name)).then_some(&property.value)
-                    }
-                    ObjectPropertyKind::SpreadProperty(_) => None,
-                });
-                of_name.map_or(Value::Unknown, |value| self.fold(value, env))
+                self.member_named(object, name).map_or(Value::Unknown, |value| self.fold(value, env))
             }
             _ => Value::Unknown,
         }
+    }
+
+    /// The last member of that name.
+    fn member_named(&self, object: &'a ObjectExpression<'a>, name: &str) -> Option<&'a Expression<'a>> {
+        let mut members = self.members.borrow_mut();
+        let named = members.entry(object.node_id()).or_insert_with(|| {
+            let named = object.properties.iter().filter_map(|property| match property {
+                ObjectPropertyKind::ObjectProperty(property) => {
+                    Some((property.key.static_name()?, &property.value))
+                }
+                ObjectPropertyKind::SpreadProperty(_) => None,
+            });
+            named.collect()
+        });
+        named.get(name).copied()
     }
 
     pub(crate) fn call(&self, call: &'a CallExpression<'a>, env: &mut Env<'a>) -> Value<'a> {

@@ -303,6 +303,17 @@ fn a_list_of_many_members_that_is_handed_to_many_uses() {
     assert_eq!(html(&script("first"), &format!("one(); {}", script("first"))), []);
 }
 
+/// Which of them is meant is looked up, and not searched for each time.
+#[test]
+fn a_list_of_many_members_of_which_each_is_used() {
+    let script = |word: &str| {
+        let members: Vec<_> = (0..20_000).map(|at| format!("part{at}: 'a{at}'")).collect();
+        let uses: String = (0..20_000).map(|at| format!("f(list.part{at});\n")).collect();
+        format!("var list = {{ {}, last: {word} }}; {uses} el.innerHTML = list.last;", members.join(", "))
+    };
+    assert_eq!(html(&script("cfg.first"), &script("other.second")).len(), 1);
+}
+
 /// A call of what a name stands for is what that gives back, and not the name alone.
 #[test]
 fn a_function_that_the_use_calls_gives_back_something_else() {
