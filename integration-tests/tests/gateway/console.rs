@@ -77,11 +77,12 @@ async fn a_reviewer_approves_and_the_script_passes_at_once() {
 
 #[tokio::test]
 async fn the_queue_says_in_a_line_what_an_item_newly_does() {
-    let (gateway, item) = with_an_item(&vendor_of(TAMPERED).await).await;
+    let (gateway, incident) = with_an_item(&vendor_of(TAMPERED).await).await;
     let ada = signed_in(&gateway, "ada").await;
     // The queue waits for nothing; who has seen the item finds the line there.
     let queue = ada.open("/quarantine").await.body;
     assert!(queue.contains("What it does is being read.") || queue.contains("class=\"why\""), "{queue}");
+    let item = format!("/quarantine/{incident}");
     while ada.open(&item).await.body.contains("data-running") {}
     let queue = ada.open("/quarantine").await.body;
     let line = "<p class=\"why\">no verified version to compare with; ";
