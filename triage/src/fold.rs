@@ -46,7 +46,7 @@ struct Known<'a> {
 }
 
 /// Whether something may come to more than the value that is followed.
-type IsOneOfMany = bool;
+pub(crate) type IsOneOfMany = bool;
 
 impl<'a> Known<'a> {
     fn of(nodes: usize) -> Self {
@@ -114,11 +114,19 @@ impl<'a, 's> Folder<'a, 's> {
         self.fold(expression, &mut Env::new())
     }
 
-    /// The same where it comes to nothing else, whichever way it goes.
-    pub(crate) fn only_value(&self, expression: &'a Expression<'a>) -> Value<'a> {
+    /// The same, and whether it may come to something else too.
+    pub(crate) fn one_value(&self, expression: &'a Expression<'a>) -> (Value<'a>, IsOneOfMany) {
         self.is_one_of_many.set(false);
         let value = self.value(expression);
-        if self.is_one_of_many.get() { Value::Unknown } else { value }
+        (value, self.is_one_of_many.get())
+    }
+
+    /// The same where it comes to nothing else, whichever way it goes.
+    pub(crate) fn only_value(&self, expression: &'a Expression<'a>) -> Value<'a> {
+        match self.one_value(expression) {
+            (value, false) => value,
+            (_, true) => Value::Unknown,
+        }
     }
 
     /// The path of a name that the script does not bind.

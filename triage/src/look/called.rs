@@ -246,22 +246,13 @@ impl Look<'_, '_> {
     /// What calls a function, by which its parameters are given: `secrets.forEach(s => …)`, `field.oninput = e => …`
     fn handed_to(&self, function: NodeId, span: Span, origins: &mut Vec<Origin>) {
         let nodes = self.semantic.nodes();
-        let method = match nodes.parent_kind(function) {
-            AstKind::ObjectProperty(property) => property.key.static_name(),
-            AstKind::MethodDefinition(method) => method.key.static_name(),
-            _ => None,
-        };
-        let method = method.filter(|name| self.method_called(name).is_some_and(|own| own.span() == span));
-        for call in method.into_iter().flat_map(|name| self.calls_of(&name)) {
-            origins.extend(each(&call.arguments, |_| true));
-        }
         match nodes.parent_kind(function) {
             // What one on the spot does with it is seen there.
             AstKind::CallExpression(call) if call.callee.is_function() => {}
             AstKind::CallExpression(call) if call.callee.span() != span => beside(call, origins),
             AstKind::AssignmentExpression(assigned) => origins.push(Origin::Text(assigned.left.span())),
-            AstKind::ObjectProperty(property) => origins.extend(of_key(&property.key)),
-            AstKind::MethodDefinition(method) => origins.extend(of_key(&method.key)),
+            AstKind::ObjectProperty(property) => self.called_as(&property.key, span, origins),
+            AstKind::MethodDefinition(method) => self.called_as(&method.key, span, origins),
             _ => {}
         }
         for name in self.named_as(function) {
@@ -295,6 +286,16 @@ impl Look<'_, '_> {
                 _ => {}
             }
         }
+    }
+
+    /// What a method is called with, if no other has its name, and that name.
+    fn called_as(&self, key: &PropertyKey<'_>, method: Span, origins: &mut Vec<Origin>) {
+        if let Some(name) = key.static_name()
+            && self.method_called(&name).is_some_and(|own| own.span() == method)
+        {
+            origins.extend(self.calls_of(&name).iter().flat_map(|call| each(&call.arguments, |_| true)));
+        }
+        origins.extend(of_key(key));
     }
 
     fn takes_rest(&self, function: NodeId) -> bool {

@@ -51,9 +51,9 @@ impl<'a> Look<'a, '_> {
     }
 
     /// Where a method of that name is called: the first places.
-    pub(super) fn calls_of(&self, method: &str) -> Vec<&'a CallExpression<'a>> {
+    pub(super) fn calls_of(&self, method: &str) -> &[&'a CallExpression<'a>] {
         let calls = self.calls.get_or_init(|| self.all_calls());
-        calls.get(method).cloned().unwrap_or_default()
+        calls.get(method).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn all_calls(&self) -> HashMap<&'a str, Vec<&'a CallExpression<'a>>> {

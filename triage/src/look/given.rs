@@ -631,9 +631,10 @@ impl<'l, 'a, 's> Given<'l, 'a, 's> {
     /// What it comes to: a global, though the variable may be something else too, which is written with it, and of all else what is
     /// nothing else.
     fn value(&self, expression: &'a Expression<'a>) -> Value<'a> {
-        match self.look.folder.value(expression) {
-            global @ Value::Global(_) if of_members(expression).is_some() => global,
-            _ => self.look.folder.only_value(expression),
+        match self.look.folder.one_value(expression) {
+            (global @ Value::Global(_), _) if of_members(expression).is_some() => global,
+            (value, false) => value,
+            (_, true) => Value::Unknown,
         }
     }
 

@@ -192,8 +192,8 @@ impl<'a> Look<'a, '_> {
                     return self.member_written(outer, key, held != Alias::Same, written);
                 }
                 // `new Proxy(u, …)`, `Object(u)`
-                AstKind::NewExpression(made) if self.is_global(&made.callee, "Proxy") => {}
-                AstKind::CallExpression(call) if self.is_global(&call.callee, "Object") => {}
+                AstKind::NewExpression(made) if self.unbound(&made.callee) == Some("Proxy") => {}
+                AstKind::CallExpression(call) if self.unbound(&call.callee) == Some("Object") => {}
                 AstKind::CallExpression(call) if call.callee.span() != inner => {
                     let handed = Handed { call: outer, callee: &call.callee, all: &call.arguments, inner };
                     return self.handed(&handed, &held, written);
@@ -208,10 +208,10 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    fn is_global(&self, callee: &Expression<'a>, known: &str) -> bool {
-        callee
-            .get_identifier_reference()
-            .is_some_and(|name| name.name == known && symbol_of(self.semantic.scoping(), name).is_none())
+    /// A name that the script does not bind.
+    fn unbound(&self, expression: &Expression<'a>) -> Option<&'a str> {
+        let name = expression.get_identifier_reference()?;
+        symbol_of(self.semantic.scoping(), name).is_none().then_some(name.name.as_str())
     }
 
     /// A function gives it back, on the spot or where it is called by its name.
@@ -421,10 +421,8 @@ impl<'a> Look<'a, '_> {
         if let Some(member) = handed.callee.as_member_expression()
             && let Some(method) = member.static_property_name()
         {
-            let object = member.object().get_identifier_reference();
-            let global = object.filter(|name| symbol_of(self.semantic.scoping(), name).is_none());
-            if let Some(global) = global.filter(|global| READING.contains(&global.name.as_str())) {
-                return self.handed_to_global(handed, (global.name.as_str(), method, at), written);
+            if let Some(global) = self.unbound(member.object()).filter(|global| READING.contains(global)) {
+                return self.handed_to_global(handed, (global, method, at), written);
             }
             match (method, at) {
                 ("call" | "apply" | "bind", 0) => {
